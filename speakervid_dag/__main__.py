@@ -1,0 +1,5 @@
+"""`python -m speakervid_dag` is the command line."""
+
+from speakervid_dag.cli import main
+
+main()

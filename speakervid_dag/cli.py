@@ -1,0 +1,202 @@
+"""`speakervid`: a thin face over the same jobs the Dagster UI runs.
+
+Belongs here: arguments, help, exit statuses, one-line errors. Does not belong here: work (runner.py,
+lake/, models/) and drawing (console.py). Heavy imports stay inside commands: `speakervid --help` answers at once.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from speakervid_dag import __version__
+from speakervid_dag.failures import SpeakervidError, UserError
+
+LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
+
+
+def lake_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--lake", type=click.Path(path_type=Path, file_okay=False), help=LAKE_HELP)(command)
+
+
+def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "Profile by name, or the path of a YAML file. [default: $SPEAKERVID_PROFILE, else laptop]"
+    return click.option("--profile", metavar="P", help=text)(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="speakervid")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+def cli(debug: bool) -> None:
+    """Turn raw conversation videos into a tiered, searchable dataset of talking people.
+
+    \b
+    First steps:
+      speakervid demo                       everything, on media it generates itself
+      speakervid run VIDEOS/                curate your own videos into ./lake
+      speakervid sql "FROM branch_statistics"
+      speakervid ui                         the asset graph, runs and checks
+    """
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@lake_option
+@profile_option
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most N new files.")
+def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: int | None) -> None:
+    """Curate videos: files, or folders that are searched for media.
+
+    New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
+    content) are left alone, a batch that was interrupted is finished. Exit status: 0 when the pipeline did its work,
+    also if single videos were rejected (they are listed with reasons); 1 if something of ours failed; 2 for bad
+    arguments.
+    """
+    from speakervid_dag import runner
+    from speakervid_dag.config.profiles import load_profile
+    from speakervid_dag.config.settings import load_settings
+
+    settings = load_settings(lake=lake, profile=profile)
+    load_profile(settings.profile)
+    sys.exit(runner.run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
+
+
+@cli.command()
+@lake_option
+@click.option("--seed", default=0, show_default=True, help="Another seed makes other videos.")
+def demo(lake: Path | None, seed: int) -> None:
+    """Everything at once, on videos it generates: no network, no tokens.
+
+    A real two-speaker telephone call and read speech are put on moving portraits (the pictures are generated), run
+    through the whole pipeline, and the branch × tier table is printed. Weights: `speakervid models pull --demo`.
+    """
+    from speakervid_dag import runner
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.console import say
+    from speakervid_dag.demo import generate
+
+    settings = load_settings(lake=lake)
+    folder = settings.lake_dir / "demo" / f"seed{seed}"
+    say("Making the demo videos (the pictures are generated; the voices are real).")
+    videos = generate(folder, seed=seed, report=say)
+    sys.exit(runner.run_and_report(settings, runner.plan_run(settings, [v.path for v in videos], None)))
+
+
+@cli.command()
+@lake_option
+@profile_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
+    """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
+    import os
+
+    from speakervid_dag.config.settings import export_settings, load_settings
+    from speakervid_dag.console import say
+    from speakervid_dag.runner import prepare_home
+
+    settings = load_settings(lake=lake, profile=profile)
+    prepare_home(settings)
+    os.environ.update(export_settings(settings))
+    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} (Ctrl-C ends it)")
+    arguments = ["dagster", "dev", "-m", "speakervid_dag.definitions", "-h", host, "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+
+
+@cli.command()
+@click.argument("query")
+@lake_option
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def sql(query: str, lake: Path | None, form: str) -> None:
+    """Ask the lake: read-only DuckDB over every table and statistic, by its bare name.
+
+    \b
+    Examples:
+      speakervid sql "SELECT branch, tier, clips, hours FROM branch_statistics"
+      speakervid sql "SELECT reason, count(*) FROM videos GROUP BY ALL" --format json
+    """
+    from speakervid_dag import query as lake_query
+    from speakervid_dag.config.settings import load_settings
+
+    lake_query.print_query(load_settings(lake=lake), query, form)
+
+
+@cli.command()
+@lake_option
+def doctor(lake: Path | None) -> None:
+    """Say what is installed, which model serves each stage, what is missing and how to get it."""
+    from speakervid_dag import doctor as checks
+    from speakervid_dag.config.settings import load_settings
+
+    sys.exit(checks.report(load_settings(lake=lake)))
+
+
+@cli.group()
+def models() -> None:
+    """List, fetch and verify model weights."""
+
+
+@models.command("list")
+def models_list() -> None:
+    """Every known weight: stage, source, licence, whether it is on disk."""
+    from speakervid_dag import doctor as checks
+
+    checks.print_weights()
+
+
+@models.command("pull")
+@click.argument("names", nargs=-1)
+@click.option("--demo", "with_demo", is_flag=True, help="Also the voices and portraits of the demo.")
+@click.option("--accept-hash", is_flag=True, help="Accept weights whose hash is not pinned (their hash is printed).")
+def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool) -> None:
+    """Fetch weights (the defaults when no NAMES are given); hashes are checked, what is there is kept."""
+    from speakervid_dag.console import say
+    from speakervid_dag.models import fetch, registry
+
+    chosen = list(names) or registry.default_names(with_demo=with_demo)
+    fetch.pull(chosen, report=say, accept_hash=accept_hash)
+
+
+@models.command("verify")
+@click.argument("names", nargs=-1)
+def models_verify(names: tuple[str, ...]) -> None:
+    """Compare the hashes of the weights on disk with the registry. Exit status 1 if one is wrong."""
+    from speakervid_dag import doctor as checks
+
+    sys.exit(checks.verify_weights(list(names)))
+
+
+def main() -> None:
+    """Entry point: errors become one line and an exit status; tracebacks only with --debug."""
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+    except click.ClickException as problem:
+        context = getattr(problem, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        _end(f"{problem.format_message()}{hint}", 2)
+    except click.exceptions.Exit as wanted:
+        sys.exit(wanted.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+    except SpeakervidError as problem:
+        if debug:
+            raise
+        _end(str(problem), 2 if isinstance(problem, UserError) else 1)
+    except OSError as problem:
+        if debug:
+            raise
+        _end(f"{problem.strerror or problem}: {problem.filename or ''}", 1)
+
+
+def _end(message: str, status: int) -> None:
+    click.echo(f"speakervid: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

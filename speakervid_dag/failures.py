@@ -1,0 +1,48 @@
+"""Failure types: what a stage may raise, and what becomes of it.
+
+Belongs here: the exception classes that carry a machine-readable reason. Does not belong here: retry logic, logging,
+or anything that knows a stage. A `PermanentFailure` becomes a status row after one attempt; a `TransientFailure` may be
+tried again; a `UserError` is a sentence for the person at the command line.
+"""
+
+
+class SpeakervidError(Exception):
+    """Base of everything this project raises on purpose."""
+
+
+class UserError(SpeakervidError):
+    """Wrong input from a person: printed as one line, exit status 2."""
+
+
+class OperationError(SpeakervidError):
+    """Something of ours could not do its work: printed as one line, exit status 1."""
+
+
+class StageFailure(SpeakervidError):
+    """A stage cannot give a result for one video.
+
+    Args:
+        reason: snake_case word, stored in a `reason` column.
+        detail: sentence for a person, stored in `detail`.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class PermanentFailure(StageFailure):
+    """The same input will fail again: no retry."""
+
+
+class TransientFailure(StageFailure):
+    """Trying again may help (a busy store, a lost worker)."""
+
+
+class WeightsMissing(PermanentFailure):
+    """A model's weights are not on disk. `detail` names the command that gets them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("weights_missing", f"weights '{name}' are not on disk: run `speakervid models pull {name}`")
+        self.name = name

@@ -1,0 +1,167 @@
+"""Batches: which files belong to an ingestion batch, and which files the lake knows already.
+
+Belongs here: scanning paths, content identity, batch manifests. Does not belong here: opening a container, Dagster.
+
+A manifest is one JSON file, written aside and renamed; its files are data for the `videos` asset.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake.artifacts import write_bytes
+
+MEDIA_SUFFIXES = frozenset(
+    """
+    .mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .flv .wmv .3gp .ogv
+    .wav .mp3 .flac .m4a .aac .ogg .opus .wma
+    """.split()
+)  # sound files are taken too: they are listed as rejected rather than passed over in silence
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a batch; `sha256` is None where the bytes could not be read (`problem` says why)."""
+
+    uris: tuple[str, ...]
+    size_bytes: int | None
+    mtime_ns: int | None
+    sha256: str | None
+    problem: str | None = None
+
+    @property
+    def video_id(self) -> str:
+        """'v' + 16 hex digits of the content's SHA-256; of the place, where there is no content to read."""
+        return "v" + (self.sha256 or hashlib.sha256(os.fsencode(self.uris[0])).hexdigest())[:16]
+
+    @property
+    def name(self) -> str:
+        return os.fsencode(Path(self.uris[0]).name).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do with the paths it was given."""
+
+    batches: dict[str, list[SourceFile]]
+    known: dict[str, str] = field(default_factory=dict)  # uri → batch that already holds those bytes
+    ignored: tuple[str, ...] = ()
+
+
+class BatchBook:
+    """The manifests under `<lake>/batches`."""
+
+    def __init__(self, lake_dir: Path) -> None:
+        self.folder = lake_dir / "batches"
+
+    def names(self) -> list[str]:
+        return sorted(p.stem for p in self.folder.glob("b*.json"))
+
+    def read(self, batch: str) -> list[SourceFile]:
+        """The batch's files. Raises UserError when there is no such batch."""
+        path = self.folder / f"{batch}.json"
+        if not path.is_file():
+            raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
+        return [SourceFile(**{**row, "uris": tuple(row["uris"])}) for row in json.loads(path.read_text())["sources"]]
+
+    def write(self, batch: str, files: Sequence[SourceFile]) -> None:
+        body = {"batch": batch, "sources": [asdict(f) for f in files]}
+        write_bytes(self.folder / f"{batch}.json", json.dumps(body, indent=1).encode())
+
+    def plan(
+        self,
+        paths: Iterable[Path],
+        *,
+        batch_size: int,
+        limit: int | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Plan:
+        """Finds what is new in paths and groups it into batches (nothing is written yet).
+
+        Folders are walked; in them only files with a media suffix are taken, files named directly always are. The same
+        bytes twice are one file with two places; bytes of an earlier batch are `known`.
+        """
+        found, ignored = scan(paths)
+        by_place, by_hash = self._index()
+        known: dict[str, str] = {}
+        fresh: dict[str, SourceFile] = {}
+        for path in found:
+            file = _stat(path)
+            place = (file.uris[0], file.size_bytes, file.mtime_ns)
+            if place in by_place:
+                known[file.uris[0]] = by_place[place]
+                continue
+            report(path.name)
+            file = _hashed(file)
+            if file.sha256 in by_hash:
+                known[file.uris[0]] = by_hash[file.sha256]
+                continue
+            twin = fresh.get(file.video_id)
+            fresh[file.video_id] = file if twin is None else _with_place(twin, file.uris[0])
+        chosen = list(fresh.values())[:limit]
+        first = 1 + max((int(n[1:]) for n in self.names()), default=0)
+        groups = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+        return Plan({f"b{first + i:06d}": group for i, group in enumerate(groups)}, known, tuple(map(str, ignored)))
+
+    def _index(self) -> tuple[dict[tuple[str, int | None, int | None], str], dict[str | None, str]]:
+        by_place: dict[tuple[str, int | None, int | None], str] = {}
+        by_hash: dict[str | None, str] = {}
+        for batch in self.names():
+            for file in self.read(batch):
+                by_place |= {(uri, file.size_bytes, file.mtime_ns): batch for uri in file.uris}
+                if file.sha256:
+                    by_hash[file.sha256] = batch
+        return by_place, by_hash
+
+
+def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Files to take and files passed over, both in a stable order; hidden files and folders are not looked at.
+
+    A path that does not exist is kept: it becomes a status row.
+    """
+    taken: dict[Path, None] = {}
+    ignored: list[Path] = []
+    for path in paths:
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - a symbolic link stays what it is; the video stage judges it
+        if not path.is_dir():
+            taken[path] = None
+            continue
+        for folder, names, files in os.walk(path):
+            names[:] = sorted(n for n in names if not n.startswith("."))
+            for name in sorted(f for f in files if not f.startswith(".")):
+                file = Path(folder) / name
+                if file.suffix.lower() in MEDIA_SUFFIXES:
+                    taken[file] = None
+                else:
+                    ignored.append(file)
+    return list(taken), ignored
+
+
+def _stat(path: Path) -> SourceFile:
+    try:
+        stat = path.stat()
+    except OSError as problem:
+        return SourceFile((str(path),), None, None, None, problem.strerror or str(problem))
+    return SourceFile((str(path),), stat.st_size, stat.st_mtime_ns, None)
+
+
+def _hashed(file: SourceFile) -> SourceFile:
+    if file.problem is not None or not Path(file.uris[0]).is_file():  # a FIFO or a device must not be read
+        return file
+    digest = hashlib.sha256()
+    try:
+        with Path(file.uris[0]).open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as problem:
+        return SourceFile(file.uris, file.size_bytes, file.mtime_ns, None, problem.strerror or str(problem))
+    return SourceFile(file.uris, file.size_bytes, file.mtime_ns, digest.hexdigest())
+
+
+def _with_place(file: SourceFile, uri: str) -> SourceFile:
+    return SourceFile((*file.uris, uri), file.size_bytes, file.mtime_ns, file.sha256, file.problem)

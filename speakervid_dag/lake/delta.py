@@ -1,0 +1,248 @@
+"""Delta tables: create, replace the rows of a batch, read, and ask what is promoted.
+
+Belongs here: every call to deltalake. Does not belong here: what rows mean, audits, SQL, Dagster.
+
+A batch is *promoted* in a table when a commit carried the Delta application transaction `app_id(batch[, profile])`; its
+version is the fingerprint of what made the rows (code, settings, weights, inputs). Rows and mark land in one atomic
+commit, also when there are no rows, so "was this batch done, and from what?" needs no second store.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from speakervid_dag.failures import OperationError, TransientFailure
+from speakervid_dag.lake.schemas import Table
+
+MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
+CONFLICT_ATTEMPTS = 8  # whole-write repeats when two writers replace the same partition
+
+
+class SchemaMismatch(OperationError):
+    """A frame does not have exactly the table's columns and dtypes."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The part of a table that a write replaces: values of its partition columns, `batch` always among them."""
+
+    values: Mapping[str, str]
+
+    @property
+    def app_id(self) -> str:
+        return "/".join(self.values[k] for k in sorted(self.values))
+
+    @property
+    def predicate(self) -> str:
+        return " AND ".join(f"{k} = '{_quoted(v)}'" for k, v in sorted(self.values.items()))
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a write left: the table's version and the number of rows now in the slices."""
+
+    version: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class DeltaLake:
+    """The Delta tables under one root (a folder, or an object-store URI with `storage_options`)."""
+
+    root: str
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+
+    def uri(self, table: Table) -> str:
+        return f"{self.root.rstrip('/')}/tables/{table.name}"
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return dict(self.storage_options) or None
+
+    def exists(self, table: Table) -> bool:
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(self.uri(table), storage_options=self._options))
+
+    def open(self, table: Table, version: int | None = None) -> "object":
+        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write)."""
+        from deltalake import DeltaTable
+
+        if version is None and not self.exists(table):
+            if "://" not in self.root:
+                Path(self.uri(table)).mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                self.uri(table),
+                schema=table.empty().to_arrow().schema,
+                mode="ignore",
+                partition_by=list(table.partition_by),
+                name=table.name,
+                description=table.doc,
+                storage_options=self._options,
+            )
+        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+
+    def version(self, table: Table) -> int | None:
+        """Latest version, or None when the table was never written."""
+        return int(self.open(table).version()) if self.exists(table) else None  # type: ignore[attr-defined]
+
+    def fingerprint(self, table: Table, part: Slice) -> int | None:
+        """What the slice was made from, or None when it was never promoted."""
+        if not self.exists(table):
+            return None
+        found = self.open(table).transaction_version(part.app_id)  # type: ignore[attr-defined]
+        return None if found is None else int(found)
+
+    def read(
+        self,
+        table: Table,
+        *,
+        batches: Sequence[str] | None = None,
+        version: int | None = None,
+        where: pl.Expr | None = None,
+    ) -> pl.DataFrame:
+        """Rows as a frame of exactly the table's schema; empty when the table was never written."""
+        if not self.exists(table):
+            return table.empty()
+        scan = pl.scan_delta(self.uri(table), version=version, storage_options=self._options)
+        if batches is not None:
+            scan = scan.filter(pl.col("batch").is_in(list(batches)))
+        if where is not None:
+            scan = scan.filter(where)
+        return scan.select(table.schema.names()).cast(table.schema).collect()
+
+    def replace(
+        self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]
+    ) -> Commit:
+        """Replaces exactly the rows of `parts` by `frame`, in one commit.
+
+        Args:
+            parts: each slice with the fingerprint of what made it.
+            metadata: goes into the commit (`run_id` is used to recognise a commit that raised after it had landed).
+
+        Raises:
+            SchemaMismatch: other columns or dtypes (nothing is cast silently), or rows outside the parts.
+            TransientFailure: the slice stayed contended.
+        """
+        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        pairs = list(parts)
+        check_schema(table, frame)
+        _check_inside(table, frame, [part for part, _ in pairs])
+        # a random token tells this very write apart from another by the same run
+        token = hashlib.sha256(f"{metadata.get('run_id')}{time.time_ns()}{random.random()}".encode()).hexdigest()[:16]
+        properties = CommitProperties(
+            custom_metadata={**metadata, "write_token": token},
+            max_commit_retries=MAX_COMMIT_RETRIES,
+            app_transactions=[Transaction(part.app_id, stamp) for part, stamp in pairs],
+        )
+        predicate = " OR ".join(f"({part.predicate})" for part, _ in pairs)
+        for attempt in range(CONFLICT_ATTEMPTS):
+            handle = self.open(table)
+            try:
+                write_deltalake(
+                    handle,  # type: ignore[arg-type]
+                    frame.to_arrow(),
+                    mode="overwrite",
+                    predicate=predicate,
+                    commit_properties=properties,
+                )
+                break
+            except (CommitFailedError, DeltaError, OSError) as problem:
+                if self._landed(table, token) is not None:
+                    break
+                if not isinstance(problem, CommitFailedError) and not _is_conflict(problem):
+                    raise OperationError(f"writing {table.name} failed: {problem}") from problem
+                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+        else:
+            raise TransientFailure("write_conflict", f"{table.name}: {predicate} stayed contended")
+        landed = self._landed(table, token)
+        if landed is None:
+            raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
+        return Commit(landed, frame.height)
+
+    def append(self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str]) -> Commit:
+        """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
+
+        Raises:
+            SchemaMismatch: other columns or dtypes.
+            OperationError: the store refused.
+        """
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import DeltaError
+
+        check_schema(table, frame)
+        token = hashlib.sha256(f"{metadata.get('run_id')}{time.time_ns()}{random.random()}".encode()).hexdigest()[:16]
+        properties = CommitProperties(
+            custom_metadata={**metadata, "write_token": token}, max_commit_retries=MAX_COMMIT_RETRIES
+        )
+        try:
+            write_deltalake(self.open(table), frame.to_arrow(), mode="append", commit_properties=properties)  # type: ignore[arg-type]
+        except (DeltaError, OSError) as problem:
+            if self._landed(table, token) is None:
+                raise OperationError(f"writing {table.name} failed: {problem}") from problem
+        landed = self._landed(table, token)
+        if landed is None:
+            raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
+        return Commit(landed, frame.height)
+
+    def files(self, table: Table, version: int | None = None) -> list[str]:
+        """URIs of the Parquet files of one version (None: the latest), sorted; [] when the table was never written."""
+        if not self.exists(table):
+            return []
+        return sorted(str(u) for u in self.open(table, version).file_uris())  # type: ignore[attr-defined]
+
+    def _landed(self, table: Table, token: str) -> int | None:
+        """The version whose commit carries this write's token, if it is among the newest ones."""
+        for entry in self.open(table).history(50):  # type: ignore[attr-defined]
+            if entry.get("write_token") == token:
+                return int(entry["version"])
+        return None
+
+    def batches(self, table: Table) -> list[str]:
+        """Batches that have rows in the table, sorted."""
+        if not self.exists(table):
+            return []
+        found = {str(p["batch"]) for p in self.open(table).partitions()}  # type: ignore[attr-defined]
+        return sorted(found)
+
+
+def fingerprint_of(*parts: str) -> int:
+    """A positive 63-bit integer that stands for these strings (it fits Delta's transaction version)."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def check_schema(table: Table, frame: pl.DataFrame) -> None:
+    """Exact columns, order and dtypes; Delta's own merge would cast a wrong type silently."""
+    if frame.schema == table.schema:
+        return
+    wanted, found = dict(table.schema), dict(frame.schema)
+    missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    other = [f"{n}: {found[n]} instead of {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
+    told = [f"missing {missing}"] * bool(missing) + [f"unknown {extra}"] * bool(extra) + other
+    raise SchemaMismatch(f"{table.name}: {'; '.join(told) or 'columns in another order'}")
+
+
+def _check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
+    names = list(table.partition_by)
+    if any(set(part.values) != set(names) for part in parts):
+        raise SchemaMismatch(f"{table.name}: a slice must name exactly {names}")
+    allowed = {tuple(part.values[n] for n in names) for part in parts}
+    stray = [row for row in frame.select(names).unique().iter_rows() if row not in allowed]
+    if stray:
+        raise SchemaMismatch(f"{table.name}: rows outside what is being replaced: {stray[:3]}")
+
+
+def _is_conflict(problem: Exception) -> bool:
+    return "concurrent" in str(problem).lower() or "conflict" in str(problem).lower()
+
+
+def _quoted(value: str) -> str:
+    return value.replace("'", "''")

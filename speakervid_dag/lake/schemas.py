@@ -1,0 +1,565 @@
+"""Every table of the lake: columns with exact dtypes and meaning, keys, partitioning.
+
+Belongs here: the one statement of each table's shape, from which Delta schemas, audits, Dagster metadata and docs
+are made. Does not belong here: rules about values (quality_checks/suites), reading or writing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+Layer = Literal["bronze", "silver", "gold", "system"]
+PolarsType = DataType | DataTypeClass
+
+STRING, BOOL, INT, FLOAT = pl.String(), pl.Boolean(), pl.Int64(), pl.Float64()
+SERIES = pl.List(pl.Float32())
+TIMES = pl.List(pl.Float64())
+BOXES = pl.List(pl.List(pl.Float32()))
+STRINGS = pl.List(pl.String())
+WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: polars dtype, whether null may stand in it, and what it means (with unit)."""
+
+    name: str
+    dtype: DataType
+    doc: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns in order, its key, and how its files are partitioned."""
+
+    name: str
+    layer: Layer
+    doc: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ("batch",)
+    extra_docs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> pl.Schema:
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns if not c.nullable)
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
+    def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
+        """Rows as a frame of exactly these columns. Raises on a value of another type or an unknown key."""
+        unknown = {k for row in rows for k in row} - set(self.schema.names())
+        if unknown:
+            raise ValueError(f"{self.name} has no column {sorted(unknown)}")
+        return pl.DataFrame(rows, schema=self.schema, strict=True, orient="row") if rows else self.empty()
+
+
+def _c(name: str, dtype: DataType, doc: str, *, null: bool = False) -> Column:
+    return Column(name, dtype, doc, null)
+
+
+BATCH = _c("batch", STRING, "ingestion batch: the partition")
+VIDEO = _c("video_id", STRING, "'v' + first 16 hex digits of the file's SHA-256")
+SPAN = (_c("start_s", FLOAT, "start on the container's clock, s"), _c("end_s", FLOAT, "end (exclusive), s"))
+PROFILE = _c("profile", STRING, "name of the profile that decided")
+BOX = tuple(
+    _c(n, FLOAT, f"{n} of the box, 0-1 of the display {d}")
+    for n, d in (("x1", "width"), ("y1", "height"), ("x2", "width"), ("y2", "height"))
+)
+
+
+def _status(*states: str) -> tuple[Column, ...]:
+    return (
+        _c("status", STRING, " | ".join(states)),
+        _c("reason", STRING, "snake_case word when the status is not the best one", null=True),
+        _c("detail", STRING, "a sentence for a person", null=True),
+    )
+
+
+VIDEOS = Table(
+    "videos",
+    "bronze",
+    "a source file",
+    ("video_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("source_name", STRING, "file name as found; data, never a path"),
+        _c("source_uri", STRING, "where the file was when it was ingested"),
+        _c("sources", STRINGS, "every place these bytes were found"),
+        _c("sha256", STRING, "of the file's bytes", null=True),
+        _c("size_bytes", INT, "file size, bytes", null=True),
+        _c("container", STRING, "container format", null=True),
+        _c("video_codec", STRING, "codec of the picture", null=True),
+        _c("audio_codec", STRING, "codec of the sound", null=True),
+        _c("duration_s", FLOAT, "from the container's start to the last stream's end, s", null=True),
+        _c("width_px", INT, "display width (after rotation), px", null=True),
+        _c("height_px", INT, "display height (after rotation), px", null=True),
+        _c("fps", FLOAT, "average frames per second, Hz", null=True),
+        _c("is_variable_frame_rate", BOOL, "frame intervals differ by more than 10 %", null=True),
+        _c("rotation_deg", INT, "clockwise rotation of the display matrix, deg", null=True),
+        _c("video_start_s", FLOAT, "first picture on the container's clock, s", null=True),
+        _c("audio_start_s", FLOAT, "first sound on the container's clock, s", null=True),
+        _c("has_video", BOOL, "there is a moving picture", null=True),
+        _c("has_audio", BOOL, "there is a sound stream", null=True),
+        _c("bit_rate_bps", FLOAT, "of the whole file, bit/s", null=True),
+        _c("audio_sample_rate_hz", INT, "Hz", null=True),
+        _c("audio_channels", INT, "number of channels", null=True),
+        *_status("ok", "degraded", "rejected"),
+    ),
+)
+
+STAGE_OUTCOMES = Table(
+    "stage_outcomes",
+    "system",
+    "what one stage made of one video, and what it cost",
+    ("stage", "video_id"),
+    (
+        BATCH,
+        _c("stage", STRING, "asset name"),
+        VIDEO,
+        *_status("ok", "not_evaluated", "skipped"),
+        _c("row_count", INT, "rows given"),
+        _c("elapsed_s", FLOAT, "wall time, s"),
+        _c("media_s", FLOAT, "wall time inside the decoder, s"),
+        _c("model_s", FLOAT, "wall time inside models, s"),
+    ),
+    partition_by=("stage", "batch"),
+)
+
+SHOTS = Table(
+    "shots",
+    "silver",
+    "a continuous take",
+    ("shot_id",),
+    (BATCH, VIDEO, _c("shot_id", STRING, "video_id-sNNNN"), _c("shot_index", INT, "0-based order"), *SPAN),
+)
+
+SPEECH_TURNS = Table(
+    "speech_turns",
+    "silver",
+    "somebody speaks without a break",
+    ("turn_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("turn_id", STRING, "video_id-uNNNN"),
+        _c("speaker_id", STRING, "A = first to speak, then B, C … within the video"),
+        *SPAN,
+        _c("has_overlap", BOOL, "another speaker's turn overlaps in time"),
+        _c(
+            "speaker_margin",
+            FLOAT,
+            "cosine to the own speaker's centre minus the best other; null with one speaker",
+            null=True,
+        ),
+        _c("embedding", SERIES, "unit-length voice embedding (256-d); null when the turn is too short", null=True),
+        _c("embedding_status", STRING, "ok, or why there is no embedding"),
+    ),
+)
+
+TRANSCRIPTS = Table(
+    "transcripts",
+    "silver",
+    "a recognised segment, cut at turn boundaries",
+    ("transcript_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("transcript_id", STRING, "turn_id-xNN"),
+        _c("turn_id", STRING, "turn it belongs to"),
+        _c("speaker_id", STRING, "speaker of that turn"),
+        *SPAN,
+        _c("text", STRING, "recognised words"),
+        _c("language", STRING, "ISO 639-1 code of the video's language"),
+        _c("language_probability", FLOAT, "0-1"),
+        _c("avg_logprob", FLOAT, "mean token log-probability of the segment"),
+        _c("no_speech_prob", FLOAT, "0-1"),
+        _c("compression_ratio", FLOAT, "gzip ratio of the text"),
+        _c("words", WORDS, "each word with its time, s, and probability"),
+        _c("backend", STRING, "weights that recognised it"),
+    ),
+)
+
+FACE_TRACKS = Table(
+    "face_tracks",
+    "silver",
+    "one face through one shot",
+    ("track_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("shot_id", STRING, "shot"),
+        _c("track_id", STRING, "shot_id-tNN"),
+        _c("person_id", STRING, "video_id-pNN: one person within the video"),
+        *SPAN,
+        _c("frame_times_s", TIMES, "time of each tracked frame, s"),
+        _c("boxes", BOXES, "[x1,y1,x2,y2] per tracked frame, 0-1"),
+        _c("detection_score", FLOAT, "mean detector score, 0-1"),
+        _c("yaw_deg", SERIES, "head yaw per frame, deg, positive to the viewer's right"),
+        _c("pitch_deg", SERIES, "head pitch per frame, deg, positive up"),
+        _c("roll_deg", SERIES, "head roll per frame, deg, positive clockwise"),
+        _c("mouth_opening", SERIES, "inner lip gap / mouth width per frame (ratio)"),
+        _c(
+            "lip_shape",
+            pl.List(SERIES),
+            "per frame: 20 lip points (x, y) in the head's frame, in inter-ocular distances (40 numbers)",
+        ),
+        _c("face_sharpness", SERIES, "variance of the Laplacian of the 128×128 grey face crop, per frame"),
+        _c("mesh_score", SERIES, "face presence by the mesh model per frame, 0-1"),
+        _c("embedding", SERIES, "unit-length face embedding (128-d); null when no frame was good enough", null=True),
+        _c("embedding_status", STRING, "ok, or why there is no embedding"),
+    ),
+)
+
+FRAME_SERIES = Table(
+    "frame_series",
+    "silver",
+    "measurements of every decoded frame of one shot",
+    ("shot_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("shot_id", STRING, "shot"),
+        _c("frame_times_s", TIMES, "presentation time of each frame, s"),
+        _c("luma", SERIES, "BT.709 mean luma per frame, 0-255"),
+        _c("motion", SERIES, "mean absolute luma difference to the frame before, at 160 px, 0-255"),
+        _c("face_count", SERIES, "faces tracked in that frame (count)"),
+    ),
+)
+
+SYNC_SCORES = Table(
+    "sync_scores",
+    "silver",
+    "one face track and one speech turn that overlap in time",
+    ("track_id", "turn_id", "backend"),
+    (
+        BATCH,
+        VIDEO,
+        _c("track_id", STRING, "face track"),
+        _c("turn_id", STRING, "speech turn"),
+        *SPAN,
+        _c("sync_conf", FLOAT, "Sync-C: median minus minimum distance over the lags", null=True),
+        _c("sync_dist", FLOAT, "Sync-D: minimum distance over the lags", null=True),
+        _c("offset_frames", FLOAT, "lag of the minimum in frames at 25 fps; positive = audio late", null=True),
+        _c("talking_score", FLOAT, "is this face talking at all: lip motion in speech, 0-1", null=True),
+        _c("lag_curve", SERIES, "correlation per lag, -15 … +15 frames", null=True),
+        _c("backend", STRING, "which measure gave it"),
+        *_status("ok", "not_evaluated"),
+    ),
+)
+
+SPEAKER_BINDINGS = Table(
+    "speaker_bindings",
+    "silver",
+    "whose face a turn is (one row per track bound to the turn, or one row without a track)",
+    ("turn_id", "track_id"),
+    (
+        BATCH,
+        VIDEO,
+        _c("turn_id", STRING, "speech turn"),
+        _c("speaker_id", STRING, "speaker of the turn"),
+        _c("track_id", STRING, "the speaker's face track; null when not bound", null=True),
+        _c("person_id", STRING, "the person of that track", null=True),
+        *SPAN,
+        _c("margin", FLOAT, "evidence of the chosen person minus the best other answer", null=True),
+        *_status("bound", "off_screen", "ambiguous", "not_evaluated"),
+    ),
+)
+
+PEOPLE = Table(
+    "people",
+    "silver",
+    "one person in a batch's video, linked across videos by identity_id",
+    ("person_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("person_id", STRING, "video_id-pNN"),
+        _c("identity_id", STRING, "person_id of the first appearance of the same person in this or an earlier batch"),
+        _c("identity_similarity", FLOAT, "cosine to that identity; null for a first appearance", null=True),
+        _c("speaker_id", STRING, "the voice bound to this person", null=True),
+        _c("track_count", INT, "face tracks"),
+        _c("visible_s", FLOAT, "time in view, s"),
+        _c("speaking_s", FLOAT, "bound speech, s"),
+        _c("face_embedding", SERIES, "unit-length mean of the tracks' embeddings", null=True),
+        _c("voice_embedding", SERIES, "unit-length mean of the bound turns' embeddings", null=True),
+    ),
+)
+
+CLIPS = Table(
+    "clips",
+    "silver",
+    "3-14 s of one person in one shot",
+    ("clip_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("clip_id", STRING, "video_id-cHHHHHHHH"),
+        _c("shot_id", STRING, "shot"),
+        _c("track_id", STRING, "face track"),
+        _c("person_id", STRING, "person"),
+        _c("speaker_id", STRING, "the person's voice; null when never bound", null=True),
+        _c("role", STRING, "talking | listening"),
+        *SPAN,
+        _c("duration_s", FLOAT, "end_s - start_s, s"),
+        *BOX,
+        _c("turn_ids", STRINGS, "talking: the person's own turns inside; listening: the others' turns inside"),
+        _c("sync_margin", FLOAT, "smallest binding margin of the turns", null=True),
+    ),
+)
+
+DROPPED_SPANS = Table(
+    "dropped_spans",
+    "silver",
+    "time of a face track that became no clip, and why",
+    ("track_id", "start_s"),
+    (
+        BATCH,
+        VIDEO,
+        _c("track_id", STRING, "face track"),
+        _c("role", STRING, "talking | listening | unknown"),
+        *SPAN,
+        _c("reason", STRING, "too_short, ambiguous_speaker, …"),
+    ),
+)
+
+
+def _score(name: str, doc: str) -> tuple[Column, Column]:
+    return (_c(name, FLOAT, doc, null=True), _c(f"{name}_status", STRING, f"ok, or why {name} was not evaluated"))
+
+
+CLIP_SCORES = Table(
+    "clip_scores",
+    "silver",
+    "a clip's measurements",
+    ("clip_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("clip_id", STRING, "clip"),
+        *_score("luminance", "BT.709 mean luma, 0-255"),
+        *_score("dark_run_frames", "longest run of frames with mean luma < 10, frames at 25 fps"),
+        *_score("bright_run_frames", "longest run of frames with mean luma > 210, frames at 25 fps"),
+        *_score("clarity", "bit_rate / sqrt(H·W) of the source file, bit/s/px"),
+        *_score("face_blur", "face sharpness normalised to about 0-1.2, higher = sharper (index)"),
+        *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px"),
+        *_score("face_motion", "mean displacement of the face box centre per second, face heights/s"),
+        *_score("freeze_share", "share of frames that repeat the one before, 0-1"),
+        *_score("head_yaw_deg", "mean |yaw|, deg"),
+        *_score("head_pitch_deg", "mean |pitch|, deg"),
+        *_score("head_roll_deg", "mean |roll|, deg"),
+        *_score("face_share", "mean face area / frame area, 0-1"),
+        *_score("face_height_px", "median face height, px"),
+        *_score("face_count_consistency", "share of frames with exactly one face (ratio)"),
+        *_score("asr_confidence", "duration-weighted avg_logprob of the clip's own words"),
+        *_score("no_speech_prob", "duration-weighted no-speech probability, 0-1"),
+        *_score("compression_ratio", "largest compression ratio of the segments (ratio)"),
+        *_score("words_per_s", "recognised words per second of the clip, 1/s"),
+        *_score("speech_share", "share of the clip in which its own person speaks, 0-1"),
+        *_score("dnsmos_sig", "DNSMOS P.835 speech quality, MOS 1-5"),
+        *_score("dnsmos_bak", "DNSMOS P.835 background quality, MOS 1-5"),
+        *_score("dnsmos_ovrl", "DNSMOS P.835 overall quality, MOS 1-5"),
+        *_score("dnsmos_p808", "DNSMOS P.808 overall quality, MOS 1-5"),
+        *_score("snr_db", "speech power over noise-floor power, dB"),
+        *_score("clipping_share", "share of samples at full scale, 0-1"),
+        *_score("sync_conf", "mean Sync-C of the clip's track with its own turns"),
+    ),
+)
+
+CLIP_GATES = Table(
+    "clip_gates",
+    "gold",
+    "clip × gate × profile",
+    ("profile", "clip_id", "gate"),
+    (
+        BATCH,
+        VIDEO,
+        _c("clip_id", STRING, "clip"),
+        PROFILE,
+        _c("gate", STRING, "gate of the profile"),
+        _c("level", STRING, "pretrain | sft"),
+        _c("mode", STRING, "enforce | score_only"),
+        _c("verdict", STRING, "pass | fail | not_evaluated"),
+        _c("value", FLOAT, "measured value, in `unit`", null=True),
+        _c("keep", STRING, "comparison that passes: > >= < <= =="),
+        _c("threshold", FLOAT, "in `unit`", null=True),
+        _c("unit", STRING, "unit of value and threshold"),
+        _c("reason", STRING, "why it failed or was not evaluated", null=True),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+TIERS = Table(
+    "tiers",
+    "gold",
+    "clip × profile",
+    ("profile", "clip_id"),
+    (
+        BATCH,
+        VIDEO,
+        _c("clip_id", STRING, "clip"),
+        PROFILE,
+        _c("tier", STRING, "sft | pretrain | rejected"),
+        _c("reasons", STRINGS, "every gate that kept the clip from a better tier"),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+BRANCH_SINGLE = Table(
+    "branch_single",
+    "gold",
+    "a talking clip",
+    ("profile", "clip_id"),
+    (
+        BATCH,
+        VIDEO,
+        PROFILE,
+        _c("clip_id", STRING, "clip"),
+        _c("person_id", STRING, "person"),
+        _c("duration_s", FLOAT, "s"),
+        _c("tier", STRING, "tier of the clip"),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+BRANCH_DIALOGUE = Table(
+    "branch_dialogue",
+    "gold",
+    "initiator → responder",
+    ("profile", "pair_id"),
+    (
+        BATCH,
+        VIDEO,
+        PROFILE,
+        _c("pair_id", STRING, "initiator_clip_id>responder_clip_id"),
+        _c("initiator_clip_id", STRING, "clip"),
+        _c("responder_clip_id", STRING, "clip"),
+        _c("initiator_person_id", STRING, "person"),
+        _c("responder_person_id", STRING, "person"),
+        _c("initiator_turn_id", STRING, "turn that is answered"),
+        _c("responder_turn_id", STRING, "turn that answers"),
+        _c("gap_s", FLOAT, "start of the answer minus end of the question, s; negative = overlap"),
+        _c("is_same_shot", BOOL, "both clips lie in one shot"),
+        _c("duration_s", FLOAT, "both clips together, s"),
+        _c("tier", STRING, "the worse of the two clips' tiers"),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+BRANCH_LISTENING = Table(
+    "branch_listening",
+    "gold",
+    "listener's silent video + speaker's audio",
+    ("profile", "listening_id"),
+    (
+        BATCH,
+        VIDEO,
+        PROFILE,
+        _c("listening_id", STRING, "listener_clip_id<speaker_turn_id"),
+        _c("speaker_turn_id", STRING, "who is heard"),
+        _c("listener_clip_id", STRING, "who is seen"),
+        _c("listener_person_id", STRING, "person seen"),
+        _c("speaker_person_id", STRING, "person heard; null when off screen all the time", null=True),
+        _c("mode", STRING, "co_present | non_co_present"),
+        _c("margin", FLOAT, "Sync-C of the speaker minus that of the listener", null=True),
+        *SPAN,
+        _c("duration_s", FLOAT, "s"),
+        _c("tier", STRING, "tier of the listener's clip"),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+BRANCH_MULTI_TURN = Table(
+    "branch_multi_turn",
+    "gold",
+    "a clip with its history",
+    ("profile", "mode", "session_id", "turn_index"),
+    (
+        BATCH,
+        VIDEO,
+        PROFILE,
+        _c("session_id", STRING, "video_id-mNNNN"),
+        _c("turn_index", INT, "0-based order in the session"),
+        _c("clip_id", STRING, "clip"),
+        _c("person_id", STRING, "person"),
+        _c("mode", STRING, "contextual | sequential"),
+        _c("gap_s", FLOAT, "start minus end of the clip before, s; null for the first", null=True),
+        _c("history", STRING, "contextual: the words said before within the window", null=True),
+        _c("duration_s", FLOAT, "s"),
+        _c("tier", STRING, "tier of the clip"),
+    ),
+    partition_by=("batch", "profile"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "system",
+    "a refused batch or row",
+    ("quarantine_id",),
+    (
+        _c("quarantine_id", STRING, "table/batch/run_id/index"),
+        _c("table", STRING, "table that was not committed"),
+        BATCH,
+        _c("expectation", STRING, "expectation that is red"),
+        _c("severity", STRING, "critical | warning"),
+        _c("key", STRING, "key of a failing row; null for a finding about the batch", null=True),
+        _c("observed", STRING, "what was observed"),
+        _c("run_id", STRING, "run that was refused"),
+        _c("at", pl.Datetime("us", "UTC"), "when"),
+        _c("is_open", BOOL, "nothing has replaced the refused batch yet"),
+    ),
+    partition_by=("table", "batch"),
+)
+
+SNAPSHOTS = Table(
+    "snapshots",
+    "system",
+    "one table's version in one published snapshot",
+    ("snapshot", "table"),
+    (
+        _c("snapshot", INT, "number of the snapshot, 1 is the first (count)"),
+        _c("at", pl.Datetime("us", "UTC"), "when it was published"),
+        _c("run_id", STRING, "run that published it"),
+        _c("profile", STRING, "profile of that run", null=True),
+        _c("table", STRING, "table"),
+        _c("version", INT, "Delta version of that table (count)"),
+    ),
+    partition_by=(),
+)
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        VIDEOS,
+        STAGE_OUTCOMES,
+        SHOTS,
+        SPEECH_TURNS,
+        TRANSCRIPTS,
+        FACE_TRACKS,
+        FRAME_SERIES,
+        SYNC_SCORES,
+        SPEAKER_BINDINGS,
+        PEOPLE,
+        CLIPS,
+        DROPPED_SPANS,
+        CLIP_SCORES,
+        CLIP_GATES,
+        TIERS,
+        BRANCH_SINGLE,
+        BRANCH_DIALOGUE,
+        BRANCH_LISTENING,
+        BRANCH_MULTI_TURN,
+        QUARANTINE,
+        SNAPSHOTS,
+    )
+}

@@ -1,0 +1,60 @@
+"""Answers of `speakervid sql`: run a query on the lake's published snapshot, print it as table, JSON or CSV.
+
+Belongs here: the face of a query. Does not belong here: opening DuckDB (lake/session.py) or queries (sql/).
+"""
+
+import json
+import sys
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.delta import DeltaLake
+
+
+def open_lake(settings: Settings) -> DeltaLake:
+    """The lake of these settings. Raises UserError when there is none."""
+    if not (settings.lake_dir / "tables").is_dir():
+        raise UserError(f"there is no lake in {settings.lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`")
+    return DeltaLake(str(settings.lake_dir))
+
+
+def ask(settings: Settings, query: str) -> pl.DataFrame:
+    """The query's rows, from the newest published snapshot; nothing can be written, nothing outside the lake read."""
+    lake = open_lake(settings)
+    snapshot = snapshots.latest(lake)
+    if snapshot is None:
+        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+    connection = session.open_session(lake, snapshot, read_only_user_sql=True)
+    return session.run_sql(connection, query)
+
+
+def print_query(settings: Settings, query: str, form: str) -> None:
+    """Prints the answer on stdout; `json` is one array, in `csv` a cell that a spreadsheet would run is quoted."""
+    frame = ask(settings, query)
+    if form == "json":
+        json.dump(frame.to_dicts(), sys.stdout, default=_jsonable, ensure_ascii=False)
+        sys.stdout.write("\n")
+    elif form == "csv":
+        sys.stdout.write(_flat(frame).write_csv())
+    else:
+        from speakervid_dag.console import print_frame
+
+        print_frame(frame)
+
+
+def _jsonable(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Nested columns as JSON text; a leading formula sign gets an apostrophe, so that a spreadsheet shows it as text."""
+    nested = [n for n, t in frame.schema.items() if t.is_nested()]
+    as_json = [pl.Series(n, [json.dumps(v, default=_jsonable) for v in frame[n].to_list()]) for n in nested]
+    texts = pl.col(pl.String)
+    escaped = pl.when(texts.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + texts).otherwise(texts)
+    return frame.with_columns(as_json).with_columns(escaped.name.keep())
