@@ -5,7 +5,6 @@ Belongs here: comparing fingerprints over the graph. Does not belong here: runni
 
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.table_asset import RECIPES, Recipe
-
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES
 
 

@@ -14,16 +14,16 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.resources import Factory
-from speakervid_dag.lake.quarantine import open_findings
-from speakervid_dag.models.registry import weight_state
-from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
 
 from speakervid_dag import __version__
-from speakervid_dag.failures import OperationError
+from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.failures import OperationError, WeightsMissing
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.quarantine import open_findings
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.models.registry import weight_hash, weight_path
+from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
 from speakervid_dag.stage import Stage
 
 OWNERS = ["team:speakervid"]
@@ -40,7 +40,7 @@ class Recipe:
     sections: tuple[str, ...]
     weights: Callable[[Factory], Sequence[str]]
     code: str  # hex digest of the source that computes it
-    is_gold: bool = False
+    has_manifest: bool = False  # the rows depend on the batch's list of files, too
 
     def code_version(self, factory: Factory) -> str:
         """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
@@ -63,10 +63,21 @@ class Recipe:
 
     def fingerprint(self, factory: Factory, batch: str, upstream: Mapping[str, int | None]) -> int:
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
+        if self.has_manifest:
+            told.append(factory.book.digest(batch))
         return fingerprint_of(self.code_version(factory), batch, *told)
 
 
 RECIPES: dict[str, Recipe] = {}
+
+
+def weight_state(name: str) -> str:
+    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there."""
+    try:
+        weight_path(name)
+        return weight_hash(name)
+    except WeightsMissing:
+        return "missing"
 
 
 def maker_of(table: Table) -> Recipe:
@@ -86,6 +97,7 @@ def table_asset(
     sections: Sequence[str] = (),
     weights: Callable[[Factory], Sequence[str]] = lambda _: (),
     modules: Sequence[ModuleType] = (),
+    manifest: bool = False,
     kinds: frozenset[str] = frozenset({"polars"}),
     pool: str | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
@@ -96,11 +108,12 @@ def table_asset(
         sections: parts of the profile that the rows depend on.
         weights: names of the weights the rows depend on.
         modules: modules whose source the rows depend on.
+        manifest: the rows depend on the batch's list of files.
     """
 
     def wrap(compute: Compute) -> dg.AssetsDefinition:
         name = compute.__name__
-        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, source_digest(compute, modules))
+        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, source_digest(compute, modules), manifest)
         RECIPES[name] = recipe
         factory = Factory()
         specs = [
@@ -169,6 +182,13 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
+
+
+def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
+    """What ends a step whose rows did not pass their audit; trying again cannot help."""
+    where = f"{table.name}/{batches[0]}"
+    told = f"{table.name} of {', '.join(batches)} was refused by its audit: `speakervid quarantine show {where}`"
+    return dg.Failure(told, allow_retries=False)
 
 
 def require_inputs(lake: DeltaLake, recipe: Recipe, batch: str, upstream: Mapping[str, int | None]) -> None:

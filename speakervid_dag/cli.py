@@ -155,7 +155,8 @@ def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool) -> N
     from speakervid_dag.console import say
     from speakervid_dag.models import fetch, registry
 
-    chosen = list(names) or registry.default_names(with_demo=with_demo)
+    chosen = list(names) or registry.names_of("default")
+    chosen += registry.names_of("demo") if with_demo else []
     fetch.pull(chosen, report=say, accept_hash=accept_hash)
 
 

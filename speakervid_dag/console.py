@@ -15,8 +15,16 @@ from rich.table import Table
 
 from speakervid_dag.progress import Nobody, watch_with
 
-out = Console()
-err = Console(stderr=True)
+PIPE_WIDTH = 200  # columns where there is no terminal to ask (a log, a pipe)
+
+
+def _console(*, stderr: bool) -> Console:
+    plain = Console(stderr=stderr)
+    return plain if plain.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 def say(text: str) -> None:

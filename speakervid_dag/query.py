@@ -19,7 +19,9 @@ from speakervid_dag.lake.delta import DeltaLake
 def open_lake(settings: Settings) -> DeltaLake:
     """The lake of these settings. Raises UserError when there is none."""
     if not (settings.lake_dir / "tables").is_dir():
-        raise UserError(f"there is no lake in {settings.lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`")
+        raise UserError(
+            f"there is no lake in {settings.lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`"
+        )
     return DeltaLake(str(settings.lake_dir))
 
 
@@ -52,7 +54,7 @@ def _jsonable(value: Any) -> str:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Nested columns as JSON text; a leading formula sign gets an apostrophe, so that a spreadsheet shows it as text."""
+    """Nested columns as JSON text; a leading formula sign gets an apostrophe: a spreadsheet shows it as text."""
     nested = [n for n, t in frame.schema.items() if t.is_nested()]
     as_json = [pl.Series(n, [json.dumps(v, default=_jsonable) for v in frame[n].to_list()]) for n in nested]
     texts = pl.col(pl.String)

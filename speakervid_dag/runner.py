@@ -95,16 +95,12 @@ def _run_batch(settings: Settings, instance: "dg.DagsterInstance", batch: str, r
     stale = stale_assets(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile), batch)
     if not stale:
         return
-    result = (
-        defs()
-        .resolve_job_def("curate")
-        .execute_in_process(
-            instance=instance,
-            partition_key=batch,
-            asset_selection=[dg.AssetKey(name) for name in stale],
-            raise_on_error=False,
-            tags={"speakervid/origin": "cli"},
-        )
+    result = defs.resolve_job_def("curate").execute_in_process(
+        instance=instance,
+        partition_key=batch,
+        asset_selection=[dg.AssetKey(name) for name in stale],
+        raise_on_error=False,
+        tags={"speakervid/origin": "cli"},
     )
     if result.success:
         report.done.append(batch)
@@ -124,8 +120,8 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
     if plan.known:
         say(f"{len(plan.known)} files are in the lake already.")
     if plan.ignored:
-        shown = ", ".join(Path(p).name for p in plan.ignored[:5])
-        say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}{', …' * (len(plan.ignored) > 5)}).")
+        shown = ", ".join(Path(p).name for p in plan.ignored[:5]) + ", …" * (len(plan.ignored) > 5)
+        say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}).")
     if new:
         say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")
     with watched_run():

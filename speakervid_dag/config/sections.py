@@ -16,20 +16,64 @@ class Section(BaseModel):
 
 
 class ShotSettings(Section):
-    """Shot boundaries (PySceneDetect over a low-resolution pass)."""
+    """Shot boundaries over a low-resolution pass. Without a source, a value is our own, measured on real videos."""
 
-    long_side_px: int = Field(description="long side of the low-resolution pass, px")
-    histogram_threshold: float = Field(description="HistogramDetector threshold, 0-1; SpeakerVid-5M scripts: 0.05")
-    histogram_bins: int = Field(description="luma bins of the histogram; SpeakerVid-5M scripts: 256")
-    min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames")
+    long_side_px: int = Field(description="long side of the low-resolution pass, px", gt=0)
+    structure_threshold: float = Field(description="change of contrast-normalised picture that is a cut, deviations")
+    weak_structure_threshold: float = Field(description="the same, when the histogram changes too")
+    histogram_threshold: float = Field(
+        description="1 - correlation of luma histograms that backs a weak cut; alone SpeakerVid-5M's scripts take 0.05"
+    )
+    histogram_bins: int = Field(description="luma bins of the histogram; SpeakerVid-5M scripts: 256", gt=0)
+    calm_frames: int = Field(description="frames looked at on either side of a cut", gt=0)
+    max_unrest: float = Field(description="median change around a cut over its own change, at most (ratio)")
+    min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames", ge=0)
 
 
 class DiarizationSettings(Section):
-    """Speech regions, speaker embeddings and their clustering."""
+    """Speech regions, speaker embeddings and their clustering. Without a source, a value is our own."""
+
+    onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5")
+    offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15")
+    lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)
+    tail_s: float = Field(description="a region ends this much after the last speech step, s", ge=0)
+    min_silence_s: float = Field(description="shorter holes in speech are closed, s", ge=0)
+    min_speech_s: float = Field(description="shorter regions are dropped, s", ge=0)
+    window_s: float = Field(description="sound under one embedding, s; GE2E was trained on 1.6", gt=0)
+    hop_s: float = Field(description="distance of embeddings, s", gt=0)
+    first_clusters: int = Field(description="clusters before merging: at most this many speakers are found", ge=1)
+    linkage_windows: int = Field(description="windows that take part in the first clustering (memory: its square)", ge=3)
+    score_scale: float = Field(description="log-likelihood of a window per unit of cosine to a voice's centre")
+    change_price: float = Field(description="log-likelihood a change of speaker costs inside speech")
+    pause_scale_s: float = Field(description="a pause this long halves the price of a change, s", gt=0)
+    resegmentation_passes: int = Field(description="rounds of centres and Viterbi", ge=1)
+    same_voice: float = Field(description="mean cosine of windows of one voice that share no sound (GE2E, 1.6 s)")
+    prior_pairs: float = Field(description="weight of same_voice against a cluster's own pairs of windows", ge=0)
+    repeat_cosine: float = Field(description="windows far apart and more alike than this are the same recording")
+    separation: float = Field(description="two voices: cosine within minus between above this + the two terms below")
+    separation_visit: float = Field(description="divided by how often the rarer voice takes over")
+    separation_s: float = Field(description="divided by the seconds of the shorter cluster, s")
+    over_hint_factor: float = Field(description="what is asked of more voices than people are seen, as a factor", ge=1)
+    max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
+    min_embedding_s: float = Field(description="shortest turn with an embedding of its own, s")
 
 
 class TranscriptSettings(Section):
     """Speech recognition."""
+
+    weights: str = Field(description="registry name of the recogniser's weights")
+    beam_size: int = Field(description="hypotheses kept by the decoder; Whisper's own default: 5", ge=1)
+    temperatures: tuple[float, ...] = Field(
+        description="decoding temperatures tried in turn when a segment looks degenerate; Whisper: 0 to 1 by 0.2"
+    )
+    max_chunk_s: float = Field(description="longest piece given to the recogniser, s; its encoder sees 30", gt=0)
+    max_gap_s: float = Field(description="silence that splits pieces, s; ours", ge=0)
+    pad_s: float = Field(description="sound kept around a piece, s; ours, Silero's default is 0.4 in faster-whisper")
+    language_chunks: int = Field(description="longest pieces that vote on the file's language; ours", ge=1)
+    max_word_distance_s: float = Field(
+        description="a word this far from every turn, s, is left out; ours, Whisper's word times are off by about 0.2",
+        ge=0,
+    )
 
 
 class TrackingSettings(Section):
@@ -55,12 +99,15 @@ class SyncSettings(Section):
     audio_bands: int = Field(description="mel-spaced band energies")
     audio_low_hz: float = Field(description="lowest band edge, Hz")
     audio_high_hz: float = Field(description="highest band edge, Hz")
-    audio_range_db: float = Field(description="energies this far under the loud parts (99th percentile) are silence, dB")
+    audio_range_db: float = Field(description="energies this far below the 99th percentile are silence, dB")
     slow_s: float = Field(description="drift slower than this is taken out of lips and sound, s (syllables: 2-8 Hz)")
     shape_axes: int = Field(description="principal axes of a person's lip shape that predict the sound")
     lip_noise: float = Field(description="jitter of a still mouth's points, inter-ocular distances")
     still_speed: float = Field(description="speed of a still mouth's points, inter-ocular distances per s")
-    ridge: float = Field(description="ridge penalty per sample (predictors have unit variance)")
+    template_height: float = Field(description="louder by so many deviations for one deviation of mouth height")
+    template_width: float = Field(description="the same for mouth width")
+    template_speed: float = Field(description="the same for the log speed of the lips")
+    ridge_s: float = Field(description="pull of the template, as so many seconds of material")
     fold_s: float = Field(description="length of a held-out stretch, s")
     max_folds: int = Field(description="most held-out parts; longer material has longer parts")
     prediction_floor: float = Field(description="a prediction with less deviation than this counts less (sound has 1)")
@@ -72,12 +119,12 @@ class SyncSettings(Section):
 class BindingSettings(Section):
     """Whose face a speaker is. Without a source, a value is our own default."""
 
-    foreign_conf: float = Field(description="Sync-C deviation of a foreign voice over 1 s; falls with the root of the length")
-    min_talking: float = Field(description="a face with a lower talking score in the speaker's turns does not speak, 0-1")
+    foreign_deviation: float = Field(description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length)")
+    peak_frames: int = Field(description="lags this near the peak belong to it, frames")
+    min_talking: float = Field(description="a face with a lower mean talking score does not speak, 0-1")
     min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
     min_margin: float = Field(description="lead over the best other answer needed to bind, same unit")
     talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit")
-    min_visible_s: float = Field(description="shortest time a track is seen in a turn to be judged, s")
 
 
 class ClipSettings(Section):
@@ -85,7 +132,7 @@ class ClipSettings(Section):
 
     min_s: float = Field(description="shortest clip, s; SpeakerVid-5M: 3")
     max_s: float = Field(description="longest clip, s; SpeakerVid-5M: 14")
-    join_pause_s: float = Field(description="turns of one speaker this close with nobody between are one contribution, s")
+    join_pause_s: float = Field(description="turns of a speaker this close with nobody between are one contribution, s")
     pad_s: float = Field(description="a talking clip may reach this far outside its turns, inside its shot, s")
     box_margin: float = Field(description="added on each side of the union box, in face widths and heights")
 
@@ -93,9 +140,35 @@ class ClipSettings(Section):
 class ScoreSettings(Section):
     """Parameters of measurements (not their thresholds: those are gates)."""
 
+    dark_luma: float = Field(description="a frame with less mean BT.709 luma is dark, 0-255; SpeakerVid-5M: 10")
+    bright_luma: float = Field(description="a frame with more is too bright, 0-255; SpeakerVid-5M: 210")
+    run_grid_hz: float = Field(description="runs of frames are given at this rate, Hz; SpeakerVid-5M works at 25")
+    freeze_motion: float = Field(description="a frame that differs by less repeats the one before, 0-255 luma at 160 px")
+    min_frames: int = Field(description="fewest frames, decoded or tracked, for a figure")
+    sharpness_reference: float = Field(
+        description="Laplacian variance of a 128x128 face crop that has face_blur 1: "
+        "face_blur = ln(1 + variance) / ln(1 + reference)"
+    )
+    min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s")
+
 
 class BranchSettings(Section):
     """Dialogue, listening and multi-turn; the paper does not disclose these values, they are ours."""
+
+    dialogue_max_gap_s: float = Field(description="longest silence between question and answer, s", ge=0)
+    dialogue_max_overlap_s: float = Field(description="longest talking over each other at the change, s", ge=0)
+    dialogue_backchannel_max_s: float = Field(description="a shorter turn between two of another is no answer, s", ge=0)
+    listening_min_overlap_s: float = Field(description="shortest common time of listener's clip and turn, s", ge=0)
+    listening_min_margin: float = Field(
+        description="co-present: Sync-C of the speaker minus that of the listener is at least this, Sync-C"
+    )
+    listening_needs_margin: bool = Field(description="co-present: a margin that is not evaluated drops the sample")
+    listening_max_sync_conf: float | None = Field(
+        description="non-co-present: the listener's Sync-C is at most this (null: not asked), Sync-C"
+    )
+    listening_needs_words: bool = Field(description="non-co-present: the turn has recognised words")
+    multi_turn_window_s: float = Field(description="T: how far back a contextual history reaches, s", gt=0)
+    multi_turn_max_gap_s: float = Field(description="delta t: longer silence ends a sequential session, s", gt=0)
 
 
 class Gate(Section):
@@ -108,6 +181,9 @@ class Gate(Section):
         default=None, description="0-100: the threshold is this percentile of the measure over the lake", ge=0, le=100
     )
     unit: str = Field(description="unit of value and threshold; '1' for a ratio or an index")
+    applies_to: Literal["all", "talking", "listening"] = Field(
+        default="all", description="role of the clips that are asked: a listener's speech is not missing"
+    )
     level: Literal["pretrain", "sft"] = Field(
         description="pretrain: failing rejects the clip; sft: failing bars it from sft"
     )

@@ -24,7 +24,6 @@ class Settings(BaseModel):
     landing: Path | None = Field(default=None, description="folder the Dagster sensor watches for new videos")
     batch_size: int = Field(default=64, ge=1, description="videos in one ingestion batch")
     threads: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models")
-    asr: str = Field(default="whisper-base", description="weights of the speech recogniser, or a faster-whisper folder")
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
     @property

@@ -69,6 +69,10 @@ class BatchBook:
             raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
         return [SourceFile(**{**row, "uris": tuple(row["uris"])}) for row in json.loads(path.read_text())["sources"]]
 
+    def digest(self, batch: str) -> str:
+        """Hex SHA-256 of the batch's manifest."""
+        return hashlib.sha256(repr(self.read(batch)).encode("utf-8", "surrogateescape")).hexdigest()
+
     def write(self, batch: str, files: Sequence[SourceFile]) -> None:
         body = {"batch": batch, "sources": [asdict(f) for f in files]}
         write_bytes(self.folder / f"{batch}.json", json.dumps(body, indent=1).encode())

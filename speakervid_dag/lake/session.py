@@ -69,15 +69,14 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
     """The result of a person's query.
 
     Raises:
-        UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the message is
-            DuckDB's first line.
+        UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the
+            message is DuckDB's first line.
     """
     try:
         statements = con.extract_statements(text)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
-        result = con.sql(text)
-        return pl.DataFrame() if result is None else result.pl()
+        return _frame(con, text)
     except duckdb.Error as problem:
         raise UserError(f"SQL: {_first_line(problem)}") from problem
 
@@ -92,7 +91,7 @@ def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
     used = set(re.findall(r"\$([a-z_][a-z0-9_]*)", text))
     chosen = {k: v for k, v in params.items() if k in used}
     try:
-        return con.sql(text, params=chosen).pl()
+        return _frame(con, text, chosen)
     except duckdb.Error as problem:
         raise OperationError(f"sql/{name}.sql: {_first_line(problem)}") from problem
 
@@ -132,6 +131,11 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         finally:
             con.close()
         draft.replace(path)
+
+
+def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> pl.DataFrame:
+    frame: pl.DataFrame = con.sql(text, params=params).pl()
+    return frame
 
 
 def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str]:
@@ -195,7 +199,7 @@ def sql_type(dtype: pl.DataType) -> str:
         return f"STRUCT({inner})"
     if isinstance(dtype, pl.Datetime):
         return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
-    found = _SQL_TYPES.get(dtype if isinstance(dtype, type) else type(dtype))
+    found = _SQL_TYPES.get(type(dtype))
     if found is None:
         raise TypeError(f"no SQL type for {dtype}")
     return found

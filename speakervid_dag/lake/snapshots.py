@@ -1,10 +1,10 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
-Belongs here: publishing and finding snapshots. Does not belong here: reading rows of a version (session.py, delta.py), and
-releases (a release is made from a snapshot).
+Belongs here: publishing and finding snapshots. Does not belong here: reading rows of a version (session.py, delta.py),
+and releases (a release is made from a snapshot).
 
-Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the next.
-A snapshot names the versions that belong together. It is one commit of rows (snapshot, table, version) to a Delta table.
+Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the
+next. A snapshot names the versions that belong together: one commit of rows (snapshot, table, version).
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def latest(lake: DeltaLake) -> Snapshot | None:
 
 
 def as_of(lake: DeltaLake, what: str) -> Snapshot:
-    """The snapshot with this number, or the newest one that was published at or before this ISO time (UTC if it names no zone).
+    """The snapshot with this number, or the newest one published at or before this ISO time (UTC if it names no zone).
 
     Raises:
         UserError: neither a number nor a time, or there is no such snapshot; the message says which there are.

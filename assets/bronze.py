@@ -1,0 +1,120 @@
+"""Bronze intake: every file of a batch identified, probed and decoded once at low resolution, which finds its shots.
+
+Belongs here: the `videos` and `shots` assets. Does not belong here: opening a container (speakervid_dag.media) and
+finding files (speakervid_dag.lake.batches).
+
+The two tables are one asset because a file's health is what could be decoded of it, and the pass that finds that out is
+the one that finds the shots: a video is decoded twice in all.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.curation import shots as shot_finding
+from speakervid_dag.failures import StageFailure
+from speakervid_dag.lake import batches
+from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.media import decode as decoding
+from speakervid_dag.media import probe as probing
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.stage import Rows, Stage, VideoTask
+
+EMPTY = dict.fromkeys(VIDEOS.schema.names())
+BUDGET = MediaBudget()
+
+
+@table_asset(
+    VIDEOS,
+    SHOTS,
+    manifest=True,
+    sections=["shots"],
+    modules=[probing, decoding, batches, shot_finding],
+    kinds=frozenset({"python", "scenedetect"}),
+)
+def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """Identity by content hash, probe, health by decoding, and shots; an unusable file is a row that says why."""
+    files = BatchBook(stage.settings.lake_dir).read(stage.batch)
+    probed = VIDEOS.frame([{**describe(file), "batch": stage.batch} for file in files])
+    stage.inputs = {"videos": probed}
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        finder = shot_finding.ShotFinder(stage.profile.shots)
+        with video.media():
+            info = probing.probe(video.path, BUDGET)
+        with decoding.read_frames(
+            video.path, info, BUDGET, max_long_side_px=stage.profile.shots.long_side_px
+        ) as reader:
+            for frame in video.timed(reader):
+                with video.model():
+                    finder.feed(frame)
+        with video.model():
+            rows = finder.finish()
+        return {"videos": [{**video.row, **health(video.row, reader.report)}], "shots": numbered(video.video_id, rows)}
+
+    frames = stage.each_video([VIDEOS, SHOTS], work)
+    return {**frames, "videos": with_failures(probed, frames["videos"], stage.outcomes)}
+
+
+def describe(file: SourceFile) -> dict[str, Any]:
+    """The `videos` row of one file, from its header."""
+    row = {
+        **EMPTY,
+        "video_id": file.video_id,
+        "source_name": file.name,
+        "source_uri": file.uris[0],
+        "sources": list(file.uris),
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+    }
+    try:
+        info = probing.probe(Path(file.uris[0]), BUDGET)
+    except StageFailure as problem:
+        return {**row, "status": "rejected", "reason": problem.reason, "detail": problem.detail}
+    known = {k: v for k, v in dataclasses.asdict(info).items() if k in EMPTY}
+    rate = None if info.bit_rate_bps is None else float(info.bit_rate_bps)
+    return {**row, **known, "bit_rate_bps": rate, **verdict(info)}
+
+
+def verdict(info: probing.MediaInfo) -> dict[str, Any]:
+    """Status of a file that could be opened."""
+    if not info.has_video:
+        told = "there is sound but no moving picture" if info.has_audio else "there is neither picture nor sound"
+        return {"status": "rejected", "reason": "no_video_stream", "detail": told}
+    if not info.has_audio:
+        return {"status": "degraded", "reason": "no_audio_stream", "detail": "there is no sound: nobody can be heard"}
+    return {"status": "ok"}
+
+
+def health(row: Mapping[str, Any], report: decoding.DecodeReport) -> dict[str, Any]:
+    """Status after decoding: what was read against what was claimed."""
+    if report.frames_read == 0:
+        return {"status": "rejected", "reason": "no_decodable_picture", "detail": "not one frame could be decoded"}
+    if report.is_complete:
+        return {"status": row["status"], "reason": row["reason"], "detail": row["detail"]}
+    claimed = "an unknown number" if report.frames_claimed is None else str(report.frames_claimed)
+    told = f"{report.frames_read} frames read of {claimed} claimed, {report.decode_errors} decoding errors"
+    return {"status": "degraded", "reason": "damaged_media", "detail": told}
+
+
+def numbered(video_id: str, rows: list[tuple[float, float]]) -> list[dict[str, Any]]:
+    """Shot rows with ids in order."""
+    return [
+        {"shot_id": f"{video_id}-s{i:04d}", "shot_index": i, "start_s": start, "end_s": end}
+        for i, (start, end) in enumerate(rows)
+    ]
+
+
+def with_failures(probed: pl.DataFrame, decoded: pl.DataFrame, outcomes: list[dict[str, Any]]) -> pl.DataFrame:
+    """The batch's rows: as decoded, else as probed; a file whose decoding failed is rejected with that reason."""
+    failed = {o["video_id"]: o for o in outcomes if o["status"] != "ok"}
+    rows = {row["video_id"]: row for row in probed.iter_rows(named=True)}
+    for video_id, outcome in failed.items():
+        rows[video_id] |= {"status": "rejected", "reason": outcome["reason"], "detail": outcome["detail"]}
+    rows |= {row["video_id"]: row for row in decoded.iter_rows(named=True)}
+    return VIDEOS.frame(list(rows.values()))

@@ -1,0 +1,150 @@
+"""Gold: gates, tiers and branches in SQL over stored scores, the published snapshot, and the statistics.
+
+Belongs here: wiring of sql/ into assets. Does not belong here: SQL, and how it is run (speakervid_dag.lake).
+
+Gold assets take any number of batches in one run; all of them land in one commit a table, or none.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.table_asset import (
+    OWNERS,
+    RECIPES,
+    Recipe,
+    column_schema,
+    commit_metadata,
+    markdown_table,
+    refusal,
+    require_inputs,
+    table_metadata,
+)
+from speakervid_dag.lake import gold as gold_sql
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.schemas import (
+    BRANCH_DIALOGUE,
+    BRANCH_LISTENING,
+    BRANCH_MULTI_TURN,
+    BRANCH_SINGLE,
+    CLIP_GATES,
+    CLIP_SCORES,
+    CLIPS,
+    SHOTS,
+    SPEAKER_BINDINGS,
+    SPEECH_TURNS,
+    SYNC_SCORES,
+    TABLES,
+    TIERS,
+    TRANSCRIPTS,
+    Table,
+)
+from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
+
+FREE = ("branch_statistics", "funnel", "person_statistics")
+
+
+def gold_asset(table: Table, query: str, reads: Sequence[Table], sections: Sequence[str]) -> dg.AssetsDefinition:
+    """A table that one SQL file computes for the run's batches and the settings' profile."""
+    recipe = Recipe(table.name, (table,), tuple(reads), tuple(sections), lambda _: (), gold_sql.digest(query))
+    RECIPES[table.name] = recipe
+    shown = Factory()
+
+    @dg.asset(
+        name=table.name,
+        deps=[t.name for t in reads],
+        description=f"{table.doc}. sql/{query}.sql",
+        group_name="gold",
+        kinds={"deltalake", "duckdb", "sql"},
+        owners=OWNERS,
+        code_version=recipe.code_version(shown),
+        partitions_def=BATCHES,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[check_spec(table, BATCHES)],
+        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": shown.lake.uri(table)},
+    )
+    def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
+        yield from _run(context, factory, recipe)
+
+    return asset
+
+
+def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) -> Iterator[Any]:
+    (table,) = recipe.tables
+    lake, profile, batches = factory.lake, factory.profile, list(context.partition_keys)
+    parts = []
+    for batch in batches:
+        upstream = recipe.upstream(factory, batch)
+        require_inputs(lake, recipe, batch, upstream)
+        parts.append((recipe.part(table, batch, profile.name), recipe.fingerprint(factory, batch, upstream)))
+    started = time.perf_counter()
+    with session.open_session(lake, read_only_user_sql=False) as connection:
+        frame = gold_sql.compute(connection, table.name, profile, batches)
+    parents = {t.name: lake.read(t, batches=batches) for t in recipe.reads}
+    metadata = commit_metadata(context.run_id, factory, recipe)
+    outcome = audit_and_commit(lake, table, frame, parts, parents, metadata)
+    yield check_result(outcome.report)
+    if outcome.commit is None:
+        raise refusal(table, batches)
+    yield dg.MaterializeResult(
+        metadata=table_metadata(frame, outcome.commit.version, time.perf_counter() - started),
+    )
+
+
+clip_gates = gold_asset(CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"])
+tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES], ["name", "gates"])
+branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
+branch_dialogue = gold_asset(
+    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, TIERS], ["name", "branches"]
+)
+branch_listening = gold_asset(
+    BRANCH_LISTENING,
+    "branches/listening",
+    [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, SYNC_SCORES, SHOTS, TIERS],
+    ["name", "branches"],
+)
+branch_multi_turn = gold_asset(
+    BRANCH_MULTI_TURN, "branches/multi_turn", [CLIPS, TRANSCRIPTS, TIERS], ["name", "branches"]
+)
+
+
+@dg.asset(
+    deps=[name for name, table in TABLES.items() if table.layer in ("bronze", "silver", "gold")],
+    group_name="gold",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    description="One consistent set of table versions, and the DuckDB file of analysts: what readers see from here on.",
+)
+def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
+    """Publishes the present versions of all tables together."""
+    made = snapshots.publish(factory.lake, context.run_id, factory.profile.name)
+    session.write_analyst_db(factory.lake, made, factory.settings.lake_dir / "lake.duckdb")
+    return dg.MaterializeResult(metadata={"snapshot": made.number, "versions": dict(made.versions)})
+
+
+def statistics_asset(name: str) -> dg.AssetsDefinition:
+    """A statistic of the published snapshot: computed by its SQL file whenever asked, shown here as a preview."""
+    question = session.sql_text(f"statistics/{name}").splitlines()[0].removeprefix("--").strip()
+
+    @dg.asset(
+        name=name,
+        deps=["lake_snapshot"],
+        group_name="statistics",
+        kinds={"duckdb", "sql"},
+        owners=OWNERS,
+        description=f"{question} sql/statistics/{name}.sql",
+    )
+    def asset(factory: Factory) -> dg.MaterializeResult[Any]:
+        with session.open_session(factory.lake, snapshots.latest(factory.lake), read_only_user_sql=False) as connection:
+            frame = session.run_sql(connection, f'FROM "{name}"')
+        preview = dg.MetadataValue.md(markdown_table(frame.head(40)))
+        return dg.MaterializeResult(metadata={"dagster/row_count": frame.height, "preview": preview})
+
+    return asset
+
+
+statistics = [statistics_asset(name) for name in FREE]

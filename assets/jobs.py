@@ -1,0 +1,63 @@
+"""Jobs and the sensor: what a person or a daemon can start.
+
+Belongs here: selections of assets and when they run. Does not belong here: assets.
+"""
+
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from speakervid_dag.assets.partitions import BATCHES, register_batches
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.failures import UserError
+
+SETTLE_S = 30.0  # a file that changed within this time may still be being copied
+GOLD = dg.AssetSelection.groups("gold", "statistics")
+
+curate = dg.define_asset_job(
+    "curate",
+    selection=dg.AssetSelection.groups("bronze", "silver", "gold", "statistics"),
+    partitions_def=BATCHES,
+    description="Everything for one batch: intake to branches, then a new snapshot.",
+)
+
+retier = dg.define_asset_job(
+    "retier",
+    selection=GOLD,
+    partitions_def=BATCHES,
+    description="Gates, tiers and branches again from the stored scores, for any number of batches in one run.",
+)
+
+
+@dg.sensor(
+    job=curate,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Turns new files in the landing folder (SPEAKERVID_LANDING) into a batch and starts its run.",
+)
+def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.SensorResult | dg.SkipReason:
+    """One tick: settled new files become batches; each batch is one run."""
+    folder = factory.settings.landing
+    if folder is None:
+        return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
+    if not folder.is_dir():
+        return dg.SkipReason(f"the landing folder {folder} does not exist")
+    settled = [p for p in sorted(folder.rglob("*")) if p.is_file() and _is_settled(p)]
+    try:
+        plan = factory.book.plan(settled, batch_size=factory.settings.batch_size)
+    except UserError as problem:
+        return dg.SkipReason(str(problem))
+    if not plan.batches:
+        return dg.SkipReason(f"nothing new in {folder}")
+    for batch, files in plan.batches.items():
+        factory.book.write(batch, files)
+    register_batches(context.instance, list(plan.batches))
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in plan.batches])
+
+
+def _is_settled(path: Path) -> bool:
+    """A media file by its suffix that nothing has written to for a while."""
+    from speakervid_dag.lake.batches import MEDIA_SUFFIXES
+
+    return path.suffix.lower() in MEDIA_SUFFIXES and time.time() - path.stat().st_mtime > SETTLE_S

@@ -1,0 +1,106 @@
+"""Silver, who is who: lip sync, bindings, people, clips.
+
+Belongs here: wiring of the label stages. Does not belong here: how labels are decided (speakervid_dag.curation).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from speakervid_dag.assets.sound import RATE_HZ, sound_of
+from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.curation import bindings as binding
+from speakervid_dag.curation import clips as clipping
+from speakervid_dag.curation import people as describing
+from speakervid_dag.curation import person_clusters, sync, sync_regression
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import (
+    CLIPS,
+    DROPPED_SPANS,
+    FACE_TRACKS,
+    PEOPLE,
+    SHOTS,
+    SPEAKER_BINDINGS,
+    SPEECH_TURNS,
+    SYNC_SCORES,
+    VIDEOS,
+)
+from speakervid_dag.stage import Rows, Stage, VideoTask
+
+
+@table_asset(
+    SYNC_SCORES,
+    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
+    sections=["sync"],
+    modules=[sync, sync_regression],
+    kinds=frozenset({"numpy"}),
+)
+def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """Lip-sync evidence of every track and turn that overlap: Sync-C-like confidence, distance, offset."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        if video["speech_turns"].is_empty() or video["face_tracks"].is_empty():
+            return {"sync_scores": []}
+        samples = sound_of(stage, video)
+        with video.model():
+            scores = sync.score_video(video["speech_turns"], video["face_tracks"], samples, RATE_HZ, stage.profile.sync)
+        return {"sync_scores": scores}
+
+    return stage.each_video([SYNC_SCORES], work)
+
+
+@table_asset(
+    SPEAKER_BINDINGS, reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES], sections=["binding"], modules=[binding]
+)
+def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        rows = binding.bind_video(
+            video["speech_turns"], video["face_tracks"], video["sync_scores"], stage.profile.binding
+        )
+        return {"speaker_bindings": rows}
+
+    return stage.each_video([SPEAKER_BINDINGS], work)
+
+
+@table_asset(
+    PEOPLE,
+    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
+    sections=["identity"],
+    modules=[describing, person_clusters],
+)
+def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """One row a person; `identity_id` links them to earlier batches by face."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        rows = describing.describe_people(video["face_tracks"], video["speech_turns"], video["speaker_bindings"])
+        return {"people": rows}
+
+    found = stage.each_video([PEOPLE], work, tolerates=["speech_turns", "sync_scores", "speaker_bindings"])["people"]
+    return {"people": person_clusters.link_identities(found, _known_people(stage), stage.profile.identity)}
+
+
+def _known_people(stage: Stage) -> pl.DataFrame:
+    """People of earlier batches: the order of batches decides who was first, so that a rerun gives the same answer."""
+    lake = DeltaLake(str(stage.settings.lake_dir))
+    return lake.read(PEOPLE, where=pl.col("batch") < stage.batch)
+
+
+@table_asset(
+    CLIPS,
+    DROPPED_SPANS,
+    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
+    sections=["clips"],
+    modules=[clipping],
+)
+def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """3-14 s of one person in one shot, talking or listening; what became no clip is told in `dropped_spans`."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        made, dropped = clipping.make_clips(
+            video["shots"], video["face_tracks"], video["speech_turns"], video["speaker_bindings"], stage.profile.clips
+        )
+        return {"clips": made, "dropped_spans": dropped}
+
+    return stage.each_video([CLIPS, DROPPED_SPANS], work)

@@ -1,0 +1,40 @@
+"""The sound of a video as the stages hear it: decoded once, kept as an artifact of the lake.
+
+Belongs here: the place and reuse of that artifact. Does not belong here: decoding (speakervid_dag.media.audio).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.media import audio as audio_reading
+from speakervid_dag.media import probe as probing
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.stage import Skipped, Stage, VideoTask
+
+RATE_HZ = 16_000
+LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
+
+
+def sound_path(stage: Stage, video_id: str) -> Path:
+    return stage.settings.lake_dir / "artifacts" / "audio" / LAYOUT / f"{video_id}.wav"
+
+
+def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
+    """Mono float32 at 16 kHz; sample 0 is the container's start.
+
+    Raises:
+        Skipped: the video has no sound.
+        PermanentFailure: it cannot be decoded.
+    """
+    if not video.row["has_audio"]:
+        raise Skipped("no_audio_stream", "there is no sound")
+    kept = sound_path(stage, video.video_id)
+    with video.media():
+        if not kept.is_file():
+            budget = MediaBudget()
+            samples = audio_reading.read_audio(video.path, probing.probe(video.path, budget), budget, RATE_HZ)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            audio_reading.write_wav(kept, samples, RATE_HZ)
+        return audio_reading.read_wav(kept)[0]

@@ -1,0 +1,214 @@
+"""The words rules are said in: what must hold of a row, of a batch, and of the tables a row points to.
+
+Belongs here: the types of rules and the small constructors. Does not belong here: rules of one table (rules_*.py), running
+them. A rule is one Great Expectations expectation over a flat column; where no column of the table says it, `view` derives
+one with polars. A row that fails what a rule builds on is not judged by it (`after`), so that one defect turns one rule red.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+Severity = Literal["critical", "warning"]
+Target = Literal["schema", "rows", "batch"]
+Parents = Mapping[str, pl.DataFrame]
+# (frame, parents, scope) → columns of scope (batch, profile), `item` (one a violation) or `value` and `evidence`
+Finder = Callable[[pl.DataFrame, Parents, pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation.
+
+    Args:
+        name: snake_case, unique within the table; what a red check is called.
+        expectation: Great Expectations type, and `kwargs` its arguments.
+        doc: a sentence that is true of good data.
+        evidence: columns of the view that tell a person why a row failed.
+        view: how the expectation's column is derived, where the table has none of that name.
+        find: for a rule about the batch: what violates it.
+    """
+
+    name: str
+    expectation: str
+    kwargs: Mapping[str, Any]
+    doc: str
+    on: Target = "rows"
+    severity: Severity = "critical"
+    evidence: tuple[str, ...] = ()
+    view: pl.Expr | None = None
+    find: Finder | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """Rows of a parent table that a row points to: columns `<name>__<column>` and `<name>__found` of the view.
+
+    Args:
+        on: column of the child → column of the parent. A null in the child points to nothing, and nothing is missing.
+    """
+
+    name: str
+    table: str
+    on: Mapping[str, str]
+    take: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableRules:
+    """All a person knows about one table beyond its schema. `reads`: further parents that batch rules look at."""
+
+    links: tuple[Link, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    reads: tuple[str, ...] = field(default=())
+
+    @property
+    def parents(self) -> frozenset[str]:
+        return frozenset(link.table for link in self.links) | frozenset(self.reads)
+
+
+def holds(
+    name: str,
+    condition: pl.Expr,
+    doc: str,
+    evidence: tuple[str, ...] = (),
+    *,
+    after: pl.Expr | None = None,
+    severity: Severity = "critical",
+) -> Rule:
+    """`condition` is true of every row for which `after` is; null means not judged."""
+    view = condition if after is None else pl.when(after.fill_null(False)).then(condition)
+    kwargs = {"column": name, "value_set": [True]}
+    return Rule(name, "expect_column_values_to_be_in_set", kwargs, doc, "rows", severity, evidence, view)
+
+
+def between(
+    column: str,
+    low: object,
+    high: object,
+    doc: str = "",
+    *,
+    view: pl.Expr | None = None,
+    evidence: tuple[str, ...] = (),
+    severity: Severity = "critical",
+) -> Rule:
+    """`low <= column <= high`; a bound is a number, None, or `parameter(...)`."""
+    kwargs = {"column": column, "min_value": low, "max_value": high}
+    kwargs = {k: v for k, v in kwargs.items() if v is not None}
+    said = doc or f"{column} lies in [{low}, {high}]"
+    name = f"{column}_in_range"
+    return Rule(name, "expect_column_values_to_be_between", kwargs, said, "rows", severity, evidence, view)
+
+
+def parameter(name: str) -> dict[str, str]:
+    """A bound given when the suite is run (it comes from the profile)."""
+    return {"$PARAMETER": name}
+
+
+def one_of(column: str, values: tuple[str, ...], doc: str = "") -> Rule:
+    kwargs = {"column": column, "value_set": list(values)}
+    said = doc or f"{column} is one of {', '.join(values)}"
+    return Rule(f"{column}_known", "expect_column_values_to_be_in_set", kwargs, said)
+
+
+def nothing_missing(name: str, doc: str, find: Finder, *, severity: Severity = "critical") -> Rule:
+    """`find` gives no item for any batch: the batch is complete."""
+    kwargs = {"column": name, "value_set": [0]}
+    kind = "expect_column_values_to_be_in_set"
+    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), None, find)
+
+
+def batch_value(name: str, low: float, high: float, doc: str, find: Finder, *, severity: Severity) -> Rule:
+    """A figure of the whole batch lies in a band; a batch without a figure is not judged."""
+    kwargs = {"column": name, "min_value": low, "max_value": high}
+    kind = "expect_column_values_to_be_between"
+    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), None, find)
+
+
+# -- conditions that several tables share -----------------------------------------------------------------------------
+
+SLACK_S = 0.1  # a last picture lasts until the next would come: ends may pass the container's end by a slow frame
+ROUNDING_S = 1e-6
+
+
+def video_link(*take: str) -> Link:
+    return Link("video", "videos", {"video_id": "video_id"}, ("duration_s", "status", *take))
+
+
+def child_link(name: str, table: str, column: str, *take: str, parent_column: str | None = None) -> Link:
+    """A row of another table in the same video."""
+    return Link(name, table, {"video_id": "video_id", column: parent_column or column}, take)
+
+
+def exists(link: Link, *, after: pl.Expr | None = None) -> Rule:
+    """No orphans: what the row points to is there."""
+    keys = tuple(link.on)
+    doc = f"the {link.name} a row names is in {link.table} (of the same video)"
+    return holds(f"{link.name}_exists", pl.col(f"{link.name}__found"), doc, keys, after=after)
+
+
+def video_usable() -> Rule:
+    return holds(
+        "video_usable",
+        pl.col("video__status") != "rejected",
+        "rows come from videos that were not rejected",
+        ("video_id", "video__status"),
+    )
+
+
+def interval_rules(*, inside: str | None = "video", slack_s: float = SLACK_S) -> tuple[Rule, ...]:
+    """Half-open, ordered, and inside the video and the `inside` link, if that is another."""
+    start, end = pl.col("start_s"), pl.col("end_s")
+    in_video = (start >= -ROUNDING_S) & (end <= pl.col("video__duration_s") + slack_s)
+    rules = [
+        holds("interval_ordered", start < end, "start_s < end_s", ("start_s", "end_s")),
+        holds(
+            "interval_inside_video",
+            in_video,
+            "the interval lies within the video, on the container's clock in seconds",
+            ("start_s", "end_s", "video__duration_s"),
+            after=start < end,
+        ),
+    ]
+    if inside not in (None, "video"):
+        low, high = f"{inside}__start_s", f"{inside}__end_s"
+        rules.append(
+            holds(
+                f"interval_inside_{inside}",
+                (start >= pl.col(low) - slack_s) & (end <= pl.col(high) + slack_s),
+                f"the interval lies within its {inside}",
+                ("start_s", "end_s", low, high),
+                after=(start < end) & in_video.fill_null(True),
+            )
+        )
+    return tuple(rules)
+
+
+def sane_interval() -> pl.Expr:
+    """For `after`: the row's interval is ordered and inside its video."""
+    start, end = pl.col("start_s"), pl.col("end_s")
+    return (start < end) & (end <= pl.col("video__duration_s") + SLACK_S).fill_null(True)
+
+
+def unit_length(column: str) -> Rule:
+    """An embedding, where there is one, has length 1 (float32 rounding allowed)."""
+    norm = pl.col(column).list.eval(pl.element().cast(pl.Float64).pow(2)).list.sum().sqrt()
+    good = (norm - 1).abs().le(1e-3) & norm.is_finite()
+    said = pl.when(pl.col(column).is_not_null()).then(good.fill_null(False))
+    return holds(f"{column}_unit_length", said, f"{column} has length 1")
+
+
+def values_or_reason(column: str) -> Rule:
+    """A value is there exactly when its status is ok."""
+    ok = pl.col(f"{column}_status") == "ok"
+    said = ok == pl.col(column).is_not_null()
+    doc = f"{column} is there exactly when {column}_status is ok"
+    return holds(f"{column}_agrees_with_status", said, doc, (column, f"{column}_status"))
+
+
+def reason_given(*best: str) -> Rule:
+    """A status that is not the best one comes with a reason."""
+    said = pl.col("status").is_in(best) | pl.col("reason").is_not_null()
+    return holds("reason_given", said, f"a status other than {', '.join(best)} has a reason", ("status", "reason"))

@@ -1,0 +1,183 @@
+"""Who speaks when: speech probabilities and voice embeddings of windows in, turns out.
+
+Belongs here: speech regions, where windows lie, turns, letters, rows. Does not belong here: networks (models/vad.py,
+models/voice.py), the clustering itself (voice_clusters.py).
+
+    probs, hop_s = speech_probabilities(samples)
+    regions = speech_regions(probs, hop_s, settings)
+    centres_s = window_centres(regions, settings)
+    turns = speech_turns(regions, centres_s, encoder.embed_windows(samples, centres_s, settings.window_s), settings)
+    embeddings = encoder.embed([samples of t for t in turns if long_enough(t, settings)])
+    rows = turn_rows(video_id, turns, embeddings, settings)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import DiarizationSettings
+from speakervid_dag.curation.intervals import Interval, merge
+from speakervid_dag.curation.voice_clusters import cluster_voices
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One speaker talks; half-open, s. Letters count in the order of first speech: A … Z, AA …"""
+
+    speaker_id: str
+    start_s: float
+    end_s: float
+    has_overlap: bool = False
+
+
+def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
+    """Stretches of speech: on at settings.onset, off below settings.offset, short holes closed, short blips dropped.
+
+    Args:
+        probs: (n,) speech probability of [i * hop_s, (i + 1) * hop_s).
+    """
+    found: list[Interval] = []
+    start: int | None = None
+    for i, probability in enumerate(probs):
+        if start is None and probability >= settings.onset:
+            start = i
+        elif start is not None and probability < settings.offset:
+            found.append((start * hop_s, i * hop_s))
+            start = None
+    if start is not None:
+        found.append((start * hop_s, len(probs) * hop_s))
+    end_s = len(probs) * hop_s
+    grown = [(max(0.0, a - settings.lead_s), min(end_s, b + settings.tail_s)) for a, b in found]
+    return [(a, b) for a, b in merge(grown, settings.min_silence_s) if b - a >= settings.min_speech_s]
+
+
+def window_centres(regions: Sequence[Interval], settings: DiarizationSettings) -> NDArray[np.float64]:
+    """Centres of the windows to embed, about hop_s apart and inside speech: (m,) float64, s."""
+    return np.array([c for region in regions for c in _centres_of(region, settings.hop_s)], dtype=np.float64)
+
+
+def _centres_of(region: Interval, hop_s: float) -> NDArray[np.float64]:
+    count = max(1, round((region[1] - region[0]) / hop_s))
+    return region[0] + (np.arange(count) + 0.5) * (region[1] - region[0]) / count
+
+
+def speech_turns(
+    regions: Sequence[Interval],
+    centres_s: NDArray[np.float64],
+    embeddings: Floats,
+    settings: DiarizationSettings,
+    max_speakers_hint: int | None = None,
+) -> list[Turn]:
+    """Turns in order of time.
+
+    Args:
+        regions, centres_s: of speech_regions and window_centres.
+        embeddings: (m, d) float32 of unit length, one a centre.
+        max_speakers_hint: number of people seen, side information only.
+    """
+    if not len(centres_s):
+        return []
+    labels = cluster_voices(embeddings, centres_s, settings, max_speakers_hint)
+    pieces: list[tuple[int, float, float]] = []
+    at = 0
+    for start, end in regions:
+        count = len(_centres_of((start, end), settings.hop_s))
+        own = labels[at : at + count]
+        edges = np.flatnonzero(np.diff(own)) + 1
+        bounds = start + np.concatenate([[0], edges, [count]]) * (end - start) / count
+        pieces += [(int(own[e]), float(a), float(b)) for e, a, b in zip([0, *edges], bounds, bounds[1:], strict=False)]
+        at += count
+    return _lettered(_bridged(pieces, settings.max_pause_s))
+
+
+def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> list[tuple[int, float, float]]:
+    """Neighbouring pieces of one speaker become one turn when the pause between is shorter than max_pause_s."""
+    joined: list[tuple[int, float, float]] = []
+    for label, start, end in pieces:
+        if joined and joined[-1][0] == label and start - joined[-1][2] < max_pause_s:
+            joined[-1] = (label, joined[-1][1], end)
+        else:
+            joined.append((label, start, end))
+    return joined
+
+
+def letter(index: int) -> str:
+    """0 → A, 25 → Z, 26 → AA."""
+    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
+
+
+def _lettered(pieces: Sequence[tuple[int, float, float]]) -> list[Turn]:
+    order: dict[int, str] = {}
+    for label, _, _ in pieces:
+        order.setdefault(label, letter(len(order)))
+    return [Turn(order[label], start, end) for label, start, end in pieces]
+
+
+def long_enough(turn: Turn, settings: DiarizationSettings) -> bool:
+    """Whether a turn holds enough sound for an embedding of its own."""
+    return turn.end_s - turn.start_s >= settings.min_embedding_s
+
+
+def speaker_margins(turns: Sequence[Turn], embeddings: Sequence[Floats | None]) -> list[float | None]:
+    """Cosine of each turn to its own speaker's centre minus the best other; null with one speaker or no embedding.
+
+    A centre is the mean of the speaker's turns weighted by their length; the turn itself is left out of its own
+    speaker's centre, where the speaker has others.
+    """
+    sums: dict[str, Floats] = {}
+    for turn, vector in zip(turns, embeddings, strict=True):
+        if vector is not None:
+            sums[turn.speaker_id] = sums.get(turn.speaker_id, np.zeros_like(vector)) + _weighted(turn, vector)
+    margins: list[float | None] = []
+    for turn, vector in zip(turns, embeddings, strict=True):
+        others = (
+            [_cosine(vector, s) for name, s in sums.items() if name != turn.speaker_id] if vector is not None else []
+        )
+        if vector is None or not others:
+            margins.append(None)
+            continue
+        rest = sums[turn.speaker_id] - _weighted(turn, vector)
+        own = rest if float(np.linalg.norm(rest)) > 1e-3 else vector
+        margins.append(_cosine(vector, own) - max(others))
+    return margins
+
+
+def _weighted(turn: Turn, vector: Floats) -> Floats:
+    return vector * np.float32(turn.end_s - turn.start_s)
+
+
+def _cosine(a: Floats, b: Floats) -> float:
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
+
+
+def turn_rows(
+    video_id: str, turns: Sequence[Turn], embeddings: Sequence[Floats], settings: DiarizationSettings
+) -> list[dict[str, Any]]:
+    """Rows of the table `speech_turns`, without batch.
+
+    Args:
+        embeddings: (n, d) or a list of (d,): of the turns that are long_enough, in their order.
+    """
+    given = iter(embeddings)
+    vectors = [next(given) if long_enough(t, settings) else None for t in turns]
+    rows = []
+    for index, (turn, vector, margin) in enumerate(zip(turns, vectors, speaker_margins(turns, vectors), strict=True)):
+        rows.append(
+            {
+                "video_id": video_id,
+                "turn_id": f"{video_id}-u{index:04d}",
+                "speaker_id": turn.speaker_id,
+                "start_s": turn.start_s,
+                "end_s": turn.end_s,
+                "has_overlap": turn.has_overlap,
+                "speaker_margin": margin,
+                "embedding": None if vector is None else [float(v) for v in vector],
+                "embedding_status": "ok" if vector is not None else "turn_too_short",
+            }
+        )
+    return rows

@@ -1,0 +1,133 @@
+"""Measures of a clip's picture and face from stored series.
+
+Belongs here: formulas over the series of frame_series and face_tracks, and the source file's clarity. Does not belong here:
+decoding, thresholds (gates of a profile), words and sound.
+
+Every measure gives (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.curation.intervals import Interval
+
+Row = Mapping[str, Any]
+Array = NDArray[np.float64]
+Measured = tuple[float | None, str]
+
+
+def sharpness_index(variance: Array, reference: float) -> Array:
+    """Laplacian variance of a 128×128 face crop → ln(1 + variance) / ln(1 + reference): 0 for a flat crop, 1 at the
+    reference, strictly rising. Logarithmic, because blur divides the variance."""
+    return np.asarray(np.log1p(np.maximum(variance, 0.0)) / np.log1p(reference), dtype=np.float64)
+
+
+def longest_run_s(times_s: Array, flags: NDArray[np.bool_], until_s: float) -> float:
+    """Duration of the longest run of flagged frames, s; a frame lasts until the next one, the last until `until_s`."""
+    if not flags.any():
+        return 0.0
+    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
+    ends_s = np.append(times_s, until_s)
+    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return float(np.max(ends_s[last] - ends_s[first]))
+
+
+def frame_measures(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> dict[str, Measured]:
+    """Luminance, its runs, motion, freezing and face count over the decoded frames of the clip."""
+    names = (
+        "luminance",
+        "dark_run_frames",
+        "bright_run_frames",
+        "motion",
+        "freeze_share",
+        "face_count_consistency",
+    )
+    if series is None:
+        return dict.fromkeys(names, (None, reason))
+    times = _array(series["frame_times_s"])
+    inside = (times >= span[0]) & (times < span[1])
+    if inside.sum() < settings.min_frames:
+        return dict.fromkeys(names, (None, "too_few_frames"))
+    luma, faces = _array(series["luma"])[inside], _array(series["face_count"])[inside]
+    faces = faces[np.isfinite(faces)]
+    # the frame before a shot's first one belongs to another shot
+    motion = _array(series["motion"])[inside & (times > times[0])]
+    motion = motion[np.isfinite(motion)]
+
+    def run(flags: NDArray[np.bool_]) -> Measured:
+        if np.isfinite(luma).sum() < settings.min_frames:
+            return None, "too_few_frames"
+        return longest_run_s(times[inside], flags, span[1]) * settings.run_grid_hz, "ok"
+
+    return {
+        "luminance": _mean(luma, settings.min_frames),
+        "dark_run_frames": run(luma < settings.dark_luma),
+        "bright_run_frames": run(luma > settings.bright_luma),
+        "motion": _mean(motion, settings.min_frames),
+        "freeze_share": _mean((motion < settings.freeze_motion).astype(np.float64), settings.min_frames),
+        "face_count_consistency": _mean((faces == 1).astype(np.float64), settings.min_frames),
+    }
+
+
+def clarity(video: Row) -> Measured:
+    """SpeakerVid-5M: bit rate of the source file by the root of its pixels."""
+    rate, width, height = video["bit_rate_bps"], video["width_px"], video["height_px"]
+    if not rate:
+        return None, "no_bit_rate"
+    if not width or not height:
+        return None, "no_picture_size"
+    return float(rate) / float(np.sqrt(width * height)), "ok"
+
+
+def face_measures(track: Row | None, span: Interval, video: Row, settings: ScoreSettings) -> dict[str, Measured]:
+    """Sharpness, size, movement and pose of the face over the tracked frames of the clip."""
+    names = (
+        "face_blur",
+        "face_motion",
+        "head_yaw_deg",
+        "head_pitch_deg",
+        "head_roll_deg",
+        "face_share",
+        "face_height_px",
+    )
+    times = _array(track["frame_times_s"] if track else [])
+    inside = (times >= span[0]) & (times < span[1])
+    if track is None or inside.sum() < settings.min_frames:
+        return dict.fromkeys(names, (None, "too_few_frames"))
+    boxes = np.asarray(track["boxes"], dtype=np.float64)[inside]
+    size = boxes[:, 2:] - boxes[:, :2]
+    poses = {
+        f"head_{axis}_deg": _mean(np.abs(_array(track[f"{axis}_deg"])[inside]), settings.min_frames)
+        for axis in ("yaw", "pitch", "roll")
+    }
+    sharpness = sharpness_index(_array(track["face_sharpness"])[inside], settings.sharpness_reference)
+    width, height = video["width_px"], video["height_px"]
+    sized: dict[str, Measured] = dict.fromkeys(("face_motion", "face_height_px"), (None, "no_picture_size"))
+    if width and height:
+        heights = size[:, 1] * height
+        centres = (boxes[:, :2] + size / 2) * (width, height)
+        path = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum() / heights.mean())
+        sized = {
+            "face_motion": (path / float(np.ptp(times[inside])), "ok"),
+            "face_height_px": (float(np.median(heights)), "ok"),
+        }
+    return {
+        "face_blur": _mean(sharpness, settings.min_frames),
+        "face_share": _mean(size.prod(axis=1), settings.min_frames),
+        **poses,
+        **sized,
+    }
+
+
+def _mean(values: Array, min_count: int) -> Measured:
+    finite = values[np.isfinite(values)]
+    return (float(finite.mean()), "ok") if len(finite) >= min_count else (None, "too_few_frames")
+
+
+def _array(values: Iterable[float | None]) -> Array:
+    """As float64, a missing value as NaN."""
+    return np.asarray(list(values), dtype=np.float64)

@@ -1,0 +1,179 @@
+"""How many voices there are and which speaks when: clustering of voice embeddings in order of time.
+
+Belongs here: embeddings of short windows in, one label a window out. Does not belong here: speech regions, turns,
+letters (diarization.py), the embedding network (models/voice.py).
+
+The way: agglomerative clustering gives more clusters than there are voices; then, again and again, a Viterbi pass
+gives every window to the nearest voice with a price on each change of speaker (lower across a pause), and the two
+clusters that are least separated become one, until all are separated well enough for the sound they hold.
+"""
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from speakervid_dag.config.sections import DiarizationSettings
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+BLOCK_ROWS = 512  # rows of the similarity matrix held at once: a long file has 10^5 windows
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def smoothed_path(scores: NDArray[np.float64], change_price: NDArray[np.float64]) -> Labels:
+    """Most likely sequence of speakers.
+
+    Args:
+        scores: (t, k) log-likelihood of each window for each speaker.
+        change_price: (t,) what a change of speaker between window i - 1 and i costs.
+
+    Returns:
+        (t,) int64 speaker of each window.
+    """
+    steps, speakers = scores.shape
+    best = scores[0].astype(np.float64)
+    came_from = np.zeros((steps, speakers), dtype=np.int64)
+    everyone = np.arange(speakers)
+    for t in range(1, steps):
+        leader = int(best.argmax())
+        changed = best[leader] - change_price[t]
+        came_from[t] = np.where(best >= changed, everyone, leader)
+        best = np.maximum(best, changed) + scores[t]
+    path = np.empty(steps, dtype=np.int64)
+    path[-1] = best.argmax()
+    for t in range(steps - 1, 0, -1):
+        path[t - 1] = came_from[t, path[t]]
+    return path
+
+
+def _compact(labels: Labels) -> Labels:
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _centres(embeddings: Floats, labels: Labels) -> Floats:
+    return _unit(np.stack([embeddings[labels == k].mean(axis=0) for k in range(labels.max() + 1)]))
+
+
+def resegment(
+    embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
+) -> Labels:
+    """Alternate voice centres and Viterbi until nothing moves; clusters that nobody is nearest to vanish."""
+    pauses = np.maximum(0.0, np.diff(times_s, prepend=times_s[:1]) - settings.hop_s)
+    price = settings.change_price / (1 + pauses / settings.pause_scale_s)
+    for _ in range(settings.resegmentation_passes):
+        scores = settings.score_scale * (embeddings @ _centres(embeddings, labels).T)
+        moved = _compact(smoothed_path(scores.astype(np.float64), price))
+        if len(moved) == len(labels) and (moved == labels).all():
+            break
+        labels = moved
+    return labels
+
+
+class _Similarity:
+    """Mean cosines within and between clusters over windows that share no sound, and how much sound is new in each.
+
+    A sentence that is heard twice (cosine above settings.repeat_cosine) counts as one in `new_s`: it is no second proof.
+    """
+
+    def __init__(
+        self, embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
+    ) -> None:
+        count = int(labels.max()) + 1
+        members = np.eye(count, dtype=np.float32)[labels]
+        self.sums = np.zeros((count, count))
+        self.pairs = np.zeros((count, count))
+        self.new_s = np.zeros(count)
+        for at in range(0, len(labels), BLOCK_ROWS):
+            rows = slice(at, at + BLOCK_ROWS)
+            cosines = embeddings[rows] @ embeddings.T
+            far = (np.abs(times_s[rows, None] - times_s[None]) >= settings.window_s).astype(np.float32)
+            alike = (cosines > settings.repeat_cosine).astype(np.float32)
+            self.sums += members[rows].T @ (cosines * far) @ members
+            self.pairs += members[rows].T @ far @ members
+            near_share = (alike * (1 - far)).sum(axis=1) / alike.sum(axis=1)
+            self.new_s += members[rows].T @ near_share * settings.hop_s
+
+    def within(self, k: int, settings: DiarizationSettings) -> float:
+        """Shrunk towards what one voice gives, and at most that: noise must not make a voice tighter than voices are."""
+        prior = settings.prior_pairs
+        mean = (self.sums[k, k] / 2 + prior * settings.same_voice) / (self.pairs[k, k] / 2 + prior)
+        return float(min(mean, settings.same_voice))
+
+    def between(self, i: int, j: int, centres: Floats) -> float:
+        if self.pairs[i, j] > 0:
+            return float(self.sums[i, j] / self.pairs[i, j])
+        return float(centres[i] @ centres[j])
+
+
+def _visits(labels: Labels, i: int, j: int) -> int:
+    """How often the rarer of two voices takes over from the other."""
+    sequence = labels[(labels == i) | (labels == j)]
+    begins = sequence[np.concatenate([[True], np.diff(sequence) != 0])]
+    return int(min((begins == i).sum(), (begins == j).sum()))
+
+
+def closest_pair(
+    embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings, is_spare: bool
+) -> tuple[float, int, int]:
+    """The two clusters that are least separated: (separation over what is asked of them, i, j).
+
+    Separation is the mean cosine within the two minus that between them. What one voice shows by chance shrinks with the
+    sound in the shorter cluster, and with how often the two take turns: drift of one voice, or of the room, gives two
+    clusters that follow each other once.
+    """
+    similarity = _Similarity(embeddings, times_s, labels, settings)
+    centres = _centres(embeddings, labels)
+    factor = settings.over_hint_factor if is_spare else 1.0
+    ranked = []
+    for i, j in itertools.combinations(range(len(centres)), 2):
+        own = (similarity.within(i, settings) + similarity.within(j, settings)) / 2
+        new_s = max(settings.hop_s, min(similarity.new_s[i], similarity.new_s[j]))
+        visits = max(1.0, min(_visits(labels, i, j), new_s / settings.window_s))  # too short ones do not count in full
+        asked = settings.separation + settings.separation_visit / visits + settings.separation_s / new_s
+        ranked.append(((own - similarity.between(i, j, centres)) / (factor * asked), i, j))
+    return min(ranked)
+
+
+def cluster_voices(
+    embeddings: Floats,
+    times_s: NDArray[np.float64],
+    settings: DiarizationSettings,
+    max_speakers_hint: int | None = None,
+) -> Labels:
+    """One voice label a window.
+
+    Args:
+        embeddings: (t, d) float32 of unit length, in order of time.
+        times_s: (t,) float64, centres of the windows.
+        max_speakers_hint: number of people seen. A voice more than that must be separated better
+            (settings.over_hint_factor), but may exist: people speak off screen.
+
+    Returns:
+        (t,) int64 labels 0 … k-1.
+    """
+    if len(embeddings) < 3:
+        return np.zeros(len(embeddings), dtype=np.int64)
+    labels = resegment(embeddings, times_s, _first_guess(embeddings, settings), settings)
+    while labels.max() > 0:
+        is_spare = max_speakers_hint is not None and int(labels.max()) + 1 > max(1, max_speakers_hint)
+        ratio, i, j = closest_pair(embeddings, times_s, labels, settings, is_spare)
+        if ratio >= 1:
+            break
+        labels = resegment(embeddings, times_s, _compact(np.where(labels == j, i, labels)), settings)
+    return labels
+
+
+def _first_guess(embeddings: Floats, settings: DiarizationSettings) -> Labels:
+    """Average linkage on a regular sample of the windows; the others join the nearest cluster."""
+    step = -(-len(embeddings) // settings.linkage_windows)
+    sample = embeddings[::step]
+    tree = linkage(sample, method="average", metric="cosine")
+    found = _compact(fcluster(tree, settings.first_clusters, criterion="maxclust"))
+    if step == 1:
+        return found
+    return _compact((embeddings @ _centres(sample, found).T).argmax(axis=1).astype(np.int64))

@@ -1,0 +1,149 @@
+"""`speakervid doctor`: what is installed, which model serves each stage, what is missing and the command that gets it.
+
+Belongs here: looking and telling. Does not belong here: fetching (models/fetch.py).
+"""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import psutil
+
+from speakervid_dag.config.profiles import load_profile, profile_names
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.console import out, print_frame
+from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.models.registry import get_weight, load_registry, verify, weight_path, weights_dir
+
+PACKAGES = (
+    "dagster", "dagster-webserver", "deltalake", "duckdb", "polars", "great-expectations", "torch", "faster-whisper",
+    "insightface", "scenedetect", "av", "opencv-python", "onnxruntime", "dlib-bin", "ai-edge-litert",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One stage and what serves it; `weights` is None where no weights are needed."""
+
+    stage: str
+    backend: str
+    weights: str | None
+    stronger: str = ""
+
+
+SERVING = (
+    Serving("shots", "PySceneDetect histogram + local-contrast detector", None),
+    Serving("speech regions", "Silero VAD v6 (inside faster-whisper)", None),
+    Serving("voices", "GE2E 256-d", "resemblyzer", "campplus"),
+    Serving("transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper small … large-v3"),
+    Serving("face boxes", "CenterFace through InsightFace", "centerface", "an InsightFace pack: SPEAKERVID_FACE_PACK"),
+    Serving("face mesh", "MediaPipe 468 points", "face_mesh"),
+    Serving("face identity", "dlib ResNet 128-d", "dlib_face", "an InsightFace pack with ArcFace"),
+    Serving("lip sync", "landmark–audio regression (heuristic; not SyncNet)", None, "syncnet"),
+    Serving("speech quality", "DNSMOS P.835 and P.808", "dnsmos"),
+    Serving("video quality", "not active: no DOVER weights can be had offline", None, "dover"),
+    Serving("captions", "not active", None, "Qwen2.5-VL"),
+)
+
+
+def report(settings: Settings) -> int:
+    """Prints everything. Exit status 0 when every default stage can run, else 1."""
+    _print_machine(settings)
+    missing = _print_stages(settings)
+    if missing:
+        out.print(
+            f"\nMissing weights: {', '.join(missing)}. Get them with:\n  speakervid models pull {' '.join(missing)}"
+        )
+        return 1
+    out.print("\nEvery default stage can run.")
+    return 0
+
+
+def _print_machine(settings: Settings) -> None:
+    memory = psutil.virtual_memory().total / 2**30
+    out.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB memory, GPU: {_gpu()}")
+    exists = (settings.lake_dir / "tables").is_dir()
+    out.print(f"Lake: {settings.lake_dir} ({'there' if exists else 'not there yet'}), {_free(settings.lake_dir)} free")
+    out.print(f"Weights: {weights_dir()}")
+    out.print(f"Profile: {settings.profile} (there are {', '.join(profile_names())})")
+    versions = [{"package": name, "version": _version(name)} for name in PACKAGES]
+    print_frame(pl.DataFrame(versions), title="Installed")
+
+
+def _print_stages(settings: Settings) -> list[str]:
+    """Prints which model serves each stage; returns the names of missing default weights."""
+    rows, missing = [], []
+    for item in SERVING:
+        name = load_profile(settings.profile).transcripts.weights if item.stage == "transcripts" else item.weights
+        state = "" if name is None else "ready" if _is_there(name) else "MISSING"
+        if name is not None and state == "MISSING":
+            missing.append(name)
+        rows.append(
+            {
+                "stage": item.stage,
+                "served by": item.backend,
+                "weights": name or "",
+                "state": state,
+                "stronger": item.stronger,
+            }
+        )
+    print_frame(pl.DataFrame(rows), title="Stages")
+    return missing
+
+
+def _gpu() -> str:
+    if shutil.which("nvidia-smi") is None:
+        return "none (models run on the processor)"
+    import torch
+
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else "present, but torch cannot use it"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "NOT INSTALLED"
+
+
+def _free(path: Path) -> str:
+    while not path.exists():
+        path = path.parent
+    return f"{shutil.disk_usage(path).free / 2**30:.0f} GiB"
+
+
+def _is_there(name: str) -> bool:
+    try:
+        weight_path(name)
+    except WeightsMissing:
+        return False
+    return True
+
+
+def print_weights() -> None:
+    """Every registry entry."""
+    rows = [
+        {
+            "name": w.name,
+            "stage": w.stage,
+            "on disk": "yes" if _is_there(w.name) else "",
+            "default": "yes" if w.is_default else "",
+            "licence": w.licence,
+            "commercial": "yes" if w.is_commercial_ok else "no",
+            "source": w.files[0].sources[0].split("!")[0],
+        }
+        for w in load_registry().values()
+    ]
+    print_frame(pl.DataFrame(rows), title=f"Weights in {weights_dir()}")
+
+
+def verify_weights(names: list[str]) -> int:
+    """Hashes the named weights, or all on disk, and prints the verdicts. Exit status 1 when one is not right."""
+    chosen = [get_weight(n).name for n in names] or [n for n in load_registry() if _is_there(n)]
+    results = [verify(name) for name in chosen]
+    print_frame(pl.DataFrame([r.model_dump() for r in results], schema=["name", "status", "detail"], orient="row"))
+    return int(any(r.status != "ok" for r in results))

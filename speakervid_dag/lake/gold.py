@@ -1,0 +1,125 @@
+"""Gold tables: one SQL file each, run for some batches and one profile.
+
+Belongs here: which file makes which table, and the profile as something SQL can read. Does not belong here: SQL itself,
+committing, Dagster.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import polars as pl
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.config.sections import Gate
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.delta import check_schema
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.session import Session, measures, query_file, sql_text
+
+QUERIES = {
+    "clip_gates": "gates/clip_gates",
+    "tiers": "tiers/tiers",
+    "branch_single": "branches/single",
+    "branch_dialogue": "branches/dialogue",
+    "branch_listening": "branches/listening",
+    "branch_multi_turn": "branches/multi_turn",
+}  # in the order in which they depend on each other
+
+_GATE_COLUMNS = pl.Schema(
+    {
+        "gate": pl.String,
+        "measure": pl.String,
+        "is_measured": pl.Boolean,
+        "applies_to": pl.String,
+        "keep": pl.String,
+        "threshold": pl.Float64,
+        "unit": pl.String,
+        "level": pl.String,
+        "mode": pl.String,
+        "not_evaluated": pl.String,
+    }
+)
+
+
+def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) -> pl.DataFrame:
+    """Rows of one gold table for these batches and this profile, of exactly its schema.
+
+    Reads the other tables by their names in `con`, which must hold the batches' silver rows (and, for tiers and
+    branches, their upstream gold rows). Percentile gates look at every batch of the session.
+
+    Raises:
+        OperationError: a query failed, or a clip of the batches has no row in clip_gates when tiers are made.
+        KeyError: not a gold table.
+    """
+    query, wanted = QUERIES[table], TABLES[table]
+    gates = {name: gate for name, gate in profile.gates.items() if gate.mode != "off"}
+    con.register("profile_gates", _gate_rows(con, gates, with_thresholds=table == "clip_gates"))
+    params = {
+        "batches": list(batches),
+        "profile": profile.name,
+        "measures": sorted({g.measure for g in gates.values()}),
+        **profile.branches.model_dump(),
+    }
+    try:
+        frame = query_file(con, query, **params)
+    finally:
+        con.unregister("profile_gates")
+    frame = frame.select(wanted.schema.names()).cast(wanted.schema)
+    check_schema(wanted, frame)
+    if table == "tiers":
+        _refuse_ungated(con, frame, list(batches))
+    return frame
+
+
+def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """All gold tables, each from the ones just made: in `con` they stand over the stored ones until it is closed."""
+    made: dict[str, pl.DataFrame] = {}
+    for table in QUERIES:
+        made[table] = compute(con, table, profile, batches)
+        con.register("__made", made[table])
+        con.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS FROM __made')
+        con.unregister("__made")
+    return made
+
+
+def digest(query: str) -> str:
+    """Hex SHA-256 of sql/<query>.sql: the code version of what it makes."""
+    return hashlib.sha256(sql_text(query).encode()).hexdigest()
+
+
+def _gate_rows(con: Session, gates: dict[str, Gate], *, with_thresholds: bool) -> pl.DataFrame:
+    known = set(measures())
+    rows = [
+        {
+            "gate": name,
+            "is_measured": gate.measure in known,
+            "threshold": _threshold(con, gate) if with_thresholds else gate.threshold,
+            **gate.model_dump(include={"measure", "applies_to", "keep", "unit", "level", "mode", "not_evaluated"}),
+        }
+        for name, gate in sorted(gates.items())
+    ]
+    return pl.DataFrame(rows, schema=_GATE_COLUMNS, orient="row")
+
+
+def _threshold(con: Session, gate: Gate) -> float | None:
+    """The gate's threshold; for a percentile its value over the session's clips, None when there are too few of them.
+
+    The p-th percentile cuts off something only among 100 / p clips or more (100 / (100 - p) from above).
+    """
+    if gate.percentile is None:
+        return gate.threshold
+    found = query_file(con, "gates/percentile", share=gate.percentile / 100, measure=gate.measure).row(0, named=True)
+    smaller = min(gate.percentile, 100 - gate.percentile)
+    needed = math.ceil(100 / smaller) if smaller else 1
+    return float(found["threshold"]) if found["clip_count"] >= needed else None
+
+
+def _refuse_ungated(con: Session, tiers: pl.DataFrame, batches: list[str]) -> None:
+    """A clip without any gate would silently be in no tier."""
+    counted = con.sql("SELECT count(*) FROM clips WHERE list_contains($b, batch)", params={"b": batches}).fetchall()
+    missing = int(counted[0][0]) - tiers.height
+    if missing:
+        raise OperationError(
+            f"{missing} clips have no row in clip_gates: gates were not computed, or none applies to the clips' role"
+        )

@@ -1,0 +1,38 @@
+"""What one media file may cost this machine.
+
+Belongs here: limits of an installation, with their defaults. Does not belong here: curation thresholds
+(profiles/*.yaml).
+"""
+
+from pydantic import Field
+
+from speakervid_dag.config.sections import Section
+
+
+class MediaBudget(Section):
+    """Limits on one file. What it claims is checked before decoding, what it turns out to be while decoding."""
+
+    max_duration_s: float = Field(
+        default=4 * 3600.0, gt=0, description="longest file, s; 4 h of 16 kHz sound is 0.9 GB"
+    )
+    max_pixels_per_frame: int = Field(
+        default=4096 * 2304, gt=0, description="largest picture, px; 4K passes, 8K does not"
+    )
+    max_total_pixels: int = Field(
+        default=1_500_000_000_000, gt=0, description="pictures x px of one file; 4 h of 1080p at 50 fps is 1.5e12"
+    )
+    max_streams: int = Field(default=32, gt=0, description="most streams in a container")
+    max_sound_gaps: int = Field(default=100_000, gt=0, description="most breaks in the sound's timestamps of one file")
+    memory_bytes: int = Field(default=3 * 1024**3, gt=0, description="address space of a decoding process, bytes")
+    base_wall_s: float = Field(default=60.0, gt=0, description="time any file gets, s, beside its share by length")
+    wall_s_per_media_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="decoding time a second of media may take; time spent by the consumer is not counted",
+    )
+    stall_s: float = Field(default=60.0, gt=0, description="longest wait for the next byte of a decoder, s")
+    decoder_threads: int = Field(default=2, ge=1, le=16, description="threads of one decoding process")
+
+    def wall_s(self, media_s: float) -> float:
+        """Seconds of wall time, and of CPU time a thread, that `media_s` seconds of media may take."""
+        return self.base_wall_s + self.wall_s_per_media_s * min(media_s, self.max_duration_s)

@@ -1,0 +1,145 @@
+"""Decoding pictures and sending them; runs in the decoding process.
+
+Belongs here: the loop from packets to upright BGR pictures with rising times, and its figures. Does not belong here:
+opening containers (container) and limits of the process (worker).
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media import wire
+from speakervid_dag.media.container import limit_decoder, open_container
+from speakervid_dag.media.times import RisingOrigin
+
+BGR_BYTES = 3
+
+
+class Errors:
+    """Damage met while decoding: packets or pictures that libav itself calls broken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def decoded(container: Any, stream: Any, errors: Errors) -> Iterator[Any]:
+    """Frames of `stream`, past damaged packets, which are counted."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:  # the container itself cannot be read on: give what the decoder still holds
+            errors.count += 1
+            yield from _decode(stream, None, errors)
+            return
+        errors.count += packet.is_corrupt
+        yield from _decode(stream, packet if packet.size else None, errors)
+
+
+def _decode(stream: Any, packet: Any, errors: Errors) -> list[Any]:
+    import av
+
+    try:
+        return list(stream.decode(packet))
+    except MemoryError:
+        raise
+    except av.error.EOFError:
+        return []
+    except av.error.FFmpegError:
+        errors.count += 1
+        return []
+
+
+def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
+    """Send every picture of the stream; returns the fields of `decode.DecodeReport` that the decoder knows.
+
+    Raises PermanentFailure: over_budget, when the file turns out longer or larger than it claimed.
+    """
+    errors = Errors()
+    first_s = last_s = None
+    count = out_of_order = 0
+    with open_container(request) as container:
+        stream = container.streams[request["video_index"]]
+        limit_decoder(stream, request["max_pixels"], request["threads"])
+        shaper = _Shaper(request)
+        clock = _Clock(stream.time_base, request["origin_s"], request["fps"])
+        for frame in decoded(container, stream, errors):
+            if frame.width * frame.height > request["max_pixels"]:
+                raise PermanentFailure("over_budget", f"the picture grows to {frame.width} x {frame.height}")
+            errors.count += frame.is_corrupt
+            time_s = clock.time_s(frame)
+            if time_s < 0 or (last_s is not None and time_s <= last_s):
+                out_of_order += 1
+                continue
+            count += 1
+            if time_s > request["max_duration_s"] or count * shaper.pixels > request["max_total_pixels"]:
+                raise PermanentFailure("over_budget", f"picture {count} at {time_s:.0f} s is beyond the budget")
+            first_s, last_s = time_s if first_s is None else first_s, time_s
+            shaper.send(frame, time_s, output)
+    return {
+        "frames_read": count,
+        "first_time_s": first_s,
+        "last_time_s": last_s,
+        "decode_errors": errors.count,
+        "times_repaired": out_of_order + clock.repaired,
+    }
+
+
+class _Clock:
+    """Seconds from the container's start; a picture without a time follows the one before it by one interval."""
+
+    def __init__(self, time_base: Fraction, origin_s: float, fps: float) -> None:
+        self._time_base, self._origin_s = time_base, origin_s
+        self._interval = max(1, round(1 / fps / time_base))
+        self._rising = RisingOrigin(float(1 / time_base), self._interval)
+        self._newest: int | None = None
+        self._untimed = 0
+
+    def time_s(self, frame: Any) -> float:
+        ticks = frame.pts
+        if ticks is None:
+            self._untimed += 1
+            moved = 0 if self._newest is None else self._newest + self._interval
+        else:
+            moved = self._rising.repaired(ticks, frame.duration or 0)
+        self._newest = moved
+        return float(moved * self._time_base) - self._origin_s
+
+    @property
+    def repaired(self) -> int:
+        return self._untimed + self._rising.restarts
+
+
+class _Shaper:
+    """Scales, converts, mirrors and turns pictures to what the request asks for."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.width, self.height = request["width_px"], request["height_px"]
+        self.pixels = request["source_pixels"]
+        self._turns, self._is_mirrored = request["rotation_deg"] // 90, request["is_mirrored"]
+        self._stored = (self.height, self.width) if self._turns % 2 else (self.width, self.height)
+
+    def send(self, frame: Any, time_s: float, output: Any) -> None:
+        width, height = self._stored
+        plane = frame.reformat(width=width, height=height, format="bgr24", interpolation="BILINEAR").planes[0]
+        header = wire.Header(wire.PICTURE, self.width * self.height * BGR_BYTES, time_s, 0, self.width, self.height)
+        if plane.line_size == width * BGR_BYTES and not self._turns and not self._is_mirrored:
+            output.send(header, memoryview(plane)[: header.size])
+        else:
+            output.send(header, self._upright(plane, width, height))
+
+    def _upright(self, plane: Any, width: int, height: int) -> Any:
+        import numpy as np
+
+        rows = np.frombuffer(plane, np.uint8)[: height * plane.line_size].reshape(height, plane.line_size)
+        image = rows[:, : width * BGR_BYTES].reshape(height, width, BGR_BYTES)
+        if self._is_mirrored:
+            image = image[:, ::-1]
+        return np.ascontiguousarray(np.rot90(image, -self._turns))

@@ -1,0 +1,111 @@
+"""What a media file holds, found out in a decoding process.
+
+Belongs here: the facts of a file and the refusal of files beyond the budget. Does not belong here: reading pictures
+(decode) or sound (audio).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.child import as_argument, run_task
+from speakervid_dag.media.sniff import sniff
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaInfo:
+    """A file's facts. Times in s from the container's start, the smallest start of its picture and sound.
+
+    Attributes:
+        container: libav's demuxer: mov, matroska, avi, mpegts, mpeg, flv, asf, wav, mp3, aac, flac, ogg.
+        duration_s: the longer of what the header claims and what the packets reach.
+        width_px, height_px: as displayed: upright, with square pixels. None without a moving picture.
+        fps: average pictures a second.
+        frame_count: pictures the file claims (header or packets, whichever is more).
+        rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180, 270. `read_frames` applies it.
+        is_mirrored: the stored picture is mirrored left to right before it is turned.
+        has_video: a moving picture; a cover or a single still is none.
+        bit_rate_bps: of the whole file.
+        origin_s: the container's start on its own clock.
+        video_end_s: when the picture ends by the file's own claim.
+        video_index, audio_index: stream numbers.
+    """
+
+    container: str
+    duration_s: float
+    has_video: bool
+    has_audio: bool
+    origin_s: float
+    bit_rate_bps: int | None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+    fps: float | None = None
+    frame_count: int | None = None
+    is_variable_frame_rate: bool = False
+    rotation_deg: int = 0
+    is_mirrored: bool = False
+    video_start_s: float | None = None
+    video_end_s: float | None = None
+    audio_start_s: float | None = None
+    audio_sample_rate_hz: int | None = None
+    audio_channels: int | None = None
+    video_index: int | None = None
+    audio_index: int | None = None
+
+
+def probe(path: Path, budget: MediaBudget) -> MediaInfo:
+    """Look at `path`; only regular local files with a whitelisted container are opened.
+
+    A file with sound alone is described, with `has_video` False: whether that is enough is the caller's to say
+    (`require_video`).
+
+    Raises:
+        PermanentFailure: missing_file, not_a_regular_file, unreadable_file, empty_file, playlist_refused,
+            unrecognised_container, damaged_container, no_streams, bad_dimensions, unsupported_codec,
+            no_decodable_picture, over_budget, decoder_crashed, decoder_timeout, decoder_out_of_memory.
+    """
+    request = {**base_request(path, sniff(path), budget), "task": "probe"}
+    info = MediaInfo(**run_task(request, budget, media_s=0.0))
+    _refuse_over_budget(info, budget)
+    return info
+
+
+def require_video(info: MediaInfo) -> None:
+    """Raises PermanentFailure(no_video_stream) when there is no moving picture."""
+    if not info.has_video:
+        raise PermanentFailure("no_video_stream", "the file has no moving picture")
+
+
+def require_audio(info: MediaInfo) -> None:
+    """Raises PermanentFailure(no_audio_stream) when there is no sound."""
+    if not info.has_audio:
+        raise PermanentFailure("no_audio_stream", "the file has no sound")
+
+
+def base_request(path: Path, demuxer: str, budget: MediaBudget) -> dict[str, Any]:
+    """What every task of the decoding process needs to open the file."""
+    return {
+        "path": as_argument(path),
+        "demuxer": demuxer,
+        "max_streams": budget.max_streams,
+        "max_pixels": budget.max_pixels_per_frame,
+        "max_duration_s": budget.max_duration_s,
+    }
+
+
+def _refuse_over_budget(info: MediaInfo, budget: MediaBudget) -> None:
+    if info.duration_s > budget.max_duration_s:
+        raise PermanentFailure("over_budget", f"{info.duration_s:.0f} s long, at most {budget.max_duration_s:.0f} s")
+    if info.width_px and info.height_px:
+        pixels = info.width_px * info.height_px
+        frames = info.frame_count or 0
+        if pixels > budget.max_pixels_per_frame:
+            raise PermanentFailure("over_budget", f"pictures of {pixels} px, at most {budget.max_pixels_per_frame} px")
+        if pixels * frames > budget.max_total_pixels:
+            raise PermanentFailure(
+                "over_budget", f"{frames} pictures of {pixels} px, at most {budget.max_total_pixels} px"
+            )

@@ -1,0 +1,75 @@
+"""What a file is by its first bytes.
+
+Belongs here: the whitelist of containers and their magic. Does not belong here: opening a container. The demuxer libav
+then uses is the one named here and no other, so that a playlist can never be taken for a video, whatever its name.
+"""
+
+import stat
+from pathlib import Path
+
+from speakervid_dag.failures import PermanentFailure
+
+HEAD_BYTES = 4096
+MP4_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof"}
+PREFIXES = (  # magic, demuxer; only containers that carry their own media
+    (b"\x1a\x45\xdf\xa3", "matroska"),
+    (b"FLV\x01", "flv"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (b"fLaC", "flac"),
+    (b"OggS", "ogg"),
+    (b"ID3", "mp3"),
+)
+PLAYLISTS = (b"#extm3u", b"ffconcat", b"<?xml", b"<mpd", b"<smil", b"[playlist]", b"v=0\r", b"v=0\n", b"file '")
+
+
+def sniff(path: Path) -> str:
+    """The libav demuxer for `path`, judged by content alone.
+
+    Raises:
+        PermanentFailure: missing_file, not_a_regular_file, unreadable_file, empty_file, playlist_refused,
+            unrecognised_container.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise PermanentFailure("not_a_regular_file", "only regular local files are read")
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PermanentFailure("missing_file", "there is no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise PermanentFailure("unreadable_file", str(getattr(error, "strerror", None) or error)) from None
+    if not head:
+        raise PermanentFailure("empty_file", "the file has no bytes")
+    demuxer = _by_magic(head)
+    if demuxer is None:
+        if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(PLAYLISTS):
+            raise PermanentFailure("playlist_refused", "the file is a playlist or manifest that points at other files")
+        raise PermanentFailure("unrecognised_container", f"no known container starts with {head[:8].hex(' ')}")
+    return demuxer
+
+
+def _by_magic(head: bytes) -> str | None:
+    for prefix, demuxer in PREFIXES:
+        if head.startswith(prefix):
+            return demuxer
+    if head[4:8] in MP4_BOXES:
+        return "mov"
+    if head[:4] in (b"RIFF", b"RF64"):
+        return {b"AVI ": "avi", b"WAVE": "wav"}.get(head[8:12])
+    if _is_transport_stream(head):
+        return "mpegts"
+    if len(head) > 3 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "aac"
+    if len(head) > 3 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6) and head[2] & 0xF0 != 0xF0:
+        return "mp3"
+    return None
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Sync bytes every 188 bytes, or every 192 behind a 4-byte timecode."""
+    return any(
+        len(head) > first + size and all(byte == 0x47 for byte in head[first::size][:8])
+        for first, size in ((0, 188), (4, 192))
+    )

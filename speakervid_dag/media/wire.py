@@ -1,0 +1,41 @@
+"""The messages of a decoding process: a 40-byte header, then a payload.
+
+Belongs here: the layout shared by both ends. Does not belong here: processes and media. Standard library only.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+
+HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, reserved position, width, height, payload bytes
+MAGIC = b"SVD1"
+PICTURE, SOUND, RESULT, FAILURE = 1, 2, 3, 4
+MAX_JSON_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`time_s` of a picture, `position` (sample index) of a sound block, `width` x `height` of a picture in px."""
+
+    kind: int
+    size: int
+    time_s: float = 0.0
+    position: int = 0
+    width: int = 0
+    height: int = 0
+
+    def pack(self) -> bytes:
+        return HEADER.pack(MAGIC, self.kind, self.time_s, self.position, self.width, self.height, self.size)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Header":
+        """Raises ValueError when `data` is not a header."""
+        magic, kind, time_s, position, width, height, size = HEADER.unpack(data)
+        if magic != MAGIC:
+            raise ValueError("not a message header")
+        return cls(kind, size, time_s, position, width, height)
+
+
+def pack_json(kind: int, value: object) -> bytes:
+    payload = json.dumps(value).encode()
+    return Header(kind, len(payload)).pack() + payload

@@ -1,0 +1,96 @@
+"""The decoding process: `python -m speakervid_dag.media.worker REQUEST` (REQUEST is JSON; messages go to stdout).
+
+Belongs here: the limits a decoder runs under, dispatch, and how its failures are told. Does not belong here: media
+(container, picture, sound) and the parent's side (child). Imports av and the standard library; numpy only where needed.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from speakervid_dag.failures import StageFailure
+from speakervid_dag.media import wire
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+OPEN_FILES = 64
+CPU_GRACE_S = 5
+
+
+class Output:
+    """Stdout as a stream of messages. `writev` spares a copy of each picture."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def send(self, header: wire.Header, payload: Any) -> None:
+        parts = [memoryview(header.pack()), memoryview(payload).cast("B")]
+        while parts:
+            written = os.writev(self._fd, parts)
+            while parts and written >= len(parts[0]):
+                written -= len(parts.pop(0))
+            if written:
+                parts[0] = parts[0][written:]
+
+    def send_json(self, kind: int, value: object) -> None:
+        data = wire.pack_json(kind, value)
+        self.send(wire.Header.unpack(data[: wire.HEADER.size]), data[wire.HEADER.size :])
+
+
+def confine(parent_pid: int, memory_bytes: int, cpu_s: int) -> None:
+    """Bound this process: memory, CPU, no file writes, no core dumps, no life after its parent's."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent_pid:  # it died before the line above
+        os._exit(1)
+    for limit, soft, hard in (
+        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_s, cpu_s + CPU_GRACE_S),  # SIGXCPU, which says why, comes before SIGKILL
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
+    ):
+        allowed = resource.getrlimit(limit)[1]
+        ceiling = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
+        resource.setrlimit(limit, (min(soft, ceiling), ceiling))
+
+
+def serve(request: dict[str, Any], output: Output) -> None:
+    """Do one task and send its result."""
+    from speakervid_dag.media import container, picture, sound
+
+    if request["task"] == "probe":
+        output.send_json(wire.RESULT, container.describe(request))
+    elif request["task"] == "pictures":
+        output.send_json(wire.RESULT, picture.send_pictures(request, output))
+    elif request["task"] == "sound":
+        output.send_json(wire.RESULT, sound.send_sound(request, output))
+    else:
+        raise ValueError(f"unknown task {request['task']!r}")
+
+
+def main(argument: str) -> int:
+    import av
+
+    av.logging.set_level(None)
+    request = json.loads(argument)
+    confine(request["parent_pid"], request["memory_bytes"], request["cpu_s"])
+    output = Output(sys.stdout.fileno())
+    try:
+        serve(request, output)
+    except StageFailure as failure:
+        output.send_json(wire.FAILURE, {"reason": failure.reason, "detail": failure.detail})
+    except MemoryError:
+        output.send_json(wire.FAILURE, {"reason": "decoder_out_of_memory", "detail": "the memory limit was reached"})
+    except BrokenPipeError:  # the consumer went away
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

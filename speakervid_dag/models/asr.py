@@ -1,0 +1,190 @@
+"""Speech recognition with word times: Whisper weights in CTranslate2 (faster-whisper).
+
+Belongs here: packing of speech into chunks, language detection, the recogniser's output as plain data. Does not belong
+here: which turn a word belongs to (curation/transcripts.py), speech regions (models/vad.py).
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from speakervid_dag.config.sections import TranscriptSettings
+
+RATE_HZ = 16_000
+WHISPER_WINDOW_S = 30.0  # what the encoder sees at once; shorter sound is filled up
+
+Floats = NDArray[np.float32]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Word:
+    """One recognised word; the text keeps its leading space where the language writes one."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the decoder gave in one go, with its confidence figures."""
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...]
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """All segments of one file in order of time.
+
+    `language` is null when there was no speech; `language_probability` is null when it was not measured (no speech, or
+    weights that know one language only).
+    """
+
+    language: str | None
+    language_probability: float | None
+    segments: tuple[Segment, ...]
+
+
+def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s: float, end_s: float) -> list[Span]:
+    """Join speech regions to chunks for the recogniser, none longer than max_s, with no silence inside above max_gap_s.
+
+    Args:
+        regions: speech in order of time, s. One that is longer than max_s is cut into equal parts.
+        pad_s: context kept around a chunk, never reaching into the next region, s.
+        end_s: end of the signal, s.
+    """
+    parts: list[Span] = []
+    for start, end in regions:
+        count = max(1, int(np.ceil((end - start) / max_s)))
+        edges = np.linspace(start, end, count + 1)
+        parts += [(float(a), float(b)) for a, b in itertools.pairwise(edges)]
+    chunks: list[Span] = []
+    for start, end in parts:
+        if chunks and start - chunks[-1][1] <= max_gap_s and end - chunks[-1][0] <= max_s:
+            chunks[-1] = (chunks[-1][0], end)
+        else:
+            chunks.append((start, end))
+    padded = []
+    for i, (start, end) in enumerate(chunks):
+        low = (chunks[i - 1][1] + start) / 2 if i else 0.0
+        high = (end + chunks[i + 1][0]) / 2 if i + 1 < len(chunks) else end_s
+        padded.append((max(low, start - pad_s), min(high, end + pad_s)))
+    return padded
+
+
+class Recognizer:
+    """One set of Whisper weights, loaded once.
+
+    Args:
+        weights: registry name (`whisper-base`, `whisper-tiny-en`), or the path of a CTranslate2 folder.
+        threads: CPU threads.
+        compute_type: CTranslate2 number type; int8 is exact enough and twice as fast on a CPU. On a GPU `auto` is used
+            instead of int8.
+        device: None = cuda when present, else cpu.
+
+    Raises:
+        WeightsMissing: the weights are not on disk.
+    """
+
+    def __init__(
+        self,
+        weights: str,
+        threads: int,
+        compute_type: str = "int8",
+        device: Literal["cpu", "cuda"] | None = None,
+    ) -> None:
+        import ctranslate2
+        from faster_whisper import WhisperModel
+
+        folder = Path(weights)
+        if not (folder / "model.bin").is_file():
+            from speakervid_dag.models.registry import weight_path
+
+            folder = weight_path(weights)
+        device = device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
+        if device == "cuda" and compute_type == "int8":
+            compute_type = "auto"
+        self.backend = weights
+        self._model = WhisperModel(
+            str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
+        )
+
+    def transcribe(self, samples: Floats, regions: Sequence[Span], settings: "TranscriptSettings") -> Recognition:
+        """Recognise the speech of one file; only one chunk of at most settings.max_chunk_s is worked on at a time.
+
+        Args:
+            samples: (n,) float32 mono at 16 kHz.
+            regions: speech, s from the first sample, in order of time. Sound outside is not looked at.
+
+        Returns:
+            Segments with times in seconds from the first sample.
+        """
+        end_s = len(samples) / RATE_HZ
+        chunks = pack_regions(regions, settings.max_chunk_s, settings.max_gap_s, settings.pad_s, end_s)
+        if not chunks:
+            return Recognition(None, None, ())
+        language, probability = self._language(samples, chunks, settings.language_chunks)
+        segments = [s for chunk in chunks for s in self._recognise(samples, chunk, language, settings)]
+        return Recognition(language, probability, tuple(segments))
+
+    def _language(self, samples: Floats, chunks: Sequence[Span], count: int) -> tuple[str, float | None]:
+        """The file's language: mean probability over up to `count` of the longest chunks, weighted by their length."""
+        if not self._model.model.is_multilingual:
+            return "en", None
+        votes: dict[str, float] = defaultdict(float)
+        total = 0.0
+        for start, end in sorted(chunks, key=lambda c: c[0] - c[1])[:count]:
+            piece = _cut(samples, (start, min(end, start + WHISPER_WINDOW_S)))
+            weight = len(piece) / RATE_HZ
+            for code, probability in self._model.detect_language(piece)[2]:
+                votes[code] += weight * probability
+            total += weight
+        language = max(votes, key=lambda code: votes[code])
+        return language, votes[language] / total
+
+    def _recognise(
+        self, samples: Floats, chunk: Span, language: str, settings: "TranscriptSettings"
+    ) -> Iterator[Segment]:
+        found, _ = self._model.transcribe(
+            _cut(samples, chunk),
+            language=language,
+            beam_size=settings.beam_size,
+            temperature=list(settings.temperatures),
+            word_timestamps=True,
+            condition_on_previous_text=False,  # a chunk's mistake must not spread to the next
+            vad_filter=False,
+        )
+        offset = chunk[0]
+        for segment in found:
+            words = tuple(
+                Word(w.word, float(w.start) + offset, float(w.end) + offset, float(w.probability))
+                for w in segment.words or ()
+            )
+            yield Segment(
+                start_s=float(segment.start) + offset,
+                end_s=float(segment.end) + offset,
+                text=segment.text.strip(),
+                words=words,
+                avg_logprob=float(segment.avg_logprob),
+                no_speech_prob=float(segment.no_speech_prob),
+                compression_ratio=float(segment.compression_ratio),
+            )
+
+
+def _cut(samples: Floats, span: Span) -> Floats:
+    return samples[round(span[0] * RATE_HZ) : round(span[1] * RATE_HZ)]

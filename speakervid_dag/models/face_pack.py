@@ -1,0 +1,181 @@
+"""Face model packs: folders of ONNX files that InsightFace loads, the embedded CenterFace one and a user's own alike.
+
+Belongs here: turning CenterFace into a pack, opening a pack. Does not belong here: detecting (faces.py), embedding
+(identity.py).
+
+InsightFace reads a detector as SCRFD: input (x - 127.5) / 128 in RGB, and for strides 8, 16, 32 two anchors a cell
+with score, distances to the box sides and 5 points, in units of the stride. CenterFace has one head of stride 4 on
+0-255 RGB: a heat map, log height and width, the offset of the centre, and points relative to the box. The adapter
+adds nodes that rescale the input, keep the best of each 2 x 2 block of cells (stride 4 to 8), and write its box the
+way SCRFD would. The second anchor and the strides 16 and 32 always score 0.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.models.registry import sha256_of, weight_hash, weight_path, weights_dir
+
+_ADAPTER_VERSION = "1"  # part of the pack's folder name: raise it when the graph below changes
+_OPSET = (
+    11  # first with a Slice that steps and a Clip-free Pad; every node of CenterFace (opset 9) means the same in it
+)
+_SCORE, _SIZE, _OFFSET, _POINTS = "537", "538", "539", "540"  # CenterFace's outputs
+
+
+def embedded_pack() -> Path:
+    """Folder of the CenterFace pack, built on first use from the pulled weights; raises WeightsMissing."""
+    source = weight_path("centerface")
+    key = hashlib.sha256(f"{weight_hash('centerface')} {_ADAPTER_VERSION}".encode()).hexdigest()[:12]
+    folder = weights_dir() / "packs" / f"centerface-{key}"
+    model_file = folder / "centerface_as_scrfd.onnx"
+    if not model_file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        content = adapt_centerface(source.read_bytes())
+        handle, aside = tempfile.mkstemp(prefix=".pack-", dir=folder)
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(aside).replace(model_file)  # two processes may both build it: the same bytes, either wins
+    return folder
+
+
+def open_pack(pack: Path | None, modules: list[str], threads: int) -> Any:
+    """`insightface.app.FaceAnalysis` over a folder of ONNX files; None is the embedded CenterFace pack.
+
+    Args:
+        pack: any InsightFace pack; it needs a detector.
+        modules: InsightFace task names to load, `detection` among them.
+        threads: CPU threads of each network.
+
+    Raises:
+        PermanentFailure `face_pack_unusable`: no such folder, or no detector in it.
+    """
+    import onnxruntime
+    from insightface.app import FaceAnalysis
+
+    folder = embedded_pack() if pack is None else pack.expanduser().resolve()
+    if not folder.is_dir():
+        raise PermanentFailure("face_pack_unusable", f"no such folder: {folder}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        app = FaceAnalysis(name=str(folder), allowed_modules=modules, sess_options=options)
+    except AssertionError as error:  # InsightFace asserts that the folder holds a detector
+        raise PermanentFailure("face_pack_unusable", f"no face detector among the ONNX files of {folder}") from error
+    return app
+
+
+def pack_hash(pack: Path | None) -> str:
+    """Hex SHA-256 that identifies a pack in provenance: over the hashes and names of its ONNX files."""
+    folder = embedded_pack() if pack is None else pack.expanduser()
+    lines = [f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.glob("*.onnx"))]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def adapt_centerface(content: bytes) -> bytes:
+    """CenterFace's ONNX file to one with SCRFD's input convention, nine outputs and dynamic batch, height and width."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    graph = model.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    name = next(value.name for value in graph.input if value.name not in weights)
+    nodes = _Nodes()
+    # SCRFD's blob is (x - 127.5) / 128; CenterFace was trained on 0-255.
+    raw = nodes.op("Add", nodes.op("Mul", "input", nodes.const(128.0)), nodes.const(127.5))
+    before, nodes.made = nodes.made, []
+    outputs = _as_scrfd(nodes)
+    for node in graph.node:
+        node.input[:] = [raw if each == name else each for each in node.input]
+    body = [*before, *graph.node, *nodes.made]
+    pixels = onnx.helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    values = [
+        onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ["batch", f"{output}_count", channels])
+        for output, channels in outputs
+    ]
+    made = onnx.helper.make_graph(body, "centerface_as_scrfd", [pixels], values, [*graph.initializer, *nodes.constants])
+    adapted = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=7)
+    onnx.checker.check_model(adapted)
+    return bytes(adapted.SerializeToString())
+
+
+def _as_scrfd(nodes: "_Nodes") -> list[tuple[str, int]]:
+    """Nodes from CenterFace's four heads to SCRFD's nine outputs; returns (output name, channels) in SCRFD's order."""
+    score = nodes.blocks(_SCORE)  # (batch, 4 sub-cells, rows / 8, columns / 8); sub-cells 0 1 / 2 3
+    best = nodes.op("ReduceMax", score, axes=[1], keepdims=1)
+    # One-hot choice of the best sub-cell; ArgMax takes the first of equals.
+    index = nodes.op("ArgMax", score, axis=1, keepdims=0)
+    chosen = nodes.op("OneHot", index, nodes.const(4, np.int64), nodes.const([0.0, 1.0]), axis=1)
+
+    def pick(channel: int, head: str) -> str:
+        one = nodes.op("Slice", head, *(nodes.const([v], np.int64) for v in (channel, channel + 1, 1)))
+        return nodes.op("ReduceSum", nodes.op("Mul", nodes.blocks(one), chosen), axes=[1], keepdims=1)
+
+    def along(size_channel: int, sub_cell: list[float]) -> tuple[str, str, str]:
+        """Box length, low and high side on one axis, in strides of 8 from the block's corner (heads: 0 = y, 1 = x)."""
+        length = nodes.op("Mul", nodes.op("Exp", pick(size_channel, _SIZE)), nodes.const(4 / 8))
+        grid = nodes.const(np.reshape(sub_cell, (1, 4, 1, 1)))
+        cell = nodes.op("ReduceSum", nodes.op("Mul", chosen, grid), axes=[1], keepdims=1)
+        offset = nodes.op("Add", pick(size_channel, _OFFSET), nodes.const(0.5))
+        centre = nodes.op("Mul", nodes.op("Add", cell, offset), nodes.const(4 / 8))
+        half = nodes.op("Mul", length, nodes.const(0.5))
+        return length, nodes.op("Sub", centre, half), nodes.op("Add", centre, half)
+
+    width, left, right = along(1, [0.0, 1.0, 0.0, 1.0])
+    height, top, bottom = along(0, [0.0, 0.0, 1.0, 1.0])
+    sides = [nodes.op("Neg", left), nodes.op("Neg", top), right, bottom]
+    points = []
+    for point in range(5):
+        points.append(nodes.op("Add", nodes.op("Mul", pick(2 * point + 1, _POINTS), width), left))
+        points.append(nodes.op("Add", nodes.op("Mul", pick(2 * point, _POINTS), height), top))
+    return nodes.levels({"score": [best], "bbox": sides, "kps": points})
+
+
+class _Nodes:
+    """Collects ONNX nodes and constants under fresh names."""
+
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+        self.constants: list[Any] = []
+
+    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        import onnx
+
+        output = output or f"adapter_{len(self.constants)}_{len(self.made)}_{kind}"
+        self.made.append(onnx.helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def const(self, value: Any, dtype: Any = np.float32) -> str:
+        import onnx
+
+        name = f"adapter_constant_{len(self.constants)}"
+        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
+        return name
+
+    def blocks(self, head: str) -> str:
+        return self.op("SpaceToDepth", head, blocksize=2)
+
+    def levels(self, parts: dict[str, list[str]]) -> list[tuple[str, int]]:
+        """(batch, cells x 2 anchors, channels) a part for stride 8, and zeros of the right length for 16 and 32."""
+        outputs: list[tuple[str, int]] = []
+        for part, channels in parts.items():
+            stacked = channels[0] if len(channels) == 1 else self.op("Concat", *channels, axis=1)
+            rows_last = self.op("Transpose", stacked, perm=[0, 2, 3, 1])
+            nothing = self.op("Mul", rows_last, self.const(0.0))
+            pairs = self.op("Concat", rows_last, nothing, axis=3)
+            shape = self.const([0, -1, len(channels)], np.int64)
+            first = self.op("Reshape", pairs, shape, output=f"{part}_8")
+            outputs.append((first, len(channels)))
+            zeros = self.op("Mul", first, self.const(0.0))
+            for stride, step in ((16, 4), (32, 16)):  # a quarter, a sixteenth of the anchors
+                limits = [self.const([v], np.int64) for v in (0, np.iinfo(np.int64).max, 1, step)]
+                outputs.append((self.op("Slice", zeros, *limits, output=f"{part}_{stride}"), len(channels)))
+        return outputs

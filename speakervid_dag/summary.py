@@ -1,0 +1,57 @@
+"""The closing summary of a run: what came out, what was rejected and why, what each stage cost.
+
+Belongs here: choosing and printing. Does not belong here: the queries (sql/statistics) and the run itself.
+"""
+
+from speakervid_dag import query
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.console import out, print_frame, say
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.runner import RunReport
+
+
+def print_summary(settings: Settings, report: RunReport) -> int:
+    """Prints the summary of the published snapshot. Exit status: 1 when something of ours failed, else 0."""
+    lake = query.open_lake(settings)
+    snapshot = snapshots.latest(lake)
+    faults = 0
+    if snapshot is not None:
+        connection = session.open_session(lake, snapshot, read_only_user_sql=False)
+        faults = _print_videos(connection, report)
+        print_frame(
+            session.run_sql(connection, "SELECT profile, branch, tier, clips, hours FROM branch_statistics"),
+            title="Branches × tiers",
+        )
+        out.print(f'Ask more: speakervid sql "SELECT * FROM funnel" --lake {settings.lake_dir}')
+    for batch, why in report.failed.items():
+        say(f"batch {batch} failed: {why}")
+    if report.failed:
+        say(
+            "What was finished is kept: run the same command again after mending the cause, or look with `speakervid ui`."
+        )
+    return int(bool(report.failed) or faults > 0)
+
+
+REFUSED = "SELECT source_name, status, reason, detail FROM videos WHERE batch IN ({}) AND status <> 'ok' ORDER BY ALL"
+FAILED = """
+SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)
+WHERE o.batch IN ({}) AND o.status = 'not_evaluated' ORDER BY ALL
+"""
+COST = """
+SELECT stage, count(*) AS videos, sum(elapsed_s) AS seconds, sum(media_s) AS decoding_s, sum(model_s) AS models_s
+FROM stage_outcomes WHERE batch IN ({}) GROUP BY stage ORDER BY seconds DESC
+"""
+
+
+def _print_videos(connection: session.Session, report: RunReport) -> int:
+    """Prints rejected videos, failed stages and costs of the batches just run; gives the number of faults of ours."""
+    if not report.done:
+        return 0
+    chosen = ", ".join(f"'{b}'" for b in report.done)
+    refused, failed, cost = (session.run_sql(connection, q.format(chosen)) for q in (REFUSED, FAILED, COST))
+    if refused.height:
+        print_frame(refused, title="Videos that were rejected or are degraded")
+    if failed.height:
+        print_frame(failed, title="Stages without a result")
+    print_frame(cost, title="Time by stage")
+    return failed.filter(failed["reason"] == "internal_error").height

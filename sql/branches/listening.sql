@@ -1,0 +1,82 @@
+-- Who listens to whom: a silent listener's clip under a turn of somebody else?
+-- Only turns with a known answer count (bound to another person, or spoken off screen): an ambiguous turn could be the
+-- listener's own. co_present = a track bound to the turn is in the listener's shot at the same time; else non_co_present.
+-- A margin that is not evaluated keeps the sample unless $listening_needs_margin: the binding behind the clip's role has
+-- its own evidence.
+WITH heard AS (
+    SELECT batch, video_id, clip_id, person_id, track_id, shot_id, start_s, end_s, unnest(turn_ids) AS turn_id
+    FROM clips
+    WHERE list_contains($batches, batch) AND role = 'listening'
+),
+parts AS (
+    SELECT h.* EXCLUDE (start_s, end_s), t.speaker_id,
+        greatest(h.start_s, t.start_s) AS start_s, least(h.end_s, t.end_s) AS end_s
+    FROM heard AS h
+    JOIN speech_turns AS t ON t.turn_id = h.turn_id
+    WHERE list_contains($batches, t.batch)
+),
+bound AS (
+    SELECT b.turn_id, b.track_id, b.person_id, b.status, b.start_s, b.end_s, f.shot_id
+    FROM speaker_bindings AS b
+    LEFT JOIN face_tracks AS f ON f.track_id = b.track_id AND list_contains($batches, f.batch)
+    WHERE list_contains($batches, b.batch)
+),
+-- one row a sample and bound track; a turn seen on several tracks has several
+seen AS (
+    SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id, b.status,
+        coalesce(b.shot_id = p.shot_id AND b.start_s < p.end_s AND b.end_s > p.start_s, false) AS is_co_present
+    FROM parts AS p
+    JOIN bound AS b ON b.turn_id = p.turn_id
+    WHERE p.end_s - p.start_s >= $listening_min_overlap_s
+),
+scored AS (
+    SELECT track_id, turn_id, backend, sync_conf
+    FROM sync_scores
+    WHERE list_contains($batches, batch) AND sync_conf IS NOT NULL
+),
+compared AS (
+    SELECT s.*, speaker.sync_conf - listener.sync_conf AS margin, listener.sync_conf AS listener_conf
+    FROM seen AS s
+    LEFT JOIN scored AS listener ON listener.track_id = s.track_id AND listener.turn_id = s.turn_id
+    LEFT JOIN scored AS speaker
+        ON s.is_co_present AND speaker.track_id = s.speaker_track_id AND speaker.turn_id = s.turn_id
+        AND speaker.backend = listener.backend  -- scores of two backends have no common scale
+),
+samples AS (
+    SELECT batch, video_id, clip_id, person_id, turn_id, speaker_id, start_s, end_s,
+        bool_and(status IN ('bound', 'off_screen') AND speaker_person_id IS DISTINCT FROM person_id) AS is_other,
+        bool_or(is_co_present) AS is_co_present,
+        any_value(speaker_person_id) AS speaker_person_id,
+        min(margin) AS margin,
+        max(listener_conf) AS listener_conf
+    FROM compared
+    GROUP BY ALL
+),
+spoken AS (
+    SELECT DISTINCT turn_id FROM transcripts WHERE list_contains($batches, batch) AND trim(text) <> ''
+),
+-- who a voice belongs to elsewhere in the video, for turns spoken off screen
+voices AS (
+    SELECT video_id, speaker_id, arg_max(person_id, speaking_s) AS person_id
+    FROM people
+    WHERE list_contains($batches, batch) AND speaker_id IS NOT NULL
+    GROUP BY video_id, speaker_id
+)
+SELECT
+    s.batch, s.video_id, $profile AS profile,
+    s.clip_id || '<' || s.turn_id AS listening_id,
+    s.turn_id AS speaker_turn_id, s.clip_id AS listener_clip_id, s.person_id AS listener_person_id,
+    coalesce(s.speaker_person_id, v.person_id) AS speaker_person_id,
+    CASE WHEN s.is_co_present THEN 'co_present' ELSE 'non_co_present' END AS mode,
+    s.margin, s.start_s, s.end_s, s.end_s - s.start_s AS duration_s, t.tier
+FROM samples AS s
+JOIN tiers AS t ON t.clip_id = s.clip_id AND t.profile = $profile AND list_contains($batches, t.batch)
+LEFT JOIN voices AS v ON v.video_id = s.video_id AND v.speaker_id = s.speaker_id
+WHERE s.is_other
+    AND coalesce(s.speaker_person_id, v.person_id) IS DISTINCT FROM s.person_id  -- nobody listens to the own voice-over
+    AND CASE
+        WHEN s.is_co_present THEN coalesce(s.margin >= $listening_min_margin, NOT $listening_needs_margin)
+        ELSE coalesce(s.listener_conf <= $listening_max_sync_conf, true)
+            AND (NOT $listening_needs_words OR s.turn_id IN (SELECT turn_id FROM spoken))
+    END
+ORDER BY s.batch, listening_id

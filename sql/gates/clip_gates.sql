@@ -1,0 +1,47 @@
+-- What does each gate of the profile say about each clip: pass, fail or not_evaluated, with value, threshold and reason?
+-- profile_gates has the gates that are not off, percentiles already turned into thresholds. A gate for the other role has
+-- no row: a listener's speech is not missing, it is not asked for.
+WITH asked AS (
+    SELECT c.batch, c.video_id, c.clip_id, g.*
+    FROM clips AS c
+    JOIN profile_gates AS g ON g.applies_to IN ('all', c.role)
+    WHERE list_contains($batches, c.batch)
+),
+measured AS (
+    SELECT clip_id, measure, value, status
+    FROM clip_measures
+    WHERE list_contains($batches, batch) AND list_contains($measures, measure)
+),
+judged AS (
+    SELECT
+        a.*,
+        m.value,
+        CASE
+            WHEN NOT a.is_measured THEN 'not_measured'  -- no column of clip_scores has this name
+            WHEN m.clip_id IS NULL THEN 'not_scored'  -- the clip has no row in clip_scores
+            WHEN m.value IS NULL THEN m.status
+            WHEN a.threshold IS NULL THEN 'population_too_small'  -- too few clips for the percentile
+        END AS gap,
+        CASE a.keep
+            WHEN '>' THEN m.value > a.threshold
+            WHEN '>=' THEN m.value >= a.threshold
+            WHEN '<' THEN m.value < a.threshold
+            WHEN '<=' THEN m.value <= a.threshold
+            WHEN '==' THEN m.value = a.threshold
+        END AS is_kept
+    FROM asked AS a
+    LEFT JOIN measured AS m ON m.clip_id = a.clip_id AND m.measure = a.measure
+)
+SELECT
+    batch, video_id, clip_id, $profile AS profile, gate, level, mode,
+    CASE WHEN gap IS NOT NULL THEN 'not_evaluated' WHEN is_kept THEN 'pass' ELSE 'fail' END AS verdict,
+    value, keep, threshold, unit,
+    CASE
+        WHEN gap IS NOT NULL THEN gap
+        WHEN is_kept THEN NULL
+        WHEN value = threshold THEN 'at_threshold'
+        WHEN value < threshold THEN 'below_threshold'
+        ELSE 'above_threshold'
+    END AS reason
+FROM judged
+ORDER BY batch, clip_id, gate

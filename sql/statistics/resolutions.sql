@@ -1,0 +1,22 @@
+-- How large are the pictures that clips come from? (bins of SpeakerVid-5M's figure: by the short side)
+WITH binned AS (
+    SELECT t.profile, t.tier, c.duration_s,
+        CASE
+            WHEN least(v.width_px, v.height_px) > 1080 THEN 'above 1080p'
+            WHEN least(v.width_px, v.height_px) = 1080 THEN '1080p'
+            WHEN least(v.width_px, v.height_px) >= 720 THEN '720p'
+            WHEN v.width_px IS NULL THEN 'unknown'
+            ELSE 'below 720p'
+        END AS resolution,
+        coalesce(least(v.width_px, v.height_px), -1) AS short_side_px
+    FROM clips AS c
+    JOIN videos AS v ON v.video_id = c.video_id
+    JOIN tiers AS t ON t.clip_id = c.clip_id
+)
+SELECT profile, tier, resolution,
+    count(*) AS clip_count,
+    round(sum(duration_s) / 3600, 6) AS hours,
+    round(count(*) / sum(count(*)) OVER (PARTITION BY profile, tier), 4) AS share
+FROM binned
+GROUP BY profile, tier, resolution
+ORDER BY profile, tier, max(short_side_px) DESC

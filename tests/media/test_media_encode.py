@@ -1,0 +1,42 @@
+"""`write_video` writes the whole file or none, and says no to what it cannot hold."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import generate
+import numpy as np
+import pytest
+
+from speakervid_dag.media.encode import write_video
+
+
+def test_a_failure_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    def breaking() -> Iterator[tuple[float, np.ndarray]]:
+        yield 0.0, generate.picture(0)
+        raise RuntimeError("the source broke")
+
+    (tmp_path / "a.mp4").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="the source broke"):
+        write_video(tmp_path / "a.mp4", breaking(), 25.0, generate.SIZE)
+    assert (tmp_path / "a.mp4").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_bad_input_is_refused(tmp_path: Path) -> None:
+    path, image = tmp_path / "a.mp4", generate.picture(0)
+    with pytest.raises(ValueError, match="no frames"):
+        write_video(path, [], 25.0, generate.SIZE)
+    with pytest.raises(ValueError, match="must rise"):
+        write_video(path, [(0.0, image), (0.0, image)], 25.0, generate.SIZE)
+    with pytest.raises(ValueError, match="is not uint8"):
+        write_video(path, [(0.0, image[:, :-2])], 25.0, generate.SIZE)
+    with pytest.raises(ValueError, match="multiple of 90"):
+        write_video(path, [(0.0, image)], 25.0, generate.SIZE, rotation_deg=45)
+    with pytest.raises(ValueError, match="one or two channels"):
+        write_video(path, [(0.0, image)], 25.0, generate.SIZE, np.zeros((100, 3), np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = generate.plain(tmp_path / "a.mp4"), generate.plain(tmp_path / "b.mp4")
+    assert first.read_bytes() == second.read_bytes()

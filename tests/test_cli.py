@@ -1,0 +1,62 @@
+"""The command line: help that is quick, one-line errors, exit statuses."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def speakervid(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "speakervid_dag", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = "import sys; from speakervid_dag.cli import main; sys.argv = ['speakervid', '--help']\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "print(sorted({'torch', 'dagster', 'polars', 'duckdb', 'great_expectations', 'cv2', 'av'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for command in ("demo", "run", "ui", "sql", "doctor", "models"):
+        assert f"\n  {command}" in done.stdout
+    assert done.stdout.strip().endswith("[]"), "heavy imports belong inside the commands"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("nonsense",),
+        ("run", "/no/such/folder"),
+        ("run", ".", "--limit", "0"),
+        ("run", ".", "--profile", "nobody"),
+        ("models", "pull", "nobody"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = speakervid(*arguments, SPEAKERVID_LAKE=str(tmp_path / "lake"))
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("speakervid: ")
+
+
+def test_sql_without_a_lake_says_how_to_get_one(tmp_path: Path) -> None:
+    done = speakervid("sql", "SELECT 1", "--lake", str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert "speakervid run" in done.stderr
+
+
+def test_missing_weights_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:
+    done = speakervid("doctor", SPEAKERVID_WEIGHTS=str(tmp_path / "none"), SPEAKERVID_LAKE=str(tmp_path / "lake"))
+    assert done.returncode == 1
+    assert "speakervid models pull" in done.stdout
+    assert "centerface" in done.stdout
