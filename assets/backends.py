@@ -41,5 +41,5 @@ def recognizer(weights: str, threads: int) -> Recognizer:
 
 
 @cache
-def speech_quality() -> SpeechQualityModel:
-    return SpeechQualityModel()
+def speech_quality(threads: int) -> SpeechQualityModel:
+    return SpeechQualityModel(threads=threads)

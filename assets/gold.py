@@ -34,7 +34,8 @@ from speakervid_dag.lake.schemas import (
     CLIP_GATES,
     CLIP_SCORES,
     CLIPS,
-    SHOTS,
+    FACE_TRACKS,
+    PEOPLE,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
     SYNC_SCORES,
@@ -96,15 +97,13 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
 
 
 clip_gates = gold_asset(CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"])
-tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES], ["name", "gates"])
+tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES, CLIPS], ["name", "gates"])
 branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
-branch_dialogue = gold_asset(
-    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, TIERS], ["name", "branches"]
-)
+branch_dialogue = gold_asset(BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, TIERS], ["name", "branches"])
 branch_listening = gold_asset(
     BRANCH_LISTENING,
     "branches/listening",
-    [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, SYNC_SCORES, SHOTS, TIERS],
+    [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, FACE_TRACKS, PEOPLE, TRANSCRIPTS, SYNC_SCORES, TIERS],
     ["name", "branches"],
 )
 branch_multi_turn = gold_asset(

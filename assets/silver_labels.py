@@ -11,8 +11,8 @@ from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
+from speakervid_dag.curation import intervals, person_clusters, sync, sync_regression
 from speakervid_dag.curation import people as describing
-from speakervid_dag.curation import person_clusters, sync, sync_regression
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import (
     CLIPS,
@@ -68,7 +68,7 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
-    modules=[describing, person_clusters],
+    modules=[describing, person_clusters, intervals],
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """One row a person; `identity_id` links them to earlier batches by face."""
@@ -92,7 +92,7 @@ def _known_people(stage: Stage) -> pl.DataFrame:
     DROPPED_SPANS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["clips"],
-    modules=[clipping],
+    modules=[clipping, intervals],
 )
 def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """3-14 s of one person in one shot, talking or listening; what became no clip is told in `dropped_spans`."""

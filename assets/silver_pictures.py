@@ -7,11 +7,24 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from speakervid_dag.assets import backends
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import face_geometry, face_pass, frame_measures, person_clusters, tracking
+from speakervid_dag.curation import (
+    face_geometry,
+    face_pass,
+    frame_measures,
+    person_clusters,
+    portraits,
+)
+from speakervid_dag.curation import tracking as following
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, SHOTS, VIDEOS
+from speakervid_dag.media import decode as decoding
+from speakervid_dag.media import probe as probing
+from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.models import faces, identity, mesh
 from speakervid_dag.stage import Rows, Stage, VideoTask
+
+BUDGET = MediaBudget()
 
 
 @table_asset(
@@ -20,13 +33,32 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     reads=[VIDEOS, SHOTS],
     sections=["tracking", "identity"],
     weights=lambda _: ["centerface", "face_mesh", "dlib_face"],
-    modules=[face_geometry, face_pass, frame_measures, person_clusters, tracking, faces, identity, mesh],
+    modules=[face_geometry, face_pass, frame_measures, person_clusters, portraits, following, faces, identity, mesh],
     kinds=frozenset({"insightface"}),
     pool="faces",
 )
 def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Faces followed through each shot, with mesh, head pose, lips and identity; one person_id over the video's shots."""
+    """Faces followed through each shot: mesh, head pose, lips, identity; one person_id over the video's shots."""
+    tracking, identity_settings = stage.profile.tracking, stage.profile.identity
 
-    def work(video: VideoTask) -> Mapping[str, Rows]: ...
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        pack, threads = stage.settings.face_pack, stage.settings.threads
+        detector = backends.face_detector(pack, tracking.detector_long_side_px, tracking.min_detection_score, threads)
+        shots = [face_pass.Shot(*r) for r in video["shots"].select("shot_id", "start_s", "end_s").iter_rows()]
+        pass_ = face_pass.FacePass(
+            video.video_id,
+            shots,
+            tracking,
+            identity_settings,
+            detector,
+            backends.face_mesh(threads),
+            backends.face_embedder(pack, threads),
+        )
+        with video.media():
+            info = probing.probe(video.path, BUDGET)
+        with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
+            found = pass_.run(video.timed(reader))
+        video.model_s += sum(found.model_s.values())
+        return {"face_tracks": found.tracks, "frame_series": found.frames}
 
     return stage.each_video([FACE_TRACKS, FRAME_SERIES], work)

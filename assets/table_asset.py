@@ -173,9 +173,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata)
         yield check_result(outcome.report)
         if outcome.commit is None:
-            raise dg.Failure(
-                f"{table.name} of {batch} was refused by its audit and is in quarantine", allow_retries=False
-            )
+            raise refusal(table, [batch])
         yield dg.MaterializeResult(
             asset_key=table.name,
             data_version=dg.DataVersion(f"{stamp:016x}"),

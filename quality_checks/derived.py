@@ -87,7 +87,9 @@ def _outcome_rules(table: Table) -> list[Rule]:
         found = frame.unique(table.key).group_by("batch", "video_id").len("found")
         both = told.join(found, on=["batch", "video_id"], how="left")
         wrong = both.filter(pl.col("row_count") != pl.col("found").fill_null(0))
-        return wrong.select("batch", item=pl.format("{} ({} of {})", "video_id", pl.col("found").fill_null(0), "row_count"))
+        return wrong.select(
+            "batch", item=pl.format("{} ({} of {})", "video_id", pl.col("found").fill_null(0), "row_count")
+        )
 
     return [
         nothing_missing(
@@ -95,7 +97,5 @@ def _outcome_rules(table: Table) -> list[Rule]:
             "each usable video of the batch ended as ok, not_evaluated or skipped in the stage",
             without_outcome,
         ),
-        nothing_missing(
-            "no_rows_lost", "as many rows a video as its outcome says the stage gave", rows_differ
-        ),
+        nothing_missing("no_rows_lost", "as many rows a video as its outcome says the stage gave", rows_differ),
     ]

@@ -1,8 +1,9 @@
 """The words rules are said in: what must hold of a row, of a batch, and of the tables a row points to.
 
-Belongs here: the types of rules and the small constructors. Does not belong here: rules of one table (rules_*.py), running
-them. A rule is one Great Expectations expectation over a flat column; where no column of the table says it, `view` derives
-one with polars. A row that fails what a rule builds on is not judged by it (`after`), so that one defect turns one rule red.
+Belongs here: the types of rules and the small constructors. Does not belong here: rules of one table (rules_*.py),
+running them. A rule is one Great Expectations expectation over a flat column; where no column of the table says it,
+`view` derives one with polars. A row that fails what a rule builds on is not judged by it (`after`), so that one defect
+turns one rule red.
 """
 
 from collections.abc import Callable, Mapping
@@ -125,6 +126,20 @@ def batch_value(name: str, low: float, high: float, doc: str, find: Finder, *, s
     kwargs = {"column": name, "min_value": low, "max_value": high}
     kind = "expect_column_values_to_be_between"
     return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), None, find)
+
+
+def all_present(parent: str, key: str, *, judged_only: bool = True) -> Rule:
+    """Each row of `parent` has a row here (videos for which the stage gave no result are left out)."""
+
+    def find(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
+        expected = parents[parent]
+        if judged_only:
+            judged = parents["stage_outcomes"].filter(pl.col("status") == "ok")
+            expected = expected.join(judged, on=["batch", "video_id"], how="semi")
+        lost = expected.filter(pl.col(key).is_not_null()).join(frame, on=["batch", key], how="anti")
+        return lost.select("batch", item=key).unique(maintain_order=True)
+
+    return nothing_missing(f"every_{key.removesuffix('_id')}_is_there", f"each {key} of {parent} has a row", find)
 
 
 # -- conditions that several tables share -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Belongs here: planning batches, running Dagster jobs in this process on the lake
 Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
 """
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from speakervid_dag.lake.batches import BatchBook, Plan
 
 if TYPE_CHECKING:
     import dagster as dg
+
+AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_statistics")
 
 
 @dataclass
@@ -90,7 +93,7 @@ def _run_batch(settings: Settings, instance: "dg.DagsterInstance", batch: str, r
 
     from speakervid_dag.assets.freshness import stale_assets
     from speakervid_dag.assets.resources import Factory
-    from speakervid_dag.definitions import defs
+    from speakervid_dag.definitions import defs  # first: it fills the registry of recipes that freshness looks at
 
     stale = stale_assets(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile), batch)
     if not stale:
@@ -98,8 +101,9 @@ def _run_batch(settings: Settings, instance: "dg.DagsterInstance", batch: str, r
     result = defs.resolve_job_def("curate").execute_in_process(
         instance=instance,
         partition_key=batch,
-        asset_selection=[dg.AssetKey(name) for name in stale],
+        asset_selection=[dg.AssetKey(name) for name in [*stale, *AFTER_EVERY_RUN]],
         raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # events are in the UI
         tags={"speakervid/origin": "cli"},
     )
     if result.success:
@@ -108,7 +112,8 @@ def _run_batch(settings: Settings, instance: "dg.DagsterInstance", batch: str, r
         failures = [e for e in result.all_events if e.is_step_failure]
         told = failures[0].step_failure_data.error if failures else None
         cause = told.cause if told is not None and told.cause is not None else told
-        report.failed[batch] = cause.message.strip() if cause is not None else "see the run in `speakervid ui`"
+        told_by = cause.message.strip() if cause is not None else "see the run in `speakervid ui`"
+        report.failed[batch] = re.sub(r"^[\w.]+(?:Error|Failure): ", "", told_by)
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:

@@ -186,7 +186,7 @@ class Stage:
             "status": status,
             "reason": reason,
             "detail": detail,
-            "row_count": sum(f.height for f in frames.values()),
+            "row_count": frames[tables[0].name].height,
             "elapsed_s": time.perf_counter() - started,
             "media_s": task.media_s,
             "model_s": task.model_s,

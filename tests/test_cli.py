@@ -22,7 +22,9 @@ def speakervid(*arguments: str, **environment: str) -> subprocess.CompletedProce
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     code = "import sys; from speakervid_dag.cli import main; sys.argv = ['speakervid', '--help']\n"
     code += "try: main()\nexcept SystemExit: pass\n"
-    code += "print(sorted({'torch', 'dagster', 'polars', 'duckdb', 'great_expectations', 'cv2', 'av'} & set(sys.modules)))"
+    code += (
+        "print(sorted({'torch', 'dagster', 'polars', 'duckdb', 'great_expectations', 'cv2', 'av'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for command in ("demo", "run", "ui", "sql", "doctor", "models"):
         assert f"\n  {command}" in done.stdout

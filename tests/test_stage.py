@@ -44,7 +44,9 @@ def test_ids_are_filled_in_and_outcomes_say_ok(tmp_path: Path) -> None:
         (ZeroDivisionError("ours"), "not_evaluated", "internal_error"),
     ],
 )
-def test_one_failure_is_a_row_and_the_others_go_on(tmp_path: Path, problem: Exception, status: str, reason: str) -> None:
+def test_one_failure_is_a_row_and_the_others_go_on(
+    tmp_path: Path, problem: Exception, status: str, reason: str
+) -> None:
     def work(task: VideoTask) -> dict[str, list[dict[str, Any]]]:
         if task.video_id == "v1":
             raise problem

@@ -42,7 +42,7 @@ class DiarizationSettings(Section):
     window_s: float = Field(description="sound under one embedding, s; GE2E was trained on 1.6", gt=0)
     hop_s: float = Field(description="distance of embeddings, s", gt=0)
     first_clusters: int = Field(description="clusters before merging: at most this many speakers are found", ge=1)
-    linkage_windows: int = Field(description="windows that take part in the first clustering (memory: its square)", ge=3)
+    max_windows: int = Field(description="windows compared with each other, a regular sample (cost: its square)", ge=3)
     score_scale: float = Field(description="log-likelihood of a window per unit of cosine to a voice's centre")
     change_price: float = Field(description="log-likelihood a change of speaker costs inside speech")
     pause_scale_s: float = Field(description="a pause this long halves the price of a change, s", gt=0)
@@ -64,7 +64,7 @@ class TranscriptSettings(Section):
     weights: str = Field(description="registry name of the recogniser's weights")
     beam_size: int = Field(description="hypotheses kept by the decoder; Whisper's own default: 5", ge=1)
     temperatures: tuple[float, ...] = Field(
-        description="decoding temperatures tried in turn when a segment looks degenerate; Whisper: 0 to 1 by 0.2"
+        description="decoding temperatures tried in turn on a degenerate segment; Whisper: 0 to 1 by 0.2"
     )
     max_chunk_s: float = Field(description="longest piece given to the recogniser, s; its encoder sees 30", gt=0)
     max_gap_s: float = Field(description="silence that splits pieces, s; ours", ge=0)
@@ -77,11 +77,46 @@ class TranscriptSettings(Section):
 
 
 class TrackingSettings(Section):
-    """Face detection, mesh and tracking inside a shot."""
+    """Face detection, mesh and tracking inside a shot. Without a source, a value is our own, tried on real videos."""
+
+    long_side_px: int = Field(description="frames are shrunk so that their long side is at most this, px", gt=0)
+    detector_long_side_px: int = Field(description="long side of the detector's input, px", gt=0)
+    detections_hz: float = Field(description="detector runs a second; also one at the start of each shot", gt=0)
+    max_mesh_hz: float = Field(description="mesh runs a second and face at most; frames between are not tracked", gt=0)
+    min_detection_score: float = Field(description="a found face counts from this score on, 0-1")
+    min_face_height_px: float = Field(description="a found face counts from this height on, px of the shrunk frame")
+    min_mesh_score: float = Field(description="a mesh places a face from this presence on, 0-1; MediaPipe: 0.5")
+    min_iou: float = Field(description="overlap of a face with itself a frame or a detection later, at least")
+    same_face_share: float = Field(description="two boxes are one face when this share of either lies in the other")
+    max_undetected_s: float = Field(description="a track ends when the detector does not find its face for so long, s")
+    max_unseen_s: float = Field(description="a track ends when neither mesh nor detector see it for so long, s")
+    min_detections: int = Field(description="a track counts from this number of detections on", ge=1)
+    min_track_s: float = Field(description="a track counts from this length on, s", ge=0)
 
 
 class IdentitySettings(Section):
-    """Which face tracks and voices are one person."""
+    """Which face tracks and voices are one person. Without a source, a value is our own, tried on real videos."""
+
+    max_portraits: int = Field(description="frames of a track that are embedded, at most", ge=1)
+    portrait_spacing_s: float = Field(description="two portraits of a track are this far apart, s")
+    min_portrait_mesh_score: float = Field(description="presence of the mesh in a portrait, at least, 0-1")
+    min_portrait_height_px: float = Field(description="height of the face in a portrait, at least, px")
+    good_portrait_height_px: float = Field(description="a face of this height is as good as a larger one, px")
+    max_portrait_yaw_deg: float = Field(description="|yaw| of a portrait, at most, deg")
+    max_portrait_pitch_deg: float = Field(description="|pitch| of a portrait, at most, deg")
+    min_portrait_sharpness: float = Field(description="Laplacian variance of a portrait, at least; below it is a smear")
+    good_portrait_sharpness: float = Field(description="Laplacian variance at which sharpness counts one half")
+    min_person_cosine: dict[int, float] = Field(
+        description="two faces of one video are one person from this cosine on; by length of the vector (model)"
+    )
+    min_identity_cosine: dict[int, float] = Field(
+        description="the same across videos, where more people are compared and a mistake is more likely"
+    )
+    max_shared_s: float = Field(description="tracks of one shot seen together for longer are two people, s")
+    max_continuation_gap_s: float = Field(
+        description="a track without portrait continues one that ended so recently, s"
+    )
+    min_continuation_iou: float = Field(description="... and so near, IoU of last and first box")
 
 
 class SyncSettings(Section):
@@ -119,7 +154,9 @@ class SyncSettings(Section):
 class BindingSettings(Section):
     """Whose face a speaker is. Without a source, a value is our own default."""
 
-    foreign_deviation: float = Field(description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length)")
+    foreign_deviation: float = Field(
+        description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length)"
+    )
     peak_frames: int = Field(description="lags this near the peak belong to it, frames")
     min_talking: float = Field(description="a face with a lower mean talking score does not speak, 0-1")
     min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
@@ -143,7 +180,9 @@ class ScoreSettings(Section):
     dark_luma: float = Field(description="a frame with less mean BT.709 luma is dark, 0-255; SpeakerVid-5M: 10")
     bright_luma: float = Field(description="a frame with more is too bright, 0-255; SpeakerVid-5M: 210")
     run_grid_hz: float = Field(description="runs of frames are given at this rate, Hz; SpeakerVid-5M works at 25")
-    freeze_motion: float = Field(description="a frame that differs by less repeats the one before, 0-255 luma at 160 px")
+    freeze_motion: float = Field(
+        description="a frame that differs by less repeats the one before, 0-255 luma at 160 px"
+    )
     min_frames: int = Field(description="fewest frames, decoded or tracked, for a figure")
     sharpness_reference: float = Field(
         description="Laplacian variance of a 128x128 face crop that has face_blur 1: "
@@ -174,7 +213,7 @@ class BranchSettings(Section):
 class Gate(Section):
     """One rule: a measurement against a threshold."""
 
-    measure: str = Field(description="a numeric column of clip_scores")
+    measure: str = Field(description="a numeric column of clip_scores, or duration_s; any other is not evaluated")
     keep: Literal[">", ">=", "<", "<=", "=="] = Field(description="a clip passes when `value keep threshold` holds")
     threshold: float | None = Field(default=None, description="in `unit`; null for a percentile gate")
     percentile: float | None = Field(

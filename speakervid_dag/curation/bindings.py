@@ -33,8 +33,8 @@ class Evidence:
         seen_s: common time in which the mouth is seen, s.
         talking: mean talking score over it, 0-1.
         sync_s: the part of it in which synchrony could be measured, s.
-        sync: how far the pooled lag curve stands out at its peak: mean of the lead over the median lag and the lead over
-            the best lag elsewhere, as correlation. A foreign voice has peaks too, but several of one height.
+        sync: how far the pooled lag curve stands out at its peak: mean of its lead over the median lag and over the
+            best lag elsewhere, as correlation. A foreign voice has peaks too, but several of one height.
     """
 
     seen_s: float

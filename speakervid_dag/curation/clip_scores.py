@@ -1,7 +1,8 @@
 """The measurements of a clip: picture, face, words, sound, synchrony. One video at a time.
 
-Belongs here: how words, sound and synchrony become one number a clip, and the row of all measures. Does not belong here:
-measures of picture and face (picture_measures.py), thresholds (gates of a profile), models (they are passed in), decoding.
+Belongs here: how words, sound and synchrony become one number a clip, and the row of all measures. Does not belong
+here: measures of picture and face (picture_measures.py), thresholds (gates of a profile), models (they are passed in),
+decoding.
 
 Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place of something that was not measured.
 Reasons: role_listening (the clip's person does not speak), no_words, no_audio, too_little_speech, no_sync_score,

@@ -84,7 +84,7 @@ def make_clips(
     clips: list[Row] = []
     dropped: list[Row] = []
     for track in _tracks(shots, tracks, bindings):
-        cut = _cut_track(track, heard, settings)
+        cut = _cut_track(track, _near(heard, track.span, settings), settings)
         clips += cut.clips
         dropped += _dropped_rows(track, cut)
     clips.sort(key=lambda c: (c["start_s"], c["track_id"], c["role"]))
@@ -127,6 +127,12 @@ def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -
     return found
 
 
+def _near(turns: list[Turn], span: Interval, settings: ClipSettings) -> list[Turn]:
+    """Turns that can matter to a track: those in its time, or close enough to touch a pause or a pad."""
+    reach = settings.join_pause_s + settings.pad_s
+    return [t for t in turns if t.span[0] < span[1] + reach and t.span[1] > span[0] - reach]
+
+
 def _span(row: Row) -> Interval:
     return float(str(row["start_s"])), float(str(row["end_s"]))
 
@@ -143,10 +149,10 @@ def _cut_track(track: Track, turns: list[Turn], settings: ClipSettings) -> Cut:
     # who may be the speaker does not listen; a person with another voice cannot be
     unsure = [t.span for t in turns if t.is_unsure and track.speaker_id in (None, t.speaker_id)]
     mine = [t.span for t in turns if person in t.people]
-    taken = [(float(str(c["start_s"])), float(str(c["end_s"]))) for c in cut.clips]
     foreign = [t for t in turns if person not in t.people]
     for run in _contributions(foreign, turns, settings):
-        free = intervals.subtract([track.span], [*unsure, *mine, *taken])
+        # speakers can overlap: what one contribution has taken is not cut again for the next
+        free = intervals.subtract([track.span], [*unsure, *mine, *map(_span, cut.clips)])
         for part in intervals.intersect([(run[0].span[0], run[-1].span[1])], free):
             inside = [t for t in run if intervals.overlap_s(t.span, part) > 0]
             spans = intervals.intersect([t.span for t in inside], [part])
@@ -237,7 +243,7 @@ def _box(track: Row, span: Interval, settings: ClipSettings) -> dict[str, float]
 
 def _dropped_rows(track: Track, cut: Cut) -> list[Row]:
     """The track's time outside its clips, each moment once: candidates with their reason first, then the rest."""
-    done = [(float(str(c["start_s"])), float(str(c["end_s"]))) for c in cut.clips]
+    done = [_span(c) for c in cut.clips]
     rows: list[Row] = []
     for span, role, reason in [*cut.dropped, (track.span, "unknown", "no_usable_speech")]:
         for start, end in intervals.subtract([span], done):

@@ -32,7 +32,6 @@ class Turn:
     speaker_id: str
     start_s: float
     end_s: float
-    has_overlap: bool = False
 
 
 def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
@@ -73,7 +72,7 @@ def speech_turns(
     settings: DiarizationSettings,
     max_speakers_hint: int | None = None,
 ) -> list[Turn]:
-    """Turns in order of time.
+    """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn.
 
     Args:
         regions, centres_s: of speech_regions and window_centres.
@@ -155,6 +154,10 @@ def _cosine(a: Floats, b: Floats) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
 
 
+def _overlap(a: Turn, b: Turn) -> bool:
+    return a.speaker_id != b.speaker_id and a.start_s < b.end_s and b.start_s < a.end_s
+
+
 def turn_rows(
     video_id: str, turns: Sequence[Turn], embeddings: Sequence[Floats], settings: DiarizationSettings
 ) -> list[dict[str, Any]]:
@@ -174,7 +177,7 @@ def turn_rows(
                 "speaker_id": turn.speaker_id,
                 "start_s": turn.start_s,
                 "end_s": turn.end_s,
-                "has_overlap": turn.has_overlap,
+                "has_overlap": any(_overlap(turn, other) for other in turns),
                 "speaker_margin": margin,
                 "embedding": None if vector is None else [float(v) for v in vector],
                 "embedding_status": "ok" if vector is not None else "turn_too_short",

@@ -55,7 +55,7 @@ def mouth_opening(points: Points) -> float:
     """Gap of the inner lips over the distance of the mouth's corners (ratio, 0 = closed)."""
     gap = np.linalg.norm(points[_INNER_TOP, :2] - points[_INNER_BOTTOM, :2])
     width = np.linalg.norm(points[_MOUTH_LEFT, :2] - points[_MOUTH_RIGHT, :2])
-    return float(gap / max(width, 1e-6))
+    return float(gap) / max(float(width), 1e-6)
 
 
 def lip_shape(points: Points) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Measures of a clip's picture and face from stored series.
 
-Belongs here: formulas over the series of frame_series and face_tracks, and the source file's clarity. Does not belong here:
-decoding, thresholds (gates of a profile), words and sound.
+Belongs here: formulas over the series of frame_series and face_tracks, and the source file's clarity. Does not belong
+here: decoding, thresholds (gates of a profile), words and sound.
 
 Every measure gives (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate.
 """

@@ -27,7 +27,7 @@ from speakervid_dag.curation.intervals import Interval
 _SIDE_PX = 64
 _CELLS = 4
 _SHIFT_PX = 2
-_NOISE_LUMA = 1.0  # added to the deviation: a black picture has no structure, only noise
+_NOISE_LUMA = 3.0  # added to the deviation: a black or white picture has no structure, only noise
 
 
 class TimedImage(Protocol):
@@ -103,10 +103,13 @@ class ShotFinder:
             return
         near = range(max(0, place - self._around), min(len(self._changes), place + self._around + 1))
         neighbours = [self._changes[i] for i in near if i != place]
-        later = list(self._window)[place + 2 : place + 2 + self._around]
         is_calm = not neighbours or float(np.median(neighbours)) <= settings.max_unrest * change
+        looks = list(self._window)
+        earlier, later = looks[max(0, place - self._around) : place], looks[place + 2 : place + 2 + self._around]
+        across = [(before, look) for look in later] + [(look, after) for look in earlier]
         stays = all(
-            structure_change(before.structure, look.structure) >= settings.weak_structure_threshold for look in later
+            structure_change(one.structure, other.structure) >= settings.weak_structure_threshold
+            for one, other in across
         )
         if is_calm and stays:
             self._starts.append(after.time_s)
@@ -126,7 +129,7 @@ def look_at(frame: TimedImage, histogram_bins: int) -> Look:
 
 
 def structure_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """How much most of the picture changed, in standard deviations of the picture; 0 = same, unrelated pictures about 0.7.
+    """How much most of the picture changed, in standard deviations; 0 = same, unrelated pictures about 0.7.
 
     Args:
         before, after: float32 (64, 64), normalised.

@@ -65,14 +65,15 @@ def transcript_rows(
             if turn is None:
                 homeless += len(words)
             elif text:
+                start_s, end_s = _within(words, turn, settings.max_word_distance_s)
                 index = count[turn.turn_id] = count.get(turn.turn_id, -1) + 1
                 rows.append(
                     {
                         "transcript_id": f"{turn.turn_id}-x{index:02d}",
                         "turn_id": turn.turn_id,
                         "speaker_id": turn.speaker_id,
-                        "start_s": words[0].start_s,
-                        "end_s": max(words[-1].end_s, words[0].start_s),
+                        "start_s": start_s,
+                        "end_s": end_s,
                         "text": text,
                         "language": recognition.language,
                         "language_probability": recognition.language_probability,
@@ -84,6 +85,12 @@ def transcript_rows(
                     }
                 )
     return sorted(rows, key=lambda row: (row["start_s"], row["transcript_id"])), homeless
+
+
+def _within(words: Sequence["Word"], turn: TurnSpan, reach_s: float) -> tuple[float, float]:
+    """From the first word to the last, but never further from the turn than a word may be: the words keep their times."""
+    start_s = max(words[0].start_s, turn.start_s - reach_s)
+    return start_s, max(start_s + 0.01, min(max(w.end_s for w in words), turn.end_s + reach_s))
 
 
 def _word(word: "Word") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from speakervid_dag.config.sections import DiarizationSettings
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-BLOCK_ROWS = 512  # rows of the similarity matrix held at once: a long file has 10^5 windows
+BLOCK_ROWS = 512  # rows of the similarity matrix held at once
 
 
 def _unit(rows: Floats) -> Floats:
@@ -74,16 +74,22 @@ def resegment(
     return labels
 
 
+def _sample_step(count: int, settings: DiarizationSettings) -> int:
+    return max(1, -(-count // settings.max_windows))
+
+
 class _Similarity:
     """Mean cosines within and between clusters over windows that share no sound, and how much sound is new in each.
 
-    A sentence that is heard twice (cosine above settings.repeat_cosine) counts as one in `new_s`: it is no second proof.
+    A sentence that is heard twice (cosine above settings.repeat_cosine) counts once in `new_s`: it is no second proof.
     """
 
     def __init__(
         self, embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
     ) -> None:
         count = int(labels.max()) + 1
+        step = _sample_step(len(labels), settings)
+        embeddings, times_s, labels = embeddings[::step], times_s[::step], labels[::step]
         members = np.eye(count, dtype=np.float32)[labels]
         self.sums = np.zeros((count, count))
         self.pairs = np.zeros((count, count))
@@ -96,10 +102,10 @@ class _Similarity:
             self.sums += members[rows].T @ (cosines * far) @ members
             self.pairs += members[rows].T @ far @ members
             near_share = (alike * (1 - far)).sum(axis=1) / alike.sum(axis=1)
-            self.new_s += members[rows].T @ near_share * settings.hop_s
+            self.new_s += members[rows].T @ near_share * (settings.hop_s * step)
 
     def within(self, k: int, settings: DiarizationSettings) -> float:
-        """Shrunk towards what one voice gives, and at most that: noise must not make a voice tighter than voices are."""
+        """Shrunk towards what one voice gives, and at most that: no voice is tighter than voices are."""
         prior = settings.prior_pairs
         mean = (self.sums[k, k] / 2 + prior * settings.same_voice) / (self.pairs[k, k] / 2 + prior)
         return float(min(mean, settings.same_voice))
@@ -122,9 +128,9 @@ def closest_pair(
 ) -> tuple[float, int, int]:
     """The two clusters that are least separated: (separation over what is asked of them, i, j).
 
-    Separation is the mean cosine within the two minus that between them. What one voice shows by chance shrinks with the
-    sound in the shorter cluster, and with how often the two take turns: drift of one voice, or of the room, gives two
-    clusters that follow each other once.
+    Separation is the mean cosine within the two minus that between them. What one voice shows by chance shrinks with
+    the sound in the shorter cluster, and with how often the two take turns: drift of one voice, or of the room, gives
+    two clusters that follow each other once.
     """
     similarity = _Similarity(embeddings, times_s, labels, settings)
     centres = _centres(embeddings, labels)
@@ -170,7 +176,7 @@ def cluster_voices(
 
 def _first_guess(embeddings: Floats, settings: DiarizationSettings) -> Labels:
     """Average linkage on a regular sample of the windows; the others join the nearest cluster."""
-    step = -(-len(embeddings) // settings.linkage_windows)
+    step = _sample_step(len(embeddings), settings)
     sample = embeddings[::step]
     tree = linkage(sample, method="average", metric="cosine")
     found = _compact(fcluster(tree, settings.first_clusters, criterion="maxclust"))

@@ -136,7 +136,7 @@ def dark(find: Find) -> Plan:
     sound, voices = mix([line], turns, shots[-1].end)
     return Plan(
         "demo_dark", "degraded", "dark", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
-        brightness=0.12, verdict=("reject", "luminance"),
+        brightness=0.065, verdict=("reject", "luminance"),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from speakervid_dag.failures import OperationError, TransientFailure
 from speakervid_dag.lake.schemas import Table
 
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
+NEWEST_COMMITS = 50  # how far back a write looks for its own commit
 CONFLICT_ATTEMPTS = 8  # whole-write repeats when two writers replace the same partition
 
 
@@ -199,11 +200,17 @@ class DeltaLake:
         return sorted(str(u) for u in self.open(table, version).file_uris())  # type: ignore[attr-defined]
 
     def _landed(self, table: Table, token: str) -> int | None:
-        """The version whose commit carries this write's token, if it is among the newest ones."""
-        for entry in self.open(table).history(50):  # type: ignore[attr-defined]
-            if entry.get("write_token") == token:
-                return int(entry["version"])
-        return None
+        """The version whose commit carries this write's token, if it is among the newest ones.
+
+        `history` lists the store's newest commits but counts versions down from the one it had loaded: a commit in
+        between shifts them, so the answer holds only when nothing was committed meanwhile.
+        """
+        while True:
+            handle = self.open(table)
+            newest = handle.history(NEWEST_COMMITS)  # type: ignore[attr-defined]
+            found = next((int(e["version"]) for e in newest if e.get("write_token") == token), None)
+            if found is None or self.version(table) == handle.version():  # type: ignore[attr-defined]
+                return found
 
     def batches(self, table: Table) -> list[str]:
         """Batches that have rows in the table, sorted."""

@@ -5,7 +5,9 @@ committing, Dagster.
 """
 
 import hashlib
+import inspect
 import math
+import sys
 from collections.abc import Sequence
 
 import polars as pl
@@ -15,7 +17,7 @@ from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.delta import check_schema
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session, measures, query_file, sql_text
+from speakervid_dag.lake.session import Session, measures, query_file, sql_names, sql_text
 
 QUERIES = {
     "clip_gates": "gates/clip_gates",
@@ -84,8 +86,10 @@ def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict
 
 
 def digest(query: str) -> str:
-    """Hex SHA-256 of sql/<query>.sql: the code version of what it makes."""
-    return hashlib.sha256(sql_text(query).encode()).hexdigest()
+    """Hex SHA-256 over sql/<query>.sql, its folder and this module: the code version of what it makes."""
+    folder = query.rpartition("/")[0]
+    texts = [query, inspect.getsource(sys.modules[__name__]), *(sql_text(name) for name in sql_names(folder))]
+    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
 def _gate_rows(con: Session, gates: dict[str, Gate], *, with_thresholds: bool) -> pl.DataFrame:

@@ -128,7 +128,7 @@ STAGE_OUTCOMES = Table(
         _c("stage", STRING, "asset name"),
         VIDEO,
         *_status("ok", "not_evaluated", "skipped"),
-        _c("row_count", INT, "rows given"),
+        _c("row_count", INT, "rows given of the stage's first table"),
         _c("elapsed_s", FLOAT, "wall time, s"),
         _c("media_s", FLOAT, "wall time inside the decoder, s"),
         _c("model_s", FLOAT, "wall time inside models, s"),

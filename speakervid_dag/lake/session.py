@@ -104,10 +104,15 @@ def sql_text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def sql_names(folder: str) -> list[str]:
+    """Names of the SQL files in sql/<folder>, sorted, as `sql_text` takes them."""
+    entries = resources.files("speakervid_dag.sql").joinpath(folder).iterdir()
+    return sorted(f"{folder}/{e.name.removesuffix('.sql')}" for e in entries if e.name.endswith(".sql"))
+
+
 def statistics_names() -> list[str]:
     """Names of the statistics views (the files of sql/statistics), sorted."""
-    folder = resources.files("speakervid_dag.sql") / "statistics"
-    return sorted(e.name.removesuffix(".sql") for e in folder.iterdir() if e.name.endswith(".sql"))
+    return [name.removeprefix("statistics/") for name in sql_names("statistics")]
 
 
 def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
@@ -176,15 +181,21 @@ def _create_helper_views(con: Session) -> None:
 
 
 def _clip_measures() -> str:
-    """clip_scores in long form: one row a clip and measure (batch, video_id, clip_id, measure, value, status)."""
+    """What gates can ask, one row a clip and measure: batch, video_id, clip_id, measure, value, status."""
     parts = [
         f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM clip_scores"
-        for m in measures()
+        for m in _scores()
     ]
+    parts.append("SELECT batch, video_id, clip_id, 'duration_s', duration_s, 'ok' FROM clips")
     return " UNION ALL ".join(parts)
 
 
 def measures() -> list[str]:
+    """What a gate can ask: the measurements of clip_scores, and duration_s."""
+    return [*_scores(), "duration_s"]
+
+
+def _scores() -> list[str]:
     """The measurements of clip_scores: its columns that have a `_status` beside them."""
     names = CLIP_SCORES.schema.names()
     return [n for n in names if f"{n}_status" in names]

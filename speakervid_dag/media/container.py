@@ -139,6 +139,8 @@ def orientation(matrix: tuple[int, ...]) -> tuple[int, bool]:
 
 def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     scan = _scan(container, [s for s in (picture, sound) if s is not None])
+    if picture is not None and picture.index not in scan:
+        raise PermanentFailure("damaged_container", "no packet of the picture carries a time")
     starts = {s.index: _start(s, scan) for s in container.streams if s.type in ("video", "audio") and _counts(s)}
     known = [start for index, start in starts.items() if start is not None and index in scan] or [Fraction(0)]
     origin = min(known)

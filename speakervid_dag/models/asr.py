@@ -63,6 +63,8 @@ class Recognition:
 def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s: float, end_s: float) -> list[Span]:
     """Join speech regions to chunks for the recogniser, none longer than max_s, with no silence inside above max_gap_s.
 
+    A chunk that would grow too long is cut at the longest silence in its second half.
+
     Args:
         regions: speech in order of time, s. One that is longer than max_s is cut into equal parts.
         pad_s: context kept around a chunk, never reaching into the next region, s.
@@ -73,12 +75,18 @@ def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s:
         count = max(1, int(np.ceil((end - start) / max_s)))
         edges = np.linspace(start, end, count + 1)
         parts += [(float(a), float(b)) for a, b in itertools.pairwise(edges)]
-    chunks: list[Span] = []
-    for start, end in parts:
-        if chunks and start - chunks[-1][1] <= max_gap_s and end - chunks[-1][0] <= max_s:
-            chunks[-1] = (chunks[-1][0], end)
-        else:
-            chunks.append((start, end))
+    groups: list[list[Span]] = []
+    for part in parts:
+        if not groups or part[0] - groups[-1][-1][1] > max_gap_s:
+            groups.append([part])
+            continue
+        group = groups[-1]
+        group.append(part)
+        if part[1] - group[0][0] > max_s:
+            late = [i for i in range(1, len(group)) if group[i][0] - group[0][0] > max_s / 2] or [len(group) - 1]
+            cut = max(late, key=lambda i: group[i][0] - group[i - 1][1])
+            groups[-1:] = [group[:cut], group[cut:]]
+    chunks = [(group[0][0], group[-1][1]) for group in groups]
     padded = []
     for i, (start, end) in enumerate(chunks):
         low = (chunks[i - 1][1] + start) / 2 if i else 0.0

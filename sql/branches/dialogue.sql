@@ -3,7 +3,8 @@
 --    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
 -- 2. A change is two neighbouring turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
--- 3. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the responder's first.
+-- 3. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
+--    responder's first.
 -- Shots do not matter: shot and reverse shot, or both in one picture.
 WITH turns AS (
     SELECT batch, video_id, turn_id, speaker_id, start_s, end_s,

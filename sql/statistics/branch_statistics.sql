@@ -1,5 +1,5 @@
 -- How many samples and hours has each branch in each tier?
--- Every branch × tier has a row, also with nothing in it. clip_count counts a branch's rows (a pair is one), person_count the
+-- Every branch × tier has a row, also with nothing in it. clips counts a branch's rows (a pair is one), people the
 -- identities in them.
 WITH identities AS (SELECT person_id, identity_id FROM people),
 samples AS (
@@ -12,7 +12,7 @@ samples AS (
     SELECT profile, 'multi_turn_' || mode, tier, duration_s, [person_id] FROM branch_multi_turn
 ),
 totals AS (
-    SELECT profile, branch, tier, count(*) AS clip_count, sum(duration_s) AS seconds FROM samples GROUP BY ALL
+    SELECT profile, branch, tier, count(*) AS clips, sum(duration_s) AS seconds FROM samples GROUP BY ALL
 ),
 persons AS (
     SELECT s.profile, s.branch, s.tier, count(DISTINCT coalesce(i.identity_id, s.person_id)) AS person_count
@@ -29,9 +29,9 @@ cells AS (
     CROSS JOIN (VALUES ('sft', 1), ('pretrain', 2), ('rejected', 3)) AS t (tier, rank)
 )
 SELECT c.profile, c.branch, c.tier,
-    coalesce(t.clip_count, 0)::BIGINT AS clip_count,
+    coalesce(t.clips, 0)::BIGINT AS clips,
     round(coalesce(t.seconds, 0) / 3600, 6) AS hours,
-    coalesce(n.person_count, 0)::BIGINT AS person_count
+    coalesce(n.person_count, 0)::BIGINT AS people
 FROM cells AS c
 LEFT JOIN totals AS t ON t.profile = c.profile AND t.branch = c.branch AND t.tier = c.tier
 LEFT JOIN persons AS n ON n.profile = c.profile AND n.branch = c.branch AND n.tier = c.tier

@@ -1,8 +1,12 @@
 -- How long are the clips? (bins of SpeakerVid-5M's figure: 3-5, 5-10, 10-15 s)
 WITH binned AS (
     SELECT t.profile, t.tier, c.role, c.duration_s,
-        CASE WHEN c.duration_s < 3 THEN '00-03' WHEN c.duration_s < 5 THEN '03-05' WHEN c.duration_s < 10 THEN '05-10' ELSE '10-15' END
-            AS duration_bin
+        CASE
+            WHEN c.duration_s < 3 THEN '00-03'
+            WHEN c.duration_s < 5 THEN '03-05'
+            WHEN c.duration_s < 10 THEN '05-10'
+            ELSE '10-15'
+        END AS duration_bin
     FROM clips AS c JOIN tiers AS t ON t.clip_id = c.clip_id
 )
 SELECT profile, tier, role, duration_bin,

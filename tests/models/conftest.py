@@ -25,8 +25,8 @@ def need() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def group_photo(need: Callable[..., None]) -> NDArray[np.uint8]:
     """(886, 1280, 3) BGR: six people. Do not write into it."""
-    need("demo-portraits")
-    image = cv2.imread(str(registry.weight_path("demo-portraits", "t1.jpg")))
+    need("test-group-photo")
+    image = cv2.imread(str(registry.weight_path("test-group-photo", "t1.jpg")))
     assert image is not None
     return image.astype(np.uint8)
 

@@ -1,0 +1,193 @@
+"""A suite as a blocking, partition-aware asset check, and the one way a frame gets into a table.
+
+Belongs here: audit → commit or quarantine, and how a report looks in the Dagster UI. Does not belong here: rules,
+running a suite, computing frames.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from speakervid_dag.lake import quarantine
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import Commit, DeltaLake, Slice
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TIERS, Table
+from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding, audit, load_suite
+from speakervid_dag.quality_checks.catalogue import parents_of
+from speakervid_dag.quality_checks.rules import Parents
+from speakervid_dag.quality_checks.views import empty_parent
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+SAMPLE_ROWS = 10  # failing rows shown in the UI for each expectation
+EARLIER_BATCHES = 5  # promoted batches that tier shares are compared with
+
+
+@dataclass(frozen=True)
+class AuditOutcome:
+    """What became of a frame: `commit` is None when it was refused and is in quarantine."""
+
+    report: AuditReport
+    commit: Commit | None
+
+
+def audit_and_commit(
+    lake: DeltaLake,
+    table: Table,
+    frame: pl.DataFrame,
+    parts: Sequence[tuple[Slice, int]],
+    parents: Parents,
+    metadata: Mapping[str, str],
+    parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
+) -> AuditOutcome:
+    """Commits a frame that passes its audit; refuses it whole otherwise: nothing of it is written but to quarantine.
+
+    Args:
+        parts: what is replaced, each with the fingerprint of what made it (see `DeltaLake.replace`).
+        parents: frames the caller has at hand, by table name; those the suite needs besides are read from the lake.
+        metadata: of the commit; its `run_id` names the refusal.
+
+    Raises:
+        SchemaMismatch: rows outside the parts.
+        TransientFailure: the slice stayed contended.
+    """
+    scope = [{k: v for k, v in part.values.items() if k in ("batch", "profile")} for part, _ in parts]
+    batches = sorted({values["batch"] for values in scope})
+    report = audit(table, frame, _gathered(lake, table, batches, parents), scope, parameters)
+    run_id = metadata.get("run_id", "")
+    if not report.passed:
+        _refuse(lake, table, frame, batches, report, run_id)
+        return AuditOutcome(report, None)
+    commit = lake.replace(table, frame, parts, metadata)
+    for batch in batches:
+        quarantine.close(lake, table, batch, run_id)
+        told = _entries(report.warnings, batch)
+        if told:
+            quarantine.record(lake, table, batch, told, run_id, is_open=False)
+    return AuditOutcome(report, commit)
+
+
+def check_name(table: Table) -> str:
+    return f"{table.name}_audit"
+
+
+def check_spec(table: Table, partitions_def: "dg.PartitionsDefinition[str] | None" = None) -> "dg.AssetCheckSpec":
+    """The check of a table's suite: red blocks everything downstream."""
+    import dagster as dg
+
+    lines = [f"- `{e['meta']['name']}` ({e['severity']}): {e['notes']}" for e in load_suite(table.name)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview in 1.13
+        return dg.AssetCheckSpec(
+            check_name(table),
+            asset=table.name,
+            description=f"{len(lines)} expectations of quality_checks/suites/{table.name}.json\n" + "\n".join(lines),
+            blocking=True,
+            partitions_def=partitions_def,
+        )
+
+
+def check_result(report: AuditReport) -> "dg.AssetCheckResult":
+    """The report as Dagster shows it: red expectations, number and sample of failing rows, what was observed."""
+    import dagster as dg
+
+    metadata: dict[str, dg.MetadataValue | int] = {
+        "expectations": report.expectation_count,
+        "rows": report.row_count,
+        "red": len(report.critical),
+        "warnings": len(report.warnings),
+    }
+    if report.findings:
+        metadata["findings"] = dg.MetadataValue.md(findings_table(report.findings))
+    for finding in report.findings:
+        if finding.failing:
+            metadata[f"failing/{finding.expectation}"] = dg.MetadataValue.md(rows_table(finding))
+    first = [f"{f.expectation}: {f.observed}" for f in (*report.critical, *report.warnings)]
+    return dg.AssetCheckResult(
+        check_name=f"{report.table}_audit",
+        asset_key=report.table,
+        passed=report.passed and not report.warnings,
+        severity=dg.AssetCheckSeverity.WARN if report.passed else dg.AssetCheckSeverity.ERROR,
+        description=first[0] if first else f"{report.expectation_count} expectations hold",
+        metadata=metadata,
+    )
+
+
+def findings_table(findings: Sequence[Finding]) -> str:
+    """A Markdown table, one line a finding."""
+    rows = [
+        (
+            f.expectation,
+            f.severity + (" (not evaluated)" if f.is_not_evaluated else ""),
+            f.failing_count,
+            f.observed,
+            f.doc,
+        )
+        for f in findings
+    ]
+    return _markdown(("expectation", "severity", "failing", "observed", "should be"), rows)
+
+
+def rows_table(finding: Finding) -> str:
+    """A Markdown table of the first failing rows."""
+    rows = [(r.batch, r.key or "(whole batch)", r.observed) for r in finding.failing[:SAMPLE_ROWS]]
+    return _markdown(("batch", "key", "observed"), rows)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    def line(cells: Sequence[object]) -> str:
+        return "| " + " | ".join(_escaped(str(c)) for c in cells) + " |"
+
+    return "\n".join([line(head), "|" + " --- |" * len(head), *map(line, rows)])
+
+
+def _escaped(text: str) -> str:
+    """A value out of the data (a file name, say) must not become markup."""
+    return "".join("\\" + c if c in r"\`*[]<>|#!~" else c for c in text[:300].replace("\n", " "))
+
+
+def _gathered(lake: DeltaLake, table: Table, batches: Sequence[str], parents: Parents) -> dict[str, pl.DataFrame]:
+    """Every parent the suite needs: given ones as they are, others from the lake."""
+    return {n: parents[n] if n in parents else _read_parent(lake, table, n, batches) for n in parents_of(table)}
+
+
+def _read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]) -> pl.DataFrame:
+    if name == "manifest":
+        book = BatchBook(Path(lake.root))
+        rows = [{"batch": b, "video_id": file.video_id} for b in batches for file in book.read(b)]
+        return pl.DataFrame(rows, schema=empty_parent(name).schema)
+    if name == "earlier_tiers":
+        earlier = [b for b in lake.batches(TIERS) if b not in batches][-EARLIER_BATCHES:]
+        return lake.read(TIERS, batches=earlier)
+    if name == STAGE_OUTCOMES.name:
+        return lake.read(STAGE_OUTCOMES, batches=batches, where=pl.col("stage") == table.name)
+    return lake.read(TABLES[name], batches=batches)
+
+
+def _refuse(
+    lake: DeltaLake, table: Table, frame: pl.DataFrame, batches: Sequence[str], report: AuditReport, run_id: str
+) -> None:
+    """Quarantines the frame batch by batch; one bad batch refuses all of a run, so each is marked."""
+    together = quarantine.Entry("refused_together", "critical", None, "another batch of the same run is red")
+    for batch in batches:
+        mine = frame.filter(pl.col("batch") == batch) if frame.schema.get("batch") == pl.String else frame
+        quarantine.keep_frame(lake, table, batch, mine, run_id)
+        critical = _entries(report.critical, batch) or [together]
+        quarantine.record(lake, table, batch, [*critical, *_entries(report.warnings, batch)], run_id, is_open=True)
+
+
+def _entries(findings: Sequence[Finding], batch: str) -> list[quarantine.Entry]:
+    return [entry for finding in findings for entry in _finding_entries(finding, batch)]
+
+
+def _finding_entries(finding: Finding, batch: str) -> Iterator[quarantine.Entry]:
+    if not finding.failing:  # about every batch: a wrong schema, an expectation that could not be evaluated
+        yield quarantine.Entry(finding.expectation, finding.severity, None, finding.observed)
+    mine = [row for row in finding.failing if row.batch == batch]
+    for row in mine[: quarantine.MAX_KEYS]:
+        yield quarantine.Entry(finding.expectation, finding.severity, row.key, row.observed)

@@ -1,0 +1,132 @@
+"""Quarantine: what an audit refused, why, and whether something has replaced it since.
+
+Belongs here: keeping refused frames and the findings about them, opening and closing. Does not belong here: judging a
+frame (quality_checks), the command line.
+
+Findings are rows of the `quarantine` table (a slice a table × batch); the refused frame itself is a Parquet file under
+`artifacts/quarantine/<table>/<batch>/<run_id>.parquet`, whatever its columns are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake.artifacts import written_aside
+from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.schemas import QUARANTINE, Table
+
+MAX_KEYS = 1000  # failing rows named for each expectation; the refused frame holds them all
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One failing row of one expectation; `key` is null where the batch as a whole is the matter."""
+
+    expectation: str
+    severity: str
+    key: str | None
+    observed: str
+
+
+def record(lake: DeltaLake, table: Table, batch: str, entries: Sequence[Entry], run_id: str, *, is_open: bool) -> None:
+    """Adds findings; with `is_open` the batch counts as refused until `close`. Earlier findings are closed."""
+    at = datetime.now(UTC)
+    start = f"{table.name}/{batch}/{run_id}/"
+    rows: list[dict[str, object]] = [
+        {
+            "quarantine_id": f"{start}{at:%Y%m%dT%H%M%S%f}-{index}",
+            "table": table.name,
+            "batch": batch,
+            "expectation": entry.expectation,
+            "severity": entry.severity,
+            "key": entry.key,
+            "observed": entry.observed,
+            "run_id": run_id,
+            "at": at,
+            "is_open": is_open,
+        }
+        for index, entry in enumerate(entries)
+    ]
+    before = _findings(lake, table.name, batch).with_columns(is_open=pl.lit(False))
+    _store(lake, table.name, batch, pl.concat([before, QUARANTINE.frame(rows)]), run_id)
+
+
+def open_findings(lake: DeltaLake, table: Table, batch: str) -> pl.DataFrame:
+    """Rows of `quarantine` that keep this batch of the table from being used; empty when nothing is open."""
+    found = _findings(lake, table.name, batch)
+    return found.filter(pl.col("is_open")).sort("quarantine_id")
+
+
+def close(lake: DeltaLake, table: Table, batch: str, run_id: str = "") -> int:
+    """Marks the batch's findings as replaced, once a later commit promoted it. Gives their number."""
+    found = _findings(lake, table.name, batch)
+    count = int(found["is_open"].sum())
+    if count:
+        _store(lake, table.name, batch, found.with_columns(is_open=pl.lit(False)), run_id)
+    return count
+
+
+def list_open(lake: DeltaLake) -> pl.DataFrame:
+    """One row a refused batch: table, batch, run_id, at, expectations (list), failing_count; newest first."""
+    found = lake.read(QUARANTINE, where=pl.col("is_open"))
+    return (
+        found.group_by("table", "batch", "run_id")
+        .agg(
+            pl.col("at").max(),
+            pl.col("expectation").unique().sort().alias("expectations"),
+            pl.len().alias("failing_count"),
+        )
+        .sort("at", "table", "batch", descending=[True, False, False])
+    )
+
+
+def show(lake: DeltaLake, ident: str) -> pl.DataFrame:
+    """Findings by `table/batch` (all of them, newest first) or by a quarantine_id.
+
+    Raises:
+        UserError: there is nothing of that name.
+    """
+    table, _, rest = ident.partition("/")
+    batch = rest.partition("/")[0]
+    found = _findings(lake, table, batch)
+    if "/" in rest:
+        found = found.filter(pl.col("quarantine_id") == ident)
+    if found.is_empty():
+        raise UserError(f"nothing in quarantine is called {ident}: see `speakervid quarantine list`")
+    return found.sort("is_open", "at", "quarantine_id", descending=[True, True, False])
+
+
+def frame_uri(lake: DeltaLake, table: Table, batch: str, run_id: str) -> str:
+    """Where the refused frame of that run is kept."""
+    return f"{lake.root.rstrip('/')}/artifacts/quarantine/{table.name}/{batch}/{run_id}.parquet"
+
+
+def keep_frame(lake: DeltaLake, table: Table, batch: str, frame: pl.DataFrame, run_id: str) -> str:
+    """Keeps a refused frame as it is; gives its URI."""
+    uri = frame_uri(lake, table, batch, run_id)
+    if "://" in lake.root:
+        frame.write_parquet(uri, storage_options=dict(lake.storage_options) or None)
+        return uri
+    with written_aside(Path(uri)) as aside:
+        frame.write_parquet(aside)
+    return uri
+
+
+def refused_frame(lake: DeltaLake, table: Table, batch: str, run_id: str) -> pl.DataFrame:
+    """The refused frame of that run."""
+    options = dict(lake.storage_options) or None
+    return pl.read_parquet(frame_uri(lake, table, batch, run_id), storage_options=options)
+
+
+def _findings(lake: DeltaLake, table: str, batch: str) -> pl.DataFrame:
+    return lake.read(QUARANTINE, batches=[batch], where=pl.col("table") == table)
+
+
+def _store(lake: DeltaLake, table: str, batch: str, rows: pl.DataFrame, run_id: str) -> None:
+    part = Slice({"table": table, "batch": batch})
+    stamp = fingerprint_of(table, batch, run_id, datetime.now(UTC).isoformat())
+    lake.replace(QUARANTINE, rows, [(part, stamp)], {"run_id": run_id})

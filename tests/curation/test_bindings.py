@@ -1,0 +1,124 @@
+"""Binding speakers to people: right answers, refusals, and what each turn of a bound speaker gets."""
+
+import numpy as np
+import polars as pl
+from conversations import RATE_HZ, Video, binding_settings, lips, loudness, sound, sync_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speakervid_dag.curation.bindings import Evidence, assign, bind_video
+from speakervid_dag.curation.sync import score_video
+from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, SYNC_SCORES
+
+TIMES = np.arange(0, 12, 0.04)
+SILENCE = np.zeros(2400)
+
+
+def bound(video: Video, audio: np.ndarray) -> pl.DataFrame:
+    scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
+    return bind_video(video.turns, video.tracks, scores, binding_settings())
+
+
+def two_voices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two envelopes and what is heard: the first until 6 s, then the second."""
+    first, second = loudness(12, 1), loudness(12, 2)
+    return first, second, np.concatenate([first[:1200], second[1200:]])
+
+
+def conversation(first: np.ndarray, second: np.ndarray) -> Video:
+    video = Video()
+    video.add_shot(0.0, 12.0)
+    video.add_track("p00", TIMES, lips(first, TIMES, seed=1))
+    video.add_track("p01", TIMES, lips(second, TIMES, seed=2))
+    for speaker, start, end in (("A", 0.1, 2.9), ("A", 3.1, 5.9), ("B", 6.1, 8.9), ("B", 9.1, 11.9)):
+        video.add_turn(speaker, start, end)
+    return video
+
+
+def test_both_mouths_move_all_the_time() -> None:
+    first, second, heard = two_voices()
+    found = bound(conversation(first, second), sound(heard))
+    assert found.schema == SPEAKER_BINDINGS.schema
+    assert found["status"].to_list() == ["bound"] * 4
+    assert found["person_id"].to_list() == ["v1-p00", "v1-p00", "v1-p01", "v1-p01"]
+    assert min(found["margin"].to_list()) >= binding_settings().min_margin
+
+
+def test_a_still_listener_is_never_bound() -> None:
+    first, second, heard = two_voices()
+    first[1200:], second[:1200] = 0, 0
+    found = bound(conversation(first, second), sound(heard))
+    assert found["person_id"].to_list() == ["v1-p00", "v1-p00", "v1-p01", "v1-p01"]
+
+
+def test_a_foreign_voice_over_a_talking_face_is_not_bound() -> None:
+    video = Video()
+    video.add_track("p00", TIMES, lips(loudness(12, 1), TIMES))
+    video.add_turn("A", 0.2, 11.8)
+    found = bound(video, sound(loudness(12, 9)))
+    assert found["status"].to_list() == ["ambiguous"]
+    assert found["track_id"].to_list() == [None]
+
+
+def test_a_voice_over_a_still_picture_is_off_screen() -> None:
+    video = Video()
+    still = lips(SILENCE, TIMES[:1]) * len(TIMES)
+    video.add_track("p00", TIMES, still)
+    video.add_turn("A", 0.2, 11.8)
+    found = bound(video, sound(loudness(12, 1)))
+    assert found.select("status", "reason", "track_id").row(0) == ("off_screen", "lips_still", None)
+
+
+def test_a_turn_without_a_face_is_off_screen_and_not_a_guess() -> None:
+    video = Video()
+    video.add_turn("A", 0.0, 3.0)
+    found = bind_video(video.turns, video.tracks, SYNC_SCORES.empty(), binding_settings())
+    assert found.select("status", "reason").row(0) == ("off_screen", "no_face_seen")
+
+
+def test_a_hidden_mouth_is_not_evaluated() -> None:
+    video = Video()
+    video.add_track("p00", TIMES, lips(loudness(12, 1), TIMES))
+    video.rows["tracks"][0]["mesh_score"] = [0.0] * len(TIMES)
+    video.add_turn("A", 0.0, 12.0)
+    found = bound(video, sound(loudness(12, 1)))
+    assert found.select("status", "reason").row(0) == ("not_evaluated", "mouth_not_visible")
+
+
+def test_a_speaker_out_of_view_in_one_turn_is_off_screen_there() -> None:
+    envelope = loudness(12, 1)
+    video = Video()
+    seen = TIMES[TIMES < 8]
+    video.add_track("p00", seen, lips(envelope, seen, seed=1))
+    late = TIMES[TIMES >= 8]
+    video.add_track("p01", late, lips(SILENCE, late, seed=2))
+    video.add_turn("A", 0.1, 7.9)
+    video.add_turn("A", 8.4, 11.9)
+    found = bound(video, sound(envelope)).sort("start_s")
+    assert found["status"].to_list() == ["bound", "off_screen"]
+    assert found["start_s"].to_list() == [0.1, 8.4]
+
+
+def test_a_mislabelled_turn_is_not_bound_to_the_wrong_face() -> None:
+    first, second, heard = two_voices()
+    video = conversation(first, second)
+    video.rows["turns"][3]["speaker_id"] = "A"  # said by B's face
+    found = bound(video, sound(heard)).filter(pl.col("turn_id") == "v1-u0003")
+    assert "v1-p00" not in found["person_id"].to_list()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.floats(-0.5, 1.0), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_a_person_gets_one_speaker_at_most(table: list[list[float]]) -> None:
+    evidence = {
+        (f"S{i}", f"p{j}"): Evidence(10.0, 0.6, 10.0, value)
+        for i, row in enumerate(table)
+        for j, value in enumerate(row)
+    }
+    speakers = [f"S{i}" for i in range(len(table))]
+    answers = assign(speakers, evidence, dict.fromkeys(speakers, 10.0), binding_settings())
+    people = [a.person_id for a in answers.values() if a.person_id]
+    assert len(people) == len(set(people))
+    assert all(
+        a.margin is not None and a.margin >= binding_settings().min_margin for a in answers.values() if a.person_id
+    )

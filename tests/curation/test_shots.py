@@ -1,0 +1,103 @@
+"""Shot boundaries on made pictures: cuts bright and dark, and everything that looks like a cut and is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation.shots import ShotFinder
+
+SETTINGS = load_profile("speakervid-5m").shots
+STEP_S = 0.04
+Image = NDArray[np.uint8]
+
+
+@dataclass
+class Frame:
+    time_s: float
+    image: Image
+
+
+def scene(seed: int, low: float = 20, high: float = 220) -> Image:
+    """A smooth random picture, 90 x 160, luma from `low` to `high`."""
+    import cv2
+
+    coarse = np.random.default_rng(seed).random((6, 10)).astype(np.float32)
+    smooth = cv2.resize(coarse, (160, 90), interpolation=cv2.INTER_CUBIC)
+    smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min())
+    return np.repeat((low + (high - low) * smooth).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def shots_of(images: Sequence[Image], times_s: Sequence[float] | None = None) -> list[tuple[float, float]]:
+    finder = ShotFinder(SETTINGS)
+    noise = np.random.default_rng(0)
+    for i, image in enumerate(images):
+        grain = noise.integers(-2, 3, image.shape)
+        time_s = i * STEP_S if times_s is None else times_s[i]
+        finder.feed(Frame(time_s, np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8)))
+    return finder.finish()
+
+
+@pytest.mark.parametrize(("low", "high"), [(20, 220), (4, 40)], ids=["bright", "dark"])
+def test_a_cut_is_found_at_the_first_frame_of_the_new_shot(low: float, high: float) -> None:
+    shots = shots_of([scene(1, low, high)] * 20 + [scene(2, low, high)] * 20)
+
+    assert shots == [(0.0, pytest.approx(0.8)), (pytest.approx(0.8), pytest.approx(1.6))]
+
+
+def test_shots_touch_and_follow_the_clock_of_the_frames() -> None:
+    times_s = [0.85 + i * 0.04 + (0.02 if i % 3 == 0 else 0.0) for i in range(60)]
+
+    shots = shots_of([scene(1)] * 15 + [scene(2)] * 15 + [scene(3)] * 30, times_s)
+
+    assert [start for start, _ in shots] == [times_s[0], times_s[15], times_s[30]]
+    assert [end for _, end in shots[:-1]] == [start for start, _ in shots[1:]]
+    assert times_s[-1] < shots[-1][1] < times_s[-1] + 0.1
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_cut_just_after_the_shortest_shot_and_near_the_end_is_found(frames: int) -> None:
+    assert len(shots_of([scene(1)] * 8 + [scene(2)] * frames)) == 2
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_flash_is_no_cut(frames: int) -> None:
+    white = np.full((90, 160, 3), 250, np.uint8)
+
+    assert len(shots_of([scene(1)] * 15 + [white] * frames + [scene(1)] * 15)) == 1
+
+
+def test_brightening_is_no_cut() -> None:
+    assert len(shots_of([scene(1, 10, 100)] * 15 + [scene(1, 40, 220)] * 15)) == 1
+
+
+def test_a_dissolve_is_no_burst_of_cuts() -> None:
+    weights = np.linspace(0, 1, 20)
+    mixed = [(scene(1) * (1 - w) + scene(2) * w).astype(np.uint8) for w in weights]
+
+    assert len(shots_of([scene(1)] * 15 + mixed + [scene(2)] * 15)) <= 2
+
+
+def test_a_jump_in_one_half_of_a_split_screen_is_no_cut() -> None:
+    halves = [np.hstack([scene(1)[:, :80], scene(seed)[:, :80]]) for seed in (2, 3)]
+
+    assert len(shots_of([halves[0]] * 15 + [halves[1]] * 15)) == 1
+
+
+def test_a_shaking_camera_is_no_cut() -> None:
+    shifts = np.random.default_rng(4).integers(-30, 31, (60, 2))
+
+    assert len(shots_of([np.roll(scene(1), tuple(s), axis=(0, 1)) for s in shifts])) == 1
+
+
+def test_no_frames_no_shots_one_frame_one_shot() -> None:
+    assert ShotFinder(SETTINGS).finish() == []
+    assert shots_of([scene(1)], [0.5]) == [(0.5, 0.5)]
+
+
+def test_time_that_does_not_rise_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not follow"):
+        shots_of([scene(1)] * 2, [0.4, 0.4])

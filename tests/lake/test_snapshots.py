@@ -1,0 +1,51 @@
+"""Snapshots: what is published, found by number and time, and stays as it was."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rows import write_lake
+
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake import snapshots
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import CLIPS
+
+
+def test_nothing_is_published_in_a_new_lake(tmp_path: Path) -> None:
+    lake = DeltaLake(str(tmp_path))
+    assert snapshots.latest(lake) is None
+    with pytest.raises(UserError, match="nothing was published"):
+        snapshots.as_of(lake, "1")
+    with pytest.raises(UserError, match="no tables"):
+        snapshots.publish(lake, "run")
+
+
+def test_each_publication_keeps_the_versions_of_its_moment(tmp_path: Path) -> None:
+    lake = write_lake(str(tmp_path), {"clips": [{"clip_id": "c1"}], "videos": [{}]})
+    first = snapshots.publish(lake, "run-1", "laptop")
+    write_lake(str(tmp_path), {"clips": [{"clip_id": "c2"}]})
+    second = snapshots.publish(lake, "run-2")
+
+    assert (first.number, second.number) == (1, 2)
+    assert set(first.versions) == {"clips", "videos"}
+    assert second.versions["clips"] > first.versions["clips"]
+    assert second.versions["videos"] == first.versions["videos"]
+    assert snapshots.latest(lake) == second
+    found = snapshots.as_of(lake, "1")
+    assert found == first
+    assert found.profile == "laptop"
+    assert lake.read(CLIPS, version=found.versions["clips"])["clip_id"].to_list() == ["c1"]
+
+
+def test_a_time_means_the_newest_snapshot_before_it(tmp_path: Path) -> None:
+    lake = write_lake(str(tmp_path), {"clips": [{"clip_id": "c1"}]})
+    first, second = snapshots.publish(lake, "run-1"), snapshots.publish(lake, "run-2")
+    assert snapshots.as_of(lake, first.at.isoformat()) == first
+    assert snapshots.as_of(lake, second.at.replace(tzinfo=None).isoformat()) == second  # no zone: UTC
+    with pytest.raises(UserError, match="there is no snapshot"):
+        snapshots.as_of(lake, (first.at - timedelta(seconds=1)).isoformat())
+    with pytest.raises(UserError, match="there are 1"):
+        snapshots.as_of(lake, "3")
+    with pytest.raises(UserError, match="neither"):
+        snapshots.as_of(lake, "yesterday")

@@ -1,0 +1,230 @@
+"""Every planted defect turns its expectation red, and no other."""
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+from mini_lake import V1, V2, frame, judge, mini_lake, outcomes
+from rows import BATCH
+
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.quality_checks import audit as auditing
+
+Frames = dict[str, pl.DataFrame]
+Defect = Callable[[Frames], None]
+C = pl.col
+
+
+@pytest.fixture
+def frames() -> Frames:
+    return mini_lake()
+
+
+@pytest.mark.parametrize("name", [n for n, t in TABLES.items() if t.layer != "system"])
+def test_a_sound_batch_passes(frames: Frames, name: str) -> None:
+    assert frames[name].height > 0
+    report = judge(name, frames)
+    assert [(f.expectation, f.observed) for f in report.findings] == []
+
+
+def change(name: str, where: pl.Expr, **values: object) -> Defect:
+    """Sets columns of the rows for which `where` holds; an expression is computed."""
+
+    def plant(frames: Frames) -> None:
+        table = TABLES[name]
+        exprs = {
+            column: pl.when(where)
+            .then(v if isinstance(v, pl.Expr) else pl.lit(v, dtype=table.schema[column]))
+            .otherwise(C(column))
+            for column, v in values.items()
+        }
+        frames[name] = frames[name].with_columns(**exprs).cast(dict(table.schema))
+
+    return plant
+
+
+def drop(name: str, where: pl.Expr) -> Defect:
+    return lambda frames: frames.update({name: frames[name].filter(~where)})
+
+
+def repeat_first(name: str) -> Defect:
+    return lambda frames: frames.update({name: pl.concat([frames[name], frames[name].head(1)])})
+
+
+def silence(frames: Frames) -> None:
+    """The stage found digital silence, and yet there are turns."""
+    told = [
+        {"video_id": V1, "row_count": 2, "status": "not_evaluated", "reason": "silent_audio"},
+        {"video_id": V2, "row_count": 2},
+    ]
+    frames["stage_outcomes"] = outcomes("speech_turns", told)
+
+
+def drifted(frames: Frames) -> None:
+    clips = [f"{V1}-c{i}" for i in range(40)]
+    frames["tiers"] = frame("tiers", [{"clip_id": c, "video_id": V1, "tier": "sft"} for c in clips])
+    frames["clips"] = frame("clips", [{"clip_id": c, "video_id": V1} for c in clips])
+    before = [{"clip_id": c, "tier": "pretrain" if i % 2 else "sft", "batch": "b0000"} for i, c in enumerate(clips)]
+    frames["earlier_tiers"] = frame("tiers", before)
+
+
+first_clip = C("clip_id") == f"{V1}-c0p00"
+first_turn = C("turn_id") == f"{V1}-u0000"
+milliseconds = {"start_s": C("start_s") * 1000, "end_s": C("end_s") * 1000}
+nan = float("nan")
+
+DEFECTS: list[tuple[str, str, Defect, str]] = [
+    ("duplicate key", "clips", repeat_first("clips"), "key_unique"),
+    ("duplicate shot", "shots", repeat_first("shots"), "key_unique"),
+    ("duplicate compound key", "speaker_bindings", repeat_first("speaker_bindings"), "key_unique"),
+    ("orphan: no such track", "clips", change("clips", first_clip, track_id="nowhere"), "track_exists"),
+    ("orphan: no such shot", "clips", change("clips", first_clip, shot_id="nowhere"), "shot_exists"),
+    ("orphan: no such video", "speech_turns", drop("videos", C("video_id") == V2), "video_exists"),
+    ("orphan: score without clip", "clip_scores", drop("clips", first_clip), "clip_exists"),
+    ("NaN score", "clip_scores", change("clip_scores", first_clip, snr_db=nan), "snr_db_finite"),
+    (
+        "NaN score of a closed scale",
+        "clip_scores",
+        change("clip_scores", first_clip, luminance=nan),
+        "luminance_finite",
+    ),
+    ("NaN in a required column", "clips", change("clips", first_clip, x1=nan), "x1_not_null"),
+    ("NaN in a series", "face_tracks", change("face_tracks", C("video_id") == V1, yaw_deg=[nan] * 20), "series_finite"),
+    ("milliseconds in a clip", "clips", change("clips", first_clip, **milliseconds), "interval_inside_video"),
+    (
+        "milliseconds in a turn",
+        "speech_turns",
+        change("speech_turns", first_turn, **milliseconds),
+        "interval_inside_video",
+    ),
+    (
+        "milliseconds in a shot",
+        "shots",
+        change("shots", C("shot_id") == f"{V1}-s0001", **milliseconds),
+        "interval_inside_video",
+    ),
+    (
+        "interval reversed",
+        "speech_turns",
+        change("speech_turns", first_turn, start_s=5.0, end_s=1.0),
+        "interval_ordered",
+    ),
+    ("empty interval", "speech_turns", change("speech_turns", first_turn, end_s=1.0), "interval_ordered"),
+    ("swapped corners", "clips", change("clips", first_clip, x1=0.4, x2=0.1), "box_corners_ordered"),
+    ("box in pixels", "clips", change("clips", first_clip, x2=256.0, y2=180.0), "box_inside_picture"),
+    (
+        "swapped corners in a track",
+        "face_tracks",
+        change("face_tracks", C("video_id") == V1, boxes=[[0.4, 0.1, 0.1, 0.5]] * 20),
+        "boxes_corners_ordered",
+    ),
+    ("clip too short", "clips", change("clips", first_clip, end_s=2.0, duration_s=1.0), "clip_length_s_in_range"),
+    ("duration of another clip", "clips", change("clips", first_clip, duration_s=7.0), "duration_agrees_with_interval"),
+    ("missing batch row", "videos", drop("videos", C("video_id") == V2), "no_batch_rows_missing"),
+    ("missing clip", "clips", drop("clips", first_clip), "no_rows_lost"),
+    ("missing outcome", "clips", drop("stage_outcomes", C("video_id") == V2), "every_video_has_an_outcome"),
+    ("missing time of a track", "dropped_spans", drop("dropped_spans", C("start_s") == 9.5), "track_time_conserved"),
+    ("missing gate", "clip_gates", drop("clip_gates", first_clip & (C("gate") == "snr")), "every_clip_has_every_gate"),
+    ("clip not judged", "clip_gates", drop("clip_gates", first_clip), "every_clip_is_judged"),
+    ("missing tier", "tiers", drop("tiers", first_clip), "every_clip_has_a_tier"),
+    ("silent audio", "speech_turns", silence, "turns_have_sound"),
+    (
+        "speech without sound",
+        "speech_turns",
+        change("videos", C("video_id") == V1, has_audio=False),
+        "turns_have_sound",
+    ),
+    (
+        "embedding not of unit length",
+        "speech_turns",
+        change("speech_turns", first_turn, embedding=[2.0, 0.0]),
+        "embedding_unit_length",
+    ),
+    (
+        "series of another length",
+        "face_tracks",
+        change("face_tracks", C("video_id") == V1, mesh_score=[0.5] * 19),
+        "series_of_equal_length",
+    ),
+    ("unknown status", "tiers", change("tiers", first_clip, tier="gold", reasons=["x"]), "tier_known"),
+    (
+        "score without ok",
+        "clip_scores",
+        change("clip_scores", first_clip, snr_db_status="no_speech"),
+        "snr_db_agrees_with_status",
+    ),
+    (
+        "crash read as a score",
+        "sync_scores",
+        change("sync_scores", first_turn, status="not_evaluated", reason="crash"),
+        "score_exactly_when_ok",
+    ),
+    (
+        "pair within one person",
+        "branch_dialogue",
+        change("branch_dialogue", C("video_id") == V1, responder_person_id=f"{V1}-p00"),
+        "pair_of_two_people",
+    ),
+    ("share drifted", "tiers", drifted, "sft_share_drift pretrain_share_drift"),
+    (
+        "bit rate of another file",
+        "videos",
+        change("videos", C("video_id") == V1, bit_rate_bps=80_000.0),
+        "bit_rate_agrees_with_duration",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "plant", "expected"), [d[1:] for d in DEFECTS], ids=[d[0] for d in DEFECTS])
+def test_a_planted_defect_turns_its_expectation_red(frames: Frames, name: str, plant: Defect, expected: str) -> None:
+    plant(frames)
+    report = judge(name, frames)
+    assert {f.expectation for f in report.findings} == set(expected.split()), report.findings
+    warns = all(f.severity == "warning" for f in report.findings)
+    assert report.passed is warns
+
+
+def test_a_finding_names_the_rows_and_what_was_seen(frames: Frames) -> None:
+    change("clip_scores", first_clip, snr_db=nan)(frames)
+    (finding,) = judge("clip_scores", frames).findings
+    assert [(r.batch, r.key, r.observed) for r in finding.failing] == [(BATCH, f"{V1}-c0p00", "snr_db = nan")]
+    drop("tiers", first_clip)(frames)
+    (finding,) = judge("tiers", frames).findings
+    assert [(r.key, r.observed) for r in finding.failing] == [(None, f"1: {V1}-c0p00")]
+
+
+def test_an_exception_inside_an_expectation_is_red_and_not_a_pass(
+    frames: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [
+        {**e, "kwargs": {"column": "nowhere", "value_set": [True]}, "severity": "warning"}
+        if e["meta"]["name"] == "turns_named"
+        else e
+        for e in auditing.load_suite("clips")
+    ]
+    monkeypatch.setattr(auditing, "load_suite", lambda _: tuple(broken))
+    report = judge("clips", frames)
+    (finding,) = report.findings
+    assert (finding.expectation, finding.severity, finding.is_not_evaluated) == ("turns_named", "critical", True)
+    assert "nowhere" in finding.observed
+    assert not report.passed
+
+
+def test_a_wrong_dtype_is_red_and_names_the_column(frames: Frames) -> None:
+    frames["shots"] = frames["shots"].with_columns(C("shot_index").cast(pl.Int32))
+    (finding,) = judge("shots", frames).findings
+    assert finding.expectation == "schema"
+    assert "shot_index: Int32 instead of shot_index: Int64" in finding.observed
+
+
+def test_missing_columns_are_red(frames: Frames) -> None:
+    frames["shots"] = frames["shots"].drop("end_s")
+    assert [f.expectation for f in judge("shots", frames).findings] == ["schema"]
+
+
+def test_an_empty_table_is_legal_when_nothing_is_missing(frames: Frames) -> None:
+    frames["transcripts"] = frames["transcripts"].clear()
+    frames["stage_outcomes"] = outcomes("transcripts", [{"video_id": v} for v in (V1, V2)])
+    assert judge("transcripts", frames).findings == ()
+    frames["tiers"] = frames["tiers"].clear()
+    assert {f.expectation for f in judge("tiers", frames).findings} == {"every_clip_has_a_tier"}

@@ -1,0 +1,116 @@
+"""Dialogue pairs: who answers whom."""
+
+from typing import Any
+
+import pytest
+from conftest import clip, profile, turn
+
+
+def pairs(made: Any) -> list[tuple[str, str]]:
+    return list(made["branch_dialogue"].select("initiator_clip_id", "responder_clip_id").iter_rows())
+
+
+def two(gap: float = 0.5, **answer: Any) -> dict[str, Any]:
+    """A speaks 0-5, B answers after the gap for 4 s."""
+    start = 5 + gap
+    return {
+        "speech_turns": [turn("u1", "A", 0, 5), turn("u2", "B", start, start + 4)],
+        "clips": [clip("a", "pa", 0, 5, ["u1"]), clip("b", "pb", start, start + 4, ["u2"], **answer)],
+    }
+
+
+def test_a_question_and_its_answer(run: Any) -> None:
+    row = run(two())["branch_dialogue"].row(0, named=True)
+    assert row["pair_id"] == "a>b"
+    assert (row["initiator_person_id"], row["responder_person_id"]) == ("pa", "pb")
+    assert (row["initiator_turn_id"], row["responder_turn_id"]) == ("u1", "u2")
+    assert row["gap_s"] == pytest.approx(0.5)
+    assert row["duration_s"] == pytest.approx(9.0)
+    assert row["is_same_shot"] is True
+
+
+def test_shot_and_reverse_shot(run: Any) -> None:
+    assert run(two(shot_id="s2"))["branch_dialogue"]["is_same_shot"].to_list() == [False]
+
+
+@pytest.mark.parametrize(("gap", "count"), [(3.0, 1), (3.1, 0), (-1.0, 1), (-1.1, 0)])
+def test_gap_and_overlap_have_limits(run: Any, gap: float, count: int) -> None:
+    assert run(two(gap))["branch_dialogue"].height == count
+
+
+def test_one_person_with_two_voices_is_no_dialogue(run: Any) -> None:
+    assert pairs(run(two(person_id="pa"))) == []
+
+
+def test_listening_clips_are_no_side(run: Any) -> None:
+    assert pairs(run(two(role="listening"))) == []
+
+
+def test_of_a_cut_turn_the_clips_at_the_change_are_taken(run: Any) -> None:
+    made = run({
+        "speech_turns": [turn("u1", "A", 0, 20), turn("u2", "B", 20.5, 45)],
+        "clips": [
+            clip("a1", "pa", 0, 10, ["u1"]), clip("a2", "pa", 10, 20, ["u1"]),
+            clip("b1", "pb", 20.5, 33, ["u2"]), clip("b2", "pb", 33, 45, ["u2"]),
+        ],
+    })  # fmt: skip
+    assert pairs(made) == [("a2", "b1")]
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"), [(0.6, {("a2", "b2")}), (2.0, {("a", "b"), ("b", "a2"), ("a2", "b2")})]
+)
+def test_a_backchannel_does_not_take_the_floor(run: Any, length: float, expected: set[tuple[str, str]]) -> None:
+    made = run({
+        "speech_turns": [
+            turn("u1", "A", 0, 5), turn("x", "B", 5.1, 5.1 + length), turn("u2", "A", 8, 12), turn("u3", "B", 12.2, 16),
+        ],
+        "clips": [
+            clip("a", "pa", 0, 5, ["u1"]), clip("b", "pb", 4.9, 7.9, ["x"]),
+            clip("a2", "pa", 8, 12, ["u2"]), clip("b2", "pb", 12.2, 16, ["u3"]),
+        ],
+    })  # fmt: skip
+    assert set(pairs(made)) == expected
+
+
+def test_a_short_answer_that_opens_a_turn_is_kept(run: Any) -> None:
+    """ "No." and, after a pause, the rest: the same speaker goes on, so the short word took the floor."""
+    made = run({
+        "speech_turns": [turn("u1", "A", 0, 5), turn("x", "B", 5.3, 5.7), turn("u2", "B", 6.2, 9)],
+        "clips": [clip("a", "pa", 0, 5, ["u1"]), clip("b", "pb", 5.3, 9, ["x", "u2"])],
+    })  # fmt: skip
+    assert made["branch_dialogue"].select("pair_id", "responder_turn_id").rows() == [("a>b", "x")]
+
+
+def test_a_turn_inside_another_is_an_interruption_and_not_an_answer(run: Any) -> None:
+    made = run({
+        "speech_turns": [turn("u1", "A", 0, 10), turn("x", "B", 9.2, 9.8), turn("u2", "B", 10.4, 14)],
+        "clips": [clip("a", "pa", 0, 10, ["u1"]), clip("b", "pb", 10.4, 14, ["u2"])],
+    })  # fmt: skip
+    assert pairs(made) == [("a", "b")]
+    assert made["branch_dialogue"]["gap_s"].item() == pytest.approx(0.4)
+
+
+def test_a_pair_appears_once_and_forwards(run: Any) -> None:
+    """A's one clip spans B's answer: B's clip is answered by it, but it does not end before B's."""
+    made = run({
+        "speech_turns": [turn("u1", "A", 0, 4), turn("u2", "B", 4.5, 8), turn("u3", "A", 8.5, 12)],
+        "clips": [clip("a", "pa", 0, 12, ["u1", "u3"]), clip("b", "pb", 4.5, 8, ["u2"])],
+    })  # fmt: skip
+    assert pairs(made) == []
+
+
+def test_the_worse_tier_counts(run: Any) -> None:
+    from conftest import gate
+
+    tables = two()
+    tables["clip_scores"] = [{"clip_id": "a", "luminance": 9.0}, {"clip_id": "b", "luminance": 0.0}]
+    made = run(tables, profile({"luma": gate("luminance", level="sft")}))
+    assert dict(made["tiers"].select("clip_id", "tier").iter_rows()) == {"a": "sft", "b": "pretrain"}
+    assert made["branch_dialogue"]["tier"].to_list() == ["pretrain"]
+
+
+def test_videos_are_kept_apart(run: Any) -> None:
+    tables = two()
+    tables["speech_turns"][1]["video_id"] = tables["clips"][1]["video_id"] = "v2"
+    assert pairs(run(tables)) == []

@@ -1,0 +1,122 @@
+"""Gates and tiers: three-valued verdicts, all reasons, and nothing lost."""
+
+from typing import Any
+
+import pytest
+from conftest import gate, profile
+
+from speakervid_dag.failures import OperationError
+
+
+def scored(values: dict[str, Any], role: str = "talking", **clips: Any) -> dict[str, Any]:
+    """One clip `c1` with these values of clip_scores."""
+    return {"clips": [{"clip_id": "c1", "role": role, **clips}], "clip_scores": [{"clip_id": "c1", **values}]}
+
+
+def verdict(tables: dict[str, Any]) -> tuple[Any, ...]:
+    (row,) = tables["clip_gates"].to_dicts()
+    return row["verdict"], row["value"], row["threshold"], row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "value", "passes"),
+    [
+        (">", 2.0, False), (">", 2.1, True), (">=", 2.0, True), (">=", 1.9, False), ("<", 2.0, False),
+        ("<", 1.9, True), ("<=", 2.0, True), ("<=", 2.1, False), ("==", 2.0, True), ("==", 2.1, False),
+    ],
+)  # fmt: skip
+def test_a_value_is_compared(run: Any, keep: str, value: float, passes: bool) -> None:
+    made = run(scored({"luminance": value}), profile({"g": gate(keep=keep, threshold=2.0)}))
+    side = "at_threshold" if value == 2.0 else "below_threshold" if value < 2.0 else "above_threshold"
+    assert verdict(made) == ("pass" if passes else "fail", value, 2.0, None if passes else side)
+    assert made["tiers"]["tier"].item() == ("sft" if passes else "rejected")
+
+
+@pytest.mark.parametrize(("policy", "level", "tier"), [
+    ("fail", "pretrain", "rejected"), ("fail", "sft", "pretrain"),
+    ("hold", "pretrain", "pretrain"), ("hold", "sft", "pretrain"),
+    ("pass", "pretrain", "sft"), ("pass", "sft", "sft"),
+])  # fmt: skip
+def test_a_missing_value_means_what_the_profile_says(run: Any, policy: str, level: str, tier: str) -> None:
+    made = run(
+        scored({"luminance": None, "luminance_status": "too_few_frames"}),
+        profile({"g": gate(not_evaluated=policy, level=level)}),
+    )
+    assert verdict(made) == ("not_evaluated", None, 1.0, "too_few_frames")
+    assert made["tiers"]["tier"].item() == tier
+    assert made["tiers"]["reasons"].to_list() == [[] if policy == "pass" else ["g:too_few_frames"]]
+
+
+def test_a_measure_nobody_makes_and_a_clip_nobody_scored_are_told_apart(run: Any) -> None:
+    made = run(
+        {"clips": [{"clip_id": "c1", "role": "talking"}]},
+        profile({"a": gate("video_quality"), "b": gate("luminance")}),
+    )
+    assert dict(made["clip_gates"].select("gate", "reason").iter_rows()) == {"a": "not_measured", "b": "not_scored"}
+    assert made["tiers"]["reasons"].to_list() == [["a:not_measured", "b:not_scored"]]
+
+
+def test_all_reasons_are_kept_and_the_worst_decides(run: Any) -> None:
+    gates = {
+        "z_dark": gate("luminance", threshold=10.0),
+        "blur": gate("face_blur", threshold=0.7, level="sft"),
+        "snr": gate("snr_db", level="sft"),
+        "fine": gate("motion"),
+        "told": gate("motion", threshold=99.0, mode="score_only"),
+        "off": gate("motion", threshold=99.0, mode="off"),
+    }
+    values = {"luminance": 5.0, "face_blur": 0.3, "snr_db": None, "snr_db_status": "no_audio", "motion": 3.0}
+    made = run(scored(values), profile(gates))
+    assert made["tiers"].select("tier", "reasons").row(0) == ("rejected", ["blur", "snr:no_audio", "z_dark"])
+    assert dict(made["clip_gates"].select("gate", "verdict").iter_rows()) == {
+        "blur": "fail", "fine": "pass", "snr": "not_evaluated", "told": "fail", "z_dark": "fail",
+    }  # fmt: skip
+
+
+def test_failing_an_sft_gate_leaves_pretrain(run: Any) -> None:
+    made = run(scored({"face_blur": 0.3}), profile({"blur": gate("face_blur", level="sft")}))
+    assert made["tiers"].select("tier", "reasons").row(0) == ("pretrain", ["blur"])
+
+
+def test_a_gate_for_talkers_does_not_ask_listeners(run: Any) -> None:
+    gates = {"asr": gate("asr_confidence", applies_to="talking", not_evaluated="fail"), "luma": gate("luminance")}
+    made = run(scored({"luminance": 50.0, "asr_confidence_status": "role_listening"}, role="listening"), profile(gates))
+    assert made["clip_gates"]["gate"].to_list() == ["luma"]
+    assert made["tiers"]["tier"].to_list() == ["sft"]
+
+
+def test_a_clip_that_no_gate_asks_is_refused_rather_than_lost(run: Any) -> None:
+    with pytest.raises(OperationError, match="1 clips have no row in clip_gates"):
+        run(scored({}, role="listening"), profile({"asr": gate("asr_confidence", applies_to="talking")}))
+
+
+def test_a_duration_can_be_asked(run: Any) -> None:
+    made = run(scored({}, duration_s=4.0), profile({"long": gate("duration_s", threshold=5.0)}))
+    assert verdict(made) == ("fail", 4.0, 5.0, "below_threshold")
+
+
+def many(count: int) -> dict[str, Any]:
+    """Clips c000 … with clarity 0, 1, 2 …, in two batches."""
+    rows = [{"clip_id": f"c{i:03d}", "role": "talking", "batch": f"b{i % 2}"} for i in range(count)]
+    return {"clips": rows, "clip_scores": [{**row, "clarity": float(i)} for i, row in enumerate(rows)]}
+
+
+def test_a_percentile_is_taken_over_the_whole_lake(run: Any) -> None:
+    gates = {"clarity": gate("clarity", threshold=None, percentile=5)}
+    made = run(many(101), profile(gates), batches=("b0",))
+    assert made["clip_gates"]["threshold"].unique().to_list() == [5.0]  # of 0 … 100, not of the even ones only
+    assert sorted(made["tiers"].filter(tier="rejected")["clip_id"]) == ["c000", "c002", "c004"]
+    assert made["tiers"].height == 51
+
+
+def test_a_percentile_of_too_few_clips_is_not_evaluated(run: Any) -> None:
+    gates = {"clarity": gate("clarity", threshold=None, percentile=5)}
+    made = run(many(19), profile(gates), batches=("b0", "b1"))
+    assert set(made["clip_gates"]["reason"]) == {"population_too_small"}
+    assert set(made["tiers"]["tier"]) == {"pretrain"}
+
+
+def test_only_the_batches_asked_for_are_made(run: Any) -> None:
+    made = run(many(10), profile(), batches=("b1",))
+    assert all(set(table["batch"]) <= {"b1"} for table in made.values())
+    assert made["branch_single"].height == 5

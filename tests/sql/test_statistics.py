@@ -1,0 +1,134 @@
+"""Statistics: every branch × tier, and a funnel in which nothing gets lost."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import clip, gate, profile, turn
+from rows import write_lake
+
+from speakervid_dag.lake import gold, session
+
+Ask = Callable[[str], pl.DataFrame]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Two videos and a rejected one; four talking clips and a listening one: 1 sft, 2 pretrain, 2 rejected."""
+    clips = [
+        clip("a", "pa", 0, 4, ["u1"]),
+        clip("b", "pb", 4, 8, ["u2"]),
+        clip("c", "pa", 8, 18, ["u3"]),
+        clip("d", "pa", 30, 34, []),
+        clip("l", "pb", 8, 12, ["u3"], role="listening"),
+    ]
+    scores = [
+        {"clip_id": "a", "luminance": 50.0, "face_blur": 0.9},
+        {"clip_id": "b", "luminance": 50.0, "face_blur": 0.5},
+        {"clip_id": "c", "luminance": 5.0, "face_blur": 0.05},
+        {"clip_id": "d", "luminance": None, "luminance_status": "too_few_frames", "face_blur": 0.9},
+        {"clip_id": "l", "luminance": 50.0, "face_blur": None, "face_blur_status": "too_few_frames"},
+    ]
+    gates = {
+        "blur": gate("face_blur", threshold=0.1),
+        "dark": gate("luminance", threshold=10.0, not_evaluated="fail"),
+        "sharp": gate("face_blur", threshold=0.7, level="sft"),
+    }
+    lake = write_lake(
+        str(tmp_path / "lake"),
+        {
+            "videos": [
+                {"status": "ok", "duration_s": 60.0, "width_px": 1920, "height_px": 1080},
+                {"video_id": "v2", "status": "degraded", "duration_s": 30.0},
+                {"video_id": "v3", "status": "rejected", "reason": "truncated"},
+                {"video_id": "v4", "status": "ok", "duration_s": 10.0},
+            ],
+            "stage_outcomes": [
+                {"stage": "clips", "video_id": "v2", "status": "not_evaluated", "elapsed_s": 1.0},
+                {"stage": "clips", "status": "ok", "elapsed_s": 2.0},
+            ],
+            "shots": [{"shot_id": "s1", "end_s": 60.0}],
+            "clips": clips,
+            "clip_scores": scores,
+            "people": [{"person_id": "pa", "identity_id": "i"}, {"person_id": "pb", "identity_id": "i2"}],
+            "speech_turns": [turn("u1", "A", 0, 4), turn("u2", "B", 4, 8), turn("u3", "A", 8, 18)],
+            "transcripts": [{"turn_id": "u1", "language": "de", "end_s": 3.0}],
+        },
+    )
+    con = session.open_session(lake, read_only_user_sql=False)
+    made = gold.compute_gold(con, profile(gates), ["b0001"])
+    assert dict(made["tiers"].select("clip_id", "tier").iter_rows()) == {
+        "a": "sft", "b": "pretrain", "c": "rejected", "d": "rejected", "l": "pretrain",
+    }  # fmt: skip
+    write_lake(str(tmp_path / "lake"), {name: table.to_dicts() for name, table in made.items() if table.height})
+    served = session.open_session(lake, read_only_user_sql=True)
+    return lambda query: session.run_sql(served, query)
+
+
+def test_funnel_conserves_and_ends_in_the_tiers(ask: Ask) -> None:
+    steps = {row["step"]: row for row in ask("FROM funnel").to_dicts()}
+    counts = {k: (r["count_in"], r["kept"], r["rejected"], r["not_evaluated"]) for k, r in steps.items()}
+    assert counts == {
+        "videos": (4, 3, 1, 0),
+        "videos_with_clips": (3, 1, 1, 1),  # v4 was looked at and has none; v2 was not evaluated
+        "shots": (None, 1, None, None),
+        "face_tracks": (None, 0, None, None),
+        "clips": (None, 5, None, None),
+        "gate: blur": (5, 4, 1, 0),
+        "gate: dark": (4, 3, 0, 1),
+        "tier: pretrain": (None, 2, None, None),
+        "tier: sft": (None, 1, None, None),
+        "tier: rejected": (None, 2, None, None),
+    }
+    assert all(row["is_conserved"] for row in steps.values() if row["count_in"] is not None)
+    assert steps["videos"]["hours_kept"] == pytest.approx(100 / 3600, abs=1e-6)
+    assert steps["gate: blur"]["hours_in"] == pytest.approx(26 / 3600, abs=1e-6)
+    assert steps["gate: dark"]["hours_kept"] == pytest.approx(12 / 3600, abs=1e-6)
+    assert list(steps) == list(counts)
+
+
+def test_every_branch_and_tier_has_a_row(ask: Ask) -> None:
+    rows = ask("FROM branch_statistics")
+    assert rows.height == 5 * 3
+    found = {(r["branch"], r["tier"]): (r["clips"], r["people"]) for r in rows.to_dicts()}
+    assert found["single", "sft"] == (1, 1)
+    assert found["single", "rejected"] == (2, 1)
+    assert found["dialogue", "pretrain"] == (1, 2)
+    assert found["dialogue", "sft"] == (0, 0)
+    assert found["multi_turn_sequential", "rejected"] == (1, 1)
+    single = rows.filter(branch="single")
+    assert single["hours"].sum() == pytest.approx(22 / 3600, abs=3e-6)
+
+
+def test_people_are_counted_by_identity(ask: Ask) -> None:
+    assert ask("SELECT identity_id, clip_count, sft_clip_count, rejected_clip_count FROM person_statistics").rows() == [
+        ("i", 3, 1, 2), ("i2", 2, 0, 0),
+    ]  # fmt: skip
+
+
+def test_reasons_are_counted_alone_and_together(ask: Ask) -> None:
+    rows = ask("SELECT tier, reason, clip_count, only_count FROM rejections").rows()
+    assert set(rows) == {
+        ("pretrain", "sharp", 1, 1),
+        ("pretrain", "blur:too_few_frames", 1, 0), ("pretrain", "sharp:too_few_frames", 1, 0),
+        ("rejected", "blur", 1, 0), ("rejected", "dark", 1, 0), ("rejected", "sharp", 1, 0),
+        ("rejected", "dark:too_few_frames", 1, 1),
+    }  # fmt: skip
+
+
+def test_the_small_figures(ask: Ask) -> None:
+    assert ask("SELECT language, sum(clip_count)::INT FROM languages GROUP BY 1 ORDER BY 1").rows() == [
+        ("de", 1),
+        ("unknown", 3),
+    ]
+    assert ask("SELECT DISTINCT resolution FROM resolutions").rows() == [("1080p",)]
+    bins = ask("SELECT duration_bin, sum(clip_count)::INT FROM durations GROUP BY 1 ORDER BY 1").rows()
+    assert bins == [("03-05", 4), ("10-15", 1)]
+    cost = ask("FROM stage_costs").row(0, named=True)
+    assert (cost["elapsed_s"], cost["not_evaluated_count"], cost["speed_ratio"]) == (3.0, 1, 30.0)
+
+
+@pytest.mark.parametrize("name", session.statistics_names())
+def test_every_file_says_its_question(name: str) -> None:
+    assert session.sql_text(f"statistics/{name}").splitlines()[0].endswith(("?", ")", "."))
