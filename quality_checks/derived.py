@@ -82,7 +82,7 @@ def _outcome_rules(table: Table) -> list[Rule]:
         return usable.join(told, on=["batch", "video_id"], how="anti").select("batch", item="video_id")
 
     def rows_differ(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
-        # a stage that makes several tables tells one number for all, so only its namesake's can be compared
+        # a stage tells the number of its first table, the one that bears its name
         told = parents["stage_outcomes"].filter(pl.col("stage") == table.name)
         found = frame.unique(table.key).group_by("batch", "video_id").len("found")
         both = told.join(found, on=["batch", "video_id"], how="left")

@@ -19,10 +19,10 @@ def print_summary(settings: Settings, report: RunReport) -> int:
         connection = session.open_session(lake, snapshot, read_only_user_sql=False)
         faults = _print_videos(connection, report)
         print_frame(
-            session.run_sql(connection, "SELECT profile, branch, tier, clips, hours FROM branch_statistics"),
+            session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
             title="Branches × tiers",
         )
-        out.print(f'Ask more: speakervid sql "SELECT * FROM funnel" --lake {settings.lake_dir}')
+        out.print(f"Ask more: speakervid sql \"FROM funnel\" --lake {settings.lake_dir}")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
     if report.failed:
@@ -32,7 +32,9 @@ def print_summary(settings: Settings, report: RunReport) -> int:
     return int(bool(report.failed) or faults > 0)
 
 
-REFUSED = "SELECT source_name, status, reason, detail FROM videos WHERE batch IN ({}) AND status <> 'ok' ORDER BY ALL"
+REFUSED = """
+SELECT source_name, status, reason, detail FROM videos WHERE batch IN ({}) AND status <> 'ok' ORDER BY ALL
+"""
 FAILED = """
 SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)
 WHERE o.batch IN ({}) AND o.status = 'not_evaluated' ORDER BY ALL

@@ -88,7 +88,7 @@ def transcript_rows(
 
 
 def _within(words: Sequence["Word"], turn: TurnSpan, reach_s: float) -> tuple[float, float]:
-    """From the first word to the last, but never further from the turn than a word may be: the words keep their times."""
+    """From the first word to the last, no further from the turn than a word may be; the words keep their times."""
     start_s = max(words[0].start_s, turn.start_s - reach_s)
     return start_s, max(start_s + 0.01, min(max(w.end_s for w in words), turn.end_s + reach_s))
 

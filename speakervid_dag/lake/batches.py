@@ -16,7 +16,11 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.lake.artifacts import write_bytes
 
 MEDIA_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".wmv", ".3gp", ".ogv", ".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma"]
+    f".{name}"
+    for name in (
+        *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "flv", "wmv", "3gp", "ogv"),
+        *("wav", "mp3", "flac", "m4a", "aac", "ogg", "opus", "wma"),
+    )
 )  # sound files are taken too: they are listed as rejected rather than passed over in silence
 CHUNK_BYTES = 1 << 20
 

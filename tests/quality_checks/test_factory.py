@@ -149,7 +149,7 @@ def test_in_dagster_red_blocks_downstream_and_a_warning_does_not(
 
     @dg.asset(name="videos", partitions_def=batches, check_specs=[check_spec(VIDEOS, batches)])
     def videos(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        outcome = audit_and_commit(lake, VIDEOS, made, [part()], parents, {"run_id": context.run_id})
+        outcome = audit_and_commit(lake, VIDEOS, made, [part()], parents, {"run_id": context.run.run_id})
         yield check_result(outcome.report)
         if outcome.commit is None:
             raise dg.Failure("refused", allow_retries=False)
