@@ -25,7 +25,7 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
     """Mono float32 at 16 kHz; sample 0 is the container's start.
 
     Raises:
-        Skipped: the video has no sound.
+        Skipped: the video has no sound, or nothing but zeros.
         PermanentFailure: it cannot be decoded.
     """
     if not video.row["has_audio"]:
@@ -37,4 +37,7 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
             samples = audio_reading.read_audio(video.path, probing.probe(video.path, budget), budget, RATE_HZ)
             kept.parent.mkdir(parents=True, exist_ok=True)
             audio_reading.write_wav(kept, samples, RATE_HZ)
-        return audio_reading.read_wav(kept)[0]
+        samples = audio_reading.read_wav(kept)[0]
+    if not np.any(samples):
+        raise Skipped("silent_audio", "every sample of the sound is zero")
+    return samples

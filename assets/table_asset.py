@@ -170,7 +170,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     parents = {**stage.inputs, "stage_outcomes": stage.outcome_frame(), **frames}
     for table in recipe.tables:
         parts = [(recipe.part(table, batch, factory.profile.name), stamp)]
-        outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata)
+        outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
         yield check_result(outcome.report)
         if outcome.commit is None:
             raise refusal(table, [batch])
@@ -225,6 +225,11 @@ def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, 
         "profile_hash": factory.profile.digest(*recipe.sections),
         "weights": ",".join(f"{name}={weight_state(name)}" for name in recipe.weights(factory)),
     }
+
+
+def audit_parameters(factory: Factory) -> dict[str, float]:
+    """Bounds of the suites that are the profile's to set."""
+    return {"clip_min_s": factory.profile.clips.min_s, "clip_max_s": factory.profile.clips.max_s}
 
 
 def column_schema(table: Table) -> dg.TableSchema:

@@ -22,13 +22,11 @@ def print_summary(settings: Settings, report: RunReport) -> int:
             session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
             title="Branches × tiers",
         )
-        out.print(f"Ask more: speakervid sql \"FROM funnel\" --lake {settings.lake_dir}")
+        out.print(f'Ask more: speakervid sql "FROM funnel" --lake {settings.lake_dir}')
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
     if report.failed:
-        say(
-            "What was finished is kept: run the same command again after mending the cause, or look with `speakervid ui`."
-        )
+        say("What was finished is kept: mend the cause and run the same command again, or look with `speakervid ui`.")
     return int(bool(report.failed) or faults > 0)
 
 
