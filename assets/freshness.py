@@ -1,32 +1,39 @@
 """Which assets of a batch are not made from today's code, settings, weights and inputs.
 
-Belongs here: comparing fingerprints over the graph. Does not belong here: running anything.
+Belongs here: comparing fingerprints over the graph. Does not belong here: running anything, and what a fingerprint is
+made of (recipes.py).
 """
 
+from collections.abc import Sequence
+
+import polars as pl
+
+from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.assets.table_asset import RECIPES, Recipe
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES
+from speakervid_dag.lake.schemas import QUARANTINE
 
 
 def stale_assets(factory: Factory, batch: str) -> list[str]:
-    """Names of the table assets of `batch` to run again, upstream first; empty when all is up to date.
+    """Names of the table assets of `batch` to run again, upstream first; empty when all is up to date."""
+    return stale_batches(factory, [batch]).get(batch, [])
 
-    A stage is stale when its fingerprint differs from the promoted one, when something upstream is stale, or when it
-    left a video unfinished by a fault of ours (`internal_error`).
+
+def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[str]]:
+    """The same for many batches, reading each table once; batches that are up to date are left out.
+
+    A stage is stale when what is promoted was not made from today's code, settings, weights and inputs (which is so
+    after a fault of ours, see recipes.py), when its last attempt was refused, or when something upstream is stale.
     """
-    stale: set[str] = set()
-    ordered: list[str] = []
-    faulty = _faulty_stages(factory, batch)
-    for recipe in in_order():
-        if (
-            recipe.name in faulty
-            or any(t.name in stale for t in recipe.reads)
-            or not _is_current(factory, recipe, batch)
-        ):
-            names = [t.name for t in recipe.tables]
-            stale.update(names)
-            ordered.extend(names)
-    return ordered
+    marks = Marks(factory.lake)
+    refused = open_refusals(factory, batches)
+    found = {batch: _stale(factory, marks, refused, batch) for batch in batches}
+    return {batch: names for batch, names in found.items() if names}
+
+
+def open_refusals(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
+    """(table, batch) of what an audit refused and nothing has replaced since."""
+    found = factory.lake.read(QUARANTINE, batches=batches, where=pl.col("is_open"))
+    return set(found.select("table", "batch").unique().iter_rows())
 
 
 def in_order() -> list[Recipe]:
@@ -44,13 +51,20 @@ def in_order() -> list[Recipe]:
     return placed
 
 
-def _is_current(factory: Factory, recipe: Recipe, batch: str) -> bool:
-    upstream = recipe.upstream(factory, batch)
-    expected = recipe.fingerprint(factory, batch, upstream)
-    parts = ((t, recipe.part(t, batch, factory.profile.name)) for t in recipe.tables)
-    return all(factory.lake.fingerprint(table, part) == expected for table, part in parts)
+def _stale(factory: Factory, marks: Marks, refused: set[tuple[str, str]], batch: str) -> list[str]:
+    stale: list[str] = []
+    for recipe in in_order():
+        names = [t.name for t in recipe.tables]
+        if (
+            any((name, batch) in refused for name in names)
+            or any(t.name in stale for t in recipe.reads)
+            or not _is_current(factory, marks, recipe, batch)
+        ):
+            stale += names
+    return stale
 
 
-def _faulty_stages(factory: Factory, batch: str) -> set[str]:
-    outcomes = factory.lake.read(STAGE_OUTCOMES, batches=[batch])
-    return set(outcomes.filter(outcomes["reason"] == "internal_error")["stage"])
+def _is_current(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:
+    profile = factory.profile.name
+    expected = recipe.fingerprint(factory, batch, recipe.upstream(marks, batch, profile))
+    return all(marks.of(table, recipe.part(table, batch, profile)) == expected for table in recipe.tables)

@@ -11,21 +11,22 @@ from typing import Any
 
 import dagster as dg
 
+from speakervid_dag.assets import automation
 from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.recipes import RECIPES, Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.table_asset import (
     OWNERS,
-    RECIPES,
-    Recipe,
     column_schema,
     commit_metadata,
+    fingerprints,
     markdown_table,
     refusal,
-    require_inputs,
     table_metadata,
 )
 from speakervid_dag.lake import gold as gold_sql
 from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.delta import fingerprint_of
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
     BRANCH_LISTENING,
@@ -39,13 +40,14 @@ from speakervid_dag.lake.schemas import (
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
     SYNC_SCORES,
-    TABLES,
     TIERS,
     TRANSCRIPTS,
     Table,
 )
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
 
+# tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
+ENDS = ("dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
 FREE = ("branch_statistics", "funnel", "person_statistics")
 
 
@@ -58,13 +60,14 @@ def gold_asset(table: Table, query: str, reads: Sequence[Table], sections: Seque
     @dg.asset(
         name=table.name,
         deps=[t.name for t in reads],
-        description=f"{table.doc}. sql/{query}.sql",
+        description=f"One row: {table.doc}.\n\nComputed by sql/{query}.sql.",
         group_name="gold",
         kinds={"deltalake", "duckdb", "sql"},
         owners=OWNERS,
         code_version=recipe.code_version(shown),
         partitions_def=BATCHES,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=automation.KEEP_CURRENT,
         check_specs=[check_spec(table, BATCHES)],
         metadata={"dagster/column_schema": column_schema(table), "dagster/uri": shown.lake.uri(table)},
     )
@@ -77,11 +80,8 @@ def gold_asset(table: Table, query: str, reads: Sequence[Table], sections: Seque
 def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) -> Iterator[Any]:
     (table,) = recipe.tables
     lake, profile, batches = factory.lake, factory.profile, list(context.partition_keys)
-    parts = []
-    for batch in batches:
-        upstream = recipe.upstream(factory, batch)
-        require_inputs(lake, recipe, batch, upstream)
-        parts.append((recipe.part(table, batch, profile.name), recipe.fingerprint(factory, batch, upstream)))
+    stamps = fingerprints(factory, recipe, batches)
+    parts = [(recipe.part(table, batch, profile.name), stamp) for batch, stamp in zip(batches, stamps, strict=True)]
     started = time.perf_counter()
     with session.open_session(lake, read_only_user_sql=False) as connection:
         frame = gold_sql.compute(connection, table.name, profile, batches)
@@ -91,7 +91,10 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     yield check_result(outcome.report)
     if outcome.commit is None:
         raise refusal(table, batches)
+    # Dagster takes one data version for all batches of a run
+    version = stamps[0] if len(stamps) == 1 else fingerprint_of(*map(str, stamps))
     yield dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{version:016x}"),
         metadata=table_metadata(frame, outcome.commit.version, time.perf_counter() - started),
     )
 
@@ -112,7 +115,8 @@ branch_multi_turn = gold_asset(
 
 
 @dg.asset(
-    deps=[name for name, table in TABLES.items() if table.layer in ("bronze", "silver", "gold")],
+    deps=ENDS,
+    automation_condition=automation.PUBLISH,
     group_name="gold",
     kinds={"deltalake"},
     owners=OWNERS,
@@ -132,10 +136,11 @@ def statistics_asset(name: str) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
         deps=["lake_snapshot"],
+        automation_condition=automation.PUBLISH,
         group_name="statistics",
         kinds={"duckdb", "sql"},
         owners=OWNERS,
-        description=f"{question} sql/statistics/{name}.sql",
+        description=f"{question}\n\nComputed by sql/statistics/{name}.sql.",
     )
     def asset(factory: Factory) -> dg.MaterializeResult[Any]:
         with session.open_session(factory.lake, snapshots.latest(factory.lake), read_only_user_sql=False) as connection:

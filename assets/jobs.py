@@ -30,6 +30,13 @@ retier = dg.define_asset_job(
 )
 
 
+publish = dg.define_asset_job(
+    "publish",
+    selection=dg.AssetSelection.assets("lake_snapshot") | dg.AssetSelection.groups("statistics"),
+    description="A new snapshot of what is committed, and the statistics of it.",
+)
+
+
 @dg.sensor(
     job=curate,
     minimum_interval_seconds=30,

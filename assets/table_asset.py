@@ -4,11 +4,9 @@ Belongs here: what every table asset shares — inputs, fingerprint, audit befor
 belong here: what any one table computes.
 """
 
-import hashlib
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -16,79 +14,18 @@ import dagster as dg
 import polars as pl
 
 from speakervid_dag import __version__
+from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of, source_digest, weight_state
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.failures import OperationError, WeightsMissing
-from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
-from speakervid_dag.lake.quarantine import open_findings
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
-from speakervid_dag.models.registry import weight_hash, weight_path
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
 from speakervid_dag.stage import Stage
 
 OWNERS = ["team:speakervid"]
 Compute = Callable[[Stage], Mapping[str, pl.DataFrame]]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a stage's rows are made from: the statement its fingerprint is computed from."""
-
-    name: str
-    tables: tuple[Table, ...]
-    reads: tuple[Table, ...]
-    sections: tuple[str, ...]
-    weights: Callable[[Factory], Sequence[str]]
-    code: str  # hex digest of the source that computes it
-    has_manifest: bool = False  # the rows depend on the batch's list of files, too
-
-    def code_version(self, factory: Factory) -> str:
-        """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
-        weights = [weight_state(name) for name in self.weights(factory)]
-        return hashlib.sha256(
-            "|".join([self.code, factory.profile.digest(*self.sections), *weights]).encode()
-        ).hexdigest()[:16]
-
-    def part(self, table: Table, batch: str, profile: str) -> Slice:
-        values = {"batch": batch, "profile": profile, "stage": self.name}
-        return Slice({k: values[k] for k in table.partition_by})
-
-    def upstream(self, factory: Factory, batch: str) -> dict[str, int | None]:
-        """What each input table's batch was made from; None for one that was never promoted."""
-        found = {}
-        for table in self.reads:
-            maker = maker_of(table)
-            found[table.name] = factory.lake.fingerprint(table, maker.part(table, batch, factory.profile.name))
-        return found
-
-    def fingerprint(self, factory: Factory, batch: str, upstream: Mapping[str, int | None]) -> int:
-        told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
-        if self.has_manifest:
-            told.append(factory.book.digest(batch))
-        return fingerprint_of(self.code_version(factory), batch, *told)
-
-
-RECIPES: dict[str, Recipe] = {}
-
-
-def weight_state(name: str) -> str:
-    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there."""
-    try:
-        weight_path(name)
-        return weight_hash(name)
-    except WeightsMissing:
-        return "missing"
-
-
-def maker_of(table: Table) -> Recipe:
-    """The recipe that makes a table."""
-    return next(r for r in RECIPES.values() if table in r.tables)
-
-
-def source_digest(compute: Callable[..., Any], modules: Sequence[ModuleType]) -> str:
-    """Hex digest over a function's source and whole modules."""
-    texts = [inspect.getsource(compute), *(inspect.getsource(m) for m in modules)]
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
 def table_asset(
@@ -119,8 +56,9 @@ def table_asset(
         specs = [
             dg.AssetSpec(
                 table.name,
-                deps=[t.name for t in reads],
-                description=f"{table.doc}. {inspect.getdoc(compute) or ''}",
+                # a step's further tables come out of the first one's rows: shots of videos, dropped spans beside clips
+                deps=[t.name for t in (*reads, *(tables[:1] if table is not tables[0] else ()))],
+                description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
                 group_name=table.layer,
                 kinds={"deltalake", *kinds},
                 owners=OWNERS,
@@ -135,6 +73,7 @@ def table_asset(
             name=name,
             specs=specs,
             check_specs=[check_spec(t, BATCHES) for t in tables],
+            backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
             pool=pool,
         )
         def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
@@ -147,9 +86,7 @@ def table_asset(
 
 def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:
     batch, lake = context.partition_key, factory.lake
-    upstream = recipe.upstream(factory, batch)
-    require_inputs(lake, recipe, batch, upstream)
-    stamp = recipe.fingerprint(factory, batch, upstream)
+    (stamp,) = fingerprints(factory, recipe, [batch])
     stage = Stage(
         name=recipe.name,
         batch=batch,
@@ -164,19 +101,20 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     started = time.perf_counter()
     frames = compute(stage)
     metadata = commit_metadata(context.run_id, factory, recipe)
+    mark = mark_of(stamp, stage.outcomes)
     if stage.outcomes:
         part = recipe.part(STAGE_OUTCOMES, batch, factory.profile.name)
-        lake.replace(STAGE_OUTCOMES, stage.outcome_frame(), [(part, stamp)], metadata)
+        lake.replace(STAGE_OUTCOMES, stage.outcome_frame(), [(part, mark)], metadata)
     parents = {**stage.inputs, "stage_outcomes": stage.outcome_frame(), **frames}
     for table in recipe.tables:
-        parts = [(recipe.part(table, batch, factory.profile.name), stamp)]
+        parts = [(recipe.part(table, batch, factory.profile.name), mark)]
         outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
         yield check_result(outcome.report)
         if outcome.commit is None:
             raise refusal(table, [batch])
         yield dg.MaterializeResult(
             asset_key=table.name,
-            data_version=dg.DataVersion(f"{stamp:016x}"),
+            data_version=dg.DataVersion(f"{mark:016x}"),
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
@@ -189,23 +127,26 @@ def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
     return dg.Failure(told, allow_retries=False)
 
 
-def require_inputs(lake: DeltaLake, recipe: Recipe, batch: str, upstream: Mapping[str, int | None]) -> None:
-    """Protection across runs: no stage runs on an input that was refused or never made.
+def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> list[int]:
+    """Of each batch, what its rows are about to be made from. Protection across runs: nothing is made from an input
+    that was refused or never made.
 
     Raises:
         OperationError: naming the input and what to do.
     """
-    for table in recipe.reads:
-        refused = open_findings(lake, table, batch)
-        if refused.height:
-            raise OperationError(
-                f"{table.name} of batch {batch} is in quarantine ({refused['expectation'][0]}): "
-                f"see `speakervid quarantine show {table.name}/{batch}`"
-            )
-        if upstream[table.name] is None:
-            raise OperationError(
-                f"{recipe.name} needs {table.name} of batch {batch}, which is not there yet: run it first"
-            )
+    marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), []
+    for batch in batches:
+        upstream = recipe.upstream(marks, batch, factory.profile.name)
+        for table in (t.name for t in recipe.reads):
+            if (table, batch) in refused:
+                where = f"{table}/{batch}"
+                raise OperationError(
+                    f"{recipe.name} needs {where}, which is in quarantine: see `speakervid quarantine show {where}`"
+                )
+            if upstream[table] is None:
+                raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not there yet: run it")
+        found.append(recipe.fingerprint(factory, batch, upstream))
+    return found
 
 
 def _outcomes(lake: DeltaLake, recipe: Recipe, batch: str) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from speakervid_dag import __version__
+from speakervid_dag.commands import care
 from speakervid_dag.failures import SpeakervidError, UserError
 
 LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
@@ -92,17 +93,24 @@ def demo(lake: Path | None, seed: int) -> None:
 def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
     import os
+    import socket
 
+    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import export_settings, load_settings
     from speakervid_dag.console import say
     from speakervid_dag.runner import prepare_home
 
     settings = load_settings(lake=lake, profile=profile)
-    prepare_home(settings)
+    load_profile(settings.profile)
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise UserError(f"something answers on {host}:{port} already: choose another port with --port")
+    home = prepare_home(settings)
     os.environ.update(export_settings(settings))
-    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} (Ctrl-C ends it)")
+    os.chdir(home)  # a `.env` where we are would win over the lake that was asked for
+    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
     arguments = ["dagster", "dev", "-m", "speakervid_dag.definitions", "-h", host, "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+    os.execv(sys.executable, [sys.executable, "-W", "ignore:Function `dev_command`", "-m", *arguments])
 
 
 @cli.command()
@@ -167,6 +175,10 @@ def models_verify(names: tuple[str, ...]) -> None:
     from speakervid_dag import doctor as checks
 
     sys.exit(checks.verify_weights(list(names)))
+
+
+cli.add_command(care.maintain)
+cli.add_command(care.forget)
 
 
 def main() -> None:

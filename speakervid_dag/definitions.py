@@ -5,13 +5,22 @@ Belongs here: putting the parts together. Does not belong here: the parts (speak
 
 import dagster as dg
 
-from speakervid_dag.assets import bronze, gold, jobs, silver_labels, silver_pictures, silver_scores, silver_sound
+from speakervid_dag.assets import (
+    automation,
+    bronze,
+    gold,
+    jobs,
+    silver_labels,
+    silver_pictures,
+    silver_scores,
+    silver_sound,
+)
 from speakervid_dag.assets.resources import Factory
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([bronze, silver_sound, silver_pictures, silver_labels, silver_scores, gold]),
-    jobs=[jobs.curate, jobs.retier],
-    sensors=[jobs.landing_folder],
+    jobs=[jobs.curate, jobs.retier, jobs.publish],
+    sensors=[jobs.landing_folder, automation.keep_gold_current],
     resources={"factory": Factory()},
     # one process a run: models are loaded once, and a step costs no start-up
     executor=dg.in_process_executor,

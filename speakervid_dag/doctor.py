@@ -36,17 +36,18 @@ class Serving:
 
 
 SERVING = (
-    Serving("shots", "PySceneDetect histogram + local-contrast detector", None),
+    Serving("shots", "structural change + PySceneDetect histogram", None),
     Serving("speech regions", "Silero VAD v6 (inside faster-whisper)", None),
-    Serving("voices", "GE2E 256-d", "resemblyzer", "campplus"),
-    Serving("transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper small … large-v3"),
-    Serving("face boxes", "CenterFace through InsightFace", "centerface", "an InsightFace pack: SPEAKERVID_FACE_PACK"),
+    Serving("voices", "GE2E 256-d", "resemblyzer"),
+    Serving("transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper-large-v3: profile, transcripts.weights"),
+    Serving("face boxes", "CenterFace through InsightFace", "centerface", "InsightFace pack: SPEAKERVID_FACE_PACK"),
     Serving("face mesh", "MediaPipe 468 points", "face_mesh"),
-    Serving("face identity", "dlib ResNet 128-d", "dlib_face", "an InsightFace pack with ArcFace"),
-    Serving("lip sync", "landmark–audio regression (heuristic; not SyncNet)", None, "syncnet"),
+    Serving("face identity", "dlib ResNet 128-d", "dlib_face", "InsightFace pack: SPEAKERVID_FACE_PACK"),
+    Serving("lip sync", "landmark-audio regression (a heuristic, not SyncNet)", None),
     Serving("speech quality", "DNSMOS P.835 and P.808", "dnsmos"),
-    Serving("video quality", "not active: no DOVER weights can be had offline", None, "dover"),
-    Serving("captions", "not active", None, "Qwen2.5-VL"),
+    Serving("video quality", "NOT ACTIVE: no backend yet (DOVER)", None),
+    Serving("captions, motion", "NOT ACTIVE: no backend yet (Qwen2.5-VL, CoTracker)", None),
+    Serving("SyncNet, Light-ASD", "NOT ACTIVE: weights are registered, no backend yet", None),
 )
 
 

@@ -4,7 +4,6 @@ Belongs here: planning batches, running Dagster jobs in this process on the lake
 Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook, Plan
 
 if TYPE_CHECKING:
@@ -75,45 +75,47 @@ def run_plan(settings: Settings, plan: Plan) -> RunReport:
 
     A batch that a killed run left half done is finished here too. One batch's failure does not stop the next.
     """
-    from speakervid_dag.assets.partitions import register_batches
-
     report = RunReport(plan=plan)
     book = BatchBook(settings.lake_dir)
-    with lake_instance(settings) as instance:
-        for batch, files in plan.batches.items():
-            book.write(batch, files)
-        register_batches(instance, book.names())
-        for batch in book.names():
-            _run_batch(settings, instance, batch, report)
+    for batch, files in plan.batches.items():
+        book.write(batch, files)
+    _bring_up_to_date(settings, book.names(), report)
     return report
 
 
-def _run_batch(settings: Settings, instance: "dg.DagsterInstance", batch: str, report: RunReport) -> None:
-    import dagster as dg
+def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
+    """Materialises what is not up to date of these batches only. Raises UserError for one that does not exist."""
+    report, book = RunReport(), BatchBook(settings.lake_dir)
+    for batch in batches:
+        book.read(batch)
+    _bring_up_to_date(settings, list(batches), report)
+    return report
 
-    from speakervid_dag.assets.freshness import stale_assets
+
+def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
+    from speakervid_dag import execution
+    from speakervid_dag.assets.freshness import stale_assets, stale_batches
+    from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
-    from speakervid_dag.definitions import defs  # first: it fills the registry of recipes that freshness looks at
+    from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
 
-    stale = stale_assets(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile), batch)
-    if not stale:
-        return
-    result = defs.resolve_job_def("curate").execute_in_process(
-        instance=instance,
-        partition_key=batch,
-        asset_selection=[dg.AssetKey(name) for name in [*stale, *AFTER_EVERY_RUN]],
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # events are in the UI
-        tags={"speakervid/origin": "cli"},
-    )
-    if result.success:
-        report.done.append(batch)
-    else:
-        failures = [e for e in result.all_events if e.is_step_failure]
-        told = failures[0].step_failure_data.error if failures else None
-        cause = told.cause if told is not None and told.cause is not None else told
-        told_by = cause.message.strip() if cause is not None else "see the run in `speakervid ui`"
-        report.failed[batch] = re.sub(r"^[\w.]+(?:Error|Failure): ", "", told_by)
+    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile)
+    with lake_instance(settings) as instance:
+        execution.end_dead_runs(instance)
+        register_batches(instance, BatchBook(settings.lake_dir).names())
+        for batch in stale_batches(factory, batches):
+            stale = stale_assets(factory, batch)  # anew: another process may have finished it meanwhile
+            if not stale:
+                continue
+            why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+            if why is None:
+                report.done.append(batch)
+            else:
+                report.failed[batch] = why
+        if not report.failed and not snapshots.is_published(factory.lake):  # a run was killed just before publishing
+            why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
+            if why is not None:
+                report.failed["(publishing)"] = why
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:
@@ -124,6 +126,8 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
     new = sum(map(len, plan.batches.values()))
     if plan.known:
         say(f"{len(plan.known)} files are in the lake already.")
+    if plan.forgotten:
+        say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
     if plan.ignored:
         shown = ", ".join(Path(p).name for p in plan.ignored[:5]) + ", …" * (len(plan.ignored) > 5)
         say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}).")

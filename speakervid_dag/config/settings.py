@@ -57,6 +57,8 @@ def load_settings(**overrides: object) -> Settings:
 def export_settings(settings: Settings) -> dict[str, str]:
     """The environment variables that give these settings to another process (the Dagster UI, its code server)."""
     body = {name: getattr(settings, name) for name in Settings.model_fields}
-    body["lake"] = settings.lake_dir
+    if settings.profile.endswith((".yaml", ".yml")):
+        body["profile"] = Path(settings.profile)
+    body = {k: v.expanduser().resolve() if isinstance(v, Path) else v for k, v in body.items()}  # it may run elsewhere
     out = {PREFIX + name.upper(): str(value) for name, value in body.items() if value is not None}
     return {**out, "DAGSTER_HOME": str(settings.dagster_home)}

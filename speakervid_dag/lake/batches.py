@@ -11,9 +11,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.artifacts import write_bytes
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TAKEDOWNS
 
 MEDIA_SUFFIXES = frozenset(
     f".{name}"
@@ -52,12 +55,14 @@ class Plan:
     batches: dict[str, list[SourceFile]]
     known: dict[str, str] = field(default_factory=dict)  # uri → batch that already holds those bytes
     ignored: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()  # uris of bytes that were taken down and stay out
 
 
 class BatchBook:
     """The manifests under `<lake>/batches`."""
 
     def __init__(self, lake_dir: Path) -> None:
+        self.lake_dir = lake_dir
         self.folder = lake_dir / "batches"
 
     def names(self) -> list[str]:
@@ -65,18 +70,30 @@ class BatchBook:
 
     def read(self, batch: str) -> list[SourceFile]:
         """The batch's files. Raises UserError when there is no such batch."""
+        return [SourceFile(**{**row, "uris": tuple(row["uris"])}) for row in self._body(batch)["sources"]]
+
+    def digest(self, batch: str) -> str:
+        """Hex SHA-256 of the files the batch was made of; a file forgotten later does not make the batch stale."""
+        kept = self._body(batch).get("made_of")
+        return str(kept or hashlib.sha256(repr(self.read(batch)).encode("utf-8", "surrogateescape")).hexdigest())
+
+    def write(self, batch: str, files: Sequence[SourceFile]) -> None:
+        self._store({"batch": batch, "sources": [asdict(f) for f in files]})
+
+    def forget(self, batch: str, video_id: str) -> None:
+        """Takes a file out of the batch's manifest, with its places; the batch's digest stays what it was."""
+        kept = [asdict(f) for f in self.read(batch) if f.video_id != video_id]
+        self._store({"batch": batch, "sources": kept, "made_of": self.digest(batch)})
+
+    def _body(self, batch: str) -> dict[str, Any]:
         path = self.folder / f"{batch}.json"
         if not path.is_file():
             raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
-        return [SourceFile(**{**row, "uris": tuple(row["uris"])}) for row in json.loads(path.read_text())["sources"]]
+        body: dict[str, Any] = json.loads(path.read_text())
+        return body
 
-    def digest(self, batch: str) -> str:
-        """Hex SHA-256 of the batch's manifest."""
-        return hashlib.sha256(repr(self.read(batch)).encode("utf-8", "surrogateescape")).hexdigest()
-
-    def write(self, batch: str, files: Sequence[SourceFile]) -> None:
-        body = {"batch": batch, "sources": [asdict(f) for f in files]}
-        write_bytes(self.folder / f"{batch}.json", json.dumps(body, indent=1).encode())
+    def _store(self, body: dict[str, Any]) -> None:
+        write_bytes(self.folder / f"{body['batch']}.json", json.dumps(body, indent=1).encode())
 
     def plan(
         self,
@@ -89,12 +106,15 @@ class BatchBook:
         """Finds what is new in paths and groups it into batches (nothing is written yet).
 
         Folders are walked; in them only files with a media suffix are taken, files named directly always are. The same
-        bytes twice are one file with two places; bytes of an earlier batch are `known`.
+        bytes twice are one file with two places; bytes of an earlier batch are `known`, those that were taken down
+        are `forgotten`.
         """
         found, ignored = scan(paths)
         by_place, by_hash = self._index()
+        taken_down = set(DeltaLake(str(self.lake_dir)).read(TAKEDOWNS)["video_id"])
         known: dict[str, str] = {}
         fresh: dict[str, SourceFile] = {}
+        forgotten: list[str] = []
         for path in found:
             file = _stat(path)
             place = (file.uris[0], file.size_bytes, file.mtime_ns)
@@ -103,6 +123,9 @@ class BatchBook:
                 continue
             report(path.name)
             file = _hashed(file)
+            if file.video_id in taken_down:
+                forgotten.append(file.uris[0])
+                continue
             if file.sha256 in by_hash:
                 known[file.uris[0]] = by_hash[file.sha256]
                 continue
@@ -111,7 +134,8 @@ class BatchBook:
         chosen = list(fresh.values())[:limit]
         first = 1 + max((int(n[1:]) for n in self.names()), default=0)
         groups = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
-        return Plan({f"b{first + i:06d}": group for i, group in enumerate(groups)}, known, tuple(map(str, ignored)))
+        named = {f"b{first + i:06d}": group for i, group in enumerate(groups)}
+        return Plan(named, known, tuple(map(str, ignored)), tuple(forgotten))
 
     def _index(self) -> tuple[dict[tuple[str, int | None, int | None], str], dict[str | None, str]]:
         by_place: dict[tuple[str, int | None, int | None], str] = {}

@@ -537,6 +537,21 @@ SNAPSHOTS = Table(
     partition_by=(),
 )
 
+TAKEDOWNS = Table(
+    "takedowns",
+    "system",
+    "a video that was removed on request and is refused from then on",
+    ("video_id",),
+    (
+        VIDEO,
+        _c("sha256", STRING, "of the bytes that are refused; null for a file that could never be read", null=True),
+        _c("at", pl.Datetime("us", "UTC"), "when it was asked for"),
+        _c("run_id", STRING, "run that removed it"),
+        _c("reason", STRING, "what the person gave as reason"),
+    ),
+    partition_by=(),
+)
+
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
@@ -561,5 +576,6 @@ TABLES: dict[str, Table] = {
         BRANCH_MULTI_TURN,
         QUARANTINE,
         SNAPSHOTS,
+        TAKEDOWNS,
     )
 }

@@ -29,8 +29,19 @@ class Snapshot:
     versions: Mapping[str, int]
 
 
-def publish(lake: DeltaLake, run_id: str, profile: str | None = None) -> Snapshot:
-    """Records the present version of every table as the next snapshot and returns it.
+def present_versions(lake: DeltaLake) -> dict[str, int]:
+    """The latest version of every table that was ever written, but of `snapshots` itself."""
+    return {
+        name: version
+        for name, table in TABLES.items()
+        if name != SNAPSHOTS.name and (version := lake.version(table)) is not None
+    }
+
+
+def publish(
+    lake: DeltaLake, run_id: str, profile: str | None = None, versions: Mapping[str, int] | None = None
+) -> Snapshot:
+    """Records these versions (None: the present version of every table) as the next snapshot and returns it.
 
     Two runs that publish at the same moment may take the same number; the later commit then wins as a whole (`_load`).
 
@@ -38,11 +49,7 @@ def publish(lake: DeltaLake, run_id: str, profile: str | None = None) -> Snapsho
         UserError: no table was ever written.
         OperationError: the store refused the commit.
     """
-    versions = {
-        name: version
-        for name, table in TABLES.items()
-        if name != SNAPSHOTS.name and (version := lake.version(table)) is not None
-    }
+    versions = present_versions(lake) if versions is None else versions
     if not versions:
         raise UserError(f"the lake {lake.root} has no tables yet: run `speakervid run PATH` first")
     newest = latest(lake)
@@ -72,6 +79,14 @@ def latest(lake: DeltaLake) -> Snapshot | None:
     """The newest snapshot, or None when nothing was published."""
     frame = lake.read(SNAPSHOTS)
     return None if frame.is_empty() else _load(frame.filter(pl.col("snapshot") == pl.col("snapshot").max()))
+
+
+def is_published(lake: DeltaLake) -> bool:
+    """Whether the newest snapshot shows the present version of every data table (of system tables it may lag)."""
+    newest = latest(lake)
+    shown = newest.versions if newest else {}
+    present = present_versions(lake)
+    return all(shown.get(name) == version for name, version in present.items() if TABLES[name].layer != "system")
 
 
 def as_of(lake: DeltaLake, what: str) -> Snapshot:

@@ -1,0 +1,39 @@
+"""What comes up to date by itself while the Dagster daemon runs (`speakervid ui`), and what does not.
+
+Belongs here: automation conditions and the sensor that evaluates them. Does not belong here: what a person starts
+(jobs.py) and new files (the landing sensor there).
+
+Gold is kept current by declared conditions rather than by a schedule: it costs seconds and no model, so a partition is
+made again as soon as it is stale, and only that partition. Stale means: a table it reads was committed by a run that
+does not make it anyway, its code version changed (SQL, or the profile's sections it reads), or its inputs have become
+complete. All stale gold of a tick goes into one run a range of batches, so a new threshold lands whole. Publishing and
+the statistics follow once nothing upstream is running.
+
+Bronze and silver have no condition: they cost hours and models. A changed weight file or stage shows as "stale" in the
+UI, and a person decides; new files come in through the landing sensor. A refused batch does not start gold: nothing of
+it was committed, and a stage refuses an input that is in quarantine.
+"""
+
+import dagster as dg
+
+_changed = (
+    dg.AutomationCondition.any_deps_updated()
+    | dg.AutomationCondition.code_version_changed()
+    | dg.AutomationCondition.newly_missing()
+)
+_at_rest = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+
+KEEP_CURRENT = (_changed.since_last_handled() & ~dg.AutomationCondition.any_deps_missing() & _at_rest).with_label(
+    "stale, and its inputs are complete"
+)
+
+# one batch that is not finished must not keep the others from being published, so a missing partition does not stop it
+PUBLISH = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _at_rest).with_label("something new below")
+
+keep_gold_current = dg.AutomationConditionSensorDefinition(
+    "keep_gold_current",
+    target=dg.AssetSelection.groups("gold", "statistics"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Makes stale gold partitions again and publishes a snapshot (see assets/automation.py).",
+)

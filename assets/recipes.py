@@ -1,0 +1,103 @@
+"""What a stage's rows are made from: the fingerprints by which "up to date" is decided.
+
+Belongs here: recipes, their registry, and reading what is promoted. Does not belong here: running a stage
+(table_asset.py, gold.py), comparing over the graph (freshness.py).
+
+A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs: a change
+anywhere upstream travels down by itself. A stage that lost a video by a fault of ours (`internal_error`) gets another
+mark than the one that is asked for, so it counts as stale until it is mended, and so does what was made from it.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.schemas import Table
+from speakervid_dag.models.registry import weight_hash, weight_path
+
+FAULT = "internal_error"  # reason of a video that a fault of ours cost
+
+
+@dataclass
+class Marks:
+    """The marks of a lake as they are now: each table is opened once, however many batches are asked for."""
+
+    lake: DeltaLake
+    _open: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, table: Table, part: Slice) -> int | None:
+        """What the slice was made from; None when it was never promoted."""
+        if table.name not in self._open:
+            self._open[table.name] = self.lake.open(table) if self.lake.exists(table) else None
+        handle = self._open[table.name]
+        found = None if handle is None else handle.transaction_version(part.app_id)
+        return None if found is None else int(found)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a stage's rows are made from: the statement its fingerprint is computed from."""
+
+    name: str
+    tables: tuple[Table, ...]
+    reads: tuple[Table, ...]
+    sections: tuple[str, ...]
+    weights: Callable[[Factory], Sequence[str]]
+    code: str  # hex digest of the source that computes it
+    has_manifest: bool = False  # the rows depend on the batch's list of files, too
+
+    def code_version(self, factory: Factory) -> str:
+        """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
+        weights = [weight_state(name) for name in self.weights(factory)]
+        return hashlib.sha256(
+            "|".join([self.code, factory.profile.digest(*self.sections), *weights]).encode()
+        ).hexdigest()[:16]
+
+    def part(self, table: Table, batch: str, profile: str) -> Slice:
+        values = {"batch": batch, "profile": profile, "stage": self.name}
+        return Slice({k: values[k] for k in table.partition_by})
+
+    def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
+        """What each input table's batch was made from; None for one that was never promoted."""
+        return {t.name: marks.of(t, maker_of(t).part(t, batch, profile)) for t in self.reads}
+
+    def fingerprint(self, factory: Factory, batch: str, upstream: Mapping[str, int | None]) -> int:
+        told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
+        if self.has_manifest:
+            told.append(factory.book.digest(batch))
+        return fingerprint_of(self.code_version(factory), batch, *told)
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def maker_of(table: Table) -> Recipe:
+    """The recipe that makes a table."""
+    return next(r for r in RECIPES.values() if table in r.tables)
+
+
+def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
+    """The mark under which rows are promoted: the fingerprint, or another one while faults of ours left videos out."""
+    faulty = sorted(str(o["video_id"]) for o in outcomes if o["reason"] == FAULT)
+    return fingerprint_of(str(fingerprint), FAULT, *faulty) if faulty else fingerprint
+
+
+def weight_state(name: str) -> str:
+    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there."""
+    try:
+        weight_path(name)
+        return weight_hash(name)
+    except WeightsMissing:
+        return "missing"
+
+
+def source_digest(compute: Callable[..., Any], modules: Sequence[ModuleType]) -> str:
+    """Hex digest over a function's source and whole modules."""
+    texts = [inspect.getsource(compute), *(inspect.getsource(m) for m in modules)]
+    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()

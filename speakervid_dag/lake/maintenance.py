@@ -1,0 +1,230 @@
+"""Care of tables: compaction, checkpoints, vacuum with retention, and files that nothing names any more.
+
+Belongs here: what keeps a lake small and quick without changing what it says. Does not belong here: removing a video
+(takedown.py), printing (commands/care.py).
+
+A published snapshot is a promise: no file it shows is removed while it is kept. So snapshots past the retention are
+dropped first (never the newest), and vacuum is told every version that the rest show.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
+from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOTS, TABLES, Table
+from speakervid_dag.lake.snapshots import Snapshot
+
+TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
+ASIDE_AGE = timedelta(days=1)  # a file written aside that is older was left behind by a killed process
+
+
+@dataclass(frozen=True)
+class TableCare:
+    """What one table needs: files, those a compaction would merge, and superseded files that may go."""
+
+    name: str
+    files: int
+    mergeable_files: int
+    superseded: tuple[str, ...]
+    superseded_bytes: int
+    is_busy: bool = False  # a run wrote to it meanwhile: left for the next time
+
+
+@dataclass(frozen=True)
+class CarePlan:
+    """What care would do (or did): tables, snapshots past the retention, files and folders that nothing names."""
+
+    tables: tuple[TableCare, ...]
+    snapshots: tuple[Snapshot, ...]
+    loose: tuple[Path, ...]
+    loose_bytes: int
+
+
+def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime | None = None) -> CarePlan:
+    """What `apply_care` would do; changes nothing.
+
+    Args:
+        keep: age up to which snapshots, and files that no snapshot shows, are kept.
+    """
+    moment = now or datetime.now(UTC)
+    kept, expired = _split(snapshots.snapshots(lake), moment - keep)
+    tables = tuple(_plan_table(lake, table, kept, keep) for table in TABLES.values() if lake.exists(table))
+    loose = tuple(loose_files(lake, lake_dir, moment - keep))
+    return CarePlan(tables, tuple(expired), loose, sum(map(size_of, loose)))
+
+
+def apply_care(
+    lake: DeltaLake, lake_dir: Path, *, keep: timedelta, run_id: str, now: datetime | None = None
+) -> CarePlan:
+    """Merges small files, publishes the same rows anew, drops old snapshots, vacuums, collects loose files.
+
+    Safe beside a running pipeline: a table that is written to meanwhile is left alone. Gives what was done.
+
+    Raises:
+        OperationError: the store refused.
+    """
+    moment = now or datetime.now(UTC)
+    plan = plan_care(lake, lake_dir, keep=keep, now=moment)
+    busy = _compact(lake, lake_dir, plan.tables, run_id)
+    drop_snapshots(lake, plan.snapshots, run_id)
+    kept = snapshots.snapshots(lake)
+    done = []
+    for care in plan.tables:
+        table = TABLES[care.name]
+        gone, size = vacuum(lake, table, kept, keep, run_id)
+        lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+        files = len(lake.files(table))
+        done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
+    for path in plan.loose:
+        remove(path)
+    return CarePlan(tuple(done), plan.snapshots, plan.loose, plan.loose_bytes)
+
+
+def vacuum(
+    lake: DeltaLake,
+    table: Table,
+    kept: Sequence[Snapshot],
+    keep: timedelta,
+    run_id: str = "",
+    *,
+    dry_run: bool = False,
+    is_full: bool = True,
+) -> tuple[tuple[str, ...], int]:
+    """Removes files that neither the latest version nor a kept snapshot shows and that are older than `keep`.
+
+    Args:
+        is_full: also files that no commit ever named (a killed write). Only with a `keep` longer than any write takes.
+
+    Returns:
+        Their paths in the table's folder, and their bytes (0 in an object store).
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import DeltaError
+
+    options: dict[str, Any] = {
+        "retention_hours": int(keep.total_seconds() // 3600),
+        "enforce_retention_duration": False,
+        "full": is_full,
+        "keep_versions": sorted({s.versions[table.name] for s in kept if table.name in s.versions}),
+    }
+    handle = lake.open(table)
+    try:
+        found = tuple(sorted(handle.vacuum(dry_run=True, **options)))  # type: ignore[attr-defined]
+        size = sum(size_of(Path(lake.uri(table)) / name) for name in found) if "://" not in lake.root else 0
+        if found and not dry_run:
+            properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+            handle.vacuum(dry_run=False, commit_properties=properties, **options)  # type: ignore[attr-defined]
+    except DeltaError as problem:
+        raise OperationError(f"vacuum of {table.name} failed: {problem}") from problem
+    return found, size
+
+
+def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
+    """Takes snapshots out of the list; their files are then vacuum's."""
+    from deltalake import CommitProperties
+
+    if dropped:
+        numbers = ", ".join(str(s.number) for s in dropped)
+        properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+        lake.open(SNAPSHOTS).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
+
+
+def publish_for_readers(
+    lake: DeltaLake, lake_dir: Path, run_id: str, profile: str | None, versions: dict[str, int] | None = None
+) -> Snapshot:
+    """Publishes a snapshot and the analysts' database file of it."""
+    made = snapshots.publish(lake, run_id, profile, versions)
+    session.write_analyst_db(lake, made, lake_dir / "lake.duckdb")
+    return made
+
+
+def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[Path]:
+    """Artifacts that nothing names: of videos in no batch, old checkpoints, refused frames closed long ago, leftovers."""
+    book, artifacts = BatchBook(lake_dir), lake_dir / "artifacts"
+    batches = set(book.names())
+    videos = {file.video_id for batch in batches for file in book.read(batch)}
+    yield from (p for p in sorted(artifacts.glob("audio/*/*.wav")) if p.stem not in videos)
+    for folder in sorted(artifacts.glob("checkpoints/*/*/*")):
+        if folder.parent.name not in batches or _changed(folder) < before:
+            yield folder
+    findings = lake.read(QUARANTINE).group_by("table", "batch", "run_id").agg(pl.col("is_open").any())
+    is_open = {row[:3]: row[3] for row in findings.iter_rows()}
+    for path in sorted(artifacts.glob("quarantine/*/*/*.parquet")):
+        told = is_open.get((path.parts[-3], path.parts[-2], path.stem))
+        if told is None or (not told and _changed(path) < before):
+            yield path
+    aside = [*artifacts.rglob(".tmp-*"), *book.folder.glob(".tmp-*"), *lake_dir.glob(".lake.duckdb-*")]
+    yield from (p for p in sorted(aside) if _changed(p) < datetime.now(UTC) - ASIDE_AGE)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(p.stat().st_size for p in files if p.is_file())
+
+
+def remove(path: Path) -> None:
+    """A file or a whole folder; one that is gone already is fine."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _split(found: Sequence[Snapshot], before: datetime) -> tuple[list[Snapshot], list[Snapshot]]:
+    """Snapshots kept and past the retention; the newest is always kept."""
+    expired = [s for s in found[:-1] if s.at < before]
+    return [s for s in found if s not in expired], expired
+
+
+def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: timedelta) -> TableCare:
+    superseded, size = vacuum(lake, table, kept, keep, dry_run=True)
+    actions = pl.DataFrame(lake.open(table).get_add_actions(flatten=True))  # type: ignore[attr-defined]
+    if actions.is_empty():
+        return TableCare(table.name, 0, 0, superseded, size)
+    parts = [f"partition.{name}" for name in table.partition_by]
+    small = actions.filter(pl.col("size_bytes") < TARGET_BYTES)
+    mergeable = small.filter(pl.len().over(parts) > 1) if parts else small.filter(pl.len() > 1)
+    return TableCare(table.name, actions.height, mergeable.height, superseded, size)
+
+
+def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_id: str) -> set[str]:
+    """Merges small files of a partition; the newest snapshot is published anew over them. Gives tables left alone."""
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+
+    newest = snapshots.latest(lake)
+    versions = dict(newest.versions) if newest else {}
+    busy = set()
+    for care in tables:
+        if care.mergeable_files < 2:
+            continue
+        handle: Any = lake.open(TABLES[care.name])
+        before = handle.version()
+        properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+        try:
+            handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=properties)
+        except CommitFailedError:
+            busy.add(care.name)
+            continue
+        # another writer's commit may lie between: then the version after is not the published rows alone
+        if versions.get(care.name) == before and handle.version() == before + 1:
+            versions[care.name] = handle.version()
+    if newest is not None and versions != newest.versions:
+        publish_for_readers(lake, lake_dir, run_id, newest.profile, versions)
+    return busy
+
+
+def _changed(path: Path) -> datetime:
+    """When the file was last written; of a folder, the newest time in it."""
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return datetime.fromtimestamp(max(p.stat().st_mtime for p in paths), UTC)

@@ -1,0 +1,222 @@
+"""Takedown: a video and all that came from it leave every table and artifact, and its bytes are refused from then on.
+
+Belongs here: finding what came from a video, removing it, recording that. Does not belong here: printing
+(commands/care.py), vacuum (maintenance.py).
+
+The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
+then the batch's manifest, the tables, the artifacts; publishing is last. Rows are deleted without touching the marks of
+what made their batch (delta.py), and the manifest keeps its digest: nothing else of the batch becomes stale.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.lake import maintenance, session, snapshots
+from speakervid_dag.lake.artifacts import written_aside
+from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
+from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.snapshots import Snapshot
+
+REDACTED = "forgotten"
+LOG_RETENTION = "interval 30 days"  # Delta's own default
+Link = tuple[str, float | None]
+
+
+@dataclass(frozen=True)
+class TakedownPlan:
+    """What would go: rows by table, findings that name it, files, and people whose identity it was."""
+
+    video_id: str
+    batch: str | None  # None: its manifest was cleared already (a takedown that is repeated)
+    file: SourceFile | None
+    rows: Mapping[str, int]
+    findings: int
+    files: tuple[Path, ...]
+    links: Mapping[str, Link]
+    is_recorded: bool
+
+
+def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
+    """What belongs to the video called `what`: its id, a place it was found at, or its file name. Changes nothing.
+
+    Raises:
+        UserError: nothing, or more than one video, is called so.
+    """
+    recorded = set(lake.read(TAKEDOWNS)["video_id"])
+    batch, file = _find(BatchBook(lake_dir), what)
+    if file is None and what not in recorded:
+        raise UserError(f"no video of this lake is called '{what}': give a video_id, a path or a file name")
+    video_id = file.video_id if file is not None else what
+    with session.open_session(lake, read_only_user_sql=False) as con:
+        rows = {t.name: _count(con, t.name, _predicate(t, video_id)) for t in _tables(lake)}
+        findings = _count(con, QUARANTINE.name, _naming(video_id, file))
+    files = tuple(sorted(p for p in (lake_dir / "artifacts").rglob(f"{video_id}[.-]*") if p.is_file()))
+    links = new_links(lake.read(PEOPLE), video_id)
+    kept_rows = {name: count for name, count in rows.items() if count}
+    return TakedownPlan(video_id, batch, file, kept_rows, findings, files, links, video_id in recorded)
+
+
+def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: str, run_id: str) -> Snapshot | None:
+    """Removes what the plan says, records it, publishes what is left. None where nothing was ever published.
+
+    Raises:
+        OperationError: the store refused; repeat the command.
+    """
+    if not plan.is_recorded:
+        row: dict[str, object] = {
+            "video_id": plan.video_id,
+            "sha256": plan.file.sha256 if plan.file else None,
+            "at": datetime.now(UTC),
+            "run_id": run_id,
+            "reason": reason,
+        }
+        lake.append(TAKEDOWNS, TAKEDOWNS.frame([row]), {"run_id": run_id})
+    _relink(lake, plan.links, run_id)
+    for table in _tables(lake):
+        if table.name in plan.rows:
+            gone = _predicate(table, plan.video_id)
+            _change(lake, table, run_id, lambda handle, how, gone=gone: handle.delete(gone, commit_properties=how))
+    if plan.findings:
+        _redact(lake, _naming(plan.video_id, plan.file), run_id)
+    for path in plan.files:
+        maintenance.remove(path)
+    for path in (lake_dir / "artifacts" / "quarantine").rglob("*.parquet"):
+        _strip(path, plan.video_id)
+    if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
+        BatchBook(lake_dir).forget(plan.batch, plan.video_id)
+    newest = snapshots.latest(lake)
+    return maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile) if newest else None
+
+
+def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
+    """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
+
+    Old commits go too: they hold the smallest and largest values of columns, names and words among them.
+
+    Returns:
+        Files removed, and their bytes.
+    """
+    newest = snapshots.latest(lake)
+    tables = [t for t in TABLES.values() if lake.exists(t)]
+    for table in tables:
+        _set_log_retention(lake, table, "interval 0 seconds")
+        lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+    if newest is not None:  # at versions that the checkpoints just made can give without the older log
+        newest = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile)
+        maintenance.drop_snapshots(lake, [s for s in snapshots.snapshots(lake) if s.number < newest.number], run_id)
+    count = size = 0
+    for table in tables:
+        kept = [newest] if newest else []
+        gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=False)
+        count, size = count + len(gone), size + freed
+        lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]
+        _set_log_retention(lake, table, LOG_RETENTION)
+    return count, size
+
+
+def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:
+    """person_id → identity_id and cosine to it, for people whose identity is a person of this video.
+
+    The earliest of those left (by batch and person_id, the order in which they were linked) becomes the identity of all.
+    """
+    orphaned = people.filter(
+        pl.col("identity_id").str.starts_with(f"{video_id}-") & (pl.col("video_id") != video_id)
+    ).sort("batch", "person_id")
+    links: dict[str, Link] = {}
+    for _, group in orphaned.group_by("identity_id", maintain_order=True):
+        first, *others = group.select("person_id", "face_embedding").iter_rows()
+        links[first[0]] = (first[0], None)
+        links |= {person: (first[0], float(np.dot(face, first[1]))) for person, face in others}
+    return links
+
+
+def _find(book: BatchBook, what: str) -> tuple[str | None, SourceFile | None]:
+    place = str(Path(what).absolute())
+    entries = [(batch, file) for batch in book.names() for file in book.read(batch)]
+    exact = [e for e in entries if what == e[1].video_id or what in e[1].uris or place in e[1].uris]
+    found = exact or [e for e in entries if what in {Path(uri).name for uri in e[1].uris}]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} videos are called '{what}': {', '.join(f.video_id for _, f in found)}")
+    return found[0] if found else (None, None)
+
+
+def _tables(lake: DeltaLake) -> list[Table]:
+    skipped = (TAKEDOWNS.name, QUARANTINE.name)
+    return [t for t in TABLES.values() if "video_id" in t.schema and t.name not in skipped and lake.exists(t)]
+
+
+def _predicate(table: Table, video_id: str) -> str:
+    """Rows of the video, and rows of another video that name a clip, person, turn … of it (DuckDB and Delta alike)."""
+    plain = ("video_id", "identity_id", "speaker_id")
+    ids = [c.name for c in table.columns if c.name.endswith("_id") and c.name not in plain]
+    return " OR ".join([f"video_id = '{video_id}'", *(f"starts_with({name}, '{video_id}-')" for name in ids)])
+
+
+def _naming(video_id: str, file: SourceFile | None) -> str:
+    """Findings in whose key or observation the video, or a place or name of it, stands."""
+    words = {video_id, *(file.uris if file else ()), *([file.name] if file else ())}
+    quoted = sorted(w.replace("'", "''") for w in words)
+    return " OR ".join(f"strpos({c}, '{w}') > 0" for c in ("key", "observed") for w in quoted)
+
+
+def _count(con: session.Session, table: str, predicate: str) -> int:
+    return int(con.sql(f'SELECT count(*) FROM "{table}" WHERE {predicate}').fetchall()[0][0])
+
+
+def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, Any], object]) -> None:
+    """Commits one change of a table: `change(DeltaTable, CommitProperties)`."""
+    from deltalake import CommitProperties
+    from deltalake.exceptions import DeltaError
+
+    try:
+        change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
+    except DeltaError as problem:
+        raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
+
+
+def _set_log_retention(lake: DeltaLake, table: Table, interval: str) -> None:
+    properties = {"delta.logRetentionDuration": interval}
+    lake.open(table).alter.set_table_properties(properties)  # type: ignore[attr-defined]
+
+
+def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
+    if not links:
+        return
+    ids = " ".join(f"WHEN '{person}' THEN '{identity}'" for person, (identity, _) in links.items())
+    near = " ".join(f"WHEN '{p}' THEN {'NULL' if c is None else repr(c)}" for p, (_, c) in links.items())
+    updates = {
+        "identity_id": f"CASE person_id {ids} END",
+        "identity_similarity": f"CAST(CASE person_id {near} END AS DOUBLE)",
+    }
+    chosen = ", ".join(f"'{person}'" for person in links)
+    where = f"person_id IN ({chosen})"
+    _change(lake, PEOPLE, run_id, lambda handle, how: handle.update(updates, predicate=where, commit_properties=how))
+
+
+def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:
+    """Findings stay, since an open one keeps its batch from being used; what they name goes."""
+    updates = {"key": f"CASE WHEN key IS NULL THEN NULL ELSE '{REDACTED}' END", "observed": f"'{REDACTED}'"}
+    _change(
+        lake, QUARANTINE, run_id, lambda handle, how: handle.update(updates, predicate=predicate, commit_properties=how)
+    )
+
+
+def _strip(path: Path, video_id: str) -> None:
+    """Takes the video's rows out of a refused frame; a frame that does not say whose its rows are goes whole."""
+    names = pl.read_parquet_schema(path)
+    if names.get("video_id") != pl.String:
+        maintenance.remove(path)
+        return
+    frame = pl.read_parquet(path)
+    kept = frame.filter(pl.col("video_id") != video_id)
+    if kept.height < frame.height:
+        with written_aside(path) as aside:
+            kept.write_parquet(aside)

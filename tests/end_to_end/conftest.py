@@ -1,0 +1,75 @@
+"""Whole runs through the command line, each made once for the tests that look at it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.models.registry import names_of, weight_path
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def speakervid() -> Run:
+    """Runs the command line; stdout and stderr are texts."""
+
+    def run(*arguments: str | Path, timeout_s: float = 1200) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "speakervid_dag", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def weights() -> None:
+    """Skips by name unless the default weights and the demo's material are on disk."""
+    for name in [*names_of("default"), *names_of("demo")]:
+        try:
+            weight_path(name)
+        except WeightsMissing:
+            pytest.skip(f"weights '{name}' are not on disk: speakervid models pull --demo")
+
+
+class Lake:
+    """A finished lake, asked in SQL."""
+
+    def __init__(self, folder: Path, run: subprocess.CompletedProcess[str]) -> None:
+        self.folder, self.run = folder, run
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        lake = DeltaLake(str(self.folder))
+        with session.open_session(lake, snapshots.latest(lake), read_only_user_sql=False) as connection:
+            return session.run_sql(connection, query).to_dicts()
+
+    def frame(self, query: str) -> pl.DataFrame:
+        return pl.DataFrame(self.rows(query))
+
+
+@pytest.fixture(scope="session")
+def demo(speakervid: Run, weights: None, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """`speakervid demo` in an empty folder."""
+    folder = tmp_path_factory.mktemp("demo") / "lake"
+    return Lake(folder, speakervid("demo", "--lake", folder))
+
+
+@pytest.fixture(scope="session")
+def real(speakervid: Run, weights: None, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """`speakervid run` on the shared folder of real videos."""
+    folder = tmp_path_factory.mktemp("real") / "lake"
+    return Lake(folder, speakervid("run", shared / "media", "--lake", folder))
+
+
+@pytest.fixture(scope="session")
+def truths(demo: Lake) -> dict[str, dict[str, Any]]:
+    """Ground truth of the demo's videos, by file name."""
+    files = (demo.folder / "demo").rglob("*.truth.json")
+    return {truth["file"]: truth for truth in (json.loads(f.read_text()) for f in files)}

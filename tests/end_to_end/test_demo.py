@@ -1,0 +1,85 @@
+"""The first ten minutes: `speakervid demo`, held against the exact truth of the videos it makes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Lake, Run
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(1500)]
+
+
+def test_it_ends_well_and_says_that_its_pictures_are_generated(demo: Lake) -> None:
+    assert demo.run.returncode == 0, demo.run.stderr
+    assert "generated" in demo.run.stderr
+    assert "Branches × tiers" in demo.run.stdout
+
+
+def test_every_branch_has_samples(demo: Lake) -> None:
+    found = demo.rows("SELECT branch, sum(clips) AS clips FROM branch_statistics GROUP BY branch")
+    assert len(found) == 5
+    assert all(row["clips"] > 0 for row in found), found
+
+
+def test_a_second_run_does_nothing_and_says_so(demo: Lake, speakervid: Run) -> None:
+    before = demo.rows("SELECT count(*) AS n FROM stage_outcomes")
+    media = next((demo.folder / "demo").rglob("*.mp4")).parent
+    again = speakervid("run", media, "--lake", demo.folder)
+    assert again.returncode == 0, again.stderr
+    assert "Nothing to do" in again.stderr
+    assert demo.rows("SELECT count(*) AS n FROM stage_outcomes") == before
+
+
+def test_sql_prints_one_json_array(demo: Lake, speakervid: Run) -> None:
+    query = "SELECT branch, tier, clips, hours FROM branch_statistics"
+    done = speakervid("sql", query, "--format", "json", "--lake", demo.folder)
+    rows = json.loads(done.stdout)
+    assert {"branch", "tier", "clips", "hours"} == set(rows[0])
+
+
+def test_shots_are_where_the_cuts_are(demo: Lake, truths: dict[str, dict[str, Any]]) -> None:
+    for name, truth in truths.items():
+        found = demo.rows(f"SELECT start_s FROM shots JOIN videos USING (video_id) WHERE source_name = '{name}'")
+        starts = sorted(row["start_s"] for row in found)
+        wanted = [shot["start_s"] for shot in truth["shots"]]
+        assert starts == pytest.approx(wanted, abs=0.12), name
+
+
+def test_no_turn_is_bound_to_the_wrong_face(demo: Lake, truths: dict[str, dict[str, Any]]) -> None:
+    bound = demo.rows(
+        """SELECT v.source_name, b.start_s, b.end_s, t.boxes[1] AS box FROM speaker_bindings b
+           JOIN videos v USING (video_id) JOIN face_tracks t USING (track_id) WHERE b.status = 'bound'"""
+    )
+    assert len(bound) >= 6
+    for row in bound:
+        turns = truths[row["source_name"]]["turns"]
+        turn = max(turns, key=lambda t: min(t["end_s"], row["end_s"]) - max(t["start_s"], row["start_s"]))
+        assert turn["on_screen"], row
+        x = (row["box"][0] + row["box"][2]) / 2
+        assert turn["box"][0] <= x <= turn["box"][2], row
+
+
+def test_the_dark_video_and_the_voice_over_give_nothing_to_train_on(demo: Lake) -> None:
+    kept = demo.rows(
+        """SELECT source_name FROM tiers JOIN videos USING (video_id)
+           WHERE tier <> 'rejected' AND source_name IN ('demo_dark.mp4', 'demo_voice_over.mp4')"""
+    )
+    assert kept == []
+
+
+def test_what_is_said_is_recognised(demo: Lake) -> None:
+    (row,) = demo.rows(
+        "SELECT string_agg(text, ' ' ORDER BY start_s) AS said, any_value(language) AS lang FROM transcripts"
+    )
+    assert row["lang"] == "en"
+    assert len(row["said"].split()) > 60
+
+
+def test_each_commit_says_where_it_comes_from(demo: Lake) -> None:
+    from speakervid_dag.lake.delta import DeltaLake
+    from speakervid_dag.lake.schemas import FACE_TRACKS
+
+    newest = DeltaLake(str(demo.folder)).open(FACE_TRACKS).history(1)[0]  # type: ignore[attr-defined]
+    assert {"run_id", "code_version", "profile_hash", "weights"} <= set(newest)
+    assert "centerface=" in newest["weights"]

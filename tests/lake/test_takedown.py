@@ -1,0 +1,243 @@
+"""Takedown: nothing of the video is left, everything else is untouched and not stale, and its bytes stay out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from mini_lake import V1, V2, mini_lake
+from rows import BATCH, PROFILE
+
+from speakervid_dag.cli import cli
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake import session, snapshots, takedown
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
+from speakervid_dag.lake.schemas import PEOPLE, SHOTS, TABLES, TAKEDOWNS, Table
+
+STAMP = 42
+OTHER = "b0002"
+
+
+def parts(table: Table, batch: str) -> list[Slice]:
+    stages = ["clips", "intake"] if "stage" in table.partition_by else [""]
+    values = {"batch": batch, "profile": PROFILE}
+    return [Slice({k: {**values, "stage": s}[k] for k in table.partition_by}) for s in stages]
+
+
+def store(lake: DeltaLake, frames: dict[str, pl.DataFrame], batch: str) -> None:
+    for name, table in TABLES.items():
+        if "video_id" not in table.schema or "batch" not in table.schema:
+            continue
+        made = frames[name].with_columns(batch=pl.lit(batch))
+        if "stage" in table.partition_by:
+            made = made.filter(pl.col("stage").is_in(["clips", "intake"]))
+        lake.replace(table, made, [(p, STAMP) for p in parts(table, batch)], {"run_id": "made"})
+
+
+def renamed(frames: dict[str, pl.DataFrame], *, old: str, new: str) -> dict[str, pl.DataFrame]:
+    """The rows of one video under another id."""
+    out = {}
+    for name, made in frames.items():
+        mine = made.filter(pl.col("video_id") == old) if "video_id" in made.schema else made
+        texts = pl.col(pl.String).str.replace_all(old, new, literal=True)
+        out[name] = mine.with_columns(texts)
+    return out
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The two files whose bytes make the ids of the mini lake, and a third."""
+    for name, data in (("one.mp4", b"one"), ("two.mp4", b"two"), ("three.mp4", b"three")):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def lake(lake_dir: Path, folder: Path) -> DeltaLake:
+    """Videos 1 and 2 in one batch, 3 in the next; people of 2 and 3 are linked to those of 1."""
+    made, book = DeltaLake(str(lake_dir)), BatchBook(lake_dir)
+    one, three, two = BatchBook(lake_dir).plan([folder], batch_size=8).batches["b000001"]
+    book.write(BATCH, [one, two])
+    book.write(OTHER, [three])
+    frames = mini_lake()
+    other = renamed(frames, old=V2, new=three.video_id)
+    near = pl.Series([[0.8, 0.6, *[0.0] * 6]] * 4, dtype=PEOPLE.schema["face_embedding"])
+    linked = pl.col("person_id").str.replace(V2, V1).str.replace(three.video_id, V1).alias("identity_id")
+    similar = pl.when(pl.col("video_id") != V1).then(0.9).alias("identity_similarity")
+    frames["people"] = frames["people"].with_columns(linked, similar)
+    other["people"] = other["people"].with_columns(linked, similar, near[:2].alias("face_embedding"))
+    store(made, frames, BATCH)
+    store(made, other, OTHER)
+    for path in (f"audio/v1/{V1}.wav", f"audio/v1/{V2}.wav", f"checkpoints/clips/{BATCH}/00ff/{V1}.clips.arrow"):
+        (lake_dir / "artifacts" / path).parent.mkdir(parents=True, exist_ok=True)
+        (lake_dir / "artifacts" / path).write_bytes(b"x")
+    snapshots.publish(made, "made", PROFILE)
+    return made
+
+
+Forget = Callable[[str], takedown.TakedownPlan]
+
+
+@pytest.fixture
+def forget(lake: DeltaLake, lake_dir: Path) -> Forget:
+    def _forget(what: str) -> takedown.TakedownPlan:
+        plan = takedown.plan_takedown(lake, lake_dir, what)
+        takedown.take_down(lake, lake_dir, plan, reason="asked", run_id="forget-1")
+        return plan
+
+    return _forget
+
+
+def everything(lake: DeltaLake) -> dict[str, pl.DataFrame]:
+    return {n: lake.read(t).sort(t.key) for n, t in TABLES.items() if "video_id" in t.schema and n != TAKEDOWNS.name}
+
+
+def traces(lake_dir: Path, word: str) -> list[str]:
+    """Files whose name or bytes have the word (Parquet keeps short text as it is)."""
+    files = [p for p in lake_dir.rglob("*") if p.is_file() and "takedowns" not in p.parts]
+    return [str(p) for p in files if word in p.name or word.encode() in p.read_bytes()]
+
+
+def test_all_that_came_from_it_goes_and_nothing_else(lake: DeltaLake, forget: Forget) -> None:
+    before = everything(lake)
+    plan = forget(V1)
+    after = everything(lake)
+    assert set(plan.rows) == set(before)  # every table had rows of it
+    for name, made in before.items():
+        expected = made.filter(pl.col("video_id") != V1)
+        found = after[name]
+        if name == "people":
+            expected, found = (f.drop("identity_id", "identity_similarity") for f in (expected, found))
+        assert found.equals(expected), name
+        assert plan.rows[name] == made.height - expected.height
+
+
+def test_nothing_becomes_stale(lake: DeltaLake, lake_dir: Path, forget: Forget) -> None:
+    digest = BatchBook(lake_dir).digest(BATCH)
+    forget(V1)
+    assert BatchBook(lake_dir).digest(BATCH) == digest
+    assert [f.video_id for f in BatchBook(lake_dir).read(BATCH)] == [V2]
+    for table in TABLES.values():
+        if "batch" in table.schema and "video_id" in table.schema:
+            assert {lake.fingerprint(table, p) for b in (BATCH, OTHER) for p in parts(table, b)} == {STAMP}, table.name
+
+
+def test_the_same_bytes_are_refused_wherever_they_come_from(lake_dir: Path, folder: Path, forget: Forget) -> None:
+    forget(V1)
+    (folder / "copy.mp4").write_bytes(b"one")
+    (folder / "new.mp4").write_bytes(b"four")
+    plan = BatchBook(lake_dir).plan([folder], batch_size=8)
+    assert {Path(p).name for p in plan.forgotten} == {"one.mp4", "copy.mp4"}
+    assert [f.name for files in plan.batches.values() for f in files] == ["new.mp4"]
+
+
+def test_identities_move_to_the_earliest_person_left(lake: DeltaLake, forget: Forget) -> None:
+    forget(V1)
+    people = {r["person_id"]: (r["identity_id"], r["identity_similarity"]) for r in lake.read(PEOPLE).to_dicts()}
+    third = next(p for p in people if not p.startswith(V2))[:17]
+    assert people[f"{V2}-p00"] == (f"{V2}-p00", None)
+    assert people[f"{third}-p01"] == (f"{V2}-p01", pytest.approx(0.8))
+
+
+def test_people_of_others_keep_their_identity(lake: DeltaLake, forget: Forget) -> None:
+    before = lake.read(PEOPLE).filter(pl.col("video_id") == V1).sort("person_id")
+    plan = forget(V2)
+    assert plan.links == {}
+    assert lake.read(PEOPLE).filter(pl.col("video_id") == V1).sort("person_id").equals(before)
+
+
+def test_a_row_of_another_video_that_names_its_clip_goes_too(lake: DeltaLake, forget: Forget) -> None:
+    table = TABLES["branch_dialogue"]
+    pair = lake.read(table, batches=[OTHER]).with_columns(initiator_clip_id=pl.lit(f"{V1}-c0p00"))
+    lake.replace(table, pair, [(parts(table, OTHER)[0], STAMP)], {"run_id": "made"})
+    assert forget(V1).rows["branch_dialogue"] == 2
+    assert lake.read(table)["video_id"].to_list() == [V2]
+
+
+def test_artifacts_of_it_go_and_those_of_others_stay(lake_dir: Path, forget: Forget) -> None:
+    assert len(forget(V1).files) == 2
+    left = [p.name for p in (lake_dir / "artifacts").rglob("*") if p.is_file()]
+    assert left == [f"{V2}.wav"]
+
+
+def test_refused_rows_of_it_go_and_the_refusal_stays(lake: DeltaLake, forget: Forget) -> None:
+    entries = [Entry("k", "critical", f"{V1}-s0000", "one.mp4 is odd"), Entry("k", "critical", f"{V2}-s0000", "odd")]
+    record(lake, SHOTS, BATCH, entries, "red", is_open=True)
+    keep_frame(lake, SHOTS, BATCH, mini_lake()["shots"], "red")
+    forget(V1)
+    assert set(refused_frame(lake, SHOTS, BATCH, "red")["video_id"]) == {V2}
+    found = open_findings(lake, SHOTS, BATCH)
+    assert sorted(found.select("key", "observed").rows()) == [("forgotten", "forgotten"), (f"{V2}-s0000", "odd")]
+
+
+def test_it_is_recorded_published_and_old_snapshots_still_answer(
+    lake: DeltaLake, lake_dir: Path, forget: Forget
+) -> None:
+    forget(V1)
+    (row,) = lake.read(TAKEDOWNS).to_dicts()
+    assert (row["video_id"], row["sha256"][:16], row["run_id"], row["reason"]) == (V1, V1[1:], "forget-1", "asked")
+    counts = {}
+    for snapshot in snapshots.snapshots(lake):
+        with session.open_session(lake, snapshot, read_only_user_sql=True) as con:
+            counts[snapshot.number] = session.run_sql(con, "SELECT count(*) FROM videos").item()
+    assert counts == {1: 3, 2: 2}
+    assert (lake_dir / "lake.duckdb").is_file()
+
+
+def test_a_purge_leaves_no_trace_on_disk(lake: DeltaLake, lake_dir: Path, forget: Forget) -> None:
+    forget(V1)
+    assert traces(lake_dir, V1)
+    kept = everything(lake)
+    takedown.purge(lake, lake_dir, "forget-1")
+    assert traces(lake_dir, V1) == []
+    (newest,) = snapshots.snapshots(lake)
+    with session.open_session(lake, newest, read_only_user_sql=True) as con:
+        assert session.run_sql(con, "SELECT count(*) FROM videos").item() == 2
+    assert all(everything(lake)[name].equals(made) for name, made in kept.items())
+    assert lake.fingerprint(SHOTS, Slice({"batch": BATCH})) == STAMP
+
+
+def test_a_takedown_that_was_killed_is_finished_by_repeating_it(
+    lake: DeltaLake, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(takedown, "_relink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(V1)
+    assert BatchBook(lake_dir).plan([lake_dir.parent / "in" / "one.mp4"], batch_size=8).batches == {}
+    forget("one.mp4")
+    assert lake.read(TAKEDOWNS).height == 1
+    assert V1 not in set(lake.read(PEOPLE)["video_id"])
+    assert forget(V1).rows == {}  # and once more: nothing is left to do
+
+
+def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
+    for what in ("two.mp4", str(folder / "two.mp4"), V2):
+        assert takedown.plan_takedown(lake, lake_dir, what).video_id == V2
+    with pytest.raises(UserError, match="no video of this lake is called 'x.mp4'"):
+        takedown.plan_takedown(lake, lake_dir, "x.mp4")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "two.mp4").write_bytes(b"another")
+    for batch, files in BatchBook(lake_dir).plan([folder / "sub"], batch_size=8).batches.items():
+        BatchBook(lake_dir).write(batch, files)
+    with pytest.raises(UserError, match="2 videos are called 'two.mp4'"):
+        takedown.plan_takedown(lake, lake_dir, "two.mp4")
+
+
+def test_the_command_line_changes_nothing_until_told(lake: DeltaLake, lake_dir: Path) -> None:
+    before = everything(lake)
+    plain = CliRunner().invoke(cli, ["forget", V1, "--lake", str(lake_dir)])
+    assert plain.exit_code == 0, plain.output
+    assert "branch_dialogue" in plain.output
+    assert all(everything(lake)[name].equals(made) for name, made in before.items())
+    done = CliRunner().invoke(cli, ["forget", V1, "--lake", str(lake_dir), "--apply"])
+    assert done.exit_code == 0, done.output
+    assert set(lake.read(TABLES["videos"])["video_id"]).isdisjoint({V1})
+    assert CliRunner().invoke(cli, ["maintain", "--lake", str(lake_dir)]).exit_code == 0
