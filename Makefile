@@ -10,9 +10,24 @@ STAMP := $(VENV)/.prepared
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
+# What a bare Debian lacks: venv's bootstrap, and two libraries that OpenCV links to. Root gets them, anyone else is told.
+define SYSTEM
+need=""; \
+$(PYTHON) -c 'import ensurepip' 2>/dev/null || need="$$need python3-venv"; \
+for pair in libGL.so.1:libgl1 libgthread-2.0.so.0:libglib2.0-0; do \
+  $(PYTHON) -c "import ctypes; ctypes.CDLL('$${pair%%:*}')" 2>/dev/null || need="$$need $${pair##*:}"; \
+done; \
+if [ -n "$$need" ]; then \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    echo "      system packages:$$need"; apt-get update -qq && apt-get install -y -qq $$need >/dev/null; \
+  else echo "Missing system packages. Run: sudo apt-get install$$need"; exit 1; fi; \
+fi
+endef
+
 $(STAMP): pyproject.toml constraints.txt Makefile
 	@echo "[1/3] Python environment in $(VENV) (a few minutes the first time)"
-	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(SYSTEM)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --upgrade pip
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -14,14 +14,14 @@ UI, and a person decides; new files come in through the landing sensor. A refuse
 it was committed, and a stage refuses an input that is in quarantine.
 """
 
+from typing import cast
+
 import dagster as dg
 
-_changed = (
-    dg.AutomationCondition.any_deps_updated()
-    | dg.AutomationCondition.code_version_changed()
-    | dg.AutomationCondition.newly_missing()
-)
-_at_rest = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
+_code_changed = cast(Condition, dg.AutomationCondition.code_version_changed())  # typed for assets only
+_changed: Condition = dg.AutomationCondition.any_deps_updated() | _code_changed | dg.AutomationCondition.newly_missing()
+_at_rest: Condition = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
 
 KEEP_CURRENT = (_changed.since_last_handled() & ~dg.AutomationCondition.any_deps_missing() & _at_rest).with_label(
     "stale, and its inputs are complete"

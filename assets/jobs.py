@@ -3,14 +3,16 @@
 Belongs here: selections of assets and when they run. Does not belong here: assets.
 """
 
+import stat
 import time
 from pathlib import Path
 
 import dagster as dg
 
-from speakervid_dag.assets.partitions import BATCHES, register_batches
+from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake.batches import scan
 
 SETTLE_S = 30.0  # a file that changed within this time may still be being copied
 GOLD = dg.AssetSelection.groups("gold", "statistics")
@@ -18,14 +20,12 @@ GOLD = dg.AssetSelection.groups("gold", "statistics")
 curate = dg.define_asset_job(
     "curate",
     selection=dg.AssetSelection.groups("bronze", "silver", "gold", "statistics"),
-    partitions_def=BATCHES,
     description="Everything for one batch: intake to branches, then a new snapshot.",
 )
 
 retier = dg.define_asset_job(
     "retier",
     selection=GOLD,
-    partitions_def=BATCHES,
     description="Gates, tiers and branches again from the stored scores, for any number of batches in one run.",
 )
 
@@ -50,7 +50,7 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
         return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
-    settled = [p for p in sorted(folder.rglob("*")) if p.is_file() and _is_settled(p)]
+    settled = [path for path in scan([folder])[0] if _is_settled(path)]
     try:
         plan = factory.book.plan(settled, batch_size=factory.settings.batch_size)
     except UserError as problem:
@@ -64,7 +64,9 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
 
 
 def _is_settled(path: Path) -> bool:
-    """A media file by its suffix that nothing has written to for a while."""
-    from speakervid_dag.lake.batches import MEDIA_SUFFIXES
-
-    return path.suffix.lower() in MEDIA_SUFFIXES and time.time() - path.stat().st_mtime > SETTLE_S
+    """A regular file that nothing has written to for a while; one that is gone again is left to the next tick."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and abs(time.time() - found.st_mtime) > SETTLE_S

@@ -5,26 +5,14 @@ lake/, models/) and drawing (console.py). Heavy imports stay inside commands: `s
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from speakervid_dag import __version__
-from speakervid_dag.commands import care
+from speakervid_dag.commands import care, refusals, versions
+from speakervid_dag.commands.options import format_option, lake_option, profile_option
 from speakervid_dag.failures import SpeakervidError, UserError
-
-LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
-
-
-def lake_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--lake", type=click.Path(path_type=Path, file_okay=False), help=LAKE_HELP)(command)
-
-
-def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    text = "Profile by name, or the path of a YAML file. [default: $SPEAKERVID_PROFILE, else laptop]"
-    return click.option("--profile", metavar="P", help=text)(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -116,19 +104,21 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
 @cli.command()
 @click.argument("query")
 @lake_option
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def sql(query: str, lake: Path | None, form: str) -> None:
+@format_option
+@click.option("--as-of", metavar="NUMBER|TIME", help="An earlier state: see `speakervid snapshots`.")
+def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
     """Ask the lake: read-only DuckDB over every table and statistic, by its bare name.
 
     \b
     Examples:
       speakervid sql "SELECT branch, tier, clips, hours FROM branch_statistics"
       speakervid sql "SELECT reason, count(*) FROM videos GROUP BY ALL" --format json
+      speakervid sql "FROM funnel" --as-of 2026-11-20T18:00
     """
     from speakervid_dag import query as lake_query
     from speakervid_dag.config.settings import load_settings
 
-    lake_query.print_query(load_settings(lake=lake), query, form)
+    lake_query.print_query(load_settings(lake=lake), query, form, as_of)
 
 
 @cli.command()
@@ -177,6 +167,9 @@ def models_verify(names: tuple[str, ...]) -> None:
     sys.exit(checks.verify_weights(list(names)))
 
 
+cli.add_command(refusals.quarantine)
+cli.add_command(versions.retier)
+cli.add_command(versions.list_snapshots)
 cli.add_command(care.maintain)
 cli.add_command(care.forget)
 

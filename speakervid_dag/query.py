@@ -25,19 +25,31 @@ def open_lake(settings: Settings) -> DeltaLake:
     return DeltaLake(str(settings.lake_dir))
 
 
-def ask(settings: Settings, query: str) -> pl.DataFrame:
-    """The query's rows, from the newest published snapshot; nothing can be written, nothing outside the lake read."""
-    lake = open_lake(settings)
-    snapshot = snapshots.latest(lake)
+def open_published(settings: Settings, as_of: str | None = None) -> session.Session:
+    """A read-only session over a published snapshot: the newest, or the one `as_of` a number or an ISO time.
+
+    Raises:
+        UserError: there is no lake, nothing is published, or no such snapshot.
+    """
+    opened = open_lake(settings)
+    snapshot = snapshots.latest(opened) if as_of is None else snapshots.as_of(opened, as_of)
     if snapshot is None:
         raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
-    connection = session.open_session(lake, snapshot, read_only_user_sql=True)
-    return session.run_sql(connection, query)
+    return session.open_session(opened, snapshot, read_only_user_sql=True)
 
 
-def print_query(settings: Settings, query: str, form: str) -> None:
-    """Prints the answer on stdout; `json` is one array, in `csv` a cell that a spreadsheet would run is quoted."""
-    frame = ask(settings, query)
+def ask(settings: Settings, query: str, as_of: str | None = None) -> pl.DataFrame:
+    """The query's rows, from a published snapshot; nothing can be written, nothing outside the lake read."""
+    return session.run_sql(open_published(settings, as_of), query)
+
+
+def print_query(settings: Settings, query: str, form: str, as_of: str | None = None) -> None:
+    """Prints the query's answer on stdout."""
+    print_answer(ask(settings, query, as_of), form)
+
+
+def print_answer(frame: pl.DataFrame, form: str) -> None:
+    """Prints rows on stdout; `json` is one array, in `csv` a cell that a spreadsheet would run is quoted."""
     if form == "json":
         json.dump(frame.to_dicts(), sys.stdout, default=_jsonable, ensure_ascii=False)
         sys.stdout.write("\n")

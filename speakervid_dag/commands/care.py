@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speakervid_dag.commands.options import lake_option
+
 if TYPE_CHECKING:
     from speakervid_dag.lake.maintenance import CarePlan
     from speakervid_dag.lake.takedown import TakedownPlan
-
-LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
-lake_option = click.option("--lake", type=click.Path(path_type=Path, file_okay=False), help=LAKE_HELP)
 
 
 @click.command()

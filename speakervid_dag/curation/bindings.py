@@ -1,17 +1,18 @@
 """Whose face a turn is: evidence of a whole video, one assignment of speakers to people, and the right to abstain.
 
-Belongs here: pooling `sync_scores` over a speaker's turns, the assignment, its margins, rows of `speaker_bindings`.
-Does not belong here: measuring lips or sound (sync.py), cutting clips (clips.py).
+Belongs here: the assignment, its margins, the answer of each turn, rows of `speaker_bindings`. Does not belong here:
+pooling and weighing evidence (binding_evidence.py), cuts that follow the voice (co_visibility.py), clips (clips.py).
 
-Evidence of a speaker and a person is counted in deviations of what a foreign voice gives: synchrony over all their
-common
-time, plus how much more the person's mouth moves when this speaker talks than when others do. A speaker may stay
-without
-a face; that answer costs `min_evidence`. The margin of a speaker is the total of the best assignment minus the best
-total in which this speaker has another answer, so it counts what every other speaker would have to give up.
+Evidence is counted in deviations of what a foreign voice gives. A speaker may stay without a face; that answer costs
+`min_evidence`. The margin of a speaker is the total of the best assignment minus the best total in which this speaker
+has another answer, so it counts what every other speaker would have to give up.
+
+Then a conversation in one picture may complete itself: when one face is bound and falls silent while another voice
+speaks, and one free face beside it talks instead, that face asks less (`min_partner_evidence`) to be the other voice.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,46 +20,35 @@ import polars as pl
 from scipy.optimize import linear_sum_assignment
 
 from speakervid_dag.config.sections import BindingSettings
+from speakervid_dag.curation.binding_evidence import Evidence, Key, Row, pooled_evidence, prominence, strength
+from speakervid_dag.curation.co_visibility import co_visibility
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS
 
-Row = dict[str, object]
 _FORBIDDEN = -1e6
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What one person's tracks say about one speaker.
-
-    Attributes:
-        seen_s: common time in which the mouth is seen, s.
-        talking: mean talking score over it, 0-1.
-        sync_s: the part of it in which synchrony could be measured, s.
-        sync: how far the pooled lag curve stands out at its peak: mean of its lead over the median lag and over the
-            best lag elsewhere, as correlation. A foreign voice has peaks too, but several of one height.
-    """
-
-    seen_s: float
-    talking: float
-    sync_s: float
-    sync: float
-
-
-@dataclass(frozen=True)
 class Answer:
-    """A speaker's face: person or None, the lead over the best other answer, and why it is None."""
+    """A speaker's face: person or None, the lead over the best other answer, why it is None.
+
+    `least_talking` is what a mouth must show in a turn to be the speaker's: less when cuts follow the voice;
+    `support` is the evidence of those cuts.
+    """
 
     person_id: str | None
     margin: float | None
     reason: str | None
+    least_talking: float = 0.0
+    support: float = 0.0
 
 
 def bind_video(
-    turns: pl.DataFrame, tracks: pl.DataFrame, scores: pl.DataFrame, settings: BindingSettings
+    shots: pl.DataFrame, turns: pl.DataFrame, tracks: pl.DataFrame, scores: pl.DataFrame, settings: BindingSettings
 ) -> pl.DataFrame:
     """Bindings of every turn of one video.
 
     Args:
-        turns, tracks, scores: rows of speech_turns, face_tracks and sync_scores of one video.
+        shots, turns, tracks, scores: rows of shots, speech_turns, face_tracks and sync_scores of one video.
 
     Returns:
         Rows of speaker_bindings: one a track of the bound person that is seen in the turn, with the time it is seen;
@@ -69,7 +59,7 @@ def bind_video(
     pairs = scores.join(tracks.select("track_id", "person_id"), on="track_id").join(
         turns.select("turn_id", "speaker_id"), on="turn_id"
     )
-    evidence = pooled_evidence(pairs, settings)
+    evidence = pooled_evidence(pairs, co_visibility(shots, tracks, turns, settings), settings)
     answers = assign(sorted(set(turns["speaker_id"].to_list())), evidence, _speech_s(turns), settings)
     by_turn: dict[str, list[Row]] = defaultdict(list)
     for row in pairs.sort("start_s", "track_id").to_dicts():
@@ -87,48 +77,37 @@ def _speech_s(turns: pl.DataFrame) -> dict[str, float]:
     return totals
 
 
-def pooled_evidence(pairs: pl.DataFrame, settings: BindingSettings) -> dict[tuple[str, str], Evidence]:
-    """Evidence of every (speaker, person), from all their measured pairs weighted by common time.
-
-    Args:
-        pairs: rows of sync_scores with `speaker_id` and `person_id`.
-    """
-    found = {}
-    measured = pairs.filter(pl.col("talking_score").is_not_null()).sort("start_s", "track_id")
-    for (speaker, person), group in measured.group_by(["speaker_id", "person_id"], maintain_order=True):
-        seconds = (group["end_s"] - group["start_s"]).to_numpy()
-        talking = float(np.average(group["talking_score"].to_numpy(), weights=seconds))
-        scored = group.filter(pl.col("lag_curve").is_not_null())
-        sync_s = float((scored["end_s"] - scored["start_s"]).sum())
-        sync = _prominence(scored, settings) if sync_s > 0 else 0.0
-        found[str(speaker), str(person)] = Evidence(float(seconds.sum()), talking, sync_s, sync)
-    return found
-
-
-def _prominence(scored: pl.DataFrame, settings: BindingSettings) -> float:
-    seconds = (scored["end_s"] - scored["start_s"]).to_numpy()
-    curve = np.average(np.array(scored["lag_curve"].to_list(), np.float64), axis=0, weights=seconds)
-    zero = len(curve) // 2
-    peak = zero + round(float(np.average(scored["offset_frames"].to_numpy(), weights=seconds)))
-    elsewhere = np.abs(np.arange(len(curve)) - peak) > settings.peak_frames
-    return float(curve[peak] - (np.median(curve) + curve[elsewhere].max()) / 2)
-
-
 def assign(
-    speakers: list[str],
-    evidence: dict[tuple[str, str], Evidence],
-    speech_s: dict[str, float],
-    settings: BindingSettings,
+    speakers: list[str], evidence: Mapping[Key, Evidence], speech_s: Mapping[str, float], settings: BindingSettings
 ) -> dict[str, Answer]:
     """One person at most a speaker and one speaker at most a person, with the greatest total evidence."""
-    people = sorted({person for _, person in evidence})
+    answers = _assigned(speakers, evidence, speech_s, settings.min_evidence, settings)
+    open_speakers = [s for s in speakers if answers[s].person_id is None]
+    partners = {(s, p): e for s in open_speakers for p, e in _partners(s, answers, evidence, speech_s, settings)}
+    if partners:
+        found = _assigned(open_speakers, evidence, speech_s, settings.min_partner_evidence, settings, partners)
+        answers |= {s: a for s, a in found.items() if a.person_id}
+    return answers
+
+
+def _assigned(
+    speakers: list[str],
+    evidence: Mapping[Key, Evidence],
+    speech_s: Mapping[str, float],
+    nobody: float,
+    settings: BindingSettings,
+    candidates: Mapping[Key, Evidence] | None = None,
+) -> dict[str, Answer]:
+    """The best assignment among the candidates (all evidence unless given); `nobody` is what no face costs."""
+    allowed = evidence if candidates is None else candidates
+    people = sorted({person for _, person in allowed})
     gain = np.full((len(speakers), len(people) + len(speakers)), _FORBIDDEN)
     for i, speaker in enumerate(speakers):
-        gain[i, len(people) + i] = settings.min_evidence  # the answer "nobody"
+        gain[i, len(people) + i] = nobody
         for j, person in enumerate(people):
-            item = evidence.get((speaker, person))
-            if item and item.talking >= settings.min_talking:
-                gain[i, j] = _strength(speaker, person, evidence, speech_s, settings)
+            item = allowed.get((speaker, person))
+            if item and item.talking >= least_talking(item, settings):
+                gain[i, j] = strength(speaker, person, evidence, speech_s, settings)
     total, chosen = _best(gain)
     answers = {}
     for i, speaker in enumerate(speakers):
@@ -136,34 +115,32 @@ def assign(
         other[i, chosen[i]] = _FORBIDDEN
         margin = total - _best(other)[0]
         face = people[chosen[i]] if chosen[i] < len(people) else None
-        answers[speaker] = _answer(face, margin, settings)
+        answers[speaker] = _answer(face, margin, evidence.get((speaker, str(face))), settings)
     return answers
 
 
-def _strength(
+def _partners(
     speaker: str,
-    person: str,
-    evidence: dict[tuple[str, str], Evidence],
-    speech_s: dict[str, float],
+    answers: Mapping[str, Answer],
+    evidence: Mapping[Key, Evidence],
+    speech_s: Mapping[str, float],
     settings: BindingSettings,
-) -> float:
-    """Synchrony in deviations of a foreign voice, plus the talking contrast."""
-    item = evidence[speaker, person]
-    synchrony = item.sync * np.sqrt(item.sync_s) / settings.foreign_deviation
-    return float(synchrony) + settings.talking_weight * _contrast(speaker, person, evidence, speech_s)
+) -> list[tuple[str, Evidence]]:
+    """Free people who talk beside a bound one, while that one falls silent for this speaker."""
+    half_s = speech_s[speaker] / 2
+    beside = {p: e for (s, p), e in evidence.items() if s == speaker and e.beside_s >= half_s}
+    taken = {a.person_id: name for name, a in answers.items() if a.person_id}
+    has_silent_partner = any(
+        evidence[taken[p], p].talking - e.talking >= settings.min_lead for p, e in beside.items() if p in taken
+    )
+    free = [(p, e) for p, e in beside.items() if p not in taken and e.lead >= settings.min_lead]
+    return free if has_silent_partner else []
 
 
-def _contrast(
-    speaker: str, person: str, evidence: dict[tuple[str, str], Evidence], speech_s: dict[str, float]
-) -> float:
-    """Share of this speaker's speech that shows the person talking, minus that of the others', -1 to 1; 0 if alone."""
-
-    def shown(names: list[str]) -> float:
-        seen = [evidence[n, person] for n in names if (n, person) in evidence]
-        return sum(e.seen_s * e.talking for e in seen) / max(sum(speech_s[n] for n in names), 1e-9)
-
-    others = [name for name in speech_s if name != speaker]
-    return shown([speaker]) - shown(others) if others else 0.0
+def least_talking(item: Evidence, settings: BindingSettings) -> float:
+    """Talking score below which a mouth does not speak: lower where cuts say that the camera follows this voice."""
+    is_followed = item.co_visible * settings.co_visible_weight >= settings.min_margin
+    return settings.still_talking if is_followed else settings.min_talking
 
 
 def _best(gain: np.ndarray) -> tuple[float, list[int]]:  # type: ignore[type-arg]
@@ -171,18 +148,20 @@ def _best(gain: np.ndarray) -> tuple[float, list[int]]:  # type: ignore[type-arg
     return float(gain[rows, columns].sum()), [int(c) for c in columns]
 
 
-def _answer(person: str | None, margin: float, settings: BindingSettings) -> Answer:
+def _answer(person: str | None, margin: float, item: Evidence | None, settings: BindingSettings) -> Answer:
     # with no candidate at all every other answer is forbidden, and the margin has no meaning
     known = margin if margin < -_FORBIDDEN / 2 else None
-    if person is None:
+    if person is None or item is None:
         return Answer(None, known, "weak_evidence")
-    return Answer(person, known, None) if margin >= settings.min_margin else Answer(None, known, "small_margin")
+    if margin < settings.min_margin:
+        return Answer(None, known, "small_margin")
+    return Answer(person, known, None, least_talking(item, settings), settings.co_visible_weight * item.co_visible)
 
 
 def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings: BindingSettings) -> list[Row]:
     answer = answers[str(turn["speaker_id"])]
     base = {name: turn[name] for name in ("batch", "video_id", "turn_id", "speaker_id")}
-    own = [p for p in pairs if p["person_id"] == answer.person_id and _talks(p, settings)]
+    own = [p for p in pairs if p["person_id"] == answer.person_id and _talks(p, answer.least_talking)]
     status, reason = _turn_status(turn, pairs, own, answers, settings)
     if status == "bound":
         keys = ("track_id", "person_id", "start_s", "end_s")
@@ -204,12 +183,12 @@ def _turn_status(
         return "not_evaluated", str(pairs[0]["reason"])
     answer = answers[str(turn["speaker_id"])]
     taken = {a.person_id for name, a in answers.items() if name != turn["speaker_id"]}
-    rivals = [p for p in measured if p["person_id"] != answer.person_id and _talks(p, settings)]
+    rivals = [p for p in measured if p["person_id"] != answer.person_id and _talks(p, settings.min_talking)]
     if own:
-        # the speaker's label of a single turn can be wrong: another talking face that fits this very turn better
-        # says so
-        best = max(_conf(p) for p in own)
-        return ("ambiguous", "turn_disagrees") if any(_conf(p) > best for p in rivals) else ("bound", None)
+        # the speaker's label of a single turn can be wrong: another talking face that fits this very turn clearly
+        # better says so
+        best = max(_fit(p, settings) for p in own) + max(settings.min_margin, answer.support)
+        return ("ambiguous", "turn_disagrees") if any(_fit(p, settings) > best for p in rivals) else ("bound", None)
     if len(measured) < len(pairs):
         return "ambiguous", "mouth_not_visible"
     if all(p["person_id"] in taken for p in rivals):
@@ -218,11 +197,14 @@ def _turn_status(
     return "ambiguous", answer.reason or "lips_still"
 
 
-def _talks(pair: Row, settings: BindingSettings) -> bool:
+def _talks(pair: Row, least: float) -> bool:
     value = pair["talking_score"]
-    return isinstance(value, float) and value >= settings.min_talking
+    return isinstance(value, float) and value >= least
 
 
-def _conf(pair: Row) -> float:
-    value = pair["sync_conf"]
-    return float(value) if isinstance(value, float) else -np.inf
+def _fit(pair: Row, settings: BindingSettings) -> float:
+    """Synchrony of one pair in deviations of a foreign voice; 0 where it is not known."""
+    if pair["lag_curve"] is None:
+        return 0.0
+    seconds = float(str(pair["end_s"])) - float(str(pair["start_s"]))
+    return prominence(pl.DataFrame([pair]), settings) * float(np.sqrt(seconds)) / settings.foreign_deviation

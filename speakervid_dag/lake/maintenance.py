@@ -148,7 +148,7 @@ def publish_for_readers(
 
 
 def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[Path]:
-    """Artifacts that nothing names: of videos in no batch, old checkpoints, refused frames closed long ago, leftovers."""
+    """Artifacts nobody needs: of videos in no batch, old checkpoints, refused frames closed long ago, leftovers."""
     book, artifacts = BatchBook(lake_dir), lake_dir / "artifacts"
     batches = set(book.names())
     videos = {file.video_id for batch in batches for file in book.read(batch)}

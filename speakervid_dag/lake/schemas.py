@@ -181,7 +181,7 @@ TRANSCRIPTS = Table(
         *SPAN,
         _c("text", STRING, "recognised words"),
         _c("language", STRING, "ISO 639-1 code of the video's language"),
-        _c("language_probability", FLOAT, "0-1"),
+        _c("language_probability", FLOAT, "0-1; null for weights of one language", null=True),
         _c("avg_logprob", FLOAT, "mean token log-probability of the segment"),
         _c("no_speech_prob", FLOAT, "0-1"),
         _c("compression_ratio", FLOAT, "gzip ratio of the text"),

@@ -82,8 +82,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     _relink(lake, plan.links, run_id)
     for table in _tables(lake):
         if table.name in plan.rows:
-            gone = _predicate(table, plan.video_id)
-            _change(lake, table, run_id, lambda handle, how, gone=gone: handle.delete(gone, commit_properties=how))
+            _delete(lake, table, _predicate(table, plan.video_id), run_id)
     if plan.findings:
         _redact(lake, _naming(plan.video_id, plan.file), run_id)
     for path in plan.files:
@@ -125,7 +124,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
 def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:
     """person_id → identity_id and cosine to it, for people whose identity is a person of this video.
 
-    The earliest of those left (by batch and person_id, the order in which they were linked) becomes the identity of all.
+    The earliest of those left (by batch and person_id, the order of linking) becomes the identity of all.
     """
     orphaned = people.filter(
         pl.col("identity_id").str.starts_with(f"{video_id}-") & (pl.col("video_id") != video_id)
@@ -180,6 +179,10 @@ def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, A
         change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
     except DeltaError as problem:
         raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
+
+
+def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
+    _change(lake, table, run_id, lambda handle, how: handle.delete(predicate, commit_properties=how))
 
 
 def _set_log_retention(lake: DeltaLake, table: Table, interval: str) -> None:

@@ -1,4 +1,5 @@
 -- How long are the clips? (bins of SpeakerVid-5M's figure: 3-5, 5-10, 10-15 s)
+-- published_share is what the paper's ring says; its own mean of 6.03 s contradicts it.
 WITH binned AS (
     SELECT t.profile, t.tier, c.role, c.duration_s,
         CASE
@@ -10,10 +11,11 @@ WITH binned AS (
     FROM clips AS c JOIN tiers AS t ON t.clip_id = c.clip_id
 )
 SELECT profile, tier, role, duration_bin,
-    count(*) AS clip_count,
+    count(*) AS clips,
     round(sum(duration_s) / 3600, 6) AS hours,
     round(count(*) / sum(count(*)) OVER (PARTITION BY profile, tier, role), 4) AS share,
-    round(avg(duration_s), 3) AS mean_s
+    round(avg(duration_s), 3) AS mean_s,
+    CASE duration_bin WHEN '03-05' THEN 0.1 WHEN '05-10' THEN 0.4 WHEN '10-15' THEN 0.5 END::DOUBLE AS published_share
 FROM binned
 GROUP BY profile, tier, role, duration_bin
 ORDER BY profile, tier, role, duration_bin

@@ -7,7 +7,7 @@ WITH spoken AS (
 ),
 main AS (SELECT clip_id, arg_max(language, seconds) AS language FROM spoken GROUP BY clip_id)
 SELECT t.profile, t.tier, coalesce(m.language, 'unknown') AS language,
-    count(*) AS clip_count,
+    count(*) AS clips,
     round(sum(c.duration_s) / 3600, 6) AS hours,
     round(count(*) / sum(count(*)) OVER (PARTITION BY t.profile, t.tier), 4) AS share
 FROM clips AS c
@@ -15,4 +15,4 @@ JOIN tiers AS t ON t.clip_id = c.clip_id
 LEFT JOIN main AS m ON m.clip_id = c.clip_id
 WHERE c.role = 'talking'
 GROUP BY t.profile, t.tier, coalesce(m.language, 'unknown')
-ORDER BY t.profile, t.tier, clip_count DESC, language
+ORDER BY t.profile, t.tier, clips DESC, language

@@ -7,13 +7,13 @@ WITH appearances AS (
     JOIN tiers AS t ON t.clip_id = c.clip_id
 )
 SELECT profile, identity_id,
-    count(DISTINCT video_id) AS video_count,
-    count(*) AS clip_count,
+    count(DISTINCT video_id) AS videos,
+    count(*) AS clips,
     round(coalesce(sum(duration_s) FILTER (WHERE role = 'talking'), 0) / 3600, 6) AS talking_hours,
     round(coalesce(sum(duration_s) FILTER (WHERE role = 'listening'), 0) / 3600, 6) AS listening_hours,
-    count_if(tier = 'sft')::BIGINT AS sft_clip_count,
-    count_if(tier = 'pretrain')::BIGINT AS pretrain_clip_count,
-    count_if(tier = 'rejected')::BIGINT AS rejected_clip_count
+    count_if(tier = 'sft')::BIGINT AS sft_clips,
+    count_if(tier = 'pretrain')::BIGINT AS pretrain_clips,
+    count_if(tier = 'rejected')::BIGINT AS rejected_clips
 FROM appearances
 GROUP BY profile, identity_id
-ORDER BY profile, clip_count DESC, identity_id
+ORDER BY profile, clips DESC, identity_id

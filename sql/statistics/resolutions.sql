@@ -1,4 +1,5 @@
 -- How large are the pictures that clips come from? (bins of SpeakerVid-5M's figure: by the short side)
+-- published_share is what the paper's ring says of its sources.
 WITH binned AS (
     SELECT t.profile, t.tier, c.duration_s,
         CASE
@@ -14,9 +15,11 @@ WITH binned AS (
     JOIN tiers AS t ON t.clip_id = c.clip_id
 )
 SELECT profile, tier, resolution,
-    count(*) AS clip_count,
+    count(*) AS clips,
     round(sum(duration_s) / 3600, 6) AS hours,
-    round(count(*) / sum(count(*)) OVER (PARTITION BY profile, tier), 4) AS share
+    round(count(*) / sum(count(*)) OVER (PARTITION BY profile, tier), 4) AS share,
+    CASE resolution WHEN 'above 1080p' THEN 0.03 WHEN '1080p' THEN 0.9 WHEN '720p' THEN 0.05 WHEN 'below 720p' THEN 0.02
+    END::DOUBLE AS published_share
 FROM binned
 GROUP BY profile, tier, resolution
 ORDER BY profile, tier, max(short_side_px) DESC

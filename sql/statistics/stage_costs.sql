@@ -1,8 +1,8 @@
 -- What does each stage cost, in seconds and as hours of video per hour, and how often does it not give a result?
 SELECT o.stage,
-    count(*) AS video_count,
-    count_if(o.status = 'not_evaluated')::BIGINT AS not_evaluated_count,
-    count_if(o.status = 'skipped')::BIGINT AS skipped_count,
+    count(*) AS videos,
+    count_if(o.status = 'not_evaluated')::BIGINT AS not_evaluated,
+    count_if(o.status = 'skipped')::BIGINT AS skipped,
     round(sum(o.elapsed_s), 3) AS elapsed_s,
     round(sum(o.media_s), 3) AS media_s,
     round(sum(o.model_s), 3) AS model_s,

@@ -11,7 +11,8 @@ from rows import frame
 from speakervid_dag.lake import maintenance, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake, Slice
-from speakervid_dag.lake.schemas import QUARANTINE, SHOTS, SNAPSHOTS, TIERS
+from speakervid_dag.lake.quarantine import Entry, record
+from speakervid_dag.lake.schemas import SHOTS, SNAPSHOTS, TIERS
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=40)
@@ -67,11 +68,11 @@ def test_snapshots_within_the_retention_keep_their_files(lake: DeltaLake, lake_d
 
 def test_old_snapshots_go_with_their_files_and_the_newest_stays(lake: DeltaLake, lake_dir: Path) -> None:
     keep = timedelta(0)  # file times cannot be put back in Delta's log, so the retention is what is short
-    served, before = shown(lake, 2), len(list(lake_dir.glob("tables/shots/*/*.parquet")))
+    served, before = shown(lake, 2), len(list(lake_dir.glob("tables/shots/batch=*/*.parquet")))
     done = maintenance.apply_care(lake, lake_dir, keep=keep, run_id="care", now=LATER)
     assert [s.number for s in done.snapshots] == [1]
     assert [s.number for s in snapshots.snapshots(lake)] == [2]
-    assert (before, len(list(lake_dir.glob("tables/shots/*/*.parquet")))) == (4, 2)
+    assert (before, len(list(lake_dir.glob("tables/shots/batch=*/*.parquet")))) == (4, 2)
     assert shown(lake, 2) == served
     assert maintenance.plan_care(lake, lake_dir, keep=keep, now=LATER).snapshots == ()
     assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == 7
@@ -141,10 +142,8 @@ def put(path: Path, days: int = 0) -> Path:
 def test_files_that_nothing_names_are_found_and_collected(lake: DeltaLake, lake_dir: Path) -> None:
     book, file = BatchBook(lake_dir), SourceFile(("/a.mp4",), 1, 1, "0" * 64)
     book.write("b000001", [file])
-    finding = {"table": "shots", "batch": "b000001", "observed": "x", "at": NOW, "severity": "critical"}
-    rows = [{**finding, "quarantine_id": r, "run_id": r, "is_open": r == "open"} for r in ("open", "closed")]
-    part = [(Slice({"table": "shots", "batch": "b000001"}), 1)]
-    lake.replace(QUARANTINE, frame(QUARANTINE, rows), part, {"run_id": "r"})
+    record(lake, SHOTS, "b000001", [Entry("x", "critical", None, "x")], "closed", is_open=True)
+    record(lake, SHOTS, "b000001", [Entry("x", "critical", None, "x")], "open", is_open=True)  # closes the one before
     artifacts = lake_dir / "artifacts"
     kept = [
         put(artifacts / f"audio/v1/{file.video_id}.wav", 400),

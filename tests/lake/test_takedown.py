@@ -221,13 +221,13 @@ def test_a_takedown_that_was_killed_is_finished_by_repeating_it(
 def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
     for what in ("two.mp4", str(folder / "two.mp4"), V2):
         assert takedown.plan_takedown(lake, lake_dir, what).video_id == V2
-    with pytest.raises(UserError, match="no video of this lake is called 'x.mp4'"):
+    with pytest.raises(UserError, match="no video of this lake is called"):
         takedown.plan_takedown(lake, lake_dir, "x.mp4")
     (folder / "sub").mkdir()
     (folder / "sub" / "two.mp4").write_bytes(b"another")
     for batch, files in BatchBook(lake_dir).plan([folder / "sub"], batch_size=8).batches.items():
         BatchBook(lake_dir).write(batch, files)
-    with pytest.raises(UserError, match="2 videos are called 'two.mp4'"):
+    with pytest.raises(UserError, match="2 videos are called"):
         takedown.plan_takedown(lake, lake_dir, "two.mp4")
 
 

@@ -24,8 +24,8 @@ def ask(tmp_path: Path) -> Ask:
         clip("l", "pb", 8, 12, ["u3"], role="listening"),
     ]
     scores = [
-        {"clip_id": "a", "luminance": 50.0, "face_blur": 0.9},
-        {"clip_id": "b", "luminance": 50.0, "face_blur": 0.5},
+        {"clip_id": "a", "luminance": 50.0, "face_blur": 0.9, "face_share": 0.12},
+        {"clip_id": "b", "luminance": 50.0, "face_blur": 0.5, "face_share": 0.01},
         {"clip_id": "c", "luminance": 5.0, "face_blur": 0.05},
         {"clip_id": "d", "luminance": None, "luminance_status": "too_few_frames", "face_blur": 0.9},
         {"clip_id": "l", "luminance": 50.0, "face_blur": None, "face_blur_status": "too_few_frames"},
@@ -86,6 +86,14 @@ def test_funnel_conserves_and_ends_in_the_tiers(ask: Ask) -> None:
     assert steps["gate: blur"]["hours_in"] == pytest.approx(26 / 3600, abs=1e-6)
     assert steps["gate: dark"]["hours_kept"] == pytest.approx(12 / 3600, abs=1e-6)
     assert list(steps) == list(counts)
+    last_gate, tiers = steps["gate: dark"], [steps[f"tier: {t}"] for t in ("pretrain", "sft")]
+    assert last_gate["kept"] == sum(t["kept"] for t in tiers)
+    assert last_gate["hours_kept"] == pytest.approx(sum(t["hours_kept"] for t in tiers), abs=2e-6)
+    for step in (s for s in steps.values() if s["count_in"] is not None):
+        parts = step["hours_kept"] + step["hours_rejected"] + step["hours_not_evaluated"]
+        assert parts == pytest.approx(step["hours_in"], abs=3e-6), step["step"]
+    assert steps["gate: blur"]["hours_rejected"] == pytest.approx(10 / 3600, abs=1e-6)
+    assert steps["gate: dark"]["hours_not_evaluated"] == pytest.approx(4 / 3600, abs=1e-6)
 
 
 def test_every_branch_and_tier_has_a_row(ask: Ask) -> None:
@@ -102,13 +110,13 @@ def test_every_branch_and_tier_has_a_row(ask: Ask) -> None:
 
 
 def test_people_are_counted_by_identity(ask: Ask) -> None:
-    assert ask("SELECT identity_id, clip_count, sft_clip_count, rejected_clip_count FROM person_statistics").rows() == [
+    assert ask("SELECT identity_id, clips, sft_clips, rejected_clips FROM person_statistics").rows() == [
         ("i", 3, 1, 2), ("i2", 2, 0, 0),
     ]  # fmt: skip
 
 
 def test_reasons_are_counted_alone_and_together(ask: Ask) -> None:
-    rows = ask("SELECT tier, reason, clip_count, only_count FROM rejections").rows()
+    rows = ask("SELECT tier, reason, clips, only_clips FROM rejections").rows()
     assert set(rows) == {
         ("pretrain", "sharp", 1, 1),
         ("pretrain", "blur:too_few_frames", 1, 0), ("pretrain", "sharp:too_few_frames", 1, 0),
@@ -118,15 +126,44 @@ def test_reasons_are_counted_alone_and_together(ask: Ask) -> None:
 
 
 def test_the_small_figures(ask: Ask) -> None:
-    assert ask("SELECT language, sum(clip_count)::INT FROM languages GROUP BY 1 ORDER BY 1").rows() == [
+    assert ask("SELECT language, sum(clips)::INT FROM languages GROUP BY 1 ORDER BY 1").rows() == [
         ("de", 1),
         ("unknown", 3),
     ]
     assert ask("SELECT DISTINCT resolution FROM resolutions").rows() == [("1080p",)]
-    bins = ask("SELECT duration_bin, sum(clip_count)::INT FROM durations GROUP BY 1 ORDER BY 1").rows()
+    bins = ask("SELECT duration_bin, sum(clips)::INT FROM durations GROUP BY 1 ORDER BY 1").rows()
     assert bins == [("03-05", 4), ("10-15", 1)]
+    framings = ask("SELECT framing, sum(clips)::INT AS n FROM framings GROUP BY 1").rows()
+    assert dict(framings) == {"head": 1, "full": 1, "not_evaluated": 3}
+    shares = dict(ask("SELECT tier, share FROM tier_retention").rows())
+    assert shares == {"sft": 0.04, "pretrain": 0.08, "rejected": 0.14}  # of 100 s of video
     cost = ask("FROM stage_costs").row(0, named=True)
-    assert (cost["elapsed_s"], cost["not_evaluated_count"], cost["speed_ratio"]) == (3.0, 1, 30.0)
+    assert (cost["elapsed_s"], cost["not_evaluated"], cost["speed_ratio"]) == (3.0, 1, 30.0)
+
+
+def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
+    """An aggregate over nothing must not read as unknown."""
+    lake = write_lake(
+        str(tmp_path / "lake"),
+        {
+            "clips": [clip("a", "pa", 0, 4, [])],
+            "tiers": [{"clip_id": "a", "tier": "sft"}],
+            "clip_gates": [{"clip_id": "a", "gate": "dark", "mode": "enforce", "level": "pretrain", "verdict": "pass"}],
+        },
+    )
+    with session.open_session(lake, read_only_user_sql=True) as con:
+        steps = {r["step"]: r for r in session.run_sql(con, "FROM funnel").to_dicts()}
+    for step in ("videos", "gate: dark"):
+        found = steps[step]
+        assert (found["rejected"], found["not_evaluated"], found["is_conserved"]) == (0, 0, True), step
+    assert steps["gate: dark"]["kept"] == 1
+
+
+@pytest.mark.parametrize("name", session.statistics_names())
+def test_every_file_runs_alone_and_counts_in_clips_and_hours(ask: Ask, name: str) -> None:
+    columns = ask(f'FROM "{name}"').columns
+    assert {"profile", "clips", "hours"} <= set(columns) or name in ("funnel", "person_statistics", "stage_costs")
+    assert not [c for c in columns if c.endswith("_count")]
 
 
 @pytest.mark.parametrize("name", session.statistics_names())

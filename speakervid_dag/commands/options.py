@@ -1,0 +1,28 @@
+"""Options that several commands share.
+
+Belongs here: click options. Does not belong here: commands.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
+PROFILE_HELP = "Profile by name, or the path of a YAML file. [default: $SPEAKERVID_PROFILE, else laptop]"
+
+
+def lake_option(command: Command) -> Command:
+    return click.option("--lake", type=click.Path(path_type=Path, file_okay=False), help=LAKE_HELP)(command)
+
+
+def profile_option(command: Command) -> Command:
+    return click.option("--profile", metavar="P", help=PROFILE_HELP)(command)
+
+
+def format_option(command: Command) -> Command:
+    """`--format`, given to the command as `form`."""
+    kinds = click.Choice(["table", "json", "csv"])
+    return click.option("--format", "form", type=kinds, default="table", show_default=True)(command)

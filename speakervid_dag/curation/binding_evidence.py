@@ -1,0 +1,136 @@
+"""What a video says about each speaker and each person: synchrony, moving lips, contrast with others.
+
+Belongs here: pooling `sync_scores` over a speaker's turns, and how strong the pooled evidence is. Does not belong here:
+the decision and its margins (bindings.py), cuts that follow the voice (co_visibility.py), lips and sound (sync.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from speakervid_dag.config.sections import BindingSettings
+from speakervid_dag.curation import intervals
+
+Row = dict[str, object]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one person's tracks say about one speaker.
+
+    Attributes:
+        seen_s: common time in which the mouth is seen, s.
+        talking: mean talking score over it, 0-1.
+        sync_s: the part of it in which synchrony could be measured, s.
+        sync: how far the pooled lag curve stands out at its peak: mean of its lead over the median lag and over the
+            best lag elsewhere, as correlation. A foreign voice has peaks too, but several of one height.
+        beside_s: the part of seen_s in which other mouths are seen as well, s.
+        lead: mean talking score over that part, minus that of the busiest other mouth there, -1 to 1.
+        co_visible: evidence of cuts that follow the voice, nats (co_visibility.py).
+    """
+
+    seen_s: float
+    talking: float
+    sync_s: float
+    sync: float
+    beside_s: float = 0.0
+    lead: float = 0.0
+    co_visible: float = 0.0
+
+
+def pooled_evidence(
+    pairs: pl.DataFrame, co_visible: Mapping[Key, float], settings: BindingSettings
+) -> dict[Key, Evidence]:
+    """Evidence of every (speaker, person), from all their measured pairs weighted by common time.
+
+    Args:
+        pairs: rows of sync_scores with `speaker_id` and `person_id`.
+        co_visible: (speaker, person) -> nats.
+    """
+    found = {}
+    measured = pairs.filter(pl.col("talking_score").is_not_null()).sort("start_s", "track_id")
+    leads = _leads(measured.to_dicts())
+    for (speaker, person), group in measured.group_by(["speaker_id", "person_id"], maintain_order=True):
+        key = str(speaker), str(person)
+        seconds = (group["end_s"] - group["start_s"]).to_numpy()
+        talking = float(np.average(group["talking_score"].to_numpy(), weights=seconds))
+        scored = group.filter(pl.col("lag_curve").is_not_null())
+        sync_s = float((scored["end_s"] - scored["start_s"]).sum())
+        sync = prominence(scored, settings) if sync_s > 0 else 0.0
+        beside_s, lead = leads[key]
+        found[key] = Evidence(
+            float(seconds.sum()), talking, sync_s, sync, beside_s, lead, co_visible.get(key, 0.0)
+        )
+    return found
+
+
+def prominence(scored: pl.DataFrame, settings: BindingSettings) -> float:
+    """How far the mean lag curve of these rows stands out at their own mean offset, correlation."""
+    seconds = (scored["end_s"] - scored["start_s"]).to_numpy()
+    curve = np.average(np.array(scored["lag_curve"].to_list(), np.float64), axis=0, weights=seconds)
+    zero = len(curve) // 2
+    peak = zero + round(float(np.average(scored["offset_frames"].to_numpy(), weights=seconds)))
+    elsewhere = np.abs(np.arange(len(curve)) - peak) > settings.peak_frames
+    return float(curve[peak] - (np.median(curve) + curve[elsewhere].max()) / 2)
+
+
+def _leads(rows: list[Row]) -> dict[Key, tuple[float, float]]:
+    """(speaker, person) -> time beside other mouths, and the mean lead over the busiest of them."""
+    turns: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        turns[str(row["turn_id"])].append(row)
+    sums: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in rows:
+        others = [o for o in turns[str(row["turn_id"])] if o["person_id"] != row["person_id"]]
+        beside = {str(o["track_id"]): intervals.overlap_s(_span(row), _span(o)) for o in others}
+        near = [o for o in others if beside[str(o["track_id"])] > 0]
+        if near:
+            seconds = max(beside[str(o["track_id"])] for o in near)
+            lead = _talking(row) - max(_talking(o) for o in near)
+            total = sums[str(row["speaker_id"]), str(row["person_id"])]
+            total[0] += seconds
+            total[1] += seconds * lead
+    return defaultdict(lambda: (0.0, 0.0), {k: (s, weighted / s) for k, (s, weighted) in sums.items()})
+
+
+def strength(
+    speaker: str,
+    person: str,
+    evidence: Mapping[Key, Evidence],
+    speech_s: Mapping[str, float],
+    settings: BindingSettings,
+) -> float:
+    """Synchrony in deviations of a foreign voice, plus moving lips against other turns and other faces, plus cuts."""
+    item = evidence[speaker, person]
+    synchrony = float(item.sync * np.sqrt(item.sync_s)) / settings.foreign_deviation
+    lead = item.lead * item.beside_s / max(speech_s[speaker], 1e-9)
+    return (
+        # no lag stands out: that happens to foreign voices and to hidden mouths, how far below 0 it falls says nothing
+        max(synchrony, -settings.max_contrary)
+        + settings.talking_weight * _contrast(speaker, person, evidence, speech_s)
+        + settings.lead_weight * lead
+        + settings.co_visible_weight * item.co_visible
+    )
+
+
+def _contrast(speaker: str, person: str, evidence: Mapping[Key, Evidence], speech_s: Mapping[str, float]) -> float:
+    """Share of this speaker's speech that shows the person talking, minus that of the others', -1 to 1; 0 if alone."""
+
+    def shown(names: list[str]) -> float:
+        seen = [evidence[n, person] for n in names if (n, person) in evidence]
+        return sum(e.seen_s * e.talking for e in seen) / max(sum(speech_s[n] for n in names), 1e-9)
+
+    others = [name for name in speech_s if name != speaker]
+    return shown([speaker]) - shown(others) if others else 0.0
+
+
+def _span(row: Row) -> tuple[float, float]:
+    return float(str(row["start_s"])), float(str(row["end_s"]))
+
+
+def _talking(row: Row) -> float:
+    return float(str(row["talking_score"]))

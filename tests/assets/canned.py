@@ -1,0 +1,94 @@
+"""The real asset graph with canned stages: real recipes, audits, commits, gold SQL and Dagster runs, but no models.
+
+Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it brings a lake
+up to date in a process of its own: `python canned.py LAKE [SECONDS_A_STAGE]`.
+"""
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mini_lake import SHAS, STAGE_OF, mini_lake
+
+from speakervid_dag import runner
+from speakervid_dag.assets import table_asset
+from speakervid_dag.config.settings import Settings, load_settings
+from speakervid_dag.lake.batches import Plan, SourceFile
+from speakervid_dag.stage import Stage
+
+Frames = Mapping[str, pl.DataFrame]
+Breaks = Callable[[Stage, dict[str, pl.DataFrame]], None]
+SILVER = ("videos", "shots")
+
+
+def batch_name(number: int) -> str:
+    return f"b{number:06d}"
+
+
+def files_of(batch: str) -> list[SourceFile]:
+    """Two files of the batch's own; nothing opens them."""
+    return [SourceFile((f"/videos/{sha[:8]}.mp4",), 20_000, 0, sha) for sha in _shas(batch)]
+
+
+def plan(*batches: str) -> Plan:
+    return Plan({batch: files_of(batch) for batch in batches})
+
+
+def frames_of(batch: str) -> dict[str, pl.DataFrame]:
+    """Every table of mini_lake with the ids of this batch, of clips that reach the best tier of `laptop`."""
+    swaps = {old[:16]: new[:16] for old, new in zip(SHAS, _shas(batch), strict=True)}
+    made = {}
+    for name, frame in mini_lake().items():
+        texts, lists = pl.col(pl.String), pl.col(pl.List(pl.String))
+        swapped = frame.with_columns(
+            texts.str.replace_many(swaps), lists.list.eval(pl.element().str.replace_many(swaps))
+        )
+        made[name] = swapped.with_columns(batch=pl.lit(batch)) if "batch" in frame.columns else swapped
+    made["videos"] = made["videos"].with_columns(
+        sha256=pl.Series(_shas(batch)), video_id=pl.Series(f"v{sha[:16]}" for sha in _shas(batch))
+    )
+    made["clip_scores"] = made["clip_scores"].with_columns(face_height_px=pl.lit(120.0))
+    return made
+
+
+def canned_run(breaks: Breaks, pause_s: float = 0.0) -> Callable[..., Iterator[Any]]:
+    """`table_asset._run` whose stage hands back `frames_of` its batch, after `breaks` has had its way with them."""
+    real = table_asset._run
+
+    def compute(stage: Stage) -> Frames:
+        time.sleep(pause_s)
+        rows = frames_of(stage.batch)
+        stage.outcomes = rows["stage_outcomes"].filter(pl.col("stage") == stage.name).to_dicts()
+        breaks(stage, rows)
+        return rows
+
+    def run(context: Any, factory: Any, recipe: Any, _: Any) -> Iterator[Any]:
+        yield from real(context, factory, recipe, compute)
+
+    return run
+
+
+def _shas(batch: str) -> list[str]:
+    return [hashlib.sha256(f"{batch}/{i}".encode()).hexdigest() for i in range(2)]
+
+
+def bring_up(settings: Settings, *batches: str) -> runner.RunReport:
+    return runner.run_plan(settings, plan(*batches))
+
+
+def main(lake: Path, pause_s: float) -> None:
+    """Brings the batches whose manifests lie in the lake up to date."""
+    table_asset._run = canned_run(lambda *_: None, pause_s)
+    report = runner.run_plan(load_settings(lake=lake), Plan({}))
+    sys.exit(len(report.failed))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0)

@@ -1,0 +1,21 @@
+"""What the graph tells a person, and what hangs on what."""
+
+import dagster as dg
+
+from speakervid_dag.assets.table_asset import RECIPES
+from speakervid_dag.definitions import defs
+
+
+def test_every_asset_says_what_it_is() -> None:
+    for key in (graph := defs.resolve_asset_graph()).get_all_asset_keys():
+        node = graph.get(key)
+        assert len(node.description or "") > 20, key
+        assert node.group_name in {"bronze", "silver", "gold", "statistics"}, key
+        assert node.kinds, key
+        assert node.owners == ["team:speakervid"], key
+
+
+def test_the_snapshot_waits_for_every_table() -> None:
+    graph = defs.resolve_asset_graph()
+    waited_for = graph.get_ancestor_asset_keys(dg.AssetKey("lake_snapshot"))
+    assert {t.name for recipe in RECIPES.values() for t in recipe.tables} == {k.to_user_string() for k in waited_for}

@@ -1,0 +1,110 @@
+"""The landing folder: settled new files become one batch, its partition and one run; everything else waits."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from speakervid_dag.assets import jobs
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.definitions import defs
+
+Tick = dg.SensorResult | dg.SkipReason
+
+
+@pytest.fixture
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    monkeypatch.setenv("SPEAKERVID_LANDING", str(folder))
+    monkeypatch.setenv("SPEAKERVID_LAKE", str(tmp_path / "lake"))
+    return folder
+
+
+@pytest.fixture
+def instance() -> Any:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def tick(instance: dg.DagsterInstance) -> Tick:
+    """One evaluation, as the daemon does it."""
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"factory": Factory()})
+    answer = jobs.landing_folder(context)
+    assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+    return answer
+
+
+def put(path: Path, body: bytes = b"some video", *, age_s: float = 3600.0) -> Path:
+    """A file last written `age_s` seconds ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+def skipped(answer: Tick) -> str:
+    assert isinstance(answer, dg.SkipReason)
+    return str(answer.skip_message)
+
+
+def test_a_settled_file_becomes_a_batch_a_partition_and_one_run(landing: Path, instance: dg.DagsterInstance) -> None:
+    film = put(landing / "day1" / "a film.mp4")
+    put(landing / "notes.txt")
+    answer = tick(instance)
+    assert isinstance(answer, dg.SensorResult)
+    (request,) = answer.run_requests or []
+    assert (request.partition_key, request.run_key) == ("b000001", "b000001")
+    assert instance.get_dynamic_partitions("batch") == ["b000001"]
+    (file,) = Factory().book.read("b000001")
+    assert file.uris == (str(film),)
+    assert "nothing new" in skipped(tick(instance))
+    assert Factory().book.names() == ["b000001"]
+
+
+def test_files_of_one_tick_are_one_batch_and_later_ones_the_next(landing: Path, instance: dg.DagsterInstance) -> None:
+    put(landing / "a.mp4", b"a")
+    put(landing / "b.mkv", b"b")
+    tick(instance)
+    put(landing / "c.mp4", b"c")
+    put(landing / "again.mp4", b"a")
+    answer = tick(instance)
+    assert isinstance(answer, dg.SensorResult)
+    assert [r.partition_key for r in answer.run_requests or []] == ["b000002"]
+    assert [len(Factory().book.read(b)) for b in ("b000001", "b000002")] == [2, 1]
+
+
+def test_a_file_that_is_still_being_copied_waits(landing: Path, instance: dg.DagsterInstance) -> None:
+    film = put(landing / "film.mp4", b"half of i", age_s=1.0)
+    assert "nothing new" in skipped(tick(instance))
+    assert Factory().book.names() == []
+    put(film, b"half of it, and the rest")
+    assert isinstance(tick(instance), dg.SensorResult)
+
+
+@pytest.mark.parametrize("name", ["film.mp4.part", "film.mp4.crdownload", ".film.mp4.Xa81b2", ".hidden/film.mp4"])
+def test_a_partial_copy_is_not_taken_however_old(landing: Path, instance: dg.DagsterInstance, name: str) -> None:
+    put(landing / name)
+    assert "nothing new" in skipped(tick(instance))
+
+
+def test_a_file_that_vanishes_or_cannot_be_read_stops_nothing(landing: Path, instance: dg.DagsterInstance) -> None:
+    put(landing / "good.mp4")
+    (landing / "gone.mp4").symlink_to(landing / "nowhere.mp4")
+    answer = tick(instance)
+    assert isinstance(answer, dg.SensorResult)
+    assert len(Factory().book.read("b000001")) == 1
+
+
+def test_a_missing_folder_is_said(landing: Path, instance: dg.DagsterInstance) -> None:
+    landing.rmdir()
+    assert "does not exist" in skipped(tick(instance))
+
+
+def test_no_folder_is_said(landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPEAKERVID_LANDING")
+    assert "SPEAKERVID_LANDING" in skipped(tick(instance))

@@ -1,0 +1,123 @@
+"""The UI for browser tests: a canned lake, `dagster dev` in a process group of its own, headless Chromium.
+
+Belongs here: starting and ending them. Does not belong here: what is looked at (test_ui.py).
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PICTURES = REPOSITORY / ".ci" / "out"
+START_S = 120.0
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@dataclass
+class Ui:
+    """A running UI: its address, and a page that remembers what it asked for elsewhere."""
+
+    url: str
+    page: "Page"
+    strangers: list[str] = field(default_factory=list)  # requests to any other host
+
+    def open(self, path: str, text: str, *more: str) -> None:
+        """Goes to a page and waits until these texts stand on it."""
+        self.page.set_viewport_size({"width": 1600, "height": 1000})
+        self.page.goto(self.url + path)
+        for wanted in (text, *more):
+            self.page.get_by_text(wanted).first.wait_for(timeout=30_000)
+
+    def picture(self, name: str) -> None:
+        """Saves what is seen under .ci/out/."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.wait_for_timeout(700)  # animations
+        self.page.screenshot(path=PICTURES / f"ui_{name}.png")
+
+
+@pytest.fixture(scope="session")
+def canned_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with a green batch and one whose clips are refused; made without models."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH")
+    lake = tmp_path_factory.mktemp("browser") / "lake"
+    maker = Path(__file__).with_name("canned_lake.py")
+    done = subprocess.run([sys.executable, str(maker), str(lake)], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return lake
+
+
+@pytest.fixture(scope="session")
+def dagster_dev(canned_lake: Path) -> Iterator[str]:
+    """Address of `dagster dev`, started as in a checkout after `make demo`: workspace.yaml and .env."""
+    checkout = canned_lake.parent / "checkout"
+    checkout.mkdir()
+    shutil.copyfile(REPOSITORY / "workspace.yaml", checkout / "workspace.yaml")
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("SPEAKERVID_", "DAGSTER_"))}
+    for_lake = {**plain, "SPEAKERVID_LAKE": str(canned_lake)}
+    told = subprocess.check_output([sys.executable, "-m", "speakervid_dag.config.dotenv"], env=for_lake)
+    (checkout / ".env").write_bytes(told)
+    port, log = _free_port(), checkout / "log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+        process = subprocess.Popen(command, cwd=checkout, env=plain, stdout=out, stderr=out, start_new_session=True)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        # SIGTERM does not always end `dagster dev`; nothing of it is needed any more
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def ui(dagster_dev: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """A page of headless Chromium on that UI."""
+    from playwright.sync_api import sync_playwright
+
+    profile = tmp_path_factory.mktemp("chromium")
+    with sync_playwright() as player:
+        browser = player.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, headless=True, args=list(QUIET), viewport={"width": 1600, "height": 1000}
+        )
+        made = Ui(dagster_dev, browser.new_page())
+        own = (dagster_dev, dagster_dev.replace("http", "ws", 1), "data:", "blob:")
+        made.page.on("request", lambda r: None if r.url.startswith(own) else made.strangers.append(r.url))
+        yield made
+        browser.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    pytest.fail(f"dagster dev does not answer: {log.read_text()[-2000:]}")
