@@ -9,9 +9,9 @@ import polars as pl
 
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.curation import binding_evidence, co_visibility, intervals, person_clusters, sync, sync_regression
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
-from speakervid_dag.curation import intervals, person_clusters, sync, sync_regression
 from speakervid_dag.curation import people as describing
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import (
@@ -50,14 +50,17 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 @table_asset(
-    SPEAKER_BINDINGS, reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES], sections=["binding"], modules=[binding]
+    SPEAKER_BINDINGS,
+    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
+    sections=["binding"],
+    modules=[binding, binding_evidence, co_visibility, intervals],
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         rows = binding.bind_video(
-            video["speech_turns"], video["face_tracks"], video["sync_scores"], stage.profile.binding
+            video["shots"], video["speech_turns"], video["face_tracks"], video["sync_scores"], stage.profile.binding
         )
         return {"speaker_bindings": rows}
 

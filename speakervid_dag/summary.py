@@ -18,6 +18,9 @@ def print_summary(settings: Settings, report: RunReport) -> int:
     if snapshot is not None:
         connection = session.open_session(lake, snapshot, read_only_user_sql=False)
         faults = _print_videos(connection, report)
+        reasons = session.run_sql(connection, "FROM rejections")
+        if reasons.height:
+            print_frame(reasons, title="Why clips are not in a better tier")
         print_frame(
             session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
             title="Branches × tiers",

@@ -62,9 +62,7 @@ def pooled_evidence(
         sync_s = float((scored["end_s"] - scored["start_s"]).sum())
         sync = prominence(scored, settings) if sync_s > 0 else 0.0
         beside_s, lead = leads[key]
-        found[key] = Evidence(
-            float(seconds.sum()), talking, sync_s, sync, beside_s, lead, co_visible.get(key, 0.0)
-        )
+        found[key] = Evidence(float(seconds.sum()), talking, sync_s, sync, beside_s, lead, co_visible.get(key, 0.0))
     return found
 
 

@@ -191,10 +191,13 @@ def _turn_status(
         return ("ambiguous", "turn_disagrees") if any(_fit(p, settings) > best for p in rivals) else ("bound", None)
     if len(measured) < len(pairs):
         return "ambiguous", "mouth_not_visible"
-    if all(p["person_id"] in taken for p in rivals):
-        # a still mouth, or a face that has another voice, does not speak here
-        return "off_screen", "lips_still" if not rivals else "other_voice"
-    return "ambiguous", answer.reason or "lips_still"
+    free = [p for p in measured if p["person_id"] not in taken]
+    # a face with another voice does not speak here, nor does a mouth that is still: quite still, unless it is known
+    # that the voice has another face
+    still = settings.min_talking if answer.person_id else settings.still_talking
+    if any(_talks(p, still) for p in free):
+        return "ambiguous", answer.reason or "lips_still"
+    return "off_screen", "other_voice" if rivals else "lips_still"
 
 
 def _talks(pair: Row, least: float) -> bool:

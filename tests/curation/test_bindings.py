@@ -6,7 +6,8 @@ from conversations import RATE_HZ, Video, binding_settings, lips, loudness, soun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakervid_dag.curation.bindings import Evidence, assign, bind_video
+from speakervid_dag.curation.binding_evidence import Evidence
+from speakervid_dag.curation.bindings import assign, bind_video
 from speakervid_dag.curation.sync import score_video
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, SYNC_SCORES
 
@@ -16,7 +17,7 @@ SILENCE = np.zeros(2400)
 
 def bound(video: Video, audio: np.ndarray) -> pl.DataFrame:
     scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
-    return bind_video(video.turns, video.tracks, scores, binding_settings())
+    return bind_video(video.shots, video.turns, video.tracks, scores, binding_settings())
 
 
 def two_voices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,7 +73,7 @@ def test_a_voice_over_a_still_picture_is_off_screen() -> None:
 def test_a_turn_without_a_face_is_off_screen_and_not_a_guess() -> None:
     video = Video()
     video.add_turn("A", 0.0, 3.0)
-    found = bind_video(video.turns, video.tracks, SYNC_SCORES.empty(), binding_settings())
+    found = bind_video(video.shots, video.turns, video.tracks, SYNC_SCORES.empty(), binding_settings())
     assert found.select("status", "reason").row(0) == ("off_screen", "no_face_seen")
 
 
@@ -105,6 +106,62 @@ def test_a_mislabelled_turn_is_not_bound_to_the_wrong_face() -> None:
     video.rows["turns"][3]["speaker_id"] = "A"  # said by B's face
     found = bound(video, sound(heard)).filter(pl.col("turn_id") == "v1-u0003")
     assert "v1-p00" not in found["person_id"].to_list()
+
+
+def talker(on: tuple[float, float], seed: int) -> list[list[float]]:
+    """A mouth that moves with nobody's sound while `on`, and is still else: hidden, or too far away for synchrony."""
+    envelope = loudness(12, seed)
+    outside = (np.arange(2400) < on[0] * 200) | (np.arange(2400) >= on[1] * 200)
+    return lips(np.where(outside, 0, envelope), TIMES, seed=seed)
+
+
+def test_cuts_that_follow_the_voice_bind_mouths_without_synchrony() -> None:
+    heard, video = loudness(32, 9), Video()
+    for i, name in enumerate("ABCD"):
+        video.add_shot(8.0 * i, 8.0 * i + 8)
+        times = np.arange(8.0 * i, 8.0 * i + 8, 0.04)
+        moves = loudness(32, 20 + i) * (0.35 if name == "B" else 1.0)  # B is behind a microphone
+        video.add_track(f"p0{i}", times, lips(moves, times, seed=i), shot=i)
+        video.add_turn(name, 8.0 * i + 0.1, 8.0 * i + 7.9)
+    found = bound(video, sound(heard)).sort("start_s")
+    assert found["person_id"].to_list() == [f"v1-p0{i}" for i in range(4)]
+    still = {t["track_id"]: t for t in video.rows["tracks"] if t["person_id"] == "v1-p01"}
+    for track in still.values():  # a photograph in the same place is not the speaker
+        track["lip_shape"] = lips(SILENCE, np.zeros(1)) * len(track["lip_shape"])  # type: ignore[arg-type]
+    found = bound(video, sound(heard)).sort("start_s")
+    assert found["person_id"].to_list() == ["v1-p00", None, "v1-p02", "v1-p03"]
+
+
+def test_the_other_face_is_the_other_voice_when_the_bound_one_falls_silent() -> None:
+    first, _, heard = two_voices()
+    video = Video()
+    video.add_shot(0.0, 12.0)
+    video.add_track("p00", TIMES, lips(np.where(np.arange(2400) < 1200, first, 0), TIMES, seed=1))
+    video.add_track("p01", TIMES, talker((6, 12), seed=7))
+    for speaker, start, end in (("A", 0.1, 5.9), ("B", 6.1, 11.9)):
+        video.add_turn(speaker, start, end)
+    assert bound(video, sound(heard))["person_id"].to_list() == ["v1-p00", "v1-p01"]
+    # both mouths move all the time: nothing falls silent, nothing is completed
+    video.rows["tracks"][0]["lip_shape"] = lips(first, TIMES, seed=1)
+    video.rows["tracks"][1]["lip_shape"] = talker((0, 12), seed=7)
+    assert bound(video, sound(heard))["person_id"].to_list() == ["v1-p00", None]
+
+
+def test_a_rival_must_fit_a_turn_clearly_better_to_contest_it() -> None:
+    first, second, heard = two_voices()
+    crosstalk = heard.copy()
+    crosstalk[:600] = 0.5 * (first + second)[:600]  # both talk in A's first turn, and equally loud
+    found = bound(conversation(first, second), sound(crosstalk)).sort("start_s")
+    assert found["person_id"].to_list() == ["v1-p00", "v1-p00", "v1-p01", "v1-p01"]
+
+
+def test_a_mouth_that_moves_a_little_is_not_called_off_screen_when_the_voice_is_unknown() -> None:
+    video = Video()
+    video.add_shot(0.0, 12.0)
+    video.add_track("p00", TIMES, lips(loudness(12, 1) * 0.35, TIMES))
+    video.add_turn("A", 0.2, 11.8)
+    found = bound(video, sound(loudness(12, 9)))
+    assert found["status"].to_list() == ["ambiguous"]
 
 
 @settings(max_examples=60, deadline=None)
