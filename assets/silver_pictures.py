@@ -43,17 +43,13 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         pack, threads = stage.settings.face_pack, stage.settings.threads
-        detector = backends.face_detector(pack, tracking.detector_long_side_px, tracking.min_detection_score, threads)
         shots = [face_pass.Shot(*r) for r in video["shots"].select("shot_id", "start_s", "end_s").iter_rows()]
-        pass_ = face_pass.FacePass(
-            video.video_id,
-            shots,
-            tracking,
-            identity_settings,
-            detector,
-            backends.face_mesh(threads),
-            backends.face_embedder(pack, threads),
-        )
+        with video.model():  # loads them, the first time
+            detector = backends.face_detector(
+                pack, tracking.detector_long_side_px, tracking.min_detection_score, threads
+            )
+            mesher, embedder = backends.face_mesh(threads), backends.face_embedder(pack, threads)
+        pass_ = face_pass.FacePass(video.video_id, shots, tracking, identity_settings, detector, mesher, embedder)
         with video.media():
             info = probing.probe(video.path, BUDGET)
         with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:

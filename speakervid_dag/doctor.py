@@ -39,7 +39,9 @@ SERVING = (
     Serving("shots", "structural change + PySceneDetect histogram", None),
     Serving("speech regions", "Silero VAD v6 (inside faster-whisper)", None),
     Serving("voices", "GE2E 256-d", "resemblyzer"),
-    Serving("transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper-large-v3: profile, transcripts.weights"),
+    Serving(
+        "transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper-large-v3: profile, transcripts.weights"
+    ),
     Serving("face boxes", "CenterFace through InsightFace", "centerface", "InsightFace pack: SPEAKERVID_FACE_PACK"),
     Serving("face mesh", "MediaPipe 468 points", "face_mesh"),
     Serving("face identity", "dlib ResNet 128-d", "dlib_face", "InsightFace pack: SPEAKERVID_FACE_PACK"),

@@ -162,18 +162,17 @@ class BindingSettings(Section):
     min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
     min_margin: float = Field(description="lead over the best other answer needed to bind, same unit")
     talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit")
-    lead_weight: float = Field(description="the same against the busiest other mouth beside it, same unit")
     max_contrary: float = Field(description="synchrony counts against a face at most this much, same unit", ge=0)
     min_partner_evidence: float = Field(
         description="evidence needed by a free face that talks while the bound one beside it falls silent, same unit"
     )
     min_lead: float = Field(description="lead in talking score by which a face talks and another falls silent, 0-1")
     still_talking: float = Field(description="a mouth with a lower talking score is still, 0-1 (photograph, listener)")
-    co_visible_weight: float = Field(description="evidence of a nat that cuts follow the voice, same unit", ge=0)
+    co_visible_weight: float = Field(description="evidence of one nat that cuts follow the voice, same unit", ge=0)
     min_coincidences: int = Field(description="fewest changes of voice that meet a cut to the other's face", ge=1)
     cut_tolerance_s: float = Field(description="a cut so far outside a pause between voices still meets it, s", ge=0)
     follow_share: float = Field(
-        description="share of changes of voice that meet a cut where the picture follows the voice", gt=0, lt=1
+        description="changes of voice that meet a cut if the picture follows, share", gt=0, lt=1
     )
     min_shown_share: float = Field(description="a shot shows who is seen in this share of it, 0-1", gt=0)
 

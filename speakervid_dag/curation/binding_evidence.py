@@ -101,16 +101,20 @@ def strength(
     evidence: Mapping[Key, Evidence],
     speech_s: Mapping[str, float],
     settings: BindingSettings,
+    is_partner: bool = False,
 ) -> float:
-    """Synchrony in deviations of a foreign voice, plus moving lips against other turns and other faces, plus cuts."""
+    """Synchrony in deviations of a foreign voice, plus moving lips against other turns and other faces, plus cuts.
+
+    A busier mouth beside it speaks against a person. That it is the busiest itself speaks for it only when a partner
+    of somebody is looked for: under a voice-over somebody may move the lips as well.
+    """
     item = evidence[speaker, person]
     synchrony = float(item.sync * np.sqrt(item.sync_s)) / settings.foreign_deviation
-    lead = item.lead * item.beside_s / max(speech_s[speaker], 1e-9)
+    lead = (item.lead if is_partner else min(item.lead, 0.0)) * item.beside_s / max(speech_s[speaker], 1e-9)
     return (
         # no lag stands out: that happens to foreign voices and to hidden mouths, how far below 0 it falls says nothing
         max(synchrony, -settings.max_contrary)
-        + settings.talking_weight * _contrast(speaker, person, evidence, speech_s)
-        + settings.lead_weight * lead
+        + settings.talking_weight * (_contrast(speaker, person, evidence, speech_s) + lead)
         + settings.co_visible_weight * item.co_visible
     )
 

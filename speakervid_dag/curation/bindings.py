@@ -107,7 +107,7 @@ def _assigned(
         for j, person in enumerate(people):
             item = allowed.get((speaker, person))
             if item and item.talking >= least_talking(item, settings):
-                gain[i, j] = strength(speaker, person, evidence, speech_s, settings)
+                gain[i, j] = strength(speaker, person, evidence, speech_s, settings, candidates is not None)
     total, chosen = _best(gain)
     answers = {}
     for i, speaker in enumerate(speakers):

@@ -4,7 +4,11 @@ Belongs here: the crop, the network, points back in image px, and the indices of
 measures made from points (curation/), and detection (faces.py).
 """
 
-from collections.abc import Sequence
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +61,9 @@ class FaceMesh:
     def __init__(self, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._network: Any = Interpreter(model_path=str(weight_path("face_mesh")), num_threads=threads)
-        self._network.allocate_tensors()
+        with _without_delegate_notice():
+            self._network: Any = Interpreter(model_path=str(weight_path("face_mesh")), num_threads=threads)
+            self._network.allocate_tensors()
         self._input = self._network.get_input_details()[0]["index"]
         outputs = {int(np.prod(each["shape"])): each["index"] for each in self._network.get_output_details()}
         self._points, self._presence = outputs[POINTS * 3], outputs[1]
@@ -93,6 +98,24 @@ class FaceMesh:
         points[:, :2] = raw[:, :2] @ to_image[:, :2].T + to_image[:, 2]
         points[:, 2] = raw[:, 2] * np.hypot(to_image[0, 0], to_image[1, 0])
         return MeshFace(points_px=points, presence=float(1.0 / (1.0 + np.exp(-presence))))
+
+
+@contextmanager
+def _without_delegate_notice() -> Iterator[None]:
+    """Keeps LiteRT's "INFO: Created TensorFlow Lite XNNPACK delegate" from the terminal; all else is passed on.
+
+    It is written from C++ to file descriptor 2, whatever the log level, so only the descriptor can hold it back.
+    """
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            held.seek(0)
+            with os.fdopen(stderr, "wb") as out:
+                out.write(re.sub(rb"INFO: Created TensorFlow Lite[^\n]*\n", b"", held.read()))
 
 
 def roll_deg(keypoints_px: NDArray[np.float32]) -> float:

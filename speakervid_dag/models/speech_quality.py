@@ -17,7 +17,7 @@ RATE_HZ = 16_000
 WINDOW_SAMPLES = 144_160  # 9.01 s, the networks' fixed input
 HOP_SAMPLES = RATE_HZ
 MELS, MEL_WINDOW, MEL_HOP = 120, 321, 160
-BATCH = 8
+BATCH = 8  # windows in one call
 
 # Raw network output to MOS: the polynomials that the DNSMOS authors fitted, highest power first (non-personalised).
 CALIBRATION = {
@@ -80,6 +80,7 @@ class SpeechQualityModel:
                 paths.append(folder / name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.enable_cpu_mem_arena = False  # it keeps the largest size ever asked for
         options.log_severity_level = 3
         usable = [
             p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()

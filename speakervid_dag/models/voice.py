@@ -4,7 +4,8 @@ Belongs here: the network, its front end, batching, windows over a signal. Does 
 (curation/diarization.py), speech regions (models/vad.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -1,0 +1,140 @@
+"""Change × what is recomputed: proven by Delta versions, files of the other batches, and Dagster's materializations."""
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+from conftest import B1, B2, B3, House
+
+from speakervid_dag.assets.freshness import in_order, stale_assets, stale_batches
+from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
+from speakervid_dag.stage import Stage
+
+GATES = ("clip_gates", "tiers")
+BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
+GOLD = (*GATES, *BRANCHES)
+SCORED = ("clip_scores", *GOLD)
+ALL = tuple(name for name, table in TABLES.items() if table.layer != "system")
+LABELS = ("speaker_bindings", "people", "clips", "dropped_spans")
+
+
+def new_threshold(house: House) -> None:
+    house.change_profile(gates={"sft_face_size": {"threshold": 300}})
+
+
+def new_branch_setting(house: House) -> None:
+    house.change_profile(branches={"multi_turn_window_s": 7.0})
+
+
+def new_binding_setting(house: House) -> None:
+    house.change_profile(binding={"min_margin": 123.0})
+
+
+def new_weights(name: str) -> Callable[[House], None]:
+    def change(house: House) -> None:
+        house.weights[name] = "another hash"
+
+    return change
+
+
+def nothing(_: House) -> None: ...
+
+
+MATRIX = {
+    "nothing": (nothing, ()),
+    "a threshold": (new_threshold, GOLD),
+    "a branch setting": (new_branch_setting, BRANCHES),
+    "a setting of the bindings": (new_binding_setting, (*LABELS, *SCORED)),
+    "weights of dnsmos": (new_weights("dnsmos"), SCORED),
+    "weights of whisper": (new_weights("whisper-base"), ("transcripts", *SCORED)),
+}
+
+
+@pytest.mark.parametrize("change", MATRIX)
+def test_a_change_recomputes_exactly_what_is_made_from_it(house: House, change: str) -> None:
+    make, expected = MATRIX[change]
+    before = house.versions()
+    make(house)
+    assert {b: set(names) for b, names in stale_batches(house.factory, [B1, B2]).items()} == (
+        {B1: set(expected), B2: set(expected)} if expected else {}
+    )
+    report = house.run()
+    assert (report.done, report.failed) == ([B1, B2] if expected else [], {})
+    assert house.materialized() == {(name, batch) for name in expected for batch in (B1, B2)}
+    moved = {n: v - before[n] for n, v in house.versions().items() if v != before[n]}  # type: ignore[operator]
+    assert moved == dict.fromkeys(expected, 2), "one commit a batch, and none elsewhere"
+    assert stale_batches(house.factory, [B1, B2]) == {}
+    assert house.run().did_nothing
+
+
+def test_a_threshold_moves_tiers_and_no_score(house: House) -> None:
+    assert set(house.lake.read(TABLES["tiers"])["tier"]) == {"sft"}
+    new_threshold(house)
+    house.run()
+    assert set(house.lake.read(TABLES["tiers"])["tier"]) == {"pretrain"}
+
+
+def test_a_new_batch_leaves_the_others_alone(house: House) -> None:
+    before, files = house.versions(), [house.files(b) for b in (B1, B2)]
+    assert house.run(B3).done == [B3]
+    assert house.materialized() == {(name, B3) for name in ALL}
+    assert {n: v - before[n] for n, v in house.versions().items()} == dict.fromkeys(ALL, 1)  # type: ignore[operator]
+    assert [house.files(b) for b in (B1, B2)] == files
+
+
+def test_a_batch_run_again_replaces_only_its_own_rows(house: House) -> None:
+    house.run()  # registers the partitions
+    files, rows = house.files(B2), {n: house.lake.read(TABLES[n]).rows() for n in ("clips", "tiers")}
+    mine = house.files(B1)
+    assert house.execute("curate", list(ALL), B1) is None
+    assert house.materialized() == {(name, B1) for name in ALL}
+    assert house.files(B2) == files
+    assert all(house.files(B1)[n] != mine[n] for n in ALL if mine[n])
+    assert {n: sorted(house.lake.read(TABLES[n]).rows(), key=str) for n in rows} == {
+        n: sorted(r, key=str) for n, r in rows.items()
+    }
+    assert stale_batches(house.factory, [B1, B2]) == {}
+
+
+def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(house: House) -> None:
+    def fault(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
+        if stage.name == "sync_scores" and stage.batch == B1:
+            stage.outcomes[0] |= {"status": "not_evaluated", "reason": "internal_error"}
+
+    house.breaks = fault
+    house.run()
+    assert house.execute("curate", ["sync_scores"], B1) is None
+    below = ["sync_scores", *LABELS, *SCORED]
+    assert set(stale_assets(house.factory, B1)) == set(below)
+    assert stale_assets(house.factory, B2) == []
+    house.run()
+    assert set(stale_assets(house.factory, B1)) == set(below), "made from a faulty stage: still not what is asked for"
+    house.breaks = lambda *_: None
+    assert house.execute("curate", ["sync_scores"], B1) is None  # mended, then killed before what lies below
+    assert set(stale_assets(house.factory, B1)) == set(below) - {"sync_scores"}
+    house.run()
+    assert stale_assets(house.factory, B1) == []
+    faulty = house.lake.read(STAGE_OUTCOMES, where=pl.col("reason") == "internal_error")
+    assert faulty.is_empty()
+
+
+def test_a_run_killed_before_publishing_is_published_by_the_next(house: House) -> None:
+    from speakervid_dag.lake import snapshots
+
+    house.run()
+    before = snapshots.latest(house.lake)
+    assert house.execute("curate", ["branch_single"], B1) is None
+    assert not snapshots.is_published(house.lake)
+    assert house.run().did_nothing
+    after = snapshots.latest(house.lake)
+    assert before is not None
+    assert after is not None
+    assert after.number == before.number + 1
+
+
+def test_every_recipe_names_what_it_depends_on(house: House) -> None:
+    """A profile's section changes the code version of exactly the stages that read it (Dagster shows them as stale)."""
+    old = {r.name: r.code_version(house.factory) for r in in_order()}
+    new_threshold(house)
+    assert {n for n, r in RECIPES.items() if r.code_version(house.factory) != old[n]} == set(GATES)
