@@ -25,11 +25,11 @@ fi
 endef
 
 $(STAMP): pyproject.toml constraints.txt Makefile
-	@echo "[1/3] Python environment in $(VENV) (a few minutes the first time)"
+	@echo "[1/3] Python environment in $(VENV) (3 GB; a few silent minutes the first time)"
 	@$(SYSTEM)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --upgrade pip
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
 
 prepare: $(STAMP)
@@ -59,7 +59,7 @@ lint: $(STAMP) ## format, lint and type-check
 	@$(MAKE) --no-print-directory types
 
 types: $(STAMP) ## type-check, in the layout of the installed packages
-	@mkdir -p .cache/typing/speakervid_dag
+	@mkdir -p .cache/typing/speakervid_dag && find .cache/typing -xtype l -delete # of modules that are gone
 	@for part in speakervid_dag/* assets quality_checks sql; do ln -sfn ../../../$$part .cache/typing/speakervid_dag/; done
 	@$(BIN)/mypy
 

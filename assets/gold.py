@@ -86,7 +86,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     with session.open_session(lake, read_only_user_sql=False) as connection:
         frame = gold_sql.compute(connection, table.name, profile, batches)
     parents = {t.name: lake.read(t, batches=batches) for t in recipe.reads}
-    metadata = commit_metadata(context.run_id, factory, recipe)
+    metadata = commit_metadata(context.run.run_id, factory, recipe)
     outcome = audit_and_commit(lake, table, frame, parts, parents, metadata)
     yield check_result(outcome.report)
     if outcome.commit is None:
@@ -124,7 +124,7 @@ branch_multi_turn = gold_asset(
 )
 def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
     """Publishes the present versions of all tables together."""
-    made = snapshots.publish(factory.lake, context.run_id, factory.profile.name)
+    made = snapshots.publish(factory.lake, context.run.run_id, factory.profile.name)
     session.write_analyst_db(factory.lake, made, factory.settings.lake_dir / "lake.duckdb")
     return dg.MaterializeResult(metadata={"snapshot": made.number, "versions": dict(made.versions)})
 

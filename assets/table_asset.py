@@ -90,7 +90,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     stage = Stage(
         name=recipe.name,
         batch=batch,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         fingerprint=stamp,
         settings=factory.settings,
         profile=factory.profile,
@@ -100,7 +100,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     )
     started = time.perf_counter()
     frames = compute(stage)
-    metadata = commit_metadata(context.run_id, factory, recipe)
+    metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
     if stage.outcomes:
         part = recipe.part(STAGE_OUTCOMES, batch, factory.profile.name)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from speakervid_dag.lake.delta import DeltaLake
 
+SHOWN_COLUMNS = 8  # of a refused row: the key, then the table's first ones; the findings name the value that is wrong
+
 
 @click.group()
 def quarantine() -> None:
@@ -65,7 +67,9 @@ def show_refusal(what: str, lake: Path | None, rows: int) -> None:
     found = store.show(opened, what)
     newest = found.filter(pl.col("run_id") == found["run_id"][0])
     shown = newest.group_by("expectation", "severity", maintain_order=True).agg(
-        failing=pl.len(), keys=pl.col("key").drop_nulls().head(3).str.join(", "), observed=pl.col("observed").first()
+        failing=pl.len(),
+        keys=pl.col("key").drop_nulls().unique(maintain_order=True).head(3).str.join(", "),
+        observed=pl.col("observed").first(),
     )
     state = "open" if newest["is_open"].any() else "closed"
     print_frame(shown, title=f"{what}: {state}, run {newest['run_id'][0]}, {newest['at'][0]:%Y-%m-%d %H:%M} UTC")
@@ -118,6 +122,7 @@ def _print_rows(lake: "DeltaLake", findings: "pl.DataFrame", count: int) -> None
     if set(key) <= set(frame.columns):
         frame = frame.filter(pl.concat_str([pl.col(k).cast(pl.String) for k in key], separator="/").is_in(named))
     flat = [n for n, t in frame.schema.items() if not t.is_nested()]
-    shown = [*key, *(n for n in flat if n not in key and not frame[n].is_null().all())]
+    shown = [*(n for n in key if n in flat), *(n for n in flat if n not in key and not frame[n].is_null().all())]
     if frame.height:
-        print_frame(frame.select(n for n in shown if n in frame.columns).head(count), title="Refused rows")
+        print_frame(frame.select(shown[:SHOWN_COLUMNS]).head(count), title="Refused rows")
+    say(f"The whole refused frame: {store.frame_uri(lake, TABLES[table], batch, run_id)}")

@@ -6,6 +6,7 @@ are made. Does not belong here: rules about values (quality_checks/suites), read
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import polars as pl
@@ -44,7 +45,7 @@ class Table:
     partition_by: tuple[str, ...] = ("batch",)
     extra_docs: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def schema(self) -> pl.Schema:
         return pl.Schema({c.name: c.dtype for c in self.columns})
 

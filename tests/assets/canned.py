@@ -1,7 +1,7 @@
 """The real asset graph with canned stages: real recipes, audits, commits, gold SQL and Dagster runs, but no models.
 
-Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it brings a lake
-up to date in a process of its own: `python canned.py LAKE [SECONDS_A_STAGE]`.
+Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it brings a
+lake up to date in a process of its own: `python canned.py LAKE [SECONDS_A_STAGE]`.
 """
 
 import hashlib
@@ -62,7 +62,9 @@ def frames_of(batch: str) -> dict[str, pl.DataFrame]:
     made["videos"] = made["videos"].with_columns(
         sha256=pl.Series(_shas(batch)), video_id=pl.Series(f"v{sha[:16]}" for sha in _shas(batch))
     )
-    made["clip_scores"] = made["clip_scores"].with_columns(face_height_px=pl.lit(120.0))
+    made["clip_scores"] = made["clip_scores"].with_columns(
+        face_height_px=pl.lit(120.0), freeze_share=pl.lit(0.1), no_speech_prob=pl.lit(0.1)
+    )
     return made
 
 

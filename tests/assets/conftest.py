@@ -63,17 +63,26 @@ class House:
         found = {n: self.lake.files(t) for n, t in TABLES.items() if t.layer != "system"}
         return {n: [f for f in files if f"batch={batch}/" in f] for n, files in found.items()}
 
-    def materialized(self, since: set[str] = frozenset()) -> Done:  # type: ignore[assignment]
-        """(table, batch) of every materialization that this instance has seen, but of the runs `since`."""
+    def materialized(self) -> Done:
+        """(table, batch) of every materialization that this instance has seen."""
         found: Done = set()
-        for run in self.instance.get_runs():
-            if run.run_id in since:
-                continue
-            kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-            for record in self.instance.get_records_for_run(run.run_id, of_type=kind).records:
+        kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+        for run_id in self.runs():
+            for record in self.instance.get_records_for_run(run_id, of_type=kind).records:
                 event = record.event_log_entry.dagster_event
                 if event is not None and event.partition is not None and event.asset_key is not None:
                     found.add((event.asset_key.to_user_string(), event.partition))
+        return found
+
+    def check_results(self) -> list[tuple[str, str | None, bool]]:
+        """(table, batch or None, passed) of every check evaluation."""
+        kind, found = dg.DagsterEventType.ASSET_CHECK_EVALUATION, []
+        for run_id in self.runs():
+            for record in self.instance.get_records_for_run(run_id, of_type=kind).records:
+                event = record.event_log_entry.dagster_event
+                assert event is not None
+                data = event.asset_check_evaluation_data
+                found.append((data.asset_key.to_user_string(), data.partition, data.passed))
         return found
 
     def runs(self) -> set[str]:

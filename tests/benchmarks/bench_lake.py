@@ -1,7 +1,8 @@
 """Figures of the lake at the paper's size: `python tests/benchmarks/bench_lake.py [--clips N]`.
 
-branch_statistics against the same query on plain Parquet, re-tiering, the cost of commit 1,000, and audits of a batch of
-1,000 clips. Everything synthetic, made in chunks in a temporary folder; the full 5.2 million clips need about 15 GB there.
+branch_statistics against the same query on plain Parquet, re-tiering, the cost of commit 1,000, and audits of a batch
+of 1,000 clips. All of it synthetic, made in chunks in a temporary folder (TMPDIR), which the full size fills with some
+GB.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def ids(first: int, count: int) -> pl.DataFrame:
         video_id=video,
         clip_id=pl.format("{}-c{}", video, pl.col("n").cast(pl.String).str.zfill(8)),
         person_id=pl.format("{}-p0{}", video, pl.col("n") % 2),
-    ).with_columns(clip_uid=pl.col("clip_id"))
+    )
 
 
 def filled(table: Table, known: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
@@ -93,7 +94,7 @@ def generate(lake: DeltaLake, clips: int, profile: str) -> None:
 
 
 def compare_statistics(lake: DeltaLake, plain: Path) -> None:
-    """branch_statistics over the lake, and the same SQL over one plain Parquet file a table; the best of some rounds."""
+    """branch_statistics over the lake, and the same SQL over one plain Parquet file a table; the best of five."""
     started = time.perf_counter()
     ours = session.open_session(lake, read_only_user_sql=False)
     print(f"opening a session over all tables: {time.perf_counter() - started:.2f} s")

@@ -1,0 +1,120 @@
+"""What Dagster's own UI calls stale, what the daemon would start, and that a killed backfill is finished later."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import canned
+import dagster as dg
+import polars as pl
+import pytest
+from conftest import B1, B2, House, made_house
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from speakervid_dag import runner
+from speakervid_dag.config.settings import load_settings
+from speakervid_dag.execution import ORIGIN
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.retier import retier
+
+ALL = [name for name, table in TABLES.items() if table.layer != "system"]
+GOLD = [name for name, table in TABLES.items() if table.layer == "gold"]
+
+
+def stale_in_ui(house: House, changed_code: str = "") -> dict[str, set[str]]:
+    """Batch → tables that the UI marks as stale; `changed_code`: a table whose code version is another one now."""
+    from speakervid_dag.definitions import defs
+
+    def renewed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        is_it = spec.key.to_user_string() == changed_code
+        return spec.replace_attributes(code_version="another") if is_it else spec
+
+    graph = defs.map_resolved_asset_specs(func=renewed).resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(house.instance, graph, loading_context=LoadingContextForTest(house.instance))
+    return {b: {n for n in ALL if resolver.get_status(dg.AssetKey(n), b) != StaleStatus.FRESH} for b in (B1, B2)}
+
+
+def test_the_ui_shows_what_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = made_house(tmp_path / "lake", monkeypatch)
+    assert house.run(B1, B2).done == [B1, B2]
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+    assert stale_in_ui(house, "tiers") == {B1: {"tiers"}, B2: {"tiers"}}
+
+    house.weights["dnsmos"] = "another hash"  # the next step has other data: what reads it is stale, in this batch only
+    assert house.execute("curate", ["clip_scores"], B1) is None
+    assert stale_in_ui(house) == {B1: {"clip_gates"}, B2: set()}
+    house.run()
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+
+    assert retier(house.settings).failure is None  # one run over a range
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+    assert house.execute("curate", ["clip_scores"], B1) is None  # the same rows again: the same data version
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+
+
+def requested(house: House, cursor: object = None) -> tuple[set[tuple[str, str | None]], object]:
+    """(asset, batch) that the daemon would start now."""
+    from speakervid_dag.definitions import defs
+
+    told = dg.evaluate_automation_conditions(defs, house.instance, cursor=cursor)  # type: ignore[arg-type]
+    found: set[tuple[str, str | None]] = set()
+    for name in [*ALL, "lake_snapshot", "funnel"]:
+        keys = told.get_requested_partitions(dg.AssetKey(name))
+        found |= {(name, key) for key in keys}
+    return found, told.cursor
+
+
+def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
+    house.run()
+    assert house.execute("curate", [*ALL, "lake_snapshot"], B1) is None
+    assert house.execute("curate", [*ALL, "lake_snapshot"], B2) is None
+    asked, cursor = requested(house)
+    assert asked == set(), "a first look starts nothing"
+    assert house.execute("curate", [*ALL, "lake_snapshot"], B2) is None
+    asked, cursor = requested(house, cursor)
+    assert not {a for a in asked if a[0] in GOLD}, "the run that made the inputs made gold, too"
+    assert house.execute("curate", ["clip_scores"], B1) is None
+    asked, cursor = requested(house, cursor)
+    assert {a for a in asked if a[0] in ALL} == {(name, B1) for name in GOLD}
+    assert house.execute("retier", GOLD, B1) is None
+    asked, cursor = requested(house, cursor)
+    assert asked == {("lake_snapshot", None), ("funnel", None)}, "what is new is published, once"
+
+
+def test_a_killed_backfill_is_finished_by_the_next_run(finished: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    book, settings = BatchBook(lake), load_settings(lake=lake, profile="laptop")
+    for batch in (B1, B2):
+        book.write(batch, canned.files_of(batch))
+    environment = {**os.environ, "SPEAKERVID_PROFILE": "laptop"}
+    command = [sys.executable, str(Path(canned.__file__)), str(lake)]
+    worker = subprocess.Popen([*command, "1.0"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    reached = lake / "tables" / "speech_turns" / f"batch={B1}"
+    deadline = time.monotonic() + 120
+    while not reached.is_dir() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGKILL)
+    assert worker.wait() == -signal.SIGKILL, "it was killed in the middle of the first batch"
+
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    with runner.lake_instance(settings) as instance:
+        states = [run.status for run in instance.get_runs(dg.RunsFilter(tags=ORIGIN))]
+    assert sorted(s.value for s in states) == ["FAILURE", "SUCCESS", "SUCCESS"], "the killed run is not left running"
+    for name in ALL:
+        mine, other = (
+            pl.read_parquet(files, hive_partitioning=True) if files else pl.DataFrame()
+            for files in (House(settings).lake.files(TABLES[name]), _files(finished, name))
+        )
+        assert mine.height == other.height
+        assert sorted(mine.rows(), key=str) == sorted(other.rows(), key=str), name
+    shutil.rmtree(lake)
+
+
+def _files(lake: Path, name: str) -> list[str]:
+    return House(load_settings(lake=lake, profile="laptop")).lake.files(TABLES[name])
