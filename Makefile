@@ -28,8 +28,8 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	@echo "[1/3] Python environment in $(VENV) (3 GB; a few silent minutes the first time)"
 	@$(SYSTEM)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --upgrade pip
-	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
 
 prepare: $(STAMP)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -28,19 +29,35 @@ from speakervid_dag.lake import gold, session
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES, Table
 
-CLIPS_PER_VIDEO, CLIPS_PER_BATCH = 34, 2176  # 5.218M clips of 153K videos; 64 videos a batch
-CHUNK_BATCHES = 46  # about 100,000 clips: what is held in memory at once
+CLIPS_PER_VIDEO = 34  # 5.218M clips of 153K videos
+CHUNK_CLIPS = 100_000  # about: what is held in memory at once
 BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn", "people", "tiers")
 ROUNDS = 5
 MEMORY_LIMIT_MB = 4096
 
 
-def ids(first: int, count: int) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Scale:
+    """How many clips, in batches of how many videos."""
+
+    clips: int
+    batch_videos: int
+
+    @property
+    def batch_clips(self) -> int:
+        return self.batch_videos * CLIPS_PER_VIDEO
+
+    @property
+    def chunk_batches(self) -> int:
+        return max(1, round(CHUNK_CLIPS / self.batch_clips))
+
+
+def ids(first: int, count: int, batch_clips: int) -> pl.DataFrame:
     """batch, video_id, clip_id and the rest of a clip's names for clips first … first + count."""
     number = pl.int_range(first, first + count, dtype=pl.Int64, eager=True).alias("n").to_frame()
     video = pl.format("v{}", (pl.col("n") // CLIPS_PER_VIDEO).cast(pl.String).str.zfill(16))
     return number.with_columns(
-        batch=pl.format("b{}", (pl.col("n") // CLIPS_PER_BATCH + 1).cast(pl.String).str.zfill(6)),
+        batch=pl.format("b{}", (pl.col("n") // batch_clips + 1).cast(pl.String).str.zfill(6)),
         video_id=video,
         clip_id=pl.format("{}-c{}", video, pl.col("n").cast(pl.String).str.zfill(8)),
         person_id=pl.format("{}-p0{}", video, pl.col("n") % 2),
@@ -61,9 +78,9 @@ def filled(table: Table, known: pl.DataFrame, rng: np.random.Generator) -> pl.Da
     return pl.DataFrame(made)
 
 
-def frames(first: int, count: int, profile: str) -> Iterator[tuple[str, pl.DataFrame]]:
+def frames(first: int, count: int, batch_clips: int, profile: str) -> Iterator[tuple[str, pl.DataFrame]]:
     rng = np.random.default_rng(first)
-    base = ids(first, count).with_columns(
+    base = ids(first, count, batch_clips).with_columns(
         duration_s=pl.Series(rng.uniform(3, 14, count)), profile=pl.lit(profile), role=pl.lit("talking")
     )
     tier = np.array(["sft", "pretrain", "rejected"])[rng.choice(3, count, p=(0.1, 0.6, 0.3))]
@@ -86,10 +103,10 @@ def slices(table: Table, frame: pl.DataFrame) -> list[tuple[Slice, int]]:
     return [(Slice(part), 1) for part in frame.select(table.partition_by).unique().sort("batch").to_dicts()]
 
 
-def generate(lake: DeltaLake, clips: int, profile: str) -> None:
-    step = CHUNK_BATCHES * CLIPS_PER_BATCH
-    for first in range(0, clips, step):
-        for name, frame in frames(first, min(step, clips - first), profile):
+def generate(lake: DeltaLake, scale: Scale, profile: str) -> None:
+    step = scale.chunk_batches * scale.batch_clips
+    for first in range(0, scale.clips, step):
+        for name, frame in frames(first, min(step, scale.clips - first), scale.batch_clips, profile):
             lake.replace(TABLES[name], frame, slices(TABLES[name], frame), {"run_id": "bench"})
 
 
@@ -126,16 +143,17 @@ def with_other_threshold(profile: Profile) -> Profile:
     return profile.model_copy(update={"gates": {name: moved(gate) for name, gate in profile.gates.items()}})
 
 
-def retier(root: str, profile_name: str) -> None:
+def retier(root: str, profile_name: str, chunk_batches: int) -> None:
     """Gates, tiers and the single branch of every batch, chunk by chunk: compute and commit."""
     lake, profile = DeltaLake(root), with_other_threshold(load_profile(profile_name))
     batches = lake.batches(TABLES["clips"])
     started, rows = time.perf_counter(), 0
     spent = dict.fromkeys(("open", "compute", "commit"), 0.0)
-    for first in range(0, len(batches), CHUNK_BATCHES):
-        chunk = batches[first : first + CHUNK_BATCHES]
+    for first in range(0, len(batches), chunk_batches):
+        chunk = batches[first : first + chunk_batches]
         clock = time.perf_counter()
         with session.open_session(lake, read_only_user_sql=False, memory_limit_mb=MEMORY_LIMIT_MB // 2) as con:
+            con.execute("SET enable_progress_bar = false")
             spent["open"] += time.perf_counter() - clock
             for name in ("clip_gates", "tiers", "branch_single"):
                 table, clock = TABLES[name], time.perf_counter()
@@ -165,19 +183,42 @@ def in_child(work: Callable[..., None], *arguments: object) -> None:
         raise SystemExit(child.exitcode)
 
 
-def commit_cost(root: str, commits: int) -> None:
-    """The time of the first and the last commits of many batches, ten of each."""
-    lake, table = DeltaLake(root), TABLES["shots"]
-    times = []
-    for number in range(commits + 1):
-        base = pl.DataFrame({"batch": [f"b{number:06d}"], "video_id": ["v1"], "shot_id": [f"s{number}"]})
-        frame = filled(table, base, np.random.default_rng(0))
-        started = time.perf_counter()
-        lake.replace(table, frame, slices(table, frame), {"run_id": "bench"})
-        times.append(time.perf_counter() - started)
-    early, late = statistics.median(times[1:11]), statistics.median(times[-10:])
-    print(f"commit of batch 1: {early * 1e3:.0f} ms, of batch {commits}: {late * 1e3:.0f} ms, ", end="")
-    print(f"ratio {late / early:.2f} (at most 2)")
+def commit_cost(folder: Path, commits: int) -> None:
+    """What batch 1,000 costs against batch 1: audited and committed as a stage does it, and the write alone.
+
+    The two are measured in turn at the end, the first batch in new lakes, so that a busy machine is the same for both.
+    """
+    from mini_lake import mini_lake
+
+    from speakervid_dag.quality_checks.factory import audit_and_commit
+
+    table, frames = TABLES["shots"], mini_lake()
+    frames["stage_outcomes"] = frames["stage_outcomes"].filter(pl.col("stage") == "intake")
+
+    def commit(lake: DeltaLake, number: int, *, is_audited: bool) -> float:
+        batch = pl.lit(f"b{number:06d}")
+        made = {name: f.with_columns(batch=batch) for name, f in frames.items() if name in ("shots", "videos")}
+        made["stage_outcomes"] = frames["stage_outcomes"].with_columns(batch=batch)
+        parts, started = slices(table, made["shots"]), time.perf_counter()
+        if is_audited:
+            assert audit_and_commit(lake, table, made["shots"], parts, made, {"run_id": "bench"}).commit is not None
+        else:
+            lake.replace(table, made["shots"], parts, {"run_id": "bench"})
+        return time.perf_counter() - started
+
+    full = DeltaLake(str(folder / "full"))
+    for number in range(commits):
+        commit(full, number, is_audited=False)
+    for told, is_audited in (("write", False), ("audit and write", True)):
+        first, last = [], []
+        for number in range(2 * ROUNDS):
+            fresh = DeltaLake(str(folder / f"fresh-{told}-{number}"))
+            fresh.open(table)
+            first.append(commit(fresh, 1, is_audited=is_audited))
+            last.append(commit(full, commits + number, is_audited=is_audited))
+        early, late = statistics.median(first[1:]), statistics.median(last[1:])
+        print(f"{told} of batch 1: {early * 1e3:.0f} ms, of batch {commits}: {late * 1e3:.0f} ms, ", end="")
+        print(f"ratio {late / early:.2f} (at most 2)", flush=True)
 
 
 def audit_cost(measured: Path | None) -> None:
@@ -202,23 +243,26 @@ def audit_cost(measured: Path | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=5_200_000)
+    parser.add_argument("--batch-videos", type=int, default=64)
     parser.add_argument("--commits", type=int, default=1000)
     parser.add_argument("--profile", default="laptop")
     parser.add_argument("--lake", type=Path, help="a lake made by real stages, to compare the cost of audits with")
-    parser.add_argument("--only", choices=("statistics", "commits", "audits"))
+    parser.add_argument("--only", choices=("statistics", "retier", "commits", "audits"))
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-lake-"))
     try:
-        if chosen.only in (None, "statistics"):
+        if chosen.only in (None, "statistics", "retier"):
             lake, started = DeltaLake(str(folder / "lake")), time.perf_counter()
-            generate(lake, chosen.clips, load_profile(chosen.profile).name)
+            scale = Scale(chosen.clips, chosen.batch_videos)
+            generate(lake, scale, load_profile(chosen.profile).name)
             wide = len(TABLES["clips"].columns) + len(TABLES["clip_scores"].columns)
             told = f"{chosen.clips:,} clips × {wide} columns in {len(lake.batches(TABLES['clips']))} batches"
             print(f"{told}: made in {time.perf_counter() - started:.0f} s", flush=True)
             compare_statistics(lake, folder / "plain")
-            in_child(retier, lake.root, chosen.profile)
+            if chosen.only != "statistics":
+                in_child(retier, lake.root, chosen.profile, scale.chunk_batches)
         if chosen.only in (None, "commits"):
-            commit_cost(str(folder / "commits"), chosen.commits)
+            commit_cost(folder, chosen.commits)
         if chosen.only in (None, "audits"):
             audit_cost(chosen.lake)
     finally:
