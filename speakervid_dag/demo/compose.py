@@ -3,6 +3,7 @@
 Belongs here: layout, the mark "generated picture", files. Does not belong here: what is said and shown (videos.py).
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -73,12 +74,32 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
     puppets = _puppets(plan, find)
     plan = replace(plan, faces={person: puppet.face_box() for person, puppet in puppets.items()})
     path, truth_path = out / f"{plan.name}.mp4", out / f"{plan.name}.truth.json"
+    made = DemoVideo(path, truth_path, plan)
+    recipe, recipe_path = _recipe(plan, seed), out / f"{plan.name}.recipe"
+    if truth_path.exists() and _stamp(recipe, path) == (recipe_path.read_text() if recipe_path.exists() else None):
+        return made
     frames = draw(plan, puppets, seed, find)
     sound = plan.sound + _room_tone(len(plan.sound), seed)
     write_video(path, ((i / FPS, image) for i, image in enumerate(frames)), FPS, plan.size, sound, RATE_HZ, crf=21)
     with replacing(truth_path) as part:
         part.write_text(json.dumps(plan.truth(), indent=1) + "\n", encoding="utf-8")
-    return DemoVideo(path, truth_path, plan)
+    with replacing(recipe_path) as part:
+        part.write_text(_stamp(recipe, path) or "")
+    return made
+
+
+def _recipe(plan: Plan, seed: int) -> str:
+    """What a video follows from: its plan, the seed and the code of this package (pictures are pinned by hash)."""
+    digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.brightness]).encode() + plan.sound.tobytes())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp(recipe: str, path: Path) -> str | None:
+    """Ties a recipe to the file made by it. A file is kept, not made again: the H.264 encoder's bytes differ now and
+    then for the same frames, and a lake takes other bytes for another video."""
+    return f"{recipe} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" if path.exists() else None
 
 
 def _puppets(plan: Plan, find: Find) -> dict[str, Puppet]:

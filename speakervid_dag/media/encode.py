@@ -94,7 +94,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def _open_mp4(path: Path) -> Any:
     import av
 
-    # `file:` keeps a colon in a name from being read as a protocol; bitexact writes no clock time: same bytes each run.
+    # `file:` keeps a colon in a name from being read as a protocol; bitexact writes no clock time into the file.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     return av.open(f"file:{path}", "w", format="mp4", container_options=options)
 

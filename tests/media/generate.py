@@ -4,7 +4,6 @@ Belongs here: makers of files with known content. Does not belong here: assertio
 and sound carries chirps at known times, so that a test can tell which picture it was given and where a sound lies.
 """
 
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+import psutil
 from av.stream import Disposition
 
 from speakervid_dag.media.encode import write_video
@@ -208,5 +208,7 @@ def playlist(path: Path, kind: str, target: Path) -> Path:
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits to be reaped does not."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(listed.strip()) and not listed.strip().startswith("Z")
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

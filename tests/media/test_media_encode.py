@@ -35,8 +35,3 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one or two channels"):
         write_video(path, [(0.0, image)], 25.0, generate.SIZE, np.zeros((100, 3), np.float32))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = generate.plain(tmp_path / "a.mp4"), generate.plain(tmp_path / "b.mp4")
-    assert first.read_bytes() == second.read_bytes()
