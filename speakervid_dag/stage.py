@@ -22,7 +22,7 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import StageFailure
-from speakervid_dag.lake.artifacts import write_bytes, written_aside
+from speakervid_dag.files import write_bytes, written_aside
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.progress import watcher
 

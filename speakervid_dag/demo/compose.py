@@ -18,7 +18,8 @@ from speakervid_dag.demo.materials import BACKDROP, PORTRAITS, RATE_HZ, Bgr, Fin
 from speakervid_dag.demo.plan import Plan
 from speakervid_dag.demo.puppet import Puppet
 from speakervid_dag.demo.videos import plans
-from speakervid_dag.media.encode import replacing, write_video
+from speakervid_dag.files import written_aside
+from speakervid_dag.media.encode import write_video
 
 MARK = "generated picture"
 GRAIN = 1.6  # camera noise, standard deviation in grey levels
@@ -81,9 +82,9 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
     frames = draw(plan, puppets, seed, find)
     sound = plan.sound + _room_tone(len(plan.sound), seed)
     write_video(path, ((i / FPS, image) for i, image in enumerate(frames)), FPS, plan.size, sound, RATE_HZ, crf=21)
-    with replacing(truth_path) as part:
+    with written_aside(truth_path) as part:
         part.write_text(json.dumps(plan.truth(), indent=1) + "\n", encoding="utf-8")
-    with replacing(recipe_path) as part:
+    with written_aside(recipe_path) as part:
         part.write_text(_stamp(recipe, path) or "")
     return made
 

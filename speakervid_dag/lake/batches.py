@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.artifacts import write_bytes
+from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.artifacts import written_aside
+from speakervid_dag.files import written_aside
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import QUARANTINE, Table
 

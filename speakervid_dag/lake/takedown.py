@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import written_aside
 from speakervid_dag.lake import maintenance, session, snapshots
-from speakervid_dag.lake.artifacts import written_aside
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, TABLES, TAKEDOWNS, Table

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.files import written_aside
 from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child
-from speakervid_dag.media.encode import replacing
 from speakervid_dag.media.probe import MediaInfo, base_request, require_audio
 from speakervid_dag.media.sniff import sniff
 
@@ -60,7 +60,7 @@ def write_wav(path: Path, samples: Samples, rate_hz: int) -> None:
     if samples.ndim != 1:
         raise ValueError(f"samples {samples.shape} must be mono")
     pcm = np.clip(np.rint(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
-    with replacing(path) as part, wave.open(str(part), "wb") as file:
+    with written_aside(path) as part, wave.open(str(part), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)

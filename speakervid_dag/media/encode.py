@@ -4,15 +4,15 @@ Belongs here: turning frames and samples in memory into a file, whole or not at 
 (probe, decode, audio) and the choice of what to write (release/, the demo generator).
 """
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from speakervid_dag.files import written_aside
 
 TICKS_PER_S = 90_000  # holds 24, 25, 30, 50, 60 and 30000/1001 fps exactly
 AAC_FRAME_SAMPLES = 1024
@@ -58,7 +58,7 @@ def write_video(
     """
     if rotation_deg % 90 or (fps is not None and not fps > 0):
         raise ValueError(f"rotation_deg {rotation_deg} must be a multiple of 90 and fps {fps} positive")
-    with replacing(path) as part, _open_mp4(part) as container:
+    with written_aside(path) as part, _open_mp4(part) as container:
         video = _add_video(container, fps, size, crf, preset, gop_frames, b_frames, threads)
         if rotation_deg % 360:
             video.set_display_rotation(-rotation_deg)
@@ -75,20 +75,6 @@ def write_video(
         if sound is not None:
             sound.finish()
     return count
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; on success it is synced and renamed over `path`, on failure removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _open_mp4(path: Path) -> Any:

@@ -1,10 +1,11 @@
-"""Artifact files of a lake: written aside, synced, renamed; named by our own ids.
+"""Files that are either whole or not there: written aside, synced, renamed.
 
-Belongs here: atomic file writing and the folders under `<lake>/artifacts`. Does not belong here: what is in a file.
+Belongs here: that one way of writing a file, for lake, media and demo alike. Does not belong here: what is in
+a file or where it lies.
 """
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,9 @@ from pathlib import Path
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target`; on leaving without an error it is synced and takes the target's place."""
+    """A path beside `target` to write to; on leaving without an error it is synced and takes the target's place."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
-    os.close(handle)
-    aside = Path(name)
+    aside = target.with_name(f".tmp-{uuid.uuid4().hex}{target.suffix}")
     try:
         yield aside
         with aside.open("rb") as stream:
