@@ -3,6 +3,7 @@
 Belongs here: selections of assets and when they run. Does not belong here: assets.
 """
 
+import os
 import stat
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import scan
+from speakervid_dag.lake.schemas import VIDEOS
 
 SETTLE_S = 30.0  # a file that changed within this time may still be being copied
 GOLD = dg.AssetSelection.groups("gold", "statistics")
@@ -51,16 +53,35 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
     settled = [path for path in scan([folder])[0] if _is_settled(path)]
+    lost = _never_started(context.instance, factory, folder)
     try:
         plan = factory.book.plan(settled, batch_size=factory.settings.batch_size)
     except UserError as problem:
         return dg.SkipReason(str(problem))
-    if not plan.batches:
+    wanted = [*lost, *plan.batches]
+    if not wanted:
         return dg.SkipReason(f"nothing new in {folder}")
     for batch, files in plan.batches.items():
         factory.book.write(batch, files)
-    register_batches(context.instance, list(plan.batches))
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in plan.batches])
+    register_batches(context.instance, wanted)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in wanted])
+
+
+def _never_started(instance: dg.DagsterInstance, factory: Factory, folder: Path) -> list[str]:
+    """Batches of the folder's files that no run was ever made for.
+
+    A tick that was killed between writing a manifest and having its run launched leaves one; its files are known to the
+    lake, so no later tick would find them new. The run key keeps a batch asked for twice from running twice.
+    """
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 - as scan() says where a file lies: links are not followed
+    done = set(factory.lake.batches(VIDEOS))
+    return [
+        batch
+        for batch in factory.book.names()
+        if batch not in done
+        and any(Path(uri).is_relative_to(place) for file in factory.book.read(batch) for uri in file.uris)
+        and not instance.get_runs(dg.RunsFilter(tags={"dagster/partition": batch}), limit=1)
+    ]
 
 
 def _is_settled(path: Path) -> bool:

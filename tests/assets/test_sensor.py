@@ -30,12 +30,21 @@ def instance() -> Any:
         yield made
 
 
-def tick(instance: dg.DagsterInstance) -> Tick:
-    """One evaluation, as the daemon does it."""
+def tick(instance: dg.DagsterInstance, *, is_killed: bool = False) -> Tick:
+    """One evaluation, as the daemon does it: the runs that are asked for are made, unless it is killed before that."""
     context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"factory": Factory()})
     answer = jobs.landing_folder(context)
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+    for request in (answer.run_requests or []) if isinstance(answer, dg.SensorResult) and not is_killed else []:
+        tags = {"dagster/partition": str(request.partition_key), "dagster/run_key": str(request.run_key)}
+        instance.add_run(dg.DagsterRun(job_name="curate", tags=tags))
     return answer
+
+
+def asked(answer: Tick) -> list[tuple[str | None, str | None]]:
+    """(batch, run key) of the runs that a tick asks for."""
+    assert isinstance(answer, dg.SensorResult), answer
+    return [(r.partition_key, r.run_key) for r in answer.run_requests or []]
 
 
 def put(path: Path, body: bytes = b"some video", *, age_s: float = 3600.0) -> Path:
@@ -76,6 +85,43 @@ def test_files_of_one_tick_are_one_batch_and_later_ones_the_next(landing: Path, 
     assert isinstance(answer, dg.SensorResult)
     assert [r.partition_key for r in answer.run_requests or []] == ["b000002"]
     assert [len(Factory().book.read(b)) for b in ("b000001", "b000002")] == [2, 1]
+
+
+def test_a_tick_killed_before_its_run_was_launched_is_made_good_by_the_next(
+    landing: Path, instance: dg.DagsterInstance
+) -> None:
+    put(landing / "film.mp4")
+    tick(instance, is_killed=True)
+    put(landing / "next.mp4", b"another")
+    again = [(batch, batch) for batch in ("b000001", "b000002")]
+    assert asked(tick(instance)) == again, "the lost batch under its old run key, and the new one"
+    assert "nothing new" in skipped(tick(instance)), "once they are launched they are not asked for again"
+
+
+def test_a_tick_killed_before_the_partition_was_registered_is_made_good_by_the_next(
+    landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(landing / "film.mp4")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "register_batches", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tick(instance)
+    assert Factory().book.names() == ["b000001"]
+    assert instance.get_dynamic_partitions("batch") == []
+    assert asked(tick(instance)) == [("b000001", "b000001")]
+    assert instance.get_dynamic_partitions("batch") == ["b000001"]
+
+
+def test_a_batch_of_other_files_is_left_to_whoever_made_it(landing: Path, instance: dg.DagsterInstance) -> None:
+    film = put(landing.parent / "elsewhere" / "film.mp4")
+    book = Factory().book
+    for batch, files in book.plan([film], batch_size=64).batches.items():
+        book.write(batch, files)  # `speakervid run` has planned it and is about to start
+    assert "nothing new" in skipped(tick(instance))
 
 
 def test_a_file_that_is_still_being_copied_waits(landing: Path, instance: dg.DagsterInstance) -> None:
