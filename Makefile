@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test accuracy lint types ui clean
+.PHONY: help prepare weights demo test accuracy fuzz lint types ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ test: weights ## all tests, lint and types
 
 accuracy: weights ## labels measured on the ground-truth kit beside the checkout (minutes; SEED=N for other composites)
 	@$(BIN)/python -m pytest -m accuracy -s tests/accuracy
+
+fuzz: $(STAMP) ## 500 mutants of media files through the intake (minutes)
+	@SPEAKERVID_FUZZ=500 $(BIN)/python -m pytest -m fuzz -s tests/media
 
 lint: $(STAMP) ## format, lint and type-check
 	@$(BIN)/ruff format .

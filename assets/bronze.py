@@ -17,6 +17,7 @@ import polars as pl
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import StageFailure
+from speakervid_dag.files import place_of
 from speakervid_dag.lake import batches
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
@@ -40,6 +41,7 @@ BUDGET = MediaBudget()
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Identity by content hash, probe, health by decoding, and shots; an unusable file is a row that says why."""
     files = BatchBook(stage.settings.lake_dir).read(stage.batch)
+    listed = {file.video_id: file for file in files}
     probed = VIDEOS.frame([{**describe(file), "batch": stage.batch} for file in files])
     stage.inputs = {"videos": probed}
 
@@ -55,6 +57,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
                     finder.feed(frame)
         with video.model():
             rows = finder.finish()
+        listed[video.video_id].check_unchanged()
         return {"videos": [{**video.row, **health(video.row, reader.report)}], "shots": numbered(video.video_id, rows)}
 
     frames = stage.each_video([VIDEOS, SHOTS], work)
@@ -67,12 +70,13 @@ def describe(file: SourceFile) -> dict[str, Any]:
         **EMPTY,
         "video_id": file.video_id,
         "source_name": file.name,
-        "source_uri": file.uris[0],
-        "sources": list(file.uris),
+        "source_uri": place_of(file.uris[0]),
+        "sources": [place_of(uri) for uri in file.uris],
         "sha256": file.sha256,
         "size_bytes": file.size_bytes,
     }
     try:
+        file.check_unchanged()
         info = probing.probe(Path(file.uris[0]), BUDGET)
     except StageFailure as problem:
         return {**row, "status": "rejected", "reason": problem.reason, "detail": problem.detail}

@@ -22,7 +22,7 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import StageFailure
-from speakervid_dag.files import write_bytes, written_aside
+from speakervid_dag.files import path_of, write_bytes, written_aside
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.progress import watcher
 
@@ -51,7 +51,7 @@ class VideoTask:
 
     @property
     def path(self) -> Path:
-        return Path(str(self.row["source_uri"]))
+        return path_of(str(self.row["source_uri"]))
 
     def __getitem__(self, table: str) -> pl.DataFrame:
         return self.inputs[table]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speakervid_dag.failures import UserError
+from speakervid_dag.failures import PermanentFailure, UserError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
@@ -42,6 +42,16 @@ class SourceFile:
     def video_id(self) -> str:
         """'v' + 16 hex digits of the content's SHA-256; of the place, where there is no content to read."""
         return "v" + (self.sha256 or hashlib.sha256(os.fsencode(self.uris[0])).hexdigest())[:16]
+
+    def check_unchanged(self) -> None:
+        """Raises PermanentFailure (changed_file) when the bytes may no longer be those the identity was taken from.
+
+        A file that is gone or was never there is left to whoever opens it.
+        """
+        now = _stat(Path(self.uris[0]))
+        if now.problem is None and (now.size_bytes, now.mtime_ns) != (self.size_bytes, self.mtime_ns):
+            told = f"{self.size_bytes} bytes when it was listed, {now.size_bytes} now, or written since: run again"
+            raise PermanentFailure("changed_file", told)
 
     @property
     def name(self) -> str:
@@ -173,18 +183,19 @@ def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 def _stat(path: Path) -> SourceFile:
     try:
-        stat = path.stat()
+        stat = path.lstat()
     except OSError as problem:
         return SourceFile((str(path),), None, None, None, problem.strerror or str(problem))
     return SourceFile((str(path),), stat.st_size, stat.st_mtime_ns, None)
 
 
 def _hashed(file: SourceFile) -> SourceFile:
-    if file.problem is not None or not Path(file.uris[0]).is_file():  # a FIFO or a device must not be read
+    path = Path(file.uris[0])
+    if file.problem is not None or path.is_symlink() or not path.is_file():  # a FIFO or a device must not be read
         return file
     digest = hashlib.sha256()
     try:
-        with Path(file.uris[0]).open("rb") as stream:
+        with path.open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
     except OSError as problem:

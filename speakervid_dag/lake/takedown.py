@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import written_aside
+from speakervid_dag.files import place_of, written_aside
 from speakervid_dag.lake import maintenance, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
@@ -161,7 +161,7 @@ def _predicate(table: Table, video_id: str) -> str:
 
 def _naming(video_id: str, file: SourceFile | None) -> str:
     """Findings in whose key or observation the video, or a place or name of it, stands."""
-    words = {video_id, *(file.uris if file else ()), *([file.name] if file else ())}
+    words = {video_id, *(map(place_of, file.uris) if file else ()), *([file.name] if file else ())}
     quoted = sorted(w.replace("'", "''") for w in words)
     return " OR ".join(f"strpos({c}, '{w}') > 0" for c in ("key", "observed") for w in quoted)
 

@@ -64,8 +64,8 @@ def probe(path: Path, budget: MediaBudget) -> MediaInfo:
     (`require_video`).
 
     Raises:
-        PermanentFailure: missing_file, not_a_regular_file, unreadable_file, empty_file, playlist_refused,
-            unrecognised_container, damaged_container, no_streams, bad_dimensions, unsupported_codec,
+        PermanentFailure: missing_file, symbolic_link, not_a_regular_file, unreadable_file, empty_file,
+            playlist_refused, unrecognised_container, damaged_container, no_streams, bad_dimensions, unsupported_codec,
             no_decodable_picture, over_budget, decoder_crashed, decoder_timeout, decoder_out_of_memory.
     """
     request = {**base_request(path, sniff(path), budget), "task": "probe"}

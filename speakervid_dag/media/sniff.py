@@ -27,11 +27,13 @@ def sniff(path: Path) -> str:
     """The libav demuxer for `path`, judged by content alone.
 
     Raises:
-        PermanentFailure: missing_file, not_a_regular_file, unreadable_file, empty_file, playlist_refused,
-            unrecognised_container.
+        PermanentFailure: missing_file, symbolic_link, not_a_regular_file, unreadable_file, empty_file,
+            playlist_refused, unrecognised_container.
     """
     try:
-        status = path.stat()
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):  # it may be turned to another file between one look and the next
+            raise PermanentFailure("symbolic_link", "links are not followed: name the file or folder it points to")
         if not stat.S_ISREG(status.st_mode):
             raise PermanentFailure("not_a_regular_file", "only regular local files are read")
         with path.open("rb") as file:
