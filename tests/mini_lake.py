@@ -196,13 +196,19 @@ def _clips(v: str, shot: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
         "threshold": 0.5,
         "keep": ">=",
         "unit": "1",
+        "measure": "luminance",
+        "not_evaluated": "hold",
     }
     member = {"duration_s": 4.0, "tier": "sft"}
     return {
         "clips": clips,
         "dropped_spans": dropped,
         "clip_scores": [{"clip_id": c["clip_id"], **measured} for c in clips],
-        "clip_gates": [{"clip_id": c["clip_id"], "gate": g, **gate} for c in clips for g in ("luminance", "snr")],
+        "clip_gates": [
+            {"clip_id": c["clip_id"], "gate": g, "position": i, **gate}
+            for c in clips
+            for i, g in enumerate(("luminance", "snr"), 1)
+        ],
         "tiers": [{"clip_id": c["clip_id"], "tier": "sft"} for c in clips],
         "branch_single": [{"clip_id": c, "person_id": p, **member} for c, p in ((first, one), (answer, other))],
         "branch_dialogue": [

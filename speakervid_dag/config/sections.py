@@ -4,15 +4,15 @@ Belongs here: field names, types and descriptions. Does not belong here: values 
 so that a threshold has one place) and code that uses them.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
     """Base of all sections: immutable, and a key that is not known is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ShotSettings(Section):
@@ -226,13 +226,18 @@ class BranchSettings(Section):
 class Gate(Section):
     """One rule: a measurement against a threshold."""
 
-    measure: str = Field(description="a numeric column of clip_scores, or duration_s; any other is not evaluated")
-    keep: Literal[">", ">=", "<", "<=", "=="] = Field(description="a clip passes when `value keep threshold` holds")
-    threshold: float | None = Field(default=None, description="in `unit`; null for a percentile gate")
+    measure: str = Field(
+        description="a measure of speakervid_dag.lake.measures; one that no stage makes is never evaluated"
+    )
+    keep: Literal[">", ">=", "<", "<=", "==", "between"] = Field(
+        description="a clip passes when `value keep threshold` holds; between: threshold <= value <= upper_threshold"
+    )
+    threshold: float | None = Field(default=None, description="in `unit`; left out in a percentile gate")
+    upper_threshold: float | None = Field(default=None, description="in `unit`; only with `keep: between`")
     percentile: float | None = Field(
         default=None, description="0-100: the threshold is this percentile of the measure over the lake", ge=0, le=100
     )
-    unit: str = Field(description="unit of value and threshold; '1' for a ratio or an index")
+    unit: str = Field(description="unit of value and threshold: that of the measure; '1' for a ratio or an index")
     applies_to: Literal["all", "talking", "listening"] = Field(
         default="all", description="role of the clips that are asked: a listener's speech is not missing"
     )
@@ -245,4 +250,30 @@ class Gate(Section):
     not_evaluated: Literal["fail", "pass", "hold"] = Field(
         description="what a missing value means: fail or pass the gate, or hold the clip out of sft only"
     )
-    source: str = Field(description="where rule and threshold come from")
+    stands_for: str | None = Field(
+        default=None, description="a paper's measure that cannot be had here, which this one stands for"
+    )
+    source: str = Field(description="where rule and threshold come from", min_length=1)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.threshold is None) == (self.percentile is None):
+            raise ValueError("give either threshold or percentile")
+        if (self.keep == "between") != (self.upper_threshold is not None):
+            raise ValueError(
+                "keep 'between' takes threshold and upper_threshold, any other keep has no upper_threshold"
+            )
+        if self.upper_threshold is not None and (self.threshold is None or self.upper_threshold < self.threshold):
+            raise ValueError("between takes a threshold that is not above upper_threshold")
+        return self
+
+    @property
+    def rule(self) -> str:
+        """The rule as a person writes it, without its unit: `>= 0.1`, `in [0.85, 0.999]`, `>= 5th percentile`."""
+        if self.keep == "between":
+            return f"in [{self.threshold:g}, {self.upper_threshold:g}]"
+        return (
+            f"{self.keep} {self.threshold:g}"
+            if self.percentile is None
+            else f"{self.keep} percentile {self.percentile:g}"
+        )

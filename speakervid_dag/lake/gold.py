@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -16,8 +16,9 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.delta import check_schema
+from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session, measures, query_file, sql_names, sql_text
+from speakervid_dag.lake.session import Session, query_file, sql_names, sql_text
 
 QUERIES = {
     "clip_gates": "gates/clip_gates",
@@ -31,11 +32,13 @@ QUERIES = {
 _GATE_COLUMNS = pl.Schema(
     {
         "gate": pl.String,
+        "position": pl.Int64,
         "measure": pl.String,
         "is_measured": pl.Boolean,
         "applies_to": pl.String,
         "keep": pl.String,
         "threshold": pl.Float64,
+        "upper_threshold": pl.Float64,
         "unit": pl.String,
         "level": pl.String,
         "mode": pl.String,
@@ -55,18 +58,19 @@ def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) 
         KeyError: not a gold table.
     """
     query, wanted = QUERIES[table], TABLES[table]
-    gates = {name: gate for name, gate in profile.gates.items() if gate.mode != "off"}
-    con.register("profile_gates", _gate_rows(con, gates, with_thresholds=table == "clip_gates"))
     params = {
         "batches": list(batches),
         "profile": profile.name,
-        "measures": sorted({g.measure for g in gates.values()}),
+        "measures": sorted({g.measure for g in profile.gates.values()}),
         **profile.branches.model_dump(),
     }
+    if table == "clip_gates":
+        con.register("profile_gates", _gate_rows(con, profile.gates))
     try:
         frame = query_file(con, query, **params)
     finally:
-        con.unregister("profile_gates")
+        if table == "clip_gates":
+            con.unregister("profile_gates")
     frame = frame.select(wanted.schema.names()).cast(wanted.schema)
     check_schema(wanted, frame)
     if table == "tiers":
@@ -92,16 +96,18 @@ def digest(query: str) -> str:
     return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
-def _gate_rows(con: Session, gates: dict[str, Gate], *, with_thresholds: bool) -> pl.DataFrame:
-    known = set(measures())
+def _gate_rows(con: Session, gates: Mapping[str, Gate]) -> pl.DataFrame:
+    """The gates that are not off, as SQL reads them; `position` counts all of the profile, in its order."""
     rows = [
         {
             "gate": name,
-            "is_measured": gate.measure in known,
-            "threshold": _threshold(con, gate) if with_thresholds else gate.threshold,
-            **gate.model_dump(include={"measure", "applies_to", "keep", "unit", "level", "mode", "not_evaluated"}),
+            "position": position,
+            "is_measured": gate.measure in MEASURES and MEASURES[gate.measure].is_made,
+            "threshold": _threshold(con, gate),
+            **gate.model_dump(include=set(_GATE_COLUMNS) - {"gate", "position", "is_measured", "threshold"}),
         }
-        for name, gate in sorted(gates.items())
+        for position, (name, gate) in enumerate(gates.items(), 1)
+        if gate.mode != "off"
     ]
     return pl.DataFrame(rows, schema=_GATE_COLUMNS, orient="row")
 
@@ -113,7 +119,8 @@ def _threshold(con: Session, gate: Gate) -> float | None:
     """
     if gate.percentile is None:
         return gate.threshold
-    found = query_file(con, "gates/percentile", share=gate.percentile / 100, measure=gate.measure).row(0, named=True)
+    asked = {"share": gate.percentile / 100, "measure": gate.measure, "applies_to": gate.applies_to}
+    found = query_file(con, "gates/percentile", **asked).row(0, named=True)
     smaller = min(gate.percentile, 100 - gate.percentile)
     needed = math.ceil(100 / smaller) if smaller else 1
     return float(found["threshold"]) if found["clip_count"] >= needed else None

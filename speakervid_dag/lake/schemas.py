@@ -25,12 +25,13 @@ WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT
 
 @dataclass(frozen=True)
 class Column:
-    """One column: polars dtype, whether null may stand in it, and what it means (with unit)."""
+    """One column: polars dtype, what it means (with unit), whether null may stand in it."""
 
     name: str
     dtype: DataType
     doc: str
     nullable: bool = False
+    unit: str | None = None  # of a measure that gates can ask; '1' for a ratio or an index
 
 
 @dataclass(frozen=True)
@@ -312,7 +313,7 @@ CLIPS = Table(
         _c("speaker_id", STRING, "the person's voice; null when never bound", null=True),
         _c("role", STRING, "talking | listening"),
         *SPAN,
-        _c("duration_s", FLOAT, "end_s - start_s, s"),
+        Column("duration_s", FLOAT, "end_s - start_s, s", unit="s"),
         *BOX,
         _c("turn_ids", STRINGS, "talking: the person's own turns inside; listening: the others' turns inside"),
         _c("sync_margin", FLOAT, "smallest binding margin of the turns", null=True),
@@ -335,8 +336,9 @@ DROPPED_SPANS = Table(
 )
 
 
-def _score(name: str, doc: str) -> tuple[Column, Column]:
-    return (_c(name, FLOAT, doc, null=True), _c(f"{name}_status", STRING, f"ok, or why {name} was not evaluated"))
+def _score(name: str, doc: str, unit: str = "1") -> tuple[Column, Column]:
+    """A measure that gates can ask, in `unit`, and why it has no value."""
+    return Column(name, FLOAT, doc, True, unit), _c(f"{name}_status", STRING, f"ok, or why {name} was not evaluated")
 
 
 CLIP_SCORES = Table(
@@ -348,32 +350,32 @@ CLIP_SCORES = Table(
         BATCH,
         VIDEO,
         _c("clip_id", STRING, "clip"),
-        *_score("luminance", "BT.709 mean luma, 0-255"),
-        *_score("dark_run_frames", "longest run of frames with mean luma < 10, frames at 25 fps"),
-        *_score("bright_run_frames", "longest run of frames with mean luma > 210, frames at 25 fps"),
-        *_score("clarity", "bit_rate / sqrt(H·W) of the source file, bit/s/px"),
+        *_score("luminance", "BT.709 mean luma, 0-255", "luma 0-255"),
+        *_score("dark_run_frames", "longest run of frames with mean luma < 10, frames at 25 fps", "frames"),
+        *_score("bright_run_frames", "longest run of frames with mean luma > 210, frames at 25 fps", "frames"),
+        *_score("clarity", "bit_rate / sqrt(H·W) of the source file, bit/s/px", "bit/s/px"),
         *_score("face_blur", "face sharpness normalised to about 0-1.2, higher = sharper (index)"),
-        *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px"),
-        *_score("face_motion", "mean displacement of the face box centre per second, face heights/s"),
+        *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px", "luma 0-255"),
+        *_score("face_motion", "mean displacement of the face box centre per second, face heights/s", "1/s"),
         *_score("freeze_share", "share of frames that repeat the one before, 0-1"),
-        *_score("head_yaw_deg", "mean |yaw|, deg"),
-        *_score("head_pitch_deg", "mean |pitch|, deg"),
-        *_score("head_roll_deg", "mean |roll|, deg"),
+        *_score("head_yaw_deg", "mean |yaw|, deg", "deg"),
+        *_score("head_pitch_deg", "mean |pitch|, deg", "deg"),
+        *_score("head_roll_deg", "mean |roll|, deg", "deg"),
         *_score("face_share", "mean face area / frame area, 0-1"),
-        *_score("face_height_px", "median face height, px"),
+        *_score("face_height_px", "median face height, px", "px"),
         *_score("face_count_consistency", "share of frames with exactly one face (ratio)"),
         *_score("asr_confidence", "duration-weighted avg_logprob of the clip's own words"),
         *_score("no_speech_prob", "duration-weighted no-speech probability, 0-1"),
         *_score("compression_ratio", "largest compression ratio of the segments (ratio)"),
-        *_score("words_per_s", "recognised words per second of the clip, 1/s"),
+        *_score("words_per_s", "recognised words per second of the clip, 1/s", "1/s"),
         *_score("speech_share", "share of the clip in which its own person speaks, 0-1"),
-        *_score("dnsmos_sig", "DNSMOS P.835 speech quality, MOS 1-5"),
-        *_score("dnsmos_bak", "DNSMOS P.835 background quality, MOS 1-5"),
-        *_score("dnsmos_ovrl", "DNSMOS P.835 overall quality, MOS 1-5"),
-        *_score("dnsmos_p808", "DNSMOS P.808 overall quality, MOS 1-5"),
-        *_score("snr_db", "speech power over noise-floor power, dB"),
+        *_score("dnsmos_sig", "DNSMOS P.835 speech quality, MOS 1-5", "MOS"),
+        *_score("dnsmos_bak", "DNSMOS P.835 background quality, MOS 1-5", "MOS"),
+        *_score("dnsmos_ovrl", "DNSMOS P.835 overall quality, MOS 1-5", "MOS"),
+        *_score("dnsmos_p808", "DNSMOS P.808 overall quality, MOS 1-5", "MOS"),
+        *_score("snr_db", "speech power over noise-floor power, dB", "dB"),
         *_score("clipping_share", "share of samples at full scale, 0-1"),
-        *_score("sync_conf", "mean Sync-C of the clip's track with its own turns"),
+        *_score("sync_conf", "mean Sync-C of the clip's track with its own turns", "Sync-C"),
     ),
 )
 
@@ -388,12 +390,16 @@ CLIP_GATES = Table(
         _c("clip_id", STRING, "clip"),
         PROFILE,
         _c("gate", STRING, "gate of the profile"),
+        _c("position", INT, "1-based order of the gate in the profile"),
+        _c("measure", STRING, "what the gate asks"),
         _c("level", STRING, "pretrain | sft"),
         _c("mode", STRING, "enforce | score_only"),
+        _c("not_evaluated", STRING, "what a missing value means: fail | pass | hold"),
         _c("verdict", STRING, "pass | fail | not_evaluated"),
         _c("value", FLOAT, "measured value, in `unit`", null=True),
-        _c("keep", STRING, "comparison that passes: > >= < <= =="),
-        _c("threshold", FLOAT, "in `unit`", null=True),
+        _c("keep", STRING, "comparison that passes: > >= < <= == between"),
+        _c("threshold", FLOAT, "in `unit`; of `between` the lower end, inclusive", null=True),
+        _c("upper_threshold", FLOAT, "of `between` the upper end, inclusive, in `unit`", null=True),
         _c("unit", STRING, "unit of value and threshold"),
         _c("reason", STRING, "why it failed or was not evaluated", null=True),
     ),

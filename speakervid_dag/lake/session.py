@@ -16,7 +16,8 @@ import psutil
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import CLIP_SCORES, TABLES, Table
+from speakervid_dag.lake.measures import scores
+from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import Snapshot
 
 Session = duckdb.DuckDBPyConnection
@@ -184,21 +185,10 @@ def _clip_measures() -> str:
     """What gates can ask, one row a clip and measure: batch, video_id, clip_id, measure, value, status."""
     parts = [
         f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM clip_scores"
-        for m in _scores()
+        for m in scores()
     ]
     parts.append("SELECT batch, video_id, clip_id, 'duration_s', duration_s, 'ok' FROM clips")
     return " UNION ALL ".join(parts)
-
-
-def measures() -> list[str]:
-    """What a gate can ask: the measurements of clip_scores, and duration_s."""
-    return [*_scores(), "duration_s"]
-
-
-def _scores() -> list[str]:
-    """The measurements of clip_scores: its columns that have a `_status` beside them."""
-    names = CLIP_SCORES.schema.names()
-    return [n for n in names if f"{n}_status" in names]
 
 
 def sql_type(dtype: pl.DataType) -> str:

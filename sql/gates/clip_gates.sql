@@ -28,14 +28,15 @@ judged AS (
             WHEN '<' THEN m.value < a.threshold
             WHEN '<=' THEN m.value <= a.threshold
             WHEN '==' THEN m.value = a.threshold
+            WHEN 'between' THEN m.value BETWEEN a.threshold AND a.upper_threshold
         END AS is_kept
     FROM asked AS a
     LEFT JOIN measured AS m ON m.clip_id = a.clip_id AND m.measure = a.measure
 )
 SELECT
-    batch, video_id, clip_id, $profile AS profile, gate, level, mode,
+    batch, video_id, clip_id, $profile AS profile, gate, position, measure, level, mode, not_evaluated,
     CASE WHEN gap IS NOT NULL THEN 'not_evaluated' WHEN is_kept THEN 'pass' ELSE 'fail' END AS verdict,
-    value, keep, threshold, unit,
+    value, keep, threshold, upper_threshold, unit,
     CASE
         WHEN gap IS NOT NULL THEN gap
         WHEN is_kept THEN NULL
@@ -44,4 +45,4 @@ SELECT
         ELSE 'above_threshold'
     END AS reason
 FROM judged
-ORDER BY batch, clip_id, gate
+ORDER BY batch, clip_id, position

@@ -2,16 +2,15 @@
 -- A gate counts when it is enforced and failed, or is not evaluated and the profile does not let that pass. Then:
 --   fail (also not_evaluated: fail) at level pretrain → rejected; at level sft → at most pretrain;
 --   not_evaluated: hold, at either level → at most pretrain.
--- Every such gate is a reason: its name, or `name:why` when it was not evaluated.
+-- Every such gate is a reason, in the profile's order: its name, or `name:why` when it was not evaluated.
 WITH judged AS (
     SELECT
-        c.batch, c.video_id, c.clip_id, c.gate, c.level,
-        c.mode = 'enforce' AND (c.verdict = 'fail' OR (c.verdict = 'not_evaluated' AND g.not_evaluated <> 'pass')) AS counts,
-        c.verdict = 'fail' OR g.not_evaluated = 'fail' AS is_hard,
-        CASE WHEN c.verdict = 'fail' THEN c.gate ELSE c.gate || ':' || coalesce(c.reason, 'not_evaluated') END AS reason
-    FROM clip_gates AS c
-    JOIN profile_gates AS g ON g.gate = c.gate
-    WHERE list_contains($batches, c.batch) AND c.profile = $profile
+        batch, video_id, clip_id, position, level,
+        mode = 'enforce' AND (verdict = 'fail' OR (verdict = 'not_evaluated' AND not_evaluated <> 'pass')) AS counts,
+        verdict = 'fail' OR not_evaluated = 'fail' AS is_hard,
+        CASE WHEN verdict = 'fail' THEN gate ELSE gate || ':' || coalesce(reason, 'not_evaluated') END AS reason
+    FROM clip_gates
+    WHERE list_contains($batches, batch) AND profile = $profile
 )
 SELECT
     batch, video_id, clip_id, $profile AS profile,
@@ -20,7 +19,7 @@ SELECT
         WHEN bool_or(counts) THEN 'pretrain'
         ELSE 'sft'
     END AS tier,
-    coalesce(list(reason ORDER BY gate) FILTER (WHERE counts), []) AS reasons
+    coalesce(list(reason ORDER BY position) FILTER (WHERE counts), []) AS reasons
 FROM judged
 GROUP BY batch, video_id, clip_id
 ORDER BY batch, clip_id

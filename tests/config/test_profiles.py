@@ -6,7 +6,7 @@ import pytest
 
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.session import measures
+from speakervid_dag.lake.measures import MEASURES, made_measures, scores
 
 
 @pytest.fixture(params=["laptop", "speakervid-5m", "talkvid"])
@@ -29,7 +29,7 @@ def test_every_role_has_a_gate(named: Profile) -> None:
 
 
 def test_laptop_asks_only_what_is_measured_here() -> None:
-    assert {g.measure for g in load_profile("laptop").gates.values()} <= set(measures())
+    assert {g.measure for g in load_profile("laptop").gates.values()} <= set(made_measures())
 
 
 def test_speakervid_5m_is_the_paper() -> None:
@@ -60,6 +60,53 @@ def test_talkvid_does_not_inherit_the_other_papers_filters() -> None:
     assert not {"dark_run", "asr_confidence", "face_blur"} & set(load_profile("talkvid").gates)
 
 
+def test_talkvid_is_the_paper() -> None:
+    """REFERENCE: the funnel's order, then average and least score of each head measure."""
+    gates = load_profile("talkvid").gates
+    assert [(name, g.measure, g.rule) for name, g in gates.items()] == [
+        ("duration", "duration_s", ">= 5"),
+        ("speech", "speech_share", "> 0"),
+        ("video_quality", "dover_technical", ">= 7"),
+        ("motion", "cotracker_ratio", "in [0.85, 0.999]"),
+        ("head_movement", "head_movement", ">= 80"),
+        ("head_movement_min", "head_movement_min", ">= 60"),
+        ("head_rotation", "head_rotation", ">= 70"),
+        ("head_rotation_min", "head_rotation_min", ">= 60"),
+        ("head_orientation", "head_orientation", ">= 70"),
+        ("head_orientation_min", "head_orientation_min", ">= 30"),
+        ("head_resolution", "head_resolution", ">= 50"),
+        ("head_resolution_min", "head_resolution_min", ">= 40"),
+        ("head_completeness", "head_completeness", "== 100"),
+        ("face_consistency", "face_consistency", ">= 80"),
+    ]
+    assert {(g.level, g.mode, g.not_evaluated) for g in gates.values()} == {("sft", "enforce", "hold")}
+
+
+def test_what_no_stage_makes_is_there_and_held() -> None:
+    """A gate whose measure is missing neither passes nor rejects anything."""
+    for name in ("speakervid-5m", "talkvid"):
+        unmade = [g for g in load_profile(name).gates.values() if not MEASURES[g.measure].is_made]
+        assert {g.not_evaluated for g in unmade} <= {"hold"}
+
+
+def test_laptop_names_what_its_own_measures_stand_for() -> None:
+    gates = load_profile("laptop").gates.values()
+    assert all(g.stands_for in MEASURES for g in gates if "substitute" in g.source)
+    assert any(g.stands_for for g in gates)
+
+
+UNIT_OF_SUFFIX = {"_s": "s", "_ms": "ms", "_px": "px", "_deg": "deg", "_db": "dB", "_frames": "frames", "_per_s": "1/s"}
+
+
+def test_every_measure_has_the_unit_its_name_says() -> None:
+    for name, measure in MEASURES.items():
+        said = [
+            unit for suffix, unit in sorted(UNIT_OF_SUFFIX.items(), key=lambda u: len(u[0])) if name.endswith(suffix)
+        ]
+        assert not said or measure.unit == said[-1], name
+    assert {"sync_conf", "clarity", "face_blur"} <= set(scores())
+
+
 def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text("inherits: laptop\nname: mine\ngates:\n  face_blur: {threshold: 0.2}\n  clarity: null\n")
@@ -74,12 +121,35 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}", r"gates\.face_blur\.threshhold: Extra"),
-        ("inherits: laptop\nname: m\ngates: {g: {measure: motion}}", r"gates\.g\.keep: Field required"),
+        (
+            "inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}",
+            r"mine\.yaml:3: gates\.face_blur\.threshhold: unknown key; did you mean 'threshold'",
+        ),
+        ("inherits: laptop\nname: m\ngates: {g: {measure: motion}}", r"mine\.yaml:3: gates\.g\.keep: is missing"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
         ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
         ("- a\n- b", "must be a mapping"),
-        ("a: [", "is not YAML"),
+        ("a: [", "mine.yaml:1: this is not YAML"),
+        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
+        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
+        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
+        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
+        ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: stands there twice"),
+        (
+            "inherits: laptop\ngates: {face_blurr: null}",
+            r"removes a gate that is not inherited; did you mean 'face_blur'",
+        ),
+        (
+            "inherits: laptop\ngates: {face_size: {unit: ms}}",
+            r"gates\.face_size\.unit: 'ms' is not .* face_height_px.*'px'",
+        ),
+        ("inherits: laptop\ngates: {face_size: {measure: face_hight_px}}", "no measure 'face_hight_px'; did you mean"),
+        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", "either threshold or percentile"),
+        ("inherits: laptop\ngates: {face_size: {keep: between}}", "threshold and upper_threshold"),
+        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: must be 'enforce'.* not 'on'"),
+        ("inherits: laptop\ngates: {Face: {mode: off}}", r"gates\.Face"),
+        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: must|name: String should match"),
+        ("inherits: [laptop]", "mine.yaml:1: inherits: must be one"),
     ],
 )
 def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message: str) -> None:
@@ -94,3 +164,50 @@ def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:
     own.write_text(f"inherits: {own}\nname: m\n")
     with pytest.raises(UserError, match="inherits from itself"):
         load_profile(str(own))
+
+
+def test_off_is_a_word(tmp_path: Path) -> None:
+    """YAML 1.1 reads a bare `off` as false."""
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: laptop\ngates:\n  face_blur: {mode: off}\n")
+    assert load_profile(str(own)).gates["face_blur"].mode == "off"
+
+
+def test_a_file_without_a_name_is_named_after_itself(tmp_path: Path) -> None:
+    """It must not take the place of its parent's rows in a lake."""
+    own = tmp_path / "stricter.yaml"
+    own.write_text("inherits: laptop\n")
+    assert load_profile(str(own)).name == "stricter"
+
+
+def test_a_path_in_inherits_starts_at_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "house.yaml").write_text("inherits: laptop\nclips: {max_s: 9.0}\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "mine.yaml").write_text("inherits: ../house.yaml\n")
+    monkeypatch.chdir(tmp_path / "deep")
+    assert (
+        load_profile(str(tmp_path / "deep" / "mine.yaml")).clips.max_s == load_profile("mine.yaml").clips.max_s == 9.0
+    )
+
+
+def test_a_value_may_be_null_where_the_parent_has_one(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "inherits: speakervid-5m\nbranches: {listening_max_sync_conf: null}\n"
+        "gates: {face_blur: {threshold: null, percentile: 5}}\n"
+    )
+    mine = load_profile(str(own))
+    assert mine.branches.listening_max_sync_conf is None
+    assert mine.gates["face_blur"].rule == ">= percentile 5"
+
+
+def test_the_order_of_gates_is_part_of_what_they_are(tmp_path: Path) -> None:
+    """It decides which gate takes a clip in the funnel."""
+    gate = "{measure: motion, keep: '>', threshold: 1, unit: luma 0-255, level: sft, not_evaluated: hold, source: test}"
+    made = []
+    for names in ("ab", "ba"):
+        own = tmp_path / "mine.yaml"
+        own.write_text(f"inherits: laptop\ngates:\n  {names[0]}: {gate}\n  {names[1]}: {gate}\n")
+        made.append(load_profile(str(own)))
+    assert made[0].digest("gates") != made[1].digest("gates")
+    assert made[0].digest("clips") == made[1].digest("clips")

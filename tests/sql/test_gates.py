@@ -7,6 +7,8 @@ from conftest import gate, profile
 
 from speakervid_dag.failures import OperationError
 
+BAND = {"keep": "between", "threshold": 0.85, "upper_threshold": 0.999}
+
 
 def scored(values: dict[str, Any], role: str = "talking", **clips: Any) -> dict[str, Any]:
     """One clip `c1` with these values of clip_scores."""
@@ -30,6 +32,24 @@ def test_a_value_is_compared(run: Any, keep: str, value: float, passes: bool) ->
     side = "at_threshold" if value == 2.0 else "below_threshold" if value < 2.0 else "above_threshold"
     assert verdict(made) == ("pass" if passes else "fail", value, 2.0, None if passes else side)
     assert made["tiers"]["tier"].item() == ("sft" if passes else "rejected")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(0.84, "below_threshold"), (0.85, None), (0.9, None), (0.999, None), (1.0, "above_threshold")]
+)
+def test_a_band_has_two_ends(run: Any, value: float, reason: str | None) -> None:
+    made = run(scored({"speech_share": value}), profile({"g": gate("speech_share", **BAND)}))
+    row = made["clip_gates"].row(0, named=True)
+    assert (row["verdict"], row["reason"]) == ("fail" if reason else "pass", reason)
+    assert (row["keep"], row["threshold"], row["upper_threshold"]) == ("between", 0.85, 0.999)
+
+
+def test_a_gate_says_what_it_asks_and_what_missing_means(run: Any) -> None:
+    gates = {"z": gate("luminance"), "a": gate("motion", not_evaluated="fail", mode="score_only")}
+    made = run(scored({"luminance": 2.0}), profile(gates))["clip_gates"]
+    assert made.select("gate", "position", "measure", "not_evaluated").rows() == [
+        ("z", 1, "luminance", "hold"), ("a", 2, "motion", "fail"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("policy", "level", "tier"), [
@@ -67,7 +87,10 @@ def test_all_reasons_are_kept_and_the_worst_decides(run: Any) -> None:
     }
     values = {"luminance": 5.0, "face_blur": 0.3, "snr_db": None, "snr_db_status": "no_audio", "motion": 3.0}
     made = run(scored(values), profile(gates))
-    assert made["tiers"].select("tier", "reasons").row(0) == ("rejected", ["blur", "snr:no_audio", "z_dark"])
+    assert made["tiers"].select("tier", "reasons").row(0) == (
+        "rejected",
+        ["z_dark", "blur", "snr:no_audio"],
+    )  # the profile's order
     assert dict(made["clip_gates"].select("gate", "verdict").iter_rows()) == {
         "blur": "fail", "fine": "pass", "snr": "not_evaluated", "told": "fail", "z_dark": "fail",
     }  # fmt: skip
@@ -107,6 +130,25 @@ def test_a_percentile_is_taken_over_the_whole_lake(run: Any) -> None:
     assert made["clip_gates"]["threshold"].unique().to_list() == [5.0]  # of 0 … 100, not of the even ones only
     assert sorted(made["tiers"].filter(tier="rejected")["clip_id"]) == ["c000", "c002", "c004"]
     assert made["tiers"].height == 51
+
+
+def test_a_percentile_is_of_the_clips_that_are_asked(run: Any) -> None:
+    rows = many(100)
+    silent = [{"clip_id": f"l{i:03d}", "role": "listening", "batch": "b0"} for i in range(100)]
+    rows["clips"] += silent
+    rows["clip_scores"] += [{**row, "clarity": 1e6} for row in silent]
+    gates = {"clarity": gate("clarity", threshold=None, percentile=50, applies_to="talking"), "any": gate("motion")}
+    made = run(rows, profile(gates), batches=("b0",))["clip_gates"].filter(gate="clarity")
+    assert made["threshold"].unique().to_list() == [49.5]
+
+
+def test_a_percentile_does_not_depend_on_the_order_of_batches(run: Any) -> None:
+    gates = {"clarity": gate("clarity", threshold=None, percentile=7)}
+    one, other = many(53), many(53)
+    for rows in other.values():
+        rows.reverse()
+    thresholds = [run(rows, profile(gates), batches=("b1",))["clip_gates"]["threshold"] for rows in (one, other)]
+    assert thresholds[0].to_list() == thresholds[1].to_list()
 
 
 def test_a_percentile_of_too_few_clips_is_not_evaluated(run: Any) -> None:
