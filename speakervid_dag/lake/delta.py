@@ -116,7 +116,9 @@ class DeltaLake:
             scan = scan.filter(pl.col("batch").is_in(list(batches)))
         if where is not None:
             scan = scan.filter(where)
-        return scan.select(table.schema.names()).cast(table.schema).collect()
+        known = set(scan.collect_schema().names())
+        lacking = [pl.lit(None, dtype=t).alias(n) for n, t in table.schema.items() if n not in known]
+        return scan.with_columns(lacking).select(table.schema.names()).cast(table.schema).collect()
 
     def replace(
         self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]
@@ -146,7 +148,7 @@ class DeltaLake:
         )
         predicate = " OR ".join(f"({part.predicate})" for part, _ in pairs)
         for attempt in range(CONFLICT_ATTEMPTS):
-            handle = self.open(table)
+            handle = self._up_to_date(table)
             try:
                 write_deltalake(
                     handle,  # type: ignore[arg-type]
@@ -169,6 +171,25 @@ class DeltaLake:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
         return Commit(landed, frame.height)
 
+    def _up_to_date(self, table: Table) -> Any:
+        """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
+        with null in them: all files of a version agree, and its marks stay.
+
+        Raises:
+            OperationError: the store refused.
+        """
+        from deltalake import write_deltalake
+        from deltalake.exceptions import DeltaError
+
+        handle: Any = self.open(table)
+        if set(table.schema) <= {field.name for field in handle.schema().fields}:
+            return handle
+        try:
+            write_deltalake(handle, self.read(table).to_arrow(), mode="overwrite", schema_mode="overwrite")
+        except (DeltaError, OSError) as problem:
+            raise OperationError(f"adding the new columns of {table.name} failed: {problem}") from problem
+        return self.open(table)
+
     def append(self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str]) -> Commit:
         """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
 
@@ -184,7 +205,7 @@ class DeltaLake:
         properties = CommitProperties(
             custom_metadata={**metadata, "write_token": token}, max_commit_retries=MAX_COMMIT_RETRIES
         )
-        handle = self.open(table)
+        handle = self._up_to_date(table)
         try:
             write_deltalake(handle, frame.to_arrow(), mode="append", commit_properties=properties)  # type: ignore[arg-type]
         except (DeltaError, OSError) as problem:

@@ -156,14 +156,16 @@ def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str
 def _select(table: Table, files: list[str]) -> str:
     """The SELECT that gives exactly the table's columns and types, also when there is no file."""
     columns = [(_name(c.name), sql_type(c.dtype)) for c in table.columns]
+    none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
     if not files:
-        return "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
+        return none
     listed = ", ".join(_quoted(str(Path(f).absolute()) if "://" not in f else f) for f in files)
     # the values of partition columns stand only in the folders' names, and '0012' must stay text
     hive = ", ".join(f"{_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
     options = f", hive_partitioning = true, hive_types = {{{hive}}}" if hive else ", hive_partitioning = false"
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
-    return f"SELECT {picked} FROM read_parquet([{listed}]{options})"
+    # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
+    return f"SELECT {picked} FROM (FROM read_parquet([{listed}]{options}) UNION ALL BY NAME {none})"
 
 
 def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> None:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import OperationError
+from speakervid_dag.lake import session
 from speakervid_dag.lake.delta import DeltaLake, SchemaMismatch, Slice, fingerprint_of
-from speakervid_dag.lake.schemas import FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
+from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
+from speakervid_dag.lake.snapshots import Snapshot
 
 
 def shots(batch: str, *ids: str, start_s: float = 0.0) -> pl.DataFrame:
@@ -226,3 +230,28 @@ def test_two_processes_on_one_batch_leave_one_whole_write(lake: DeltaLake) -> No
     writer, round_ = (int(n) for n in kept[0].split("-")[1:3])
     assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == writer * 100 + round_, "rows and mark are of two writes"
     assert len({v for mine in versions for v in mine}) == 2 * ROUNDS
+
+
+def test_a_table_of_an_older_package_gets_its_new_columns(lake: DeltaLake) -> None:
+    """Old versions read as null there, the next write adds the columns once, and other slices stay promoted."""
+    table = CLIP_GATES
+    older = replace(table, columns=tuple(c for c in table.columns if c.name not in ("position", "measure")))
+    names = {"video_id": "v", "profile": "p", "gate": "g"}
+    for batch in ("b1", "b2"):
+        made = frame(older, [{**names, "batch": batch, "clip_id": f"c-{batch}"}])
+        lake.replace(older, made, [(Slice({"batch": batch, "profile": "p"}), 7)], {"run_id": "r"})
+    before = lake.version(table)
+    assert before is not None
+    assert lake.read(table)["position"].to_list() == [None, None]
+
+    fresh = frame(table, [{**names, "batch": "b2", "clip_id": "c", "position": 3, "measure": "m"}])
+    lake.replace(table, fresh, [(Slice({"batch": "b2", "profile": "p"}), 8)], {"run_id": "r"})
+    assert lake.fingerprint(table, Slice({"batch": "b1", "profile": "p"})) == 7
+    query = "SELECT batch, clip_id, position, measure FROM clip_gates ORDER BY batch"
+    old = Snapshot(1, datetime.now(UTC), "r", "p", {"clip_gates": before})
+    shown = []
+    for snapshot in (None, old):
+        with session.open_session(lake, snapshot, read_only_user_sql=True) as con:
+            shown.append(session.run_sql(con, query).rows())
+    assert shown[0] == [("b1", "c-b1", None, None), ("b2", "c", 3, "m")]
+    assert shown[1] == [("b1", "c-b1", None, None), ("b2", "c-b2", None, None)]
