@@ -7,11 +7,16 @@ classes (speakervid_dag.models) and what is done with their answers (speakervid_
 from functools import cache
 from pathlib import Path
 
+from speakervid_dag.config.sections import ActiveSpeakerSettings
+from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
+from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.mesh import FaceMesh
 from speakervid_dag.models.speech_quality import SpeechQualityModel
+from speakervid_dag.models.syncnet import SyncNet
 from speakervid_dag.models.voice import VoiceEncoder
 
 
@@ -43,3 +48,30 @@ def recognizer(weights: str, threads: int) -> Recognizer:
 @cache
 def speech_quality(threads: int) -> SpeechQualityModel:
     return SpeechQualityModel(threads=threads)
+
+
+def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
+    """What answers whether a face talks. Raises WeightsMissing."""
+    return _light_asd() if choice.talking == "light_asd" else LipMotion()
+
+
+def synchrony_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
+    """What answers whether voice and lips belong together. Raises WeightsMissing."""
+    return _syncnet() if choice.synchrony == "syncnet" else LipRidge()
+
+
+def active_speaker_weights(choice: ActiveSpeakerSettings) -> list[str]:
+    """Names of the weights that these two rest on."""
+    return [
+        w for w, on in (("light-asd", choice.talking == "light_asd"), ("syncnet", choice.synchrony == "syncnet")) if on
+    ]
+
+
+@cache
+def _light_asd() -> LightASD:
+    return LightASD()
+
+
+@cache
+def _syncnet() -> SyncNet:
+    return SyncNet()

@@ -4,12 +4,25 @@ Belongs here: wiring of the label stages. Does not belong here: how labels are d
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
 
+from speakervid_dag.assets import backends
+from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import binding_evidence, co_visibility, intervals, person_clusters, sync, sync_regression
+from speakervid_dag.curation import (
+    active_speaker,
+    binding_evidence,
+    co_visibility,
+    face_crops,
+    intervals,
+    lip_backends,
+    person_clusters,
+    sync,
+    sync_regression,
+)
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
@@ -25,25 +38,38 @@ from speakervid_dag.lake.schemas import (
     SYNC_SCORES,
     VIDEOS,
 )
+from speakervid_dag.models import light_asd, mfcc, syncnet
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
 @table_asset(
     SYNC_SCORES,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
-    sections=["sync"],
-    modules=[sync, sync_regression],
+    sections=["sync", "active_speaker"],
+    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker),
+    modules=[active_speaker, face_crops, lip_backends, light_asd, mfcc, sync, sync_regression, syncnet],
     kinds=frozenset({"numpy"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Lip-sync evidence of every track and turn that overlap: Sync-C-like confidence, distance, offset."""
+    """Active-speaker evidence of every track and turn that overlap: talking score, Sync-C, Sync-D, offset."""
+    choice = stage.profile.active_speaker
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         if video["speech_turns"].is_empty() or video["face_tracks"].is_empty():
             return {"sync_scores": []}
         samples = sound_of(stage, video)
-        with video.model():
-            scores = sync.score_video(video["speech_turns"], video["face_tracks"], samples, RATE_HZ, stage.profile.sync)
+        with video.model():  # loads them, the first time
+            talking, synchrony = backends.talking_backend(choice), backends.synchrony_backend(choice)
+            scores = sync.score_video(
+                video["speech_turns"],
+                video["face_tracks"],
+                samples,
+                RATE_HZ,
+                stage.profile.sync,
+                talking,
+                synchrony,
+                partial(crops_of, stage),
+            )
         return {"sync_scores": scores}
 
     return stage.each_video([SYNC_SCORES], work)

@@ -4,12 +4,15 @@ Belongs here: wiring of the picture pass. Does not belong here: tracking (speake
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
 
 from speakervid_dag.assets import backends
+from speakervid_dag.assets.crops import keep_crops
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
+    face_crops,
     face_geometry,
     face_pass,
     frame_measures,
@@ -33,7 +36,18 @@ BUDGET = MediaBudget()
     reads=[VIDEOS, SHOTS],
     sections=["tracking", "identity"],
     weights=lambda _: ["centerface", "face_mesh", "dlib_face"],
-    modules=[face_geometry, face_pass, frame_measures, person_clusters, portraits, following, faces, identity, mesh],
+    modules=[
+        face_crops,
+        face_geometry,
+        face_pass,
+        frame_measures,
+        person_clusters,
+        portraits,
+        following,
+        faces,
+        identity,
+        mesh,
+    ],
     kinds=frozenset({"insightface"}),
     pool="faces",
 )
@@ -49,7 +63,9 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 pack, tracking.detector_long_side_px, tracking.min_detection_score, threads
             )
             mesher, embedder = backends.face_mesh(threads), backends.face_embedder(pack, threads)
-        pass_ = face_pass.FacePass(video.video_id, shots, tracking, identity_settings, detector, mesher, embedder)
+        pass_ = face_pass.FacePass(
+            video.video_id, shots, tracking, identity_settings, detector, mesher, embedder, partial(keep_crops, stage)
+        )
         with video.media():
             info = probing.probe(video.path, BUDGET)
         with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:

@@ -148,14 +148,15 @@ def models_list() -> None:
 @click.argument("names", nargs=-1)
 @click.option("--demo", "with_demo", is_flag=True, help="Also the voices and portraits of the demo.")
 @click.option("--accept-hash", is_flag=True, help="Accept weights whose hash is not pinned (their hash is printed).")
-def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool) -> None:
+@click.option("--from", "folder", type=click.Path(path_type=Path, file_okay=False), help="Take the files from here.")
+def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool, folder: Path | None) -> None:
     """Fetch weights (the defaults when no NAMES are given); hashes are checked, what is there is kept."""
     from speakervid_dag.console import say
     from speakervid_dag.models import fetch, registry
 
     chosen = list(names) or registry.names_of("default")
     chosen += registry.names_of("demo") if with_demo else []
-    fetch.pull(chosen, report=say, accept_hash=accept_hash)
+    fetch.pull(chosen, report=say, accept_hash=accept_hash, from_folder=folder)
 
 
 @models.command("verify")

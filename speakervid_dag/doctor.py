@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import psutil
 
-from speakervid_dag.config.profiles import load_profile, profile_names
+from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.console import out, print_frame
 from speakervid_dag.failures import WeightsMissing
@@ -45,11 +45,30 @@ SERVING = (
     Serving("face boxes", "CenterFace through InsightFace", "centerface", "InsightFace pack: SPEAKERVID_FACE_PACK"),
     Serving("face mesh", "MediaPipe 468 points", "face_mesh"),
     Serving("face identity", "dlib ResNet 128-d", "dlib_face", "InsightFace pack: SPEAKERVID_FACE_PACK"),
-    Serving("lip sync", "landmark-audio regression (a heuristic, not SyncNet)", None),
     Serving("speech quality", "DNSMOS P.835 and P.808", "dnsmos"),
     Serving("video quality", "NOT ACTIVE: no backend yet (DOVER)", None),
     Serving("captions, motion", "NOT ACTIVE: no backend yet (Qwen2.5-VL, CoTracker)", None),
-    Serving("SyncNet, Light-ASD", "NOT ACTIVE: weights are registered, no backend yet", None),
+)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """One backend of active-speaker detection: which question it answers, by which name the profile calls it."""
+
+    question: str
+    name: str
+    what: str
+    weights: str | None = None
+    pull: str = ""
+
+
+ANSWERING = (
+    Answering("talking", "lip_motion", "share of the time in which the mouth moves"),
+    Answering("talking", "light_asd", "Light-ASD on face pictures", "light-asd", "speakervid models pull light-asd"),
+    Answering("synchrony", "lip_ridge", "landmark-audio regression (a heuristic, not SyncNet)"),
+    Answering(
+        "synchrony", "syncnet", "SyncNet v2", "syncnet", "speakervid models pull syncnet --accept-hash [--from FOLDER]"
+    ),
 )
 
 
@@ -57,6 +76,7 @@ def report(settings: Settings) -> int:
     """Prints everything. Exit status 0 when every default stage can run, else 1."""
     _print_machine(settings)
     missing = _print_stages(settings)
+    print_frame(pl.DataFrame(answering_rows(load_profile(settings.profile))), title="Who is talking")
     if missing:
         out.print(
             f"\nMissing weights: {', '.join(missing)}. Get them with:\n  speakervid models pull {' '.join(missing)}"
@@ -96,6 +116,22 @@ def _print_stages(settings: Settings) -> list[str]:
         )
     print_frame(pl.DataFrame(rows), title="Stages")
     return missing
+
+
+def answering_rows(profile: Profile) -> list[dict[str, str]]:
+    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way."""
+    chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
+    rows = []
+    for item in ANSWERING:
+        lacks = item.weights is not None and not _is_there(item.weights)
+        if chosen[item.question] == item.name:
+            state = f"MISSING weights: {item.pull}" if lacks else "active"
+        else:
+            crops = " and tracking.face_crops: true" if item.weights else ""
+            todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
+            state = f"not active: {todo}"
+        rows.append({"question": item.question, "backend": item.name, "what": item.what, "state": state})
+    return rows
 
 
 def _gpu() -> str:

@@ -8,11 +8,12 @@ import hashlib
 import json
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from speakervid_dag.config.profile_check import problems
 from speakervid_dag.config.profile_files import merged, profile_names, read_layers
 from speakervid_dag.config.sections import (
+    ActiveSpeakerSettings,
     BindingSettings,
     BranchSettings,
     ClipSettings,
@@ -46,12 +47,19 @@ class Profile(Section):
     transcripts: TranscriptSettings
     tracking: TrackingSettings
     identity: IdentitySettings
+    active_speaker: ActiveSpeakerSettings
     sync: SyncSettings
     binding: BindingSettings
     clips: ClipSettings
     scores: ScoreSettings
     branches: BranchSettings
     gates: dict[GateName, Gate] = Field(description="gate name → rule, in the order of the funnel")
+
+    @model_validator(mode="after")
+    def _crops_are_kept(self) -> "Profile":
+        if self.active_speaker.needs_face_crops and not self.tracking.face_crops:
+            raise ValueError("light_asd and syncnet look at faces: set tracking.face_crops to true")
+        return self
 
     def digest(self, *sections: str) -> str:
         """Hex SHA-256 over the named sections: equal digests mean equal parameters."""

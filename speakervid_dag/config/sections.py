@@ -92,6 +92,9 @@ class TrackingSettings(Section):
     max_unseen_s: float = Field(description="a track ends when neither mesh nor detector see it for so long, s")
     min_detections: int = Field(description="a track counts from this number of detections on", ge=1)
     min_track_s: float = Field(description="a track counts from this length on, s", ge=0)
+    face_crops: bool = Field(
+        description="keep pictures of every face (about 0.2 MB a second) for backends that look at them"
+    )
 
 
 class IdentitySettings(Section):
@@ -117,6 +120,19 @@ class IdentitySettings(Section):
         description="a track without portrait continues one that ended so recently, s"
     )
     min_continuation_iou: float = Field(description="... and so near, IoU of last and first box")
+
+
+class ActiveSpeakerSettings(Section):
+    """What answers the two questions of active-speaker detection."""
+
+    talking: Literal["lip_motion", "light_asd"] = Field(description="is this face talking?")
+    synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
+        description="does this voice belong to these lips? lake_model: the one trained on this lake, where it is better"
+    )
+
+    @property
+    def needs_face_crops(self) -> bool:
+        return self.talking == "light_asd" or self.synchrony == "syncnet"
 
 
 class SyncSettings(Section):

@@ -180,7 +180,7 @@ def _turn_status(
         return "off_screen", "no_face_seen"
     measured = [p for p in pairs if p["talking_score"] is not None]
     if not measured:
-        return "not_evaluated", str(pairs[0]["reason"])
+        return "not_evaluated", str(pairs[0]["reason"] or "talking_not_measured")
     answer = answers[str(turn["speaker_id"])]
     taken = {a.person_id for name, a in answers.items() if name != turn["speaker_id"]}
     rivals = [p for p in measured if p["person_id"] != answer.person_id and _talks(p, settings.min_talking)]

@@ -5,7 +5,7 @@ following faces inside a shot (tracking), models. Holds one frame, a few crops p
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import IdentitySettings, TrackingSettings
 from speakervid_dag.curation import frame_measures
+from speakervid_dag.curation.face_crops import FaceCrops
 from speakervid_dag.curation.face_geometry import normalised
 from speakervid_dag.curation.frame_measures import Image
 from speakervid_dag.curation.person_clusters import TrackFace, cluster_tracks
@@ -61,6 +62,7 @@ class FacePass:
         shots: in order, touching.
         tracking, identity: thresholds.
         detector, mesher, embedder: models.faces.FaceDetector, models.mesh.FaceMesh, models.identity.FaceEmbedder.
+        keep_crops: gets each track's id and face pictures, if the profile collects them.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class FacePass:
         detector: Detector,
         mesher: Mesher,
         embedder: Embedder,
+        keep_crops: Callable[[str, FaceCrops], None] = lambda _, __: None,
     ) -> None:
         self._video_id, self._shots = video_id, list(shots)
+        self._keep_crops = keep_crops
         self._tracking, self._identity = tracking, identity
         self._clock = ModelClock(detector, mesher, embedder)
 
@@ -92,6 +96,8 @@ class FacePass:
             series.append(log.row())
             for number, track in enumerate(tracker.finish()):
                 row, face = self._describe(shot, number, track, log)
+                if track.crops is not None:
+                    self._keep_crops(row["track_id"], track.crops.done())
                 tracks.append(row)
                 faces.append(face)
         for row, person in zip(tracks, cluster_tracks(faces, self._identity), strict=True):

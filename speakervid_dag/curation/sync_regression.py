@@ -39,6 +39,10 @@ class LipSeries:
     speed: Array
     is_seen: Mask
 
+    def part(self, series: Array | Mask, first: int, last: int) -> Array:
+        """Rows of one of these series in the grid cells [first, last), as far as it goes."""
+        return np.asarray(series[max(0, first - self.first) : max(0, last - self.first)])
+
 
 def band_energies(audio: npt.NDArray[np.float32], rate_hz: int, settings: SyncSettings) -> Array:
     """Log energies of mel-spaced bands, float64 (T, bands); row i is the sound from i / grid_hz to (i + 1) / grid_hz

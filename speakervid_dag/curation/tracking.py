@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import IdentitySettings, TrackingSettings
 from speakervid_dag.curation import face_geometry as geometry
+from speakervid_dag.curation.face_crops import CropCollector
 from speakervid_dag.curation.face_geometry import Box, HeadPose, Points
 from speakervid_dag.curation.frame_measures import Image, face_sharpness
 from speakervid_dag.curation.portraits import Portrait, PortraitAlbum
@@ -78,6 +79,7 @@ class Track:
     detected_s: float
     confirmed_s: float
     album: PortraitAlbum
+    crops: CropCollector | None = None
     samples: list[Sample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
@@ -111,6 +113,9 @@ class ShotTracker:
             self._detect(time_s, image, meshes)
         lost = [t for t in self._live if self._is_lost(t, time_s)]
         self._end(lost)
+        for track in self._live:
+            if track.crops is not None:
+                track.crops.add(time_s, image, track.samples[-1].box)
         return sum(t.confirmed_s >= time_s - _EPSILON_S for t in self._live)
 
     def finish(self) -> list[Track]:
@@ -158,7 +163,8 @@ class ShotTracker:
 
     def _begin(self, time_s: float, image: Image, face: DetectedFace) -> None:
         mesh = self._mesher.landmarks(image, [face.box_px], [0.0])[0]
-        track = Track(face.box_px, 0.0, time_s, time_s, PortraitAlbum(self._identity), scores=[face.score])
+        crops = CropCollector() if self._settings.face_crops else None
+        track = Track(face.box_px, 0.0, time_s, time_s, PortraitAlbum(self._identity), crops, scores=[face.score])
         is_trusted = mesh.presence >= self._settings.min_mesh_score
         if is_trusted and geometry.iou(geometry.mesh_box(mesh.points_px), face.box_px) >= self._settings.min_iou:
             self._settle(track, time_s, mesh)

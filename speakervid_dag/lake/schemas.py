@@ -253,9 +253,10 @@ SYNC_SCORES = Table(
         _c("sync_conf", FLOAT, "Sync-C: median minus minimum distance over the lags", null=True),
         _c("sync_dist", FLOAT, "Sync-D: minimum distance over the lags", null=True),
         _c("offset_frames", FLOAT, "lag of the minimum in frames at 25 fps; positive = audio late", null=True),
-        _c("talking_score", FLOAT, "is this face talking at all: lip motion in speech, 0-1", null=True),
-        _c("lag_curve", SERIES, "correlation per lag, -15 … +15 frames", null=True),
-        _c("backend", STRING, "which measure gave it"),
+        _c("talking_score", FLOAT, "is this face talking at all: share of the common time, 0-1", null=True),
+        _c("lag_curve", SERIES, "agreement of lips and sound per lag, -15 … +15 frames (by backend)", null=True),
+        _c("backend", STRING, "what answered whether voice and lips belong together"),
+        _c("talking_backend", STRING, "what answered whether the face talks"),
         *_status("ok", "not_evaluated"),
     ),
 )

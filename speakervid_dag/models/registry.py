@@ -14,7 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from speakervid_dag.failures import UserError, WeightsMissing
+from speakervid_dag.failures import OperationError, UserError, WeightsMissing
 
 WEIGHTS_ENV = "SPEAKERVID_WEIGHTS"
 _ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash the user accepted at `pull --accept-hash`
@@ -106,6 +106,15 @@ def weight_path(name: str, filename: str | None = None) -> Path:
     if not all((folder / each).is_file() for each in wanted):
         raise WeightsMissing(name)
     return folder if len(wanted) > 1 else folder / wanted[0]
+
+
+def verified_path(name: str, filename: str | None = None) -> Path:
+    """`weight_path` of files that are what the registry says. Raises WeightsMissing, OperationError on another hash."""
+    path = weight_path(name, filename)
+    found = verify(name)
+    if found.status == "wrong_hash":
+        raise OperationError(f"weights '{name}' are refused: {found.detail}")
+    return path
 
 
 def weight_hash(name: str) -> str:

@@ -127,6 +127,7 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ),
         ("inherits: laptop\nname: m\ngates: {g: {measure: motion}}", r"mine\.yaml:3: gates\.g\.keep: is missing"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
+        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
         ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
         ("- a\n- b", "must be a mapping"),
         ("a: [", "mine.yaml:1: this is not YAML"),
@@ -157,6 +158,13 @@ def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message
     own.write_text(body)
     with pytest.raises(UserError, match=message):
         load_profile(str(own))
+
+
+def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: laptop\nname: m\nactive_speaker: {synchrony: syncnet}\ntracking: {face_crops: true}")
+    assert load_profile(str(own)).active_speaker.needs_face_crops
+    assert not load_profile("laptop").active_speaker.needs_face_crops
 
 
 def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:

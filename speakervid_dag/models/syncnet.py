@@ -1,0 +1,170 @@
+"""SyncNet v2 (Chung and Zisserman, "Out of time", 2016) written anew in torch: does this voice belong to these lips?
+
+Belongs here: the network under the names and shapes of the VGG group's `syncnet_v2.model`, the distances at every lag,
+the backend over a scene. Does not belong here: Sync-C, Sync-D and offset of a distance curve (curation/sync.py), face
+crops (curation/face_crops.py).
+
+Two streams of convolutions give 1024 numbers for 0.2 s of face (5 frames of 224×224 BGR, 0-255) and of sound (20 frames
+of 13 MFCC); their Euclidean distance, averaged over a turn, is least at the lag where sound and lips meet. The weights
+cannot be fetched by this project's own tests: architecture, loader and formulas are tested with random weights.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.curation.active_speaker import Curve, Key, Measured, Pair, Scene
+from speakervid_dag.curation.face_crops import FaceCrops
+from speakervid_dag.failures import OperationError
+from speakervid_dag.models.mfcc import mfcc
+
+if TYPE_CHECKING:
+    import torch
+
+FPS, FRAMES, CEPSTRA = 25, 5, 20  # a window: 5 pictures, 20 frames of sound
+DIMENSIONS = 1024
+WEIGHTS = "syncnet"
+_BATCH, _CHUNK = 16, 256  # windows in one call, and windows whose pictures are held at once
+_COUNTER = "num_batches_tracked"  # of batch norms; files from before torch 0.4.1 lack it
+
+Floats = NDArray[np.float32]
+
+
+def network() -> "torch.nn.ModuleDict":
+    """The four parts, with random weights, under the names of the published file."""
+    from torch import nn
+
+    def step(convolution: Any, norm: Any) -> list[Any]:
+        return [convolution, norm(convolution.out_channels), nn.ReLU()]
+
+    def heard(a: int, b: int, kernel: Any = 3, padding: int = 1) -> list[Any]:
+        return step(nn.Conv2d(a, b, kernel, padding=padding), nn.BatchNorm2d)
+
+    def seen(a: int, b: int, kernel: Any = (1, 3, 3), stride: int = 1, padding: int = 1) -> list[Any]:
+        made = nn.Conv3d(a, b, kernel, (1, stride, stride), (0, padding, padding))
+        return step(made, nn.BatchNorm3d)
+
+    def pool(padding: int = 0) -> Any:
+        return nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, padding, padding))
+
+    def head() -> Any:
+        return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, DIMENSIONS))
+
+    sound = [*heard(1, 64), nn.MaxPool2d(1, 1), *heard(64, 192), nn.MaxPool2d(3, (1, 2)), *heard(192, 384)]
+    sound += [*heard(384, 256), *heard(256, 256), nn.MaxPool2d(3, 2), *heard(256, 512, (5, 4), 0)]
+    lips = [*seen(3, 96, (5, 7, 7), 2, 0), pool(), *seen(96, 256, (1, 5, 5), 2), pool(1), *seen(256, 256)]
+    lips += [*seen(256, 256), *seen(256, 256), pool(), *seen(256, 512, (1, 6, 6), 1, 0)]
+    parts = {"netcnnaud": nn.Sequential(*sound), "netfcaud": head(), "netcnnlip": nn.Sequential(*lips)}
+    return nn.ModuleDict({**parts, "netfclip": head()}).eval()
+
+
+def load(weights: Path) -> "torch.nn.ModuleDict":
+    """The network with the weights of a file. Raises OperationError when it holds another network."""
+    import torch
+
+    net = network()
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    try:
+        missing, foreign = net.load_state_dict(state, strict=False)
+    except RuntimeError as problem:
+        raise OperationError(f"{weights.name} is no SyncNet v2: {problem}") from problem
+    wrong = [name for name in missing if not name.endswith(_COUNTER)] + list(foreign)
+    if wrong:
+        raise OperationError(f"{weights.name} is no SyncNet v2: {', '.join(sorted(wrong)[:4])} …")
+    return net
+
+
+def lag_distances(seen: Floats, heard: Floats, is_seen: NDArray[np.bool_], max_lag: int) -> NDArray[np.float64]:
+    """Mean Euclidean distance at lags -max_lag … +max_lag, float64 (2 * max_lag + 1,).
+
+    Args:
+        seen: (n, d) of the pictures.
+        heard: (n + 2 * max_lag, d) of the sound; row i + max_lag belongs to the moment of picture i.
+        is_seen: (n,), pictures that count; at least one.
+    """
+    good = np.flatnonzero(is_seen)
+    lags = range(2 * max_lag + 1)
+    return np.array([np.linalg.norm(seen[good] - heard[good + lag], axis=1).mean() for lag in lags], np.float64)
+
+
+class SyncNet:
+    """Synchrony, from face pictures and sound.
+
+    Args:
+        weights: the published file, or None for the registry's (WeightsMissing when it is not on disk, OperationError
+            when it is not the file that was accepted).
+        device: torch device; None = cuda when present, else cpu.
+    """
+
+    name = "syncnet_v2"
+    question: Literal["synchrony"] = "synchrony"
+
+    def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
+        import torch
+
+        if weights is None:
+            from speakervid_dag.models.registry import verified_path
+
+            weights = verified_path(WEIGHTS)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._net = load(weights).to(self.device)
+
+    def embed_faces(self, pictures: NDArray[np.uint8]) -> Floats:
+        """Windows of five of the pictures (t, 224, 224, 3) BGR: (t - 4, 1024) float32; row i begins at picture i."""
+        series = pictures.transpose(3, 0, 1, 2)
+        return self._embed("lip", [series[:, i : i + FRAMES] for i in range(len(pictures) - FRAMES + 1)])
+
+    def embed_sound(self, cepstra: Floats, count: int) -> Floats:
+        """Windows of 20 frames of MFCC (t, 13), one each 40 ms: (count, 1024) float32."""
+        return self._embed("aud", [cepstra.T[None, :, 4 * i : 4 * i + CEPSTRA] for i in range(count)])
+
+    def _embed(self, stream: str, pieces: list[NDArray[Any]]) -> Floats:
+        import torch
+
+        out = np.zeros((len(pieces), DIMENSIONS), np.float32)
+        with torch.inference_mode():
+            for at in range(0, len(pieces), _BATCH):
+                batch = torch.from_numpy(np.stack(pieces[at : at + _BATCH]).astype(np.float32)).to(self.device)
+                features = self._net[f"netcnn{stream}"](batch).flatten(1)
+                out[at : at + _BATCH] = self._net[f"netfc{stream}"](features).cpu().numpy()
+        return out
+
+    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+        """A curve of 1 - distance / distance_scale for each pair, from the pair's own windows alone."""
+        kept = {name: scene.crops(name) for name in scene.tracks()}
+        return {p.key: self._answer(scene, p, kept[p.track_id]) for p in scene.pairs}
+
+    def _answer(self, scene: Scene, pair: Pair, crops: FaceCrops | None) -> Measured:
+        settings = scene.settings
+        if problem := scene.problem(pair):
+            return Measured(reason=problem)
+        if crops is None:
+            return Measured(reason="no_face_pictures")
+        count = int((pair.end_s - pair.start_s) * FPS)
+        seen, is_seen = self._faces(crops, pair.start_s, count)
+        if not is_seen.any():
+            return Measured(reason="too_short")
+        lags = settings.max_lag_frames
+        heard = self._sound(scene, pair.start_s - lags / FPS, len(seen) + 2 * lags)
+        agreement = 1 - lag_distances(seen, heard, is_seen, lags) / settings.distance_scale
+        return Measured(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
+
+    def _faces(self, crops: FaceCrops, start_s: float, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """Embeddings of the windows in `count` pictures from `start_s` on, and which have all their pictures."""
+        parts, seen = [np.zeros((0, DIMENSIONS), np.float32)], [np.zeros(0, bool)]
+        for at in range(0, count - FRAMES + 1, _CHUNK):
+            index = np.arange(at, min(at + _CHUNK + FRAMES - 1, count))
+            pictures, near = crops.at(start_s + index / FPS, 2 / FPS)
+            parts.append(self.embed_faces(pictures))
+            seen.append(np.array([near[i : i + FRAMES].all() for i in range(len(near) - FRAMES + 1)], bool))
+        return np.concatenate(parts), np.concatenate(seen)
+
+    def _sound(self, scene: Scene, start_s: float, count: int) -> Floats:
+        """Embeddings of `count` windows of sound from `start_s` on; there is silence before and after the file."""
+        first, length = round(start_s * scene.rate_hz), round((count + FRAMES) / FPS * scene.rate_hz)
+        before = max(0, -first)
+        sound = np.pad(scene.audio[max(0, first) : max(0, first + length)], (before, 0))
+        return self.embed_sound(mfcc(np.pad(sound, (0, max(0, length - len(sound))))), count)
