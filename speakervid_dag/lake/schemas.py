@@ -116,6 +116,8 @@ VIDEOS = Table(
         _c("bit_rate_bps", FLOAT, "of the whole file, bit/s", null=True),
         _c("audio_sample_rate_hz", INT, "Hz", null=True),
         _c("audio_channels", INT, "number of channels", null=True),
+        _c("year", INT, "of the date that the container gives", null=True),
+        _c("genre", STRING, "what the container calls its genre", null=True),
         *_status("ok", "degraded", "rejected"),
     ),
 )

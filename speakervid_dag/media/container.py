@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media.tags import year_and_genre
 from speakervid_dag.media.times import RisingOrigin, is_variable
 
 MAX_PIXEL_ASPECT = 4  # beyond this a sample aspect ratio is taken for damage and ignored
@@ -145,6 +146,7 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
     known = [start for index, start in starts.items() if start is not None and index in scan] or [Fraction(0)]
     origin = min(known)
     read_s = max(float(packets.end - origin) for packets in scan.values()) if scan else 0.0
+    year, genre = year_and_genre(container.metadata)
     claimed_s = container.duration / 1e6 if container.duration and container.duration > 0 else 0.0
     facts = {
         **look,
@@ -164,6 +166,8 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
         "audio_channels": getattr(sound.codec_context, "channels", None) if sound else None,
         "video_index": None if picture is None else picture.index,
         "audio_index": None if sound is None else sound.index,
+        "year": year,
+        "genre": genre,
     }
     if picture is not None:
         facts |= _pace(picture, scan[picture.index], origin, claimed_s if claimed_s - read_s > TRUNCATED_BY_S else 0.0)

@@ -28,6 +28,8 @@ class MediaInfo:
         is_mirrored: the stored picture is mirrored left to right before it is turned.
         has_video: a moving picture; a cover or a single still is none.
         bit_rate_bps: of the whole file.
+        year: of the date that the container gives (its content's, else the file's). None when it gives none.
+        genre: the container's own word. None when it has none.
         origin_s: the container's start on its own clock.
         video_end_s: when the picture ends by the file's own claim.
         video_index, audio_index: stream numbers.
@@ -53,6 +55,8 @@ class MediaInfo:
     audio_start_s: float | None = None
     audio_sample_rate_hz: int | None = None
     audio_channels: int | None = None
+    year: int | None = None
+    genre: str | None = None
     video_index: int | None = None
     audio_index: int | None = None
 

@@ -100,9 +100,10 @@ def variable_times(count: int = 60) -> list[float]:
     return [0.0, *np.cumsum(steps).tolist()]
 
 
-def remuxed(source: Path, path: Path, container: str) -> Path:
-    """The same packets in another container."""
+def remuxed(source: Path, path: Path, container: str, **tags: str) -> Path:
+    """The same packets in another container, with these tags."""
     with av.open(str(source)) as reader, av.open(str(path), "w", format=container) as writer:
+        writer.metadata.update(tags)
         streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
         for packet in reader.demux():
             if packet.dts is not None:

@@ -11,6 +11,7 @@ from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
+from speakervid_dag.media.tags import year_and_genre
 
 BUDGET = MediaBudget()
 
@@ -42,6 +43,39 @@ def test_other_containers_hold_the_same(tmp_path: Path, container: str) -> None:
     assert info.video_start_s is not None
     assert info.audio_start_s is not None
     assert min(info.video_start_s, info.audio_start_s) == 0.0
+
+
+@pytest.mark.parametrize("container", ["mov", "matroska"])
+def test_a_container_tells_its_year_and_genre(tmp_path: Path, container: str) -> None:
+    plain = generate.plain(tmp_path / "a.mp4")
+    told = probe(generate.remuxed(plain, tmp_path / "b", container, date="20190704", genre="Talk  show"), BUDGET)
+    assert (told.year, told.genre) == (2019, "Talk show")
+    made = probe(generate.remuxed(plain, tmp_path / "c", container, creation_time="2021-03-04T05:06:07Z"), BUDGET)
+    assert (made.year, made.genre) == (2021, None)
+    silent = probe(generate.remuxed(plain, tmp_path / "d", container), BUDGET)
+    assert (silent.year, silent.genre) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "year"),
+    [
+        ({"DATE": "2023"}, 2023),
+        ({"date": "19991231"}, 1999),
+        ({"date": "2020-01-02", "creation_time": "2024-01-01T00:00:00Z"}, 2020),
+        ({"date": "", "creation_time": "2024-01-01T00:00:00.000000Z"}, 2024),
+        ({"creation_time": "1904-01-01T00:00:00Z"}, None),
+        ({"creation_time": "1970-01-01T00:00:00Z"}, None),
+        ({"date": "20230"}, None),
+        ({"date": "the year 2020"}, None),
+        ({"date": "3020"}, None),
+    ],
+)
+def test_a_year_is_one_or_unknown(tags: dict[str, str], year: int | None) -> None:
+    assert year_and_genre(tags)[0] == year
+
+
+def test_a_long_genre_is_cut() -> None:
+    assert year_and_genre({"GENRE": "x\n" * 500})[1] == ("x " * 40)[:80]
 
 
 def test_avi(tmp_path: Path) -> None:

@@ -39,7 +39,14 @@ def ask(tmp_path: Path) -> Ask:
         str(tmp_path / "lake"),
         {
             "videos": [
-                {"status": "ok", "duration_s": 60.0, "width_px": 1920, "height_px": 1080},
+                {
+                    "status": "ok",
+                    "duration_s": 60.0,
+                    "width_px": 1920,
+                    "height_px": 1080,
+                    "year": 2021,
+                    "genre": "News",
+                },
                 {"video_id": "v2", "status": "degraded", "duration_s": 30.0},
                 {"video_id": "v3", "status": "rejected", "reason": "truncated"},
                 {"video_id": "v4", "status": "ok", "duration_s": 10.0},
@@ -131,6 +138,8 @@ def test_the_small_figures(ask: Ask) -> None:
         ("unknown", 3),
     ]
     assert ask("SELECT DISTINCT resolution FROM resolutions").rows() == [("1080p",)]
+    assert ask("SELECT DISTINCT years, published_share FROM years").rows() == [("since 2020", 0.67)]
+    assert ask("SELECT DISTINCT topic, published_share FROM topics").rows() == [("News", 0.11)]
     bins = ask("SELECT duration_bin, sum(clips)::INT FROM durations GROUP BY 1 ORDER BY 1").rows()
     assert bins == [("03-05", 4), ("10-15", 1)]
     framings = ask("SELECT framing, sum(clips)::INT AS n FROM framings GROUP BY 1").rows()
@@ -139,6 +148,22 @@ def test_the_small_figures(ask: Ask) -> None:
     assert shares == {"sft": 0.04, "pretrain": 0.08, "rejected": 0.14}  # of 100 s of video
     cost = ask("FROM stage_costs").row(0, named=True)
     assert (cost["elapsed_s"], cost["not_evaluated"], cost["speed_ratio"]) == (3.0, 1, 30.0)
+
+
+def test_a_year_and_a_topic_that_no_file_tells_are_said_to_be_unknown(tmp_path: Path) -> None:
+    lake = write_lake(
+        str(tmp_path / "lake"),
+        {
+            "videos": [{"year": 2012}, {"video_id": "v2", "genre": "Comedy"}],
+            "clips": [clip("a", "pa", 0, 4, []), {**clip("b", "pa", 0, 4, []), "video_id": "v2"}],
+            "tiers": [{"clip_id": c, "tier": "sft"} for c in "ab"],
+        },
+    )
+    with session.open_session(lake, read_only_user_sql=True) as con:
+        years = session.run_sql(con, "SELECT years, clips, share, published_share FROM years").rows()
+        topics = session.run_sql(con, "SELECT topic, clips, published_share FROM topics").rows()
+    assert years == [("2010-2014", 1, 0.5, 0.08), ("unknown", 1, 0.5, None)]
+    assert topics == [("Comedy", 1, 0.12), ("unknown", 1, None)]
 
 
 def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
