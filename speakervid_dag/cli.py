@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from speakervid_dag import __version__
-from speakervid_dag.commands import care, refusals, versions
-from speakervid_dag.commands.options import format_option, lake_option, profile_option
+from speakervid_dag.commands import care, funnel, profiles, refusals, versions
+from speakervid_dag.commands.options import as_of_option, format_option, lake_option, profile_option
 from speakervid_dag.failures import SpeakervidError, UserError
 
 
@@ -105,7 +105,7 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
 @click.argument("query")
 @lake_option
 @format_option
-@click.option("--as-of", metavar="NUMBER|TIME", help="An earlier state: see `speakervid snapshots`.")
+@as_of_option
 def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
     """Ask the lake: read-only DuckDB over every table and statistic, by its bare name.
 
@@ -171,6 +171,8 @@ def models_verify(names: tuple[str, ...]) -> None:
 cli.add_command(refusals.quarantine)
 cli.add_command(versions.retier)
 cli.add_command(versions.list_snapshots)
+cli.add_command(profiles.profiles)
+cli.add_command(funnel.funnel)
 cli.add_command(care.maintain)
 cli.add_command(care.forget)
 

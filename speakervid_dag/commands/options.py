@@ -26,3 +26,8 @@ def format_option(command: Command) -> Command:
     """`--format`, given to the command as `form`."""
     kinds = click.Choice(["table", "json", "csv"])
     return click.option("--format", "form", type=kinds, default="table", show_default=True)(command)
+
+
+def as_of_option(command: Command) -> Command:
+    told = "An earlier published state: see `speakervid snapshots`."
+    return click.option("--as-of", metavar="NUMBER|TIME", help=told)(command)

@@ -1,0 +1,110 @@
+"""Profiles as rows for a person: which there are, what each gate asks and where it was said; docs/profiles.md.
+
+Belongs here: describing profiles. Does not belong here: checking (profile_check.py) and printing.
+
+`python -m speakervid_dag.config.profile_views docs/profiles.md` makes the generated part of that page anew.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from speakervid_dag.config.profile_files import Layer, read_layers
+from speakervid_dag.config.profiles import Profile, load_profile, profile_names
+from speakervid_dag.lake.measures import MEASURES
+
+MISSING_MEANS = {"fail": "fails", "pass": "passes", "hold": "holds out of sft"}
+
+
+def summaries(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """One row a profile (none named: those of the package): gates by mode, and measures that a stage makes here."""
+    return [_summary(load_profile(name)) for name in names or profile_names()]
+
+
+def gate_rows(name_or_path: str) -> list[dict[str, Any]]:
+    """One row a gate, in the profile's order. Raises UserError as `load_profile` does."""
+    layers, profile = read_layers(name_or_path), load_profile(name_or_path)
+    return [
+        {
+            "gate": name,
+            "measure": gate.measure,
+            "rule": gate.rule,
+            "unit": gate.unit,
+            "level": gate.level,
+            "mode": gate.mode,
+            "applies_to": gate.applies_to,
+            "missing": MISSING_MEANS[gate.not_evaluated],
+            "is_measured": MEASURES[gate.measure].is_made,
+            "stands_for": gate.stands_for,
+            "source": gate.source,
+            "from": _origin(layers, name),
+        }
+        for name, gate in profile.gates.items()
+    ]
+
+
+def removed_gates(name_or_path: str) -> dict[str, str]:
+    """Inherited gates that a younger layer took out → where."""
+    layers, gates = read_layers(name_or_path), load_profile(name_or_path).gates
+    return {
+        str(name): layer.place(("gates", str(name)))
+        for layer in layers
+        for name, gate in (layer.body.get("gates") or {}).items()
+        if gate is None and name not in gates
+    }
+
+
+def _summary(profile: Profile) -> dict[str, Any]:
+    modes = Counter(gate.mode for gate in profile.gates.values())
+    measures = {gate.measure for gate in profile.gates.values() if gate.mode != "off"}
+    made = sum(MEASURES[m].is_made for m in measures)
+    return {
+        "profile": profile.name,
+        "enforce": modes["enforce"],
+        "score_only": modes["score_only"],
+        "off": modes["off"],
+        "measured_here": f"{made} of {len(measures)}",
+        "what_for": profile.description.strip(),
+    }
+
+
+def _origin(layers: Sequence[Layer], gate: str) -> str:
+    """Where the gate was stated, and what younger files changed in it: `base:220; threshold by mine.yaml:4`."""
+    said: list[str] = []
+    for layer in layers:
+        body = (layer.body.get("gates") or {}).get(gate, ())
+        if body is None:
+            said = []
+        elif body and not said:
+            said = [layer.place(("gates", gate))]
+        elif body:
+            said.append(f"{', '.join(map(str, body))} by {layer.place(('gates', gate))}")
+    return "; ".join(said)
+
+
+def with_generated_part(page: str) -> str:
+    """The page with the part between `<!-- profiles -->` and `<!-- /profiles -->` made anew."""
+    before, start, rest = page.partition("<!-- profiles -->")
+    _, end, after = rest.partition("<!-- /profiles -->")
+    if not end:
+        raise ValueError("the page has no part marked <!-- profiles --> … <!-- /profiles -->")
+    return f"{before}{start}\n{''.join(_section(name) for name in profile_names())}{end}{after}"
+
+
+def _section(name: str) -> str:
+    columns = ["gate", "measure", "rule", "unit", "level", "mode", "clips", "no value", "source"]
+    lines = [f"\n### `{name}`\n", load_profile(name).description.strip() + "\n"]
+    lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for row in gate_rows(name):
+        measure = f"`{row['measure']}`" + ("" if row["is_measured"] else " (not measured here)")
+        instead = f" Stands for `{row['stands_for']}`." if row["stands_for"] else ""
+        cells = [f"`{row['gate']}`", measure, row["rule"], row["unit"], row["level"], row["mode"], row["applies_to"]]
+        lines.append("| " + " | ".join([*cells, row["missing"], row["source"] + instead]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(with_generated_part(target.read_text("utf-8")), "utf-8")
