@@ -17,7 +17,14 @@ from speakervid_dag.query import open_published
 SHOWN = [
     "section", "step", "count_in", "kept", "rejected", "not_evaluated", "hours_in", "hours_kept", "is_conserved",
 ]  # fmt: skip
-ROW_PX, BAR_PX, LABEL_PX, PANEL_PX, TOP_PX = 24, 190, 190, 580, 84
+ROW_PX, BAR_PX, LABEL_PX, PANEL_PX, TOP_PX = 24, 190, 190, 580, 44
+LEGEND = (
+    ("source", "files, shots, tracks, clips"),
+    ("pretrain", "gates that reject"),
+    ("sft", "gates that bar from sft"),
+    ("tiers", "tiers"),
+    ("paper", "published by the papers"),
+)
 COLOURS = {"source": "#7a8794", "pretrain": "#2f7ab8", "sft": "#2b9360", "tiers": "#333333", "paper": "#b07a2b"}
 
 
@@ -59,7 +66,7 @@ def picture(rows: pl.DataFrame, papers: pl.DataFrame, title: str) -> str:
     for (paper,), steps in papers.group_by("paper", maintain_order=True):
         panels.append((f"{paper}, as published", [_paper_bar(s) for s in steps.iter_rows(named=True)]))
     lines = max(len(own), sum(len(bars) + 3 for _, bars in panels[1:]))
-    width, height = 2 * PANEL_PX + 20, TOP_PX + ROW_PX * (lines + 1)
+    width, height = 2 * PANEL_PX + 20, TOP_PX + ROW_PX * (lines + 2)
     drawn = _panel(*panels[0], x=10, y=0)
     y = 0
     for heading, bars in panels[1:]:
@@ -71,6 +78,7 @@ def picture(rows: pl.DataFrame, papers: pl.DataFrame, title: str) -> str:
             'font-family="sans-serif" font-size="12">',
             f'<rect width="{width}" height="{height}" fill="white"/>',
             *drawn,
+            *_legend(height - ROW_PX),
             "</svg>",
             "",
         ]
@@ -91,17 +99,17 @@ def _bars(rows: pl.DataFrame) -> list[Bar]:
     for row in rows.iter_rows(named=True):
         label = row["step"].removeprefix("sft gate: ").removeprefix("gate: ")
         lost = (row["rejected"] or 0) + (row["not_evaluated"] or 0)
-        loss = f"  −{lost}" if lost else ""
+        loss = f" · −{lost}" if lost else ""
         gap = f" ({row['not_evaluated']} not evaluated)" if row["not_evaluated"] else ""
-        text = f"{_hours(row['hours_kept'])}  {row['hours_kept'] / whole:.1%}  {row['kept']}{loss}{gap}"
+        text = f"{_hours(row['hours_kept'])} · {row['hours_kept'] / whole:.1%} · {row['kept']:,}{loss}{gap}"
         out.append(Bar(label, text, row["hours_kept"] / whole, COLOURS[row["section"]]))
     return out
 
 
 def _paper_bar(step: dict[str, object]) -> Bar:
     share, hours, clips = float(str(step["share"])), float(str(step["hours"])), step["clips"]
-    told = f"  {clips:,} clips" if isinstance(clips, int) else ""
-    return Bar(str(step["step"]), f"{_hours(hours)}  {share:.1%}{told}", share, COLOURS["paper"])
+    told = f" · {clips:,} clips" if isinstance(clips, int) else ""
+    return Bar(str(step["step"]), f"{_hours(hours)} · {share:.1%}{told}", share, COLOURS["paper"])
 
 
 def _hours(hours: float) -> str:
@@ -114,11 +122,20 @@ def _panel(heading: str, bars: list[Bar], *, x: int, y: int) -> list[str]:
     out = [f'<text x="{x}" y="{top - 24}" font-size="15" font-weight="bold">{escape(heading)}</text>']
     for i, bar in enumerate(bars):
         middle, left = top + i * ROW_PX, x + LABEL_PX
-        length = max(1.0, BAR_PX * min(bar.share, 1.0))
+        length = BAR_PX * min(bar.share, 1.0)
         out += [
             f'<text x="{left - 8}" y="{middle + 12}" text-anchor="end">{escape(bar.label)}</text>',
             f'<rect x="{left}" y="{middle}" width="{BAR_PX}" height="{ROW_PX - 8}" fill="#eef0f2"/>',
             f'<rect x="{left}" y="{middle}" width="{length:.1f}" height="{ROW_PX - 8}" fill="{bar.colour}"/>',
             f'<text x="{left + BAR_PX + 8}" y="{middle + 12}">{escape(bar.text)}</text>',
         ]
+    return out
+
+
+def _legend(y: int) -> list[str]:
+    out = []
+    for i, (name, told) in enumerate(LEGEND):
+        x = 10 + i * 220
+        out.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[name]}"/>')
+        out.append(f'<text x="{x + 18}" y="{y + 11}">{escape(told)}</text>')
     return out

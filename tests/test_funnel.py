@@ -1,0 +1,70 @@
+"""`speakervid funnel` and its picture, over a small published lake."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+from rows import write_lake
+
+from speakervid_dag import funnel
+from speakervid_dag.cli import cli
+from speakervid_dag.config.settings import load_settings
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake import snapshots
+
+GATE = {"mode": "enforce", "verdict": "pass", "gate": "dark", "position": 1, "level": "pretrain", "profile": "laptop"}
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two batches of one video and two clips; in the second one clip is rejected."""
+    batches = [{"batch": b, "video_id": v} for b, v in (("b1", "v1"), ("b2", "v2"))]
+    clips = [{**b, "clip_id": f"{b['video_id']}-{i}", "duration_s": 4.0} for b in batches for i in range(2)]
+    gates = [{**c, **GATE} for c in clips]
+    gates[3] |= {"verdict": "fail"}
+    tiers = [{**c, "profile": "laptop", "tier": "sft"} for c in clips]
+    tiers[3] |= {"tier": "rejected", "reasons": ["dark"]}
+    root = tmp_path_factory.mktemp("lake")
+    made = write_lake(
+        str(root),
+        {
+            "videos": [{**b, "status": "ok", "duration_s": 60.0} for b in batches],
+            "clips": clips,
+            "clip_gates": gates,
+            "tiers": tiers,
+        },
+    )
+    snapshots.publish(made, "r", "laptop")
+    return root
+
+
+def test_batches_add_up_to_the_whole(lake: Path) -> None:
+    settings = load_settings(lake=lake)
+    whole = {r["step"]: r["kept"] for r in funnel.funnel_of(settings, "laptop").to_dicts()}
+    parts = [{r["step"]: r["kept"] for r in funnel.funnel_of(settings, "laptop", b).to_dicts()} for b in ("b1", "b2")]
+    assert whole == {step: parts[0][step] + parts[1][step] for step in parts[0]}
+    assert [part["gate: dark"] for part in parts] == [2, 1]
+
+
+def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "funnel.svg"
+    asked = ["funnel", "--lake", str(lake), "--format", "json", "--batch", "b2", "--picture", str(picture)]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    steps = {row["step"]: row for row in json.loads(done.stdout)}
+    assert (steps["gate: dark"]["count_in"], steps["gate: dark"]["rejected"]) == (2, 1)
+    drawn = ElementTree.parse(picture).getroot()
+    texts = [node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"This lake, laptop, batch b2", "TalkVid, as published", "dark"} <= set(texts)
+    assert "8,743 h · 13.6% · 5,218,000 clips" in texts
+    assert "1,244 h · 18.3%" in texts
+
+
+def test_what_is_not_there_is_told(lake: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no profile 'talkvid' .*there are: laptop.*retier --profile talkvid"):
+        funnel.funnel_of(load_settings(lake=lake), "talkvid")
+    with pytest.raises(UserError, match=r"no batch 'b9'"):
+        funnel.funnel_of(load_settings(lake=lake), "laptop", "b9")
+    done = CliRunner().invoke(cli, ["funnel", "--lake", str(lake), "--picture", str(tmp_path / "f.png")])
+    assert isinstance(done.exception, UserError)

@@ -1,0 +1,43 @@
+"""`speakervid profiles`: answers that teach, and every problem with its place."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from speakervid_dag.cli import cli
+
+
+def profiles(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["profiles", *arguments], catch_exceptions=False)
+
+
+def test_list_and_show_as_json() -> None:
+    listed = json.loads(profiles("list", "--format", "json").stdout)
+    assert [row["profile"] for row in listed] == ["laptop", "speakervid-5m", "talkvid"]
+    shown = {row["gate"]: row for row in json.loads(profiles("show", "talkvid", "--format", "json").stdout)}
+    motion = shown["motion"]
+    assert (motion["rule"], motion["unit"], motion["is_measured"]) == ("in [0.85, 0.999]", "1", False)
+    assert motion["missing"] == "holds out of sft"
+
+
+def test_check_tells_every_problem_and_its_place(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: laptop\nclips:\n  max: 9\ngates:\n  face_size:\n    unit: pixels\n    treshold: 3\n")
+    done = profiles("check", str(own))
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [
+        f"{own}:3: clips.max: unknown key; did you mean 'max_s'?",
+        f"{own}:6: gates.face_size.unit: 'pixels' is not the unit of face_height_px, which is 'px'",
+        f"{own}:7: gates.face_size.treshold: unknown key; did you mean 'threshold'?",
+    ]
+
+
+def test_check_says_what_a_right_profile_will_do(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: talkvid\nname: talkvid\n")
+    done = profiles("check", str(own))
+    told = " ".join(done.stderr.split())
+    assert done.exit_code == 0
+    assert "its rows take the place of the packaged profile's" in told
+    assert "never evaluated: cotracker_ratio, dover_technical" in told
