@@ -16,12 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.failures import FAULT, WeightsMissing
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.models.registry import weight_hash, weight_path
-
-FAULT = "internal_error"  # reason of a video that a fault of ours cost
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from speakervid_dag import __version__
+from speakervid_dag import __version__, isolation
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of, source_digest, weight_state
@@ -22,10 +22,9 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
-from speakervid_dag.stage import Stage
+from speakervid_dag.stage import COMPUTES, Compute, Stage
 
 OWNERS = ["team:speakervid"]
-Compute = Callable[[Stage], Mapping[str, pl.DataFrame]]
 
 
 def table_asset(
@@ -52,6 +51,7 @@ def table_asset(
         name = compute.__name__
         recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, source_digest(compute, modules), manifest)
         RECIPES[name] = recipe
+        COMPUTES[name] = compute
         factory = Factory()
         specs = [
             dg.AssetSpec(
@@ -77,7 +77,7 @@ def table_asset(
             pool=pool,
         )
         def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
-            yield from _run(context, factory, recipe, compute)
+            yield from _run(context, factory, recipe, _apart if factory.settings.isolate else compute)
 
         return asset
 
@@ -118,6 +118,12 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
+
+
+def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """The stage computed in the working process, where a crash costs one video."""
+    limits = isolation.default_limits(stage.settings.work_memory_mb)
+    return isolation.compute_apart(stage, COMPUTES[stage.name].__module__, limits)
 
 
 def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:

@@ -5,6 +5,8 @@ or anything that knows a stage. A `PermanentFailure` becomes a status row after 
 tried again; a `UserError` is a sentence for the person at the command line.
 """
 
+FAULT = "internal_error"  # reason of a video that a fault of ours cost: it counts as stale until it is mended
+
 
 class SpeakervidError(Exception):
     """Base of everything this project raises on purpose."""

@@ -93,7 +93,7 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
-    from speakervid_dag import execution
+    from speakervid_dag import execution, isolation
     from speakervid_dag.assets.freshness import stale_assets, stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
@@ -103,7 +103,10 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
         register_batches(instance, BatchBook(settings.lake_dir).names())
-        for batch in stale_batches(factory, batches):
+        stale_ones = stale_batches(factory, batches)
+        if stale_ones and settings.isolate:
+            isolation.start_early(isolation.default_limits(settings.work_memory_mb))
+        for batch in stale_ones:
             stale = stale_assets(factory, batch)  # anew: another process may have finished it meanwhile
             if not stale:
                 continue

@@ -21,13 +21,17 @@ import polars as pl
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import StageFailure
+from speakervid_dag.failures import FAULT, PermanentFailure, StageFailure, TransientFailure
 from speakervid_dag.files import path_of, write_bytes, written_aside
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.progress import watcher
 
+Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
+COMPUTES: dict[str, Compute] = {}  # what each stage computes, by its name; filled where stages are declared
 Rows = pl.DataFrame | list[dict[str, Any]]
 USABLE = ("ok", "degraded")
+ATTEMPTS = 3  # of a video whose failure may pass
+BACKOFF_S = 1.0
 T = TypeVar("T")
 
 
@@ -100,6 +104,8 @@ class Stage:
     upstream: pl.DataFrame = field(default_factory=STAGE_OUTCOMES.empty)
     log: Callable[[str], None] = lambda _: None
     outcomes: list[dict[str, Any]] = field(default_factory=list)
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not tried again
+    began: Callable[[str, float], None] = lambda *_: None  # hears each video's id and length in s as its turn comes
 
     def __getitem__(self, table: str) -> pl.DataFrame:
         return self.inputs[table]
@@ -124,7 +130,9 @@ class Stage:
         started = time.perf_counter()
         gathered: dict[str, list[pl.DataFrame]] = {t.name: [] for t in tables}
         for task in self._tasks(videos):
-            watcher().video_started(str(task.row["source_name"]), float(task.row["duration_s"] or 0.0))
+            media_s = float(task.row["duration_s"] or 0.0)
+            self.began(task.video_id, media_s)
+            watcher().video_started(str(task.row["source_name"]), media_s)
             frames, outcome = self._one(task, tables, work, tolerates)
             self.outcomes.append(outcome)
             for name, frame in frames.items():
@@ -171,13 +179,15 @@ class Stage:
             if blocked:
                 stage, why = next(iter(blocked.items()))
                 raise Skipped(f"upstream_{stage}", f"{stage} gave no result: {why}")
-            frames = self._shaped(task.video_id, tables, work(task))
+            if task.video_id in self.lost:
+                raise PermanentFailure(*self.lost[task.video_id])
+            frames = self._shaped(task.video_id, tables, self._tried(work, task))
         except Skipped as problem:
             status, reason, detail = "skipped", problem.reason, problem.detail or None
         except StageFailure as problem:
             status, reason, detail = "not_evaluated", problem.reason, problem.detail or None
         except Exception as problem:  # noqa: BLE001 - a fault of ours costs this video, is told, and makes the run exit 1
-            status, reason, detail = "not_evaluated", "internal_error", f"{type(problem).__name__}: {problem}"
+            status, reason, detail = "not_evaluated", FAULT, f"{type(problem).__name__}: {problem}"
             self.log(traceback.format_exc())
         outcome = {
             "batch": self.batch,
@@ -194,6 +204,16 @@ class Stage:
         if status == "ok":
             self._keep(task.video_id, frames, outcome)
         return frames, outcome
+
+    def _tried(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
+        """What `work` gives; a failure that may pass is tried again, after a wait that doubles."""
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return work(task)
+            except TransientFailure as problem:
+                self.log(f"{task.row['source_name']}: attempt {attempt} of {ATTEMPTS}: {problem}")
+                time.sleep(BACKOFF_S * 2 ** (attempt - 1))
+        return work(task)
 
     def _shaped(self, video_id: str, tables: Sequence[Table], given: Mapping[str, Rows]) -> dict[str, pl.DataFrame]:
         """Exactly the tables' columns; the ids are filled in."""
@@ -214,6 +234,11 @@ class Stage:
     @property
     def _checkpoints(self) -> Path:
         return self.settings.lake_dir / "artifacts" / "checkpoints" / self.name / self.batch
+
+    @property
+    def exchange(self) -> Path:
+        """Where rows lie on their way to and from the process that computes the stage."""
+        return self._checkpoints / "exchange"
 
     def _keep(self, video_id: str, frames: Mapping[str, pl.DataFrame], outcome: Mapping[str, Any]) -> None:
         folder = self._checkpoints / f"{self.fingerprint:016x}"

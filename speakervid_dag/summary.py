@@ -6,6 +6,7 @@ Belongs here: choosing and printing. Does not belong here: the queries (sql/stat
 from speakervid_dag import query
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.console import out, print_frame, say
+from speakervid_dag.failures import FAULT
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.runner import RunReport
 
@@ -57,4 +58,4 @@ def _print_videos(connection: session.Session, report: RunReport) -> int:
     if failed.height:
         print_frame(failed, title="Stages without a result")
     print_frame(cost, title="Time by stage")
-    return failed.filter(failed["reason"] == "internal_error").height
+    return failed.filter(failed["reason"] == FAULT).height

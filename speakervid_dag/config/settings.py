@@ -26,6 +26,11 @@ class Settings(BaseModel):
     threads: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models")
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
+    isolate: bool = Field(default=True, description="compute stages in a process of their own; false only to debug")
+    work_memory_mb: int | None = Field(
+        default=None, ge=512, description="memory that process may use, MB; unset: three quarters of the machine's"
+    )
+
     @property
     def lake_dir(self) -> Path:
         return self.lake.expanduser().resolve()

@@ -4,19 +4,16 @@ Belongs here: the limits a decoder runs under, dispatch, and how its failures ar
 (container, picture, sound) and the parent's side (child). Imports av and the standard library; numpy only where needed.
 """
 
-import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 from typing import Any
 
 from speakervid_dag.failures import StageFailure
+from speakervid_dag.limits import confine
 from speakervid_dag.media import wire
 
-PR_SET_PDEATHSIG = 1
-PR_SET_NO_NEW_PRIVS = 38
 OPEN_FILES = 64
 CPU_GRACE_S = 5
 
@@ -41,25 +38,6 @@ class Output:
         self.send(wire.Header.unpack(data[: wire.HEADER.size]), data[wire.HEADER.size :])
 
 
-def confine(parent_pid: int, memory_bytes: int, cpu_s: int) -> None:
-    """Bound this process: memory, CPU, no file writes, no core dumps, no life after its parent's."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent_pid:  # it died before the line above
-        os._exit(1)
-    for limit, soft, hard in (
-        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_s, cpu_s + CPU_GRACE_S),  # SIGXCPU, which says why, comes before SIGKILL
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
-    ):
-        allowed = resource.getrlimit(limit)[1]
-        ceiling = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
-        resource.setrlimit(limit, (min(soft, ceiling), ceiling))
-
-
 def serve(request: dict[str, Any], output: Output) -> None:
     """Do one task and send its result."""
     from speakervid_dag.media import container, picture, sound
@@ -79,7 +57,14 @@ def main(argument: str) -> int:
 
     av.logging.set_level(None)
     request = json.loads(argument)
-    confine(request["parent_pid"], request["memory_bytes"], request["cpu_s"])
+    memory, cpu_s = request["memory_bytes"], request["cpu_s"]
+    limits = {
+        resource.RLIMIT_AS: (memory, memory),
+        resource.RLIMIT_CPU: (cpu_s, cpu_s + CPU_GRACE_S),  # SIGXCPU, which says why, comes before SIGKILL
+        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_NOFILE: (OPEN_FILES, OPEN_FILES),
+    }
+    confine(request["parent_pid"], limits)
     output = Output(sys.stdout.fileno())
     try:
         serve(request, output)

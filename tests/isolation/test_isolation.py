@@ -1,0 +1,137 @@
+"""Whatever a video does to the process that works on it, it costs that video's row and nothing else."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from speakervid_dag import isolation
+from speakervid_dag import stage as stages
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.config.settings import load_settings
+from speakervid_dag.failures import OperationError
+from speakervid_dag.isolation import Limits, compute_apart
+from speakervid_dag.lake.schemas import VIDEOS
+from speakervid_dag.stage import Stage
+
+LIMITS = Limits(memory_bytes=1 << 30, base_s=20.0, s_per_media_s=0.0)
+GOOD = ("good one", "good two", "good three")
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    yield
+    isolation._process(LIMITS).close()
+    isolation._process.cache_clear()
+
+
+def batch_of(lake: Path, *names: str, stage: str = "troubled") -> Stage:
+    empty = dict.fromkeys(VIDEOS.schema.names())
+    ids = {"batch": "b000001", "status": "ok", "duration_s": 1.0, "source_uri": "/gone", "sources": ["/gone"]}
+    rows = [{**empty, **ids, "video_id": f"v{i:016x}", "source_name": name} for i, name in enumerate(names)]
+    lake.mkdir(exist_ok=True)
+    return Stage(
+        name=stage,
+        batch="b000001",
+        run_id="run",
+        fingerprint=1,
+        settings=load_settings(lake=lake),
+        profile=load_profile("laptop"),
+        inputs={"videos": VIDEOS.frame(rows)},
+    )
+
+
+def told(stage: Stage, names: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
+    return {n: (o["status"], o["reason"]) for n, o in zip(names, stage.outcomes, strict=True)}
+
+
+def tries(lake: Path) -> Counter[str]:
+    return Counter(line.rpartition(" ")[0] for line in (lake / "tries").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "attempts"),
+    [
+        ("segfault", "process_crashed", 1),
+        ("abort", "process_crashed", 1),
+        ("exit", "process_crashed", 1),
+        ("killed", "internal_error", 2),
+        ("memory", "out_of_memory", 1),
+        ("spin", "timed_out", 1),
+        ("file", "internal_error", 1),
+        ("orphan", "process_crashed", 1),
+        ("exception", "internal_error", 1),
+        ("permanent", "no_good", 1),
+        ("transient", "busy", stages.ATTEMPTS),
+    ],
+)
+def test_one_poison_costs_one_row(
+    lake_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str, attempts: int
+) -> None:
+    names = (GOOD[0], name, *GOOD[1:])
+    stage = batch_of(lake_dir, *names)
+    frames = compute_apart(stage, "troubled_stage", LIMITS)
+    expected = dict.fromkeys(GOOD, ("ok", None)) | {name: ("not_evaluated", reason)}
+    assert told(stage, names) == expected
+    assert frames["shots"].height == len(GOOD)
+    assert tries(lake_dir) == Counter(dict.fromkeys(GOOD, 1)) + Counter({name: attempts})
+
+
+def test_a_hang_is_ended(lake_dir: Path) -> None:
+    names = (GOOD[0], "hang", GOOD[1])
+    stage = batch_of(lake_dir, *names)
+    began = time.monotonic()
+    compute_apart(stage, "troubled_stage", Limits(1 << 30, base_s=3.0, s_per_media_s=0.0))
+    assert told(stage, names)["hang"] == ("not_evaluated", "timed_out")
+    assert time.monotonic() - began < 120
+    assert tries(lake_dir)[GOOD[1]] == 1
+
+
+@pytest.mark.parametrize("name", ["killed once", "transient once", "flood"])
+def test_what_passes_leaves_no_trace_in_the_outcome(lake_dir: Path, name: str) -> None:
+    names = (name, GOOD[0])
+    stage = batch_of(lake_dir, *names)
+    compute_apart(stage, "troubled_stage", LIMITS)
+    assert told(stage, names) == {name: ("ok", None), GOOD[0]: ("ok", None)}
+
+
+def test_many_poisons_and_the_process_is_reused(lake_dir: Path) -> None:
+    names = ("segfault", GOOD[0], "abort", "memory", GOOD[1], "exit", GOOD[2])
+    stage = batch_of(lake_dir, *names)
+    frames = compute_apart(stage, "troubled_stage", LIMITS)
+    assert Counter(s for s, _ in told(stage, names).values()) == {"ok": 3, "not_evaluated": 4}
+    assert frames["shots"]["video_id"].to_list() == [f"v{i:016x}" for i in (1, 4, 6)]
+    pid = isolation._process(LIMITS).pid
+    again = batch_of(lake_dir, *GOOD)
+    again.fingerprint = 2
+    compute_apart(again, "troubled_stage", LIMITS)
+    assert isolation._process(LIMITS).pid == pid, "models would be loaded anew"
+
+
+def test_no_process_is_left(lake_dir: Path) -> None:
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    compute_apart(batch_of(lake_dir, "orphan", GOOD[0]), "troubled_stage", LIMITS)
+    isolation._process(LIMITS).close()
+    left = [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(600)" in " ".join(p.info["cmdline"] or ())]
+    assert left == []
+    assert {p.pid for p in psutil.Process().children(recursive=True)} <= before
+
+
+def test_a_stage_that_fails_as_a_whole_is_an_error_of_ours(lake_dir: Path) -> None:
+    with pytest.raises(OperationError, match="ZeroDivisionError"):
+        compute_apart(batch_of(lake_dir, GOOD[0], stage="hopeless"), "troubled_stage", LIMITS)
+
+
+def test_rows_come_back_exactly(lake_dir: Path) -> None:
+    stage = batch_of(lake_dir, *GOOD)
+    frames = compute_apart(stage, "troubled_stage", LIMITS)
+    assert frames["shots"].equals(
+        pl.concat([frames["shots"].clear(), *(frames["shots"][i] for i in range(frames["shots"].height))])
+    )
+    stage.forget_checkpoints()
+    assert not stage.exchange.exists()

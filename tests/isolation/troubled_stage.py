@@ -1,0 +1,77 @@
+"""A stage whose work does to its own process what the video's name says."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from speakervid_dag.failures import PermanentFailure, TransientFailure
+from speakervid_dag.lake.schemas import SHOTS
+from speakervid_dag.stage import COMPUTES, Rows, Stage, VideoTask
+
+
+def troubled(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """One shot a video; each call of a video's work leaves a line in the lake's `tries`."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        name = str(video.row["source_name"])
+        with (stage.settings.lake_dir / "tries").open("a") as file:
+            file.write(f"{name} {os.getpid()}\n")
+        trouble(name, stage.settings.lake_dir)
+        return {"shots": [{"shot_id": f"{video.video_id}-s0", "shot_index": 0, "start_s": 0.0, "end_s": 1.0}]}
+
+    return stage.each_video([SHOTS], work)
+
+
+def trouble(name: str, lake: Path) -> None:
+    if name == "segfault":
+        ctypes.string_at(0)
+    elif name == "abort":
+        os.abort()
+    elif name == "exit":
+        os._exit(7)
+    elif name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "killed once" and not (lake / "killed").exists():
+        (lake / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "memory":
+        hoard = []
+        while True:
+            hoard.append(bytearray(os.urandom(1 << 20) * 16))
+    elif name == "hang":
+        time.sleep(600)
+    elif name == "spin":
+        resource.setrlimit(resource.RLIMIT_CPU, (1 + int(sum(os.times()[:2])), resource.RLIM_INFINITY))
+        while True:
+            pass
+    elif name == "flood":
+        for _ in range(200):
+            sys.stdout.write("x" * (1 << 20))
+            os.write(2, b"y" * (1 << 20))
+    elif name == "file":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+        (lake / "runaway").write_bytes(bytes(2 << 20))
+    elif name == "orphan":
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        os.abort()
+    elif name == "exception":
+        raise ZeroDivisionError("of ours")
+    elif name == "permanent":
+        raise PermanentFailure("no_good", "it will never do")
+    elif name == "transient":
+        raise TransientFailure("busy", "come back later")
+    elif name == "transient once" and not (lake / "busy").exists():
+        (lake / "busy").touch()
+        raise TransientFailure("busy", "come back later")
+
+
+COMPUTES["troubled"] = troubled
+COMPUTES["hopeless"] = lambda _: 1 / 0  # type: ignore[assignment, return-value]
