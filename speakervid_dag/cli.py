@@ -12,6 +12,7 @@ import click
 from speakervid_dag import __version__
 from speakervid_dag.commands import care, funnel, profiles, refusals, versions
 from speakervid_dag.commands.options import as_of_option, format_option, lake_option, profile_option
+from speakervid_dag.commands.report import report
 from speakervid_dag.failures import SpeakervidError, UserError
 
 
@@ -169,6 +170,7 @@ def models_verify(names: tuple[str, ...]) -> None:
 
 
 cli.add_command(refusals.quarantine)
+cli.add_command(report)
 cli.add_command(versions.retier)
 cli.add_command(versions.list_snapshots)
 cli.add_command(profiles.profiles)

@@ -125,6 +125,7 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
     """Runs the plan with progress and prints the summary. Exit status: 0, or 1 when something of ours failed."""
     from speakervid_dag import summary
     from speakervid_dag.console import say, watched_run
+    from speakervid_dag.release.report import write_after_run
 
     new = sum(map(len, plan.batches.values()))
     if plan.known:
@@ -140,4 +141,7 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
         report = run_plan(settings, plan)
     if report.did_nothing:
         say("Nothing to do: everything is up to date.")
-    return summary.print_summary(settings, report)
+    status = summary.print_summary(settings, report)
+    if report.done:
+        write_after_run(settings)
+    return status

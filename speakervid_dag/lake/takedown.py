@@ -25,6 +25,7 @@ from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Snapshot
 
+REPORT = "report.html"
 REDACTED = "forgotten"
 LOG_RETENTION = "interval 30 days"  # Delta's own default
 Link = tuple[str, float | None]
@@ -59,6 +60,7 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
         rows = {t.name: _count(con, t.name, _predicate(t, video_id)) for t in _tables(lake)}
         findings = _count(con, QUARANTINE.name, _naming(video_id, file))
     files = tuple(sorted(p for p in (lake_dir / "artifacts").rglob(f"{video_id}[.-]*") if p.is_file()))
+    files += tuple(p for p in [lake_dir / REPORT] if p.is_file())  # it shows faces and words; it can be made anew
     links = new_links(lake.read(PEOPLE), video_id)
     kept_rows = {name: count for name, count in rows.items() if count}
     return TakedownPlan(video_id, batch, file, kept_rows, findings, files, links, video_id in recorded)

@@ -61,20 +61,20 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     Raises PermanentFailure: see `open_container`; no_streams, bad_dimensions, unsupported_codec, over_budget.
     """
     with open_container(request) as container:
-        picture = _moving_picture(container)
+        picture = moving_picture(container)
         sound = _best(container, "audio", list(container.streams.audio))
         if picture is None and sound is None:
             raise PermanentFailure("no_streams", "neither a moving picture nor sound")
-        look = None if picture is None else _look(container, picture, request)
-        if look is None and sound is None:
+        seen = None if picture is None else look(container, picture, request)
+        if seen is None and sound is None:
             raise PermanentFailure("no_streams", "a single still picture and no sound")
-        indices = [None if s is None else s.index for s in (picture if look else None, sound)]
+        indices = [None if s is None else s.index for s in (picture if seen else None, sound)]
     with open_container(request) as container:  # afresh: the look above has read into it
         picture, sound = (None if index is None else container.streams[index] for index in indices)
-        return _facts(container, picture, sound, look or {}, request)
+        return _facts(container, picture, sound, seen or {}, request)
 
 
-def _moving_picture(container: Any) -> Any:
+def moving_picture(container: Any) -> Any:
     """The stream to watch: never a cover, a thumbnail or a still."""
     from av.stream import Disposition
 
@@ -87,7 +87,7 @@ def _best(container: Any, kind: str, allowed: list[Any]) -> Any:
     return best if best in allowed else next(iter(allowed), None)
 
 
-def _look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any] | None:
+def look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any] | None:
     """Decode up to two pictures: size and orientation; None for a single still."""
     import av
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media import wire
-from speakervid_dag.media.container import limit_decoder, open_container
+from speakervid_dag.media.container import limit_decoder, look, moving_picture, open_container
 from speakervid_dag.media.times import RisingOrigin
 
 BGR_BYTES = 3
@@ -90,6 +90,56 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
         "decode_errors": errors.count,
         "times_repaired": out_of_order + clock.repaired,
     }
+
+
+def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
+    """Send one picture for each of `times_s`, the first that is shown at or after it, else the last one there is.
+
+    Each is found by seeking to the key picture before it: the file is not read through, and its clock not repaired.
+
+    Raises PermanentFailure: no_video_stream, not_seekable, no_decodable_picture; and see `open_container`, `look`.
+    """
+    import av
+
+    with open_container(request) as container:
+        stream = moving_picture(container)
+        if stream is None:
+            raise PermanentFailure("no_video_stream", "the file has no moving picture")
+        index, shape = stream.index, look(container, stream, request)
+    if shape is None:
+        raise PermanentFailure("no_video_stream", "the picture is a single still")
+    shaper = _Shaper({**request, **scaled(shape, request["max_long_side_px"]), "source_pixels": 0})
+    with open_container(request) as container:  # afresh: the look above has read into it
+        stream = container.streams[index]
+        limit_decoder(stream, request["max_pixels"], request["threads"])
+        start_s = float((stream.start_time or 0) * stream.time_base) - request["video_start_s"]
+        for time_s in request["times_s"]:
+            try:
+                container.seek(int((time_s + start_s) / stream.time_base), stream=stream, backward=True)
+            except av.error.FFmpegError as error:
+                raise PermanentFailure("not_seekable", str(error.strerror or error)) from error
+            picture = _first_from(decoded(container, stream, Errors()), time_s, start_s)
+            if picture is None:
+                raise PermanentFailure("no_decodable_picture", f"no picture at {time_s:.1f} s")
+            if picture.width * picture.height > request["max_pixels"]:
+                raise PermanentFailure("over_budget", f"the picture grows to {picture.width} x {picture.height}")
+            shaper.send(picture, time_s, output)
+    return {"sent": len(request["times_s"])}
+
+
+def _first_from(pictures: Iterator[Any], time_s: float, start_s: float) -> Any:
+    """The first picture shown at or after `time_s`; the last one where none is; None where there is none at all."""
+    picture = None
+    for picture in pictures:
+        if picture.time is not None and picture.time - start_s >= time_s:
+            break
+    return picture
+
+
+def scaled(shape: dict[str, Any], max_long_side_px: int) -> dict[str, Any]:
+    """The shape of pictures scaled down, never up, to this long side."""
+    factor = min(1.0, max_long_side_px / max(shape["width_px"], shape["height_px"]))
+    return {**shape, **{side: max(1, round(shape[side] * factor)) for side in ("width_px", "height_px")}}
 
 
 class _Clock:

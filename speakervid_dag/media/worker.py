@@ -46,6 +46,8 @@ def serve(request: dict[str, Any], output: Output) -> None:
         output.send_json(wire.RESULT, container.describe(request))
     elif request["task"] == "pictures":
         output.send_json(wire.RESULT, picture.send_pictures(request, output))
+    elif request["task"] == "stills":
+        output.send_json(wire.RESULT, picture.send_stills(request, output))
     elif request["task"] == "sound":
         output.send_json(wire.RESULT, sound.send_sound(request, output))
     else:

@@ -1,0 +1,46 @@
+"""Templates: every value is escaped, and stripped of characters that are not shown.
+
+Belongs here: the one Jinja environment and its filters. Does not belong here: what pages tell.
+"""
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from speakervid_dag.release import text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FILTERS = ("clock", "count", "duration", "figure", "hours", "many", "share", "words")
+
+
+@cache
+def environment() -> "Environment":
+    """Autoescape for every file name; an unknown variable is an error."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    made = Environment(
+        loader=FunctionLoader(template_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update({name: getattr(text, name) for name in FILTERS})
+    return made
+
+
+def template_text(name: str) -> str:
+    """The text of templates/<name>."""
+    return (resources.files("speakervid_dag.release") / "templates" / name).read_text("utf-8")
+
+
+def _shown(value: Any) -> Any:
+    """Strings without control and direction characters; markup of our own as it is."""
+    from markupsafe import Markup
+
+    if value is None:
+        return ""
+    return text.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value

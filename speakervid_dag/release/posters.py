@@ -1,0 +1,121 @@
+"""Poster frames of clips: one small picture each, cropped to the person, kept under the lake's artifacts.
+
+Belongs here: which moment and part of the picture, the cache, and why there is none. Does not belong here: decoding
+(media/stills) and pages.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from speakervid_dag.failures import StageFailure
+from speakervid_dag.files import write_bytes
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.stills import Image, read_stills
+
+LAYOUT = "v1"  # of what a poster shows; another one lies beside it
+WIDTH_PX, HEIGHT_PX = 208, 260
+DECODED_LONG_SIDE_PX = 960
+CONTEXT = 0.25  # shown around the clip's box on each side, in sizes of the box
+QUALITY = 74
+MAX_VIDEO_WALL_S = 10.0
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A picture as a data URI, or the reason why there is none."""
+
+    uri: str | None
+    reason: str | None = None
+
+
+def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float) -> dict[str, Poster]:
+    """clip_id → poster, for rows of sql/report/gallery_clips.sql. Videos are opened until `wall_s` seconds have passed.
+
+    A video that cannot be read gives a reason, never an error: missing_file, source_changed, out_of_time, or what the
+    decoder reports.
+    """
+    made, missing = {}, []
+    for clip in clips:
+        path = _path(lake_dir, clip)
+        if path.is_file():
+            made[clip["clip_id"]] = _load(path)
+        else:
+            missing.append(clip)
+    deadline = time.monotonic() + wall_s
+    order = {clip["video_id"]: i for i, clip in reversed(list(enumerate(missing)))}  # the caller's most wanted first
+    for _, group in groupby(sorted(missing, key=lambda c: order[c["video_id"]]), key=lambda c: c["video_id"]):
+        wanted = list(group)
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            made |= {c["clip_id"]: Poster(None, "out_of_time") for c in wanted}
+            continue
+        try:
+            made |= _of_one_video(lake_dir, wanted, min(left_s, MAX_VIDEO_WALL_S))
+        except StageFailure as failure:
+            made |= {c["clip_id"]: Poster(None, failure.reason) for c in wanted}
+    return made
+
+
+def _of_one_video(lake_dir: Path, clips: Sequence[Mapping[str, Any]], wall_s: float) -> dict[str, Poster]:
+    source = next((path for path in map(Path, clips[0]["uris"]) if path.is_file()), None)
+    if source is None:
+        return {c["clip_id"]: Poster(None, "missing_file") for c in clips}
+    if source.stat().st_size != clips[0]["size_bytes"]:
+        return {c["clip_id"]: Poster(None, "source_changed") for c in clips}
+    stills = read_stills(
+        source,
+        [(c["start_s"] + c["end_s"]) / 2 for c in clips],
+        MediaBudget(base_wall_s=wall_s, stall_s=wall_s),
+        video_start_s=clips[0]["video_start_s"] or 0.0,
+        max_long_side_px=DECODED_LONG_SIDE_PX,
+    )
+    made = {}
+    for clip, image in zip(clips, stills, strict=True):
+        path = _path(lake_dir, clip)
+        write_bytes(path, _encoded(cropped(image, [clip[side] for side in ("x1", "y1", "x2", "y2")])))
+        made[clip["clip_id"]] = _load(path)
+    return made
+
+
+def cropped(image: Image, box: Sequence[float]) -> Image:
+    """The box (0-1, x1 y1 x2 y2) with context, grown to the poster's shape where the picture allows.
+
+    Args:
+        image: uint8 (height, width, 3).
+
+    Returns:
+        A view of `image`; at least 1 px in each direction.
+    """
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    wide, tall = (x2 - x1) * (1 + 2 * CONTEXT), (y2 - y1) * (1 + 2 * CONTEXT)
+    wide, tall = max(wide, tall * WIDTH_PX / HEIGHT_PX), max(tall, wide * HEIGHT_PX / WIDTH_PX)
+    shrink = min(1.0, width / wide, height / tall)
+    wide, tall = max(wide * shrink, 1.0), max(tall * shrink, 1.0)
+    left = min(max((x1 + x2 - wide) / 2, 0.0), width - wide)
+    top = min(max((y1 + y2 - tall) / 2, 0.0), height - tall)
+    return image[int(top) : int(top + tall), int(left) : int(left + wide)]
+
+
+def _encoded(image: Image) -> bytes:
+    import cv2
+
+    small = cv2.resize(image, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    return bytes(data)
+
+
+def _path(lake_dir: Path, clip: Mapping[str, Any]) -> Path:
+    """Named by our own ids; another box is another picture."""
+    box = hashlib.sha256(repr([round(clip[s], 4) for s in ("x1", "y1", "x2", "y2")]).encode()).hexdigest()[:8]
+    return lake_dir / "artifacts" / "posters" / LAYOUT / f"{clip['clip_id']}-{box}.webp"
+
+
+def _load(path: Path) -> Poster:
+    return Poster("data:image/webp;base64," + base64.b64encode(path.read_bytes()).decode())

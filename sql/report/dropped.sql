@@ -1,0 +1,5 @@
+-- How much time of faces became no clip, and why?
+SELECT reason, role, count(*) AS spans, sum(end_s - start_s) / 3600 AS hours
+FROM dropped_spans
+GROUP BY reason, role
+ORDER BY hours DESC, reason, role

@@ -1,0 +1,7 @@
+-- Which batches does an audit keep out of their table at present?
+SELECT "table", batch, expectation, count(*) AS findings, any_value(observed) AS observed
+FROM quarantine
+WHERE is_open AND severity = 'critical'
+GROUP BY ALL
+ORDER BY "table", batch, expectation
+LIMIT $limit

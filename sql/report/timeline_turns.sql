@@ -1,0 +1,20 @@
+-- Who speaks when in these videos, whose face was it bound to (or why to none), and what is said?
+WITH turns AS (SELECT * FROM speech_turns WHERE list_contains($video_ids, video_id) AND start_s < $until_s),
+bound AS (
+    SELECT turn_id, min(status) AS status, min(reason) AS reason, min(person_id) AS person_id, min(margin) AS margin
+    FROM speaker_bindings
+    WHERE list_contains($video_ids, video_id)
+    GROUP BY turn_id
+),
+said AS (
+    SELECT turn_id, string_agg(trim(text), ' ' ORDER BY start_s) AS text
+    FROM transcripts
+    WHERE list_contains($video_ids, video_id)
+    GROUP BY turn_id
+)
+SELECT t.video_id, t.turn_id, t.speaker_id, t.start_s, t.end_s, b.person_id, b.margin, s.text,
+    coalesce(b.status, 'not_evaluated') AS status, CASE WHEN b.turn_id IS NULL THEN 'not_bound_yet' ELSE b.reason END AS reason
+FROM turns AS t
+LEFT JOIN bound AS b ON b.turn_id = t.turn_id
+LEFT JOIN said AS s ON s.turn_id = t.turn_id
+ORDER BY t.video_id, t.start_s, t.turn_id
