@@ -94,7 +94,7 @@ def cropped(image: Image, box: Sequence[float]) -> Image:
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = box[0] * width, box[1] * height, box[2] * width, box[3] * height
-    wide, tall = (x2 - x1) * (1 + 2 * CONTEXT), (y2 - y1) * (1 + 2 * CONTEXT)
+    wide, tall = max((x2 - x1) * (1 + 2 * CONTEXT), 1.0), max((y2 - y1) * (1 + 2 * CONTEXT), 1.0)
     wide, tall = max(wide, tall * WIDTH_PX / HEIGHT_PX), max(tall, wide * HEIGHT_PX / WIDTH_PX)
     shrink = min(1.0, width / wide, height / tall)
     wide, tall = max(wide * shrink, 1.0), max(tall * shrink, 1.0)

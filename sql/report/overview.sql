@@ -7,8 +7,8 @@ WITH tiered AS (
 outcome AS (
     SELECT
         count(*) AS clips, coalesce(sum(duration_s), 0) / 3600 AS hours,
-        count_if(tier = 'sft') AS sft_clips, count_if(tier = 'pretrain') AS pretrain_clips,
-        count_if(tier = 'rejected') AS rejected_clips,
+        count(*) FILTER (WHERE tier = 'sft') AS sft_clips, count(*) FILTER (WHERE tier = 'pretrain') AS pretrain_clips,
+        count(*) FILTER (WHERE tier = 'rejected') AS rejected_clips,
         coalesce(sum(duration_s) FILTER (WHERE tier = 'sft'), 0) / 3600 AS sft_hours,
         coalesce(sum(duration_s) FILTER (WHERE tier = 'pretrain'), 0) / 3600 AS pretrain_hours,
         coalesce(sum(duration_s) FILTER (WHERE tier = 'rejected'), 0) / 3600 AS rejected_hours,
@@ -19,7 +19,7 @@ outcome AS (
 source AS (
     SELECT
         count(*) AS videos, count(DISTINCT batch) AS batches,
-        count_if(status = 'rejected') AS videos_rejected, count_if(status = 'degraded') AS videos_degraded,
+        count(*) FILTER (WHERE status = 'rejected') AS videos_rejected, count(*) FILTER (WHERE status = 'degraded') AS videos_degraded,
         coalesce(sum(duration_s), 0) / 3600 AS hours_in,
         min(source_uri) AS first_uri, max(source_uri) AS last_uri
     FROM videos

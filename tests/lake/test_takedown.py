@@ -72,7 +72,14 @@ def lake(lake_dir: Path, folder: Path) -> DeltaLake:
     other["people"] = other["people"].with_columns(linked, similar, near[:2].alias("face_embedding"))
     store(made, frames, BATCH)
     store(made, other, OTHER)
-    for path in (f"audio/v1/{V1}.wav", f"audio/v1/{V2}.wav", f"checkpoints/clips/{BATCH}/00ff/{V1}.clips.arrow"):
+    (lake_dir / takedown.REPORT).write_text(f"a page with {V1}")
+    poster = f"posters/v1/{V1}-c0123abcd-0011.webp"
+    for path in (
+        f"audio/v1/{V1}.wav",
+        f"audio/v1/{V2}.wav",
+        f"checkpoints/clips/{BATCH}/00ff/{V1}.clips.arrow",
+        poster,
+    ):
         (lake_dir / "artifacts" / path).parent.mkdir(parents=True, exist_ok=True)
         (lake_dir / "artifacts" / path).write_bytes(b"x")
     snapshots.publish(made, "made", PROFILE)
@@ -159,7 +166,7 @@ def test_a_row_of_another_video_that_names_its_clip_goes_too(lake: DeltaLake, fo
 
 
 def test_artifacts_of_it_go_and_those_of_others_stay(lake_dir: Path, forget: Forget) -> None:
-    assert len(forget(V1).files) == 2
+    assert len(forget(V1).files) == 4
     left = [p.name for p in (lake_dir / "artifacts").rglob("*") if p.is_file()]
     assert left == [f"{V2}.wav"]
 
