@@ -26,7 +26,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         "print(sorted({'torch', 'dagster', 'polars', 'duckdb', 'great_expectations', 'cv2', 'av'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for command in ("demo", "run", "ui", "sql", "doctor", "models"):
+    for command in ("demo", "run", "ui", "sql", "report", "doctor", "models"):
         assert f"\n  {command}" in done.stdout
     assert done.stdout.strip().endswith("[]"), "heavy imports belong inside the commands"
 

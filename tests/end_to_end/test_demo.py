@@ -16,6 +16,14 @@ def test_it_ends_well_and_says_that_its_pictures_are_generated(demo: Lake) -> No
     assert "Branches × tiers" in demo.run.stdout
 
 
+def test_it_ends_with_a_report_that_shows_what_it_made(demo: Lake) -> None:
+    assert f"Report: {demo.folder / 'report.html'}" in demo.run.stderr.replace("\n", "")
+    page = (demo.folder / "report.html").read_text()
+    assert "its pictures are generated" in page
+    assert page.count("data:image/webp;base64,") >= 10
+    assert page.count('class="timeline"') == len(demo.rows("SELECT video_id FROM videos"))
+
+
 def test_every_branch_has_samples(demo: Lake) -> None:
     found = demo.rows("SELECT branch, sum(clips) AS clips FROM branch_statistics GROUP BY branch")
     assert len(found) == 5
