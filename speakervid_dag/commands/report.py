@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from speakervid_dag.commands.options import lake_option
+from speakervid_dag.commands.options import as_of_option, lake_option
 from speakervid_dag.failures import UserError
 
 
 @click.command()
 @lake_option
 @click.option("--profile", metavar="P", help="Whose decisions are told. [default: the snapshot's]")
-@click.option("--as-of", metavar="NUMBER|TIME", help="An earlier state: see `speakervid snapshots`.")
+@as_of_option
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: LAKE/report.html]"
 )
