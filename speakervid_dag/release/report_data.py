@@ -24,6 +24,15 @@ SHOWN_SESSIONS, SHOWN_TURNS = 6, 4  # of each mode of multi-turn
 SHOWN_PEOPLE = 24
 BINS = 26
 MODES = ("contextual", "sequential")
+SHOWN_VALUES = 10  # of each property, the most frequent
+SHARES = (  # title, statistic, its column
+    ("Length, in the paper's bins (s)", "durations", "duration_bin"),
+    ("Language of the talking clips", "languages", "language"),
+    ("Framing", "framings", "framing"),
+    ("Resolution of the source", "resolutions", "resolution"),
+    ("Year of the source", "years", "years"),
+    ("Topic of the source", "topics", "topic"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,26 @@ class GateChart:
     low: float = 0.0
     high: float = 1.0
     bars: tuple[Mapping[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Share:
+    """Clips of one value by tier, and the share that the paper published for it."""
+
+    value: str
+    clips: int
+    tiers: Mapping[str, int]
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the clips divide by one property; `hidden` values are too rare to be shown."""
+
+    title: str
+    whole: int
+    parts: tuple[Share, ...]
+    hidden: int
 
 
 @dataclass(frozen=True)
@@ -51,10 +80,7 @@ class ReportData:
     dropped: list[Row]
     refusals: list[Row]
     duration_bins: list[Row]
-    durations: list[Row]
-    languages: list[Row]
-    framings: list[Row]
-    resolutions: list[Row]
+    shares: list[Shares]
     people: list[Row]
     costs: list[Row]
     gate_charts: list[GateChart]
@@ -110,10 +136,7 @@ def gather(con: Session, profile: str, measure_of: Mapping[str, str]) -> ReportD
         dropped=ask("dropped"),
         refusals=ask("refusals", limit=SHOWN_VIDEOS),
         duration_bins=ask("duration_bins"),
-        durations=_statistic(con, "durations", profile),
-        languages=_statistic(con, "languages", profile),
-        framings=_statistic(con, "framings", profile),
-        resolutions=_statistic(con, "resolutions", profile),
+        shares=[_shares(con, profile, *told) for told in SHARES],
         people=_statistic(con, "person_statistics", profile)[:SHOWN_PEOPLE],
         costs=_statistic(con, "stage_costs", None),
         gate_charts=_gate_charts(ask("gates"), ask, measure_of),
@@ -135,6 +158,19 @@ def video_rows(con: Session, profile: str, videos: Sequence[Row], until_s: float
         frame = query_file(con, f"report/timeline_{name}", **asked)
         parts[name] = {str(key[0]): part.to_dicts() for key, part in frame.group_by("video_id", maintain_order=True)}
     return [VideoRows(v, **{name: rows.get(v["video_id"], []) for name, rows in parts.items()}) for v in videos]
+
+
+def _shares(con: Session, profile: str, title: str, statistic: str, column: str) -> Shares:
+    groups: dict[str, list[Row]] = {}
+    for row in _statistic(con, statistic, profile):
+        groups.setdefault(row[column], []).append(row)
+    parts = []
+    for value, rows in groups.items():
+        tiers = {t: sum(r["clips"] for r in rows if r["tier"] == t) for t in {r["tier"] for r in rows}}
+        parts.append(Share(value, sum(tiers.values()), tiers, rows[0].get("published_share")))
+    by_value = statistic == "durations"
+    parts.sort(key=lambda p: (p.value if by_value else "", -p.clips, p.value))
+    return Shares(title, sum(p.clips for p in parts), tuple(parts[:SHOWN_VALUES]), max(len(parts) - SHOWN_VALUES, 0))
 
 
 def _statistic(con: Session, name: str, profile: str | None) -> list[Row]:

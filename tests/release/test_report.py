@@ -95,6 +95,11 @@ def test_thresholds_are_drawn_for_the_gates_of_the_lake(page: Page) -> None:
     assert "bars from sft unless ≥ 0.5: 0 of 8 fail" in page.text
 
 
+def test_properties_stand_beside_what_the_paper_published(page: Page) -> None:
+    assert "03-05 8 100 % · paper 10 %" in page.text
+    assert "Language of the talking clips" in page.text
+
+
 def test_text_of_strangers_stays_text(lake_dir: Path) -> None:
     publish(lake_dir, hostile())
     text = report.write_report(settings_of(lake_dir)).read_text("utf-8")
