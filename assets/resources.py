@@ -9,6 +9,7 @@ import dagster as dg
 
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings, load_settings
+from speakervid_dag.execution import PROCESS, process_of
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 
@@ -18,6 +19,11 @@ class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     lake_dir: str | None = None
     profile_name: str | None = None
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Says on the run which process executes it: so a dead one can be told from a slow one."""
+        if context.instance is not None and context.run is not None:
+            context.instance.add_run_tags(context.run.run_id, {PROCESS: process_of(context.run.run_id)})
 
     @cached_property
     def settings(self) -> Settings:

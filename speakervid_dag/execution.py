@@ -7,6 +7,7 @@ on runs whose process was killed. Does not belong here: what is to be run (runne
 import os
 import re
 import socket
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 ORIGIN = {"speakervid/origin": "cli"}
-PROCESS = "speakervid/process"  # tag of a run: host, process id and start time of the process that executes it
+PROCESS = "speakervid/process"  # tag of a run: `process_of` it
+# the daemon must not start a run of the command line again: the command line does that itself
+NOT_AGAIN = {"dagster/max_retries": "0"}
 
 
 def execute(
@@ -32,50 +35,64 @@ def execute(
 
     from speakervid_dag.definitions import defs
 
+    run_id = str(uuid.uuid4())
     single = batches[0] if len(batches) == 1 else None
     span = {} if len(batches) < 2 else _range_tags(batches[0], batches[-1])
     result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
+        run_id=run_id,
         partition_key=single,
         asset_selection=[dg.AssetKey(name) for name in assets],
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # events are in the UI
-        tags={**ORIGIN, PROCESS: this_process(), **span},
+        tags={**ORIGIN, **NOT_AGAIN, PROCESS: process_of(run_id), **span},
     )
     return None if result.success else _why(result)
 
 
 def end_dead_runs(instance: "dg.DagsterInstance") -> int:
-    """Marks runs of ours as failed whose process is gone; else the UI would show them as running for ever.
+    """Marks runs as failed whose process is gone, and gives back the places in pools that they held.
 
-    Gives their number. A run of another host is left alone: nobody here can tell.
+    Else the UI would show them as running for ever, and the next run would wait for the place of a dead one. Gives
+    their number. A run of another host, or one that did not say who executes it, is left alone: nobody here can tell.
     """
     import dagster as dg
 
     going = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-    found = instance.get_runs(filters=dg.RunsFilter(statuses=going, tags=ORIGIN))
-    dead = [run for run in found if not _is_alive(run.tags.get(PROCESS, ""))]
+    found = instance.get_runs(filters=dg.RunsFilter(statuses=going))
+    dead = [run for run in found if is_dead(run)]
     for run in dead:
         instance.report_run_failed(run, "the process of this run ended before the run did")
+    storage = instance.event_log_storage
+    for run_id in storage.get_concurrency_run_ids() if storage.supports_global_concurrency_limits else ():
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
     return len(dead)
 
 
-def this_process() -> str:
-    return _name(psutil.Process(os.getpid()))
+def process_of(run_id: str) -> str:
+    """What a run is tagged with by the process that executes it: run/host/process id/start time.
+
+    The run is in it because a run that is started again takes over the tags of the one before.
+    """
+    return f"{run_id}/{_name(psutil.Process(os.getpid()))}"
+
+
+def is_dead(run: "dg.DagsterRun") -> bool:
+    """The run said which process of this host executes it, and that is no more."""
+    run_id, _, told = run.tags.get(PROCESS, "").partition("/")
+    host, _, rest = told.partition("/")
+    if run_id != run.run_id or host != socket.gethostname():
+        return False
+    try:
+        return _name(psutil.Process(int(rest.partition("/")[0]))) != told
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _name(process: psutil.Process) -> str:
     return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
-
-
-def _is_alive(told: str) -> bool:
-    host, _, rest = told.partition("/")
-    if host != socket.gethostname():
-        return True
-    try:
-        return _name(psutil.Process(int(rest.partition("/")[0]))) == told
-    except (psutil.NoSuchProcess, ValueError):
-        return False
 
 
 def _range_tags(first: str, last: str) -> dict[str, str]:

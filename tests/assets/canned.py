@@ -1,10 +1,12 @@
 """The real asset graph with canned stages: real recipes, audits, commits, gold SQL and Dagster runs, but no models.
 
-Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it brings a
-lake up to date in a process of its own: `python canned.py LAKE [SECONDS_A_STAGE]`.
+Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it is
+`speakervid` with these stages (`python canned.py run VIDEOS --lake LAKE`). CANNED_HANG=STAGE/BATCH makes that stage
+wait for ever, after it has made the file CANNED_REACHED: what a test then kills is killed exactly there.
 """
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini_lake import SHAS, mini_lake
 
-from speakervid_dag import runner
 from speakervid_dag.assets import table_asset
-from speakervid_dag.config.settings import load_settings
 from speakervid_dag.lake.batches import Plan, SourceFile
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks import factory
@@ -42,6 +42,14 @@ def batch_name(number: int) -> str:
 def files_of(batch: str) -> list[SourceFile]:
     """Two files of the batch's own; nothing opens them."""
     return [SourceFile((f"/videos/{sha[:8]}.mp4",), 20_000, 0, sha) for sha in _shas(batch)]
+
+
+def write_videos(folder: Path, count: int) -> None:
+    """Files that `speakervid run` makes `count` batches of, two files each: their bytes are what `files_of` hashes."""
+    folder.mkdir(parents=True)
+    for batch in map(batch_name, range(1, count + 1)):
+        for i, body in enumerate(_bodies(batch)):
+            (folder / f"{batch}_{i}.mp4").write_bytes(body)
 
 
 def plan(*batches: str) -> Plan:
@@ -68,12 +76,11 @@ def frames_of(batch: str) -> dict[str, pl.DataFrame]:
     return made
 
 
-def canned_run(breaks: Breaks, pause_s: float = 0.0) -> Callable[..., Iterator[Any]]:
+def canned_run(breaks: Breaks) -> Callable[..., Iterator[Any]]:
     """`table_asset._run` whose stage hands back `frames_of` its batch, after `breaks` has had its way with them."""
     real = table_asset._run
 
     def compute(stage: Stage) -> Frames:
-        time.sleep(pause_s)
         rows = dict(frames_of(stage.batch))
         stage.outcomes = rows["stage_outcomes"].filter(pl.col("stage") == stage.name).to_dicts()
         breaks(stage, rows)
@@ -93,17 +100,28 @@ def quick_audit(table: Table, frame: pl.DataFrame, *_: Any) -> AuditReport:
     return AuditReport(table.name, frame.height, 1, found)
 
 
-def _shas(batch: str) -> list[str]:
-    return [hashlib.sha256(f"{batch}/{i}".encode()).hexdigest() for i in range(2)]
-
-
-def main(lake: Path, pause_s: float) -> None:
-    """Brings the batches whose manifests lie in the lake up to date."""
-    table_asset._run = canned_run(no_breaks, pause_s)
+def replace_stages() -> None:
+    """From here on this process computes and judges nothing."""
+    table_asset._run = canned_run(_hang_where_told)
     factory.audit = quick_audit
-    report = runner.run_plan(load_settings(lake=lake), Plan({}))
-    sys.exit(len(report.failed))
+
+
+def _hang_where_told(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
+    if os.environ.get("CANNED_HANG") == f"{stage.name}/{stage.batch}":
+        Path(os.environ["CANNED_REACHED"]).touch()
+        time.sleep(3600)
+
+
+def _bodies(batch: str) -> list[bytes]:
+    return [f"{batch}/{i}".encode() for i in range(2)]
+
+
+def _shas(batch: str) -> list[str]:
+    return [hashlib.sha256(body).hexdigest() for body in _bodies(batch)]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0)
+    from speakervid_dag import cli
+
+    replace_stages()
+    cli.main()

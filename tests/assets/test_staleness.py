@@ -1,25 +1,13 @@
-"""What Dagster's own UI calls stale, what the daemon would start, and that a killed backfill is finished later."""
+"""What Dagster's own UI calls stale, and what the daemon would start."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import canned
 import dagster as dg
-import polars as pl
 import pytest
 from conftest import B1, B2, House, made_house
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from speakervid_dag import runner
-from speakervid_dag.config.settings import load_settings
-from speakervid_dag.execution import ORIGIN
-from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.retier import retier
 
@@ -85,36 +73,3 @@ def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
     assert house.execute("retier", GOLD, B1) is None
     asked, cursor = requested(house, cursor)
     assert asked == {("lake_snapshot", None), ("funnel", None)}, "what is new is published, once"
-
-
-def test_a_killed_backfill_is_finished_by_the_next_run(finished: Path, tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    book, settings = BatchBook(lake), load_settings(lake=lake, profile="laptop")
-    for batch in (B1, B2):
-        book.write(batch, canned.files_of(batch))
-    environment = {**os.environ, "SPEAKERVID_PROFILE": "laptop"}
-    command = [sys.executable, str(Path(canned.__file__)), str(lake)]
-    worker = subprocess.Popen([*command, "1.0"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    reached = lake / "tables" / "speech_turns" / f"batch={B1}"
-    deadline = time.monotonic() + 120
-    while not reached.is_dir() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    worker.send_signal(signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL, "it was killed in the middle of the first batch"
-
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    with runner.lake_instance(settings) as instance:
-        states = [run.status for run in instance.get_runs(dg.RunsFilter(tags=ORIGIN))]
-    assert sorted(s.value for s in states) == ["FAILURE", "SUCCESS", "SUCCESS"], "the killed run is not left running"
-    for name in ALL:
-        mine, other = (
-            pl.read_parquet(files, hive_partitioning=True) if files else pl.DataFrame()
-            for files in (House(settings).lake.files(TABLES[name]), _files(finished, name))
-        )
-        assert mine.height == other.height
-        assert sorted(mine.rows(), key=str) == sorted(other.rows(), key=str), name
-    shutil.rmtree(lake)
-
-
-def _files(lake: Path, name: str) -> list[str]:
-    return House(load_settings(lake=lake, profile="laptop")).lake.files(TABLES[name])

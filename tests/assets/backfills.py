@@ -1,0 +1,53 @@
+"""What a backfill did to a lake, told by the tables' Delta logs."""
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import canned
+import polars as pl
+
+from speakervid_dag.config.settings import Settings, export_settings, load_settings
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TABLES
+
+TABLE_NAMES = [name for name, table in TABLES.items() if table.layer != "system"]
+
+
+def made_settings(lake: Path) -> Settings:
+    return load_settings(lake=lake, profile="laptop", batch_size=2)
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """For a process with canned stages on this lake."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("SPEAKERVID_", "DAGSTER_", "CANNED_"))}
+    return {**plain, **export_settings(settings), **more}
+
+
+def speakervid(*arguments: str | Path) -> list[str]:
+    """The command line with canned stages."""
+    return [sys.executable, str(Path(canned.__file__)), *map(str, arguments)]
+
+
+def commits(settings: Settings) -> dict[str, Counter[str]]:
+    """Table → batch → how many commits of the table's Delta log made that batch."""
+    lake = DeltaLake(str(settings.lake_dir))
+    return {name: _commits_of(Path(lake.uri(TABLES[name])) / "_delta_log") for name in TABLE_NAMES}
+
+
+def _commits_of(log: Path) -> Counter[str]:
+    actions = (json.loads(line) for entry in log.glob("*.json") for line in entry.read_text().splitlines())
+    return Counter(action["txn"]["appId"].split("/")[0] for action in actions if "txn" in action)
+
+
+def assert_every_batch_was_done_once(settings: Settings, count: int) -> None:
+    """One commit a table and batch, and the rows of each batch are those of a lake that nobody interrupted."""
+    batches = [canned.batch_name(n) for n in range(1, count + 1)]
+    assert commits(settings) == {name: Counter(batches) for name in TABLE_NAMES}
+    lake = DeltaLake(str(settings.lake_dir))
+    clips = lake.read(TABLES["clips"])
+    assert clips.height == count * canned.frames_of(batches[0])["clips"].height
+    assert lake.read(TABLES["tiers"]).select("clip_id").sort("clip_id").equals(clips.select("clip_id").sort("clip_id"))
+    assert clips.select(pl.col("clip_id").is_unique().all()).item()

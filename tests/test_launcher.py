@@ -1,0 +1,71 @@
+"""Which runs are dead: those whose process is gone, and none else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from dagster._core.launcher.base import WorkerStatus
+
+from speakervid_dag.execution import PROCESS, end_dead_runs, process_of
+from speakervid_dag.launcher import LocalRunLauncher
+
+RUN = "run-1"
+
+
+def health(tag: str | None) -> WorkerStatus:
+    run = dg.DagsterRun(job_name="curate", run_id=RUN, tags={} if tag is None else {PROCESS: tag})
+    return LocalRunLauncher().check_run_worker_health(run).status
+
+
+def gone() -> str:
+    """The tag that a process left which has ended."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    host = process_of(RUN).split("/")[1]
+    tag = f"{RUN}/{host}/{child.pid}/{psutil.Process(child.pid).create_time():.2f}"
+    child.kill()
+    child.communicate()
+    return tag
+
+
+def test_a_run_is_dead_when_its_process_is_gone() -> None:
+    assert health(gone()) == WorkerStatus.FAILED
+    assert health(process_of(RUN)) == WorkerStatus.RUNNING
+
+
+def test_a_process_that_took_over_the_number_is_another_one() -> None:
+    host = process_of(RUN).split("/")[1]
+    assert health(f"{RUN}/{host}/{os.getpid()}/1.00") == WorkerStatus.FAILED
+
+
+def test_nobody_here_can_tell_of_a_run_that_said_nothing_or_runs_elsewhere() -> None:
+    assert health(None) == WorkerStatus.RUNNING
+    assert health(f"{RUN}/another-host/1/1.00") == WorkerStatus.RUNNING
+
+
+def test_a_run_started_again_is_not_dead_by_the_tag_it_inherited() -> None:
+    assert health(gone().replace(RUN, "run-0")) == WorkerStatus.RUNNING
+
+
+def test_a_dead_run_is_ended_whoever_started_it() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for run_id, tag in (("run-1", gone()), ("run-2", process_of("run-2"))):
+            status = dg.DagsterRunStatus.STARTED
+            instance.add_run(dg.DagsterRun(job_name="curate", run_id=run_id, status=status, tags={PROCESS: tag}))
+        assert end_dead_runs(instance) == 1
+        states = {run.run_id: run.status.value for run in instance.get_runs()}
+    assert states == {"run-1": "FAILURE", "run-2": "STARTED"}
+
+
+def test_the_lakes_instance_uses_it(tmp_path: Path) -> None:
+    """dagster.yaml names the launcher, frees the places of dead runs, and tries a killed run once more."""
+    from speakervid_dag import runner
+    from speakervid_dag.config.settings import load_settings
+
+    with runner.lake_instance(load_settings(lake=tmp_path)) as instance:
+        assert isinstance(instance.run_launcher, LocalRunLauncher)
+        assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 10
+        assert instance.run_retries_max_retries == 1
+        assert not instance.run_retries_retry_on_asset_or_op_failure
