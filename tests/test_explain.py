@@ -1,0 +1,95 @@
+"""`speakervid explain`: every kind of id, each gate's value against its threshold, and why something is not there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from mini_lake import V1
+from small_lake import published_lake
+
+from speakervid_dag.cli import cli
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.explain import Section, explain
+from speakervid_dag.failures import UserError
+
+TALKS, ANSWERS, LISTENS = f"{V1}-c0p00", f"{V1}-c1p01", f"{V1}-c1p00"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return published_lake(tmp_path_factory.mktemp("lake"))
+
+
+def told(settings: Settings, wanted: str, profile: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    sections: list[Section] = explain(settings, wanted, load_profile(profile or settings.profile))
+    named = [(s.title.partition(",")[0], s.rows.to_dicts()) for s in sections]
+    return {named[0][0].partition(" ")[0]: named[0][1], **dict(named[1:])}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "clips"),
+    [
+        (V1, "video", 4), (f"{V1}-s0000", "shot", 4), (f"{V1}-s0000-t00", "track", 2), (f"{V1}-p01", "person", 2),
+        (f"{V1}-u0000", "turn", 2), (TALKS, "clip", 1), (f"{TALKS}>{ANSWERS}", "pair", 2),
+        (f"{LISTENS}<{V1}-u0001", "listening", 1), (f"{V1}-m0000", "session", 2),
+    ],
+)  # fmt: skip
+def test_every_kind_of_id_is_known(settings: Settings, wanted: str, kind: str, clips: int) -> None:
+    answer = told(settings, wanted)
+    assert next(iter(answer)) == kind
+    assert len(answer["Tiers"]) == clips
+    assert answer["Stages of the video"]
+    assert answer["Speech turns and their binding"]
+    assert answer["Face tracks"], "with their shots and people"
+
+
+def test_a_clip_tells_its_whole_story(settings: Settings) -> None:
+    answer = told(settings, TALKS)
+    assert [(g["gate"], g["value"], g["rule"], g["verdict"]) for g in answer["Gates"]] == [
+        ("luminance", 1.0, ">= 0.5", "pass"), ("snr", 1.0, ">= 0.5", "pass"),
+    ]  # fmt: skip
+    (turn,) = answer["Speech turns and their binding"]
+    assert (turn["turn_id"], turn["binding"], turn["margin"], turn["person_id"]) == (
+        f"{V1}-u0000", "bound", 2.0, f"{V1}-p00",
+    )  # fmt: skip
+    assert {e["sync_conf"] for e in answer["Lip-sync evidence"]} == {5.0}
+    assert answer["Time that became no clip"][0]["reason"] == "too_short"
+    branches = {(b["branch"], b["is_in"]): b["what"] for b in answer["Branches"]}
+    assert branches["single", True] == TALKS
+    assert branches["dialogue", True] == f"initiator of {TALKS}>{ANSWERS}"
+    assert branches["dialogue", False] == "no responder: nobody else speaks on that side"
+    assert branches["listening", False] == "it shows somebody talking"
+    assert branches["multi_turn_contextual", False] == "no words in the 30 s before it"
+
+
+def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settings, tmp_path: Path) -> None:
+    own = tmp_path / "strict.yaml"
+    own.write_text("inherits: talkvid\nbranches: {dialogue_max_gap_s: 0.25}\n")
+    answer = told(settings, TALKS, str(own))
+    (tier,) = answer["Tiers"]
+    assert (tier["profile"], tier["tier"]) == ("strict", "pretrain")
+    assert tier["reasons"][:2] == ["duration", "video_quality:not_measured"]
+    gates = {g["gate"]: g for g in answer["Gates"]}
+    assert (gates["duration"]["value"], gates["duration"]["rule"], gates["duration"]["verdict"]) == (
+        4.0,
+        ">= 5",
+        "fail",
+    )
+    assert (gates["motion"]["rule"], gates["motion"]["reason"]) == ("in [0.85, 0.999]", "not_measured")
+    absent = [b["what"] for b in answer["Branches"] if b["branch"] == "dialogue"]
+    assert f"no initiator: 0.5 s to {V1}-u0001, at most 0.25" in absent
+
+
+def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Settings) -> None:
+    asked = ["explain", "--lake", str(settings.lake_dir), "--profile", settings.profile]
+    done = CliRunner().invoke(cli, [*asked, f"{V1}-u0000", "--format", "json"], catch_exceptions=False)
+    sections = [part["section"] for part in json.loads(done.stdout)]
+    assert sections[0] == f"turn {V1}-u0000"
+    assert "Time that became no clip" in sections
+    shown = CliRunner().invoke(cli, [*asked, "a.mp4"], catch_exceptions=False)
+    assert shown.exit_code == 0
+    with pytest.raises(UserError, match=f"no.*'{TALKS}x'; the nearest are {TALKS}"):
+        explain(settings, f"{TALKS}x", load_profile("laptop"))
