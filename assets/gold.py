@@ -2,7 +2,8 @@
 
 Belongs here: wiring of sql/ into assets. Does not belong here: SQL, and how it is run (speakervid_dag.lake).
 
-Gold assets take any number of batches in one run; all of them land in one commit a table, or none.
+Gold assets take any number of batches in one run and hold a chunk of them at a time; all of them land in one commit a
+table, or none.
 """
 
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from speakervid_dag.assets import automation
 from speakervid_dag.assets.partitions import BATCHES
@@ -44,10 +46,12 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     Table,
 )
-from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
+from speakervid_dag.quality_checks.factory import check_result, check_spec
+from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
 
 # tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
 ENDS = ("dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
+PREVIEW_ROWS = 8
 FREE = ("branch_statistics", "funnel", "person_statistics")
 
 
@@ -83,20 +87,31 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     stamps = fingerprints(factory, recipe, batches)
     parts = [(recipe.part(table, batch, profile.name), stamp) for batch, stamp in zip(batches, stamps, strict=True)]
     started = time.perf_counter()
+    preview: list[pl.DataFrame] = []
+    parents = {"asked_gates": gold_sql.asked_gates(profile)}
     with session.open_session(lake, read_only_user_sql=False) as connection:
-        frame = gold_sql.compute(connection, table.name, profile, batches)
-    parents = {t.name: lake.read(t, batches=batches) for t in recipe.reads}
-    metadata = commit_metadata(context.run.run_id, factory, recipe)
-    outcome = audit_and_commit(lake, table, frame, parts, parents, metadata)
+        chunks = _watched(gold_sql.compute_chunks(connection, table.name, profile, batches), preview)
+        outcome = audit_and_land(
+            lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, factory, recipe)
+        )
     yield check_result(outcome.report)
     if outcome.commit is None:
         raise refusal(table, batches)
     # Dagster takes one data version for all batches of a run
     version = stamps[0] if len(stamps) == 1 else fingerprint_of(*map(str, stamps))
+    told = table_metadata(pl.concat(preview), outcome.commit.version, time.perf_counter() - started)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(f"{version:016x}"),
-        metadata=table_metadata(frame, outcome.commit.version, time.perf_counter() - started),
+        metadata={**told, "dagster/row_count": outcome.commit.row_count},
     )
+
+
+def _watched(chunks: Iterator[Chunk], preview: list[pl.DataFrame]) -> Iterator[Chunk]:
+    """The chunks as they are; the first rows of the first one stay in `preview`."""
+    for batches, frame in chunks:
+        if not preview:
+            preview.append(frame.head(PREVIEW_ROWS))
+        yield batches, frame
 
 
 clip_gates = gold_asset(CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"])

@@ -56,20 +56,52 @@ def audit_and_commit(
         SchemaMismatch: rows outside the parts.
         TransientFailure: the slice stayed contended.
     """
-    scope = [{k: v for k, v in part.values.items() if k in ("batch", "profile")} for part, _ in parts]
-    batches = sorted({values["batch"] for values in scope})
-    report = audit(table, frame, _gathered(lake, table, batches, parents), scope, parameters)
+    batches = sorted({part.values["batch"] for part, _ in parts})
+    report = judge(lake, table, frame, [part for part, _ in parts], parents, parameters)
     run_id = metadata.get("run_id", "")
     if not report.passed:
-        _refuse(lake, table, frame, batches, report, run_id)
+        refuse(lake, table, frame, batches, report, run_id)
         return AuditOutcome(report, None)
     commit = lake.replace(table, frame, parts, metadata)
-    for batch in batches:
-        quarantine.close(lake, table, batch, run_id)
-        told = _entries(report.warnings, batch)
-        if told:
-            quarantine.record(lake, table, batch, told, run_id, is_open=False)
+    settle(lake, table, batches, report, run_id)
     return AuditOutcome(report, commit)
+
+
+def judge(
+    lake: DeltaLake,
+    table: Table,
+    frame: pl.DataFrame,
+    parts: Sequence[Slice],
+    parents: Parents,
+    parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
+) -> AuditReport:
+    """The audit of a frame that is about to become these parts; parents that are not given are read from the lake."""
+    scope = [{k: v for k, v in part.values.items() if k in ("batch", "profile")} for part in parts]
+    batches = sorted({values["batch"] for values in scope})
+    needed = {n: parents[n] if n in parents else read_parent(lake, table, n, batches) for n in parents_of(table)}
+    return audit(table, frame, needed, scope, parameters)
+
+
+def refuse(
+    lake: DeltaLake, table: Table, frame: pl.DataFrame, batches: Sequence[str], report: AuditReport, run_id: str
+) -> None:
+    """Quarantines the red frame batch by batch; one bad batch refuses all of a run (`batches`), so each is marked."""
+    together = quarantine.Entry("refused_together", "critical", None, "another batch of the same run is red")
+    for batch in batches:
+        if frame.schema.get("batch") != pl.String:
+            quarantine.keep_frame(lake, table, batch, frame, run_id)
+        elif (mine := frame.filter(pl.col("batch") == batch)).height:
+            quarantine.keep_frame(lake, table, batch, mine, run_id)
+    told = {b: [*(_entries(report.critical, b) or [together]), *_entries(report.warnings, b)] for b in batches}
+    quarantine.record(lake, table, told, run_id, is_open=True)
+
+
+def settle(lake: DeltaLake, table: Table, batches: Sequence[str], report: AuditReport, run_id: str) -> None:
+    """Closes what was open about batches that were promoted, and records their warnings."""
+    quarantine.close(lake, table, batches, run_id)
+    told = {batch: entries for batch in batches if (entries := _entries(report.warnings, batch))}
+    if told:
+        quarantine.record(lake, table, told, run_id, is_open=False)
 
 
 def check_name(table: Table) -> str:
@@ -151,12 +183,10 @@ def _escaped(text: str) -> str:
     return "".join("\\" + c if c in r"\`*[]<>|#!~" else c for c in text[:300].replace("\n", " "))
 
 
-def _gathered(lake: DeltaLake, table: Table, batches: Sequence[str], parents: Parents) -> dict[str, pl.DataFrame]:
-    """Every parent the suite needs: given ones as they are, others from the lake."""
-    return {n: parents[n] if n in parents else _read_parent(lake, table, n, batches) for n in parents_of(table)}
-
-
-def _read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]) -> pl.DataFrame:
+def read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]) -> pl.DataFrame:
+    """What a suite compares a table with, of batches that are about to be written."""
+    if name == "asked_gates":  # only who computed the gates knows; without it they are compared with one another
+        return empty_parent(name)
     if name == "manifest":
         book = BatchBook(Path(lake.root))
         rows = [{"batch": b, "video_id": file.video_id} for b in batches for file in book.read(b)]
@@ -167,18 +197,6 @@ def _read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str
     if name == STAGE_OUTCOMES.name:
         return lake.read(STAGE_OUTCOMES, batches=batches, where=pl.col("stage") == table.name)
     return lake.read(TABLES[name], batches=batches)
-
-
-def _refuse(
-    lake: DeltaLake, table: Table, frame: pl.DataFrame, batches: Sequence[str], report: AuditReport, run_id: str
-) -> None:
-    """Quarantines the frame batch by batch; one bad batch refuses all of a run, so each is marked."""
-    together = quarantine.Entry("refused_together", "critical", None, "another batch of the same run is red")
-    for batch in batches:
-        mine = frame.filter(pl.col("batch") == batch) if frame.schema.get("batch") == pl.String else frame
-        quarantine.keep_frame(lake, table, batch, mine, run_id)
-        critical = _entries(report.critical, batch) or [together]
-        quarantine.record(lake, table, batch, [*critical, *_entries(report.warnings, batch)], run_id, is_open=True)
 
 
 def _entries(findings: Sequence[Finding], batch: str) -> list[quarantine.Entry]:

@@ -41,7 +41,7 @@ def _clips_missing(frame: pl.DataFrame, parents: Parents, scope: pl.DataFrame) -
 def _gates_missing(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
     """A profile's gates may apply to talking or listening clips only, so they are compared within a role."""
     judged = frame.join(parents["clips"].select("clip_id", "role").unique("clip_id"), on="clip_id")
-    gates = judged.select("profile", "role", "gate").unique()
+    gates = pl.concat([judged.select("profile", "role", "gate"), parents["asked_gates"]]).unique()
     wanted = judged.select("batch", "profile", "role", "clip_id").unique().join(gates, on=["profile", "role"])
     lost = wanted.join(frame, on=["profile", "clip_id", "gate"], how="anti")
     return lost.select("batch", "profile", item=pl.format("{} × {}", "clip_id", "gate"))
@@ -106,6 +106,7 @@ CLIP_GATES = TableRules(
         nothing_missing("every_clip_is_judged", "each clip of the batch has gates", _clips_missing),
         nothing_missing("every_clip_has_every_gate", "one row a clip × gate of the profile", _gates_missing),
     ),
+    reads=("asked_gates",),
 )
 
 TIERS = TableRules(

@@ -78,4 +78,6 @@ def empty_parents(names: frozenset[str]) -> dict[str, pl.DataFrame]:
 def empty_parent(name: str) -> pl.DataFrame:
     if name == "manifest":
         return pl.DataFrame(schema={"batch": pl.String, "video_id": pl.String})
+    if name == "asked_gates":
+        return pl.DataFrame(schema={"profile": pl.String, "role": pl.String, "gate": pl.String})
     return TABLES["tiers" if name == "earlier_tiers" else name].empty()

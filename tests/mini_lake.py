@@ -32,7 +32,7 @@ def mini_lake() -> dict[str, pl.DataFrame]:
             rows[name] += [{**row, "video_id": video_id} for row in made]
     frames = {name: frame(name, made) for name, made in rows.items()}
     frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": [V1, V2]})
-    frames["earlier_tiers"] = empty_parent("earlier_tiers")
+    frames |= {name: empty_parent(name) for name in ("earlier_tiers", "asked_gates")}
     frames["stage_outcomes"] = outcomes("intake", [{"video_id": v, "row_count": 3} for v in (V1, V2)])
     for name in TABLES:
         if TABLES[name].layer == "silver" and name not in STAGE_OF:

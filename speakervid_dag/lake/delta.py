@@ -1,6 +1,7 @@
 """Delta tables: create, replace the rows of a batch, read, and ask what is promoted.
 
-Belongs here: every call to deltalake. Does not belong here: what rows mean, audits, SQL, Dagster.
+Belongs here: calls to deltalake. Does not belong here: what rows mean, audits, SQL, Dagster, replacements larger than
+memory (staging.py), care (maintenance.py).
 
 A batch is *promoted* in a table when a commit carried the Delta application transaction `app_id(batch[, profile])`; its
 version is the fingerprint of what made the rows (code, settings, weights, inputs). Rows and mark land in one atomic
@@ -10,7 +11,7 @@ commit, also when there are no rows, so "was this batch done, and from what?" ne
 import hashlib
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,43 +134,17 @@ class DeltaLake:
             SchemaMismatch: other columns or dtypes (nothing is cast silently), or rows outside the parts.
             TransientFailure: the slice stayed contended.
         """
-        from deltalake import CommitProperties, Transaction, write_deltalake
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake import write_deltalake
 
-        pairs = list(parts)
+        pairs, data = list(parts), frame.to_arrow()
         check_schema(table, frame)
-        _check_inside(table, frame, [part for part, _ in pairs])
-        # a random token tells this very write apart from another by the same run
-        token = hashlib.sha256(f"{metadata.get('run_id')}{time.time_ns()}{random.random()}".encode()).hexdigest()[:16]
-        properties = CommitProperties(
-            custom_metadata={**metadata, "write_token": token},
-            max_commit_retries=MAX_COMMIT_RETRIES,
-            app_transactions=[Transaction(part.app_id, stamp) for part, stamp in pairs],
-        )
+        check_inside(table, frame, [part for part, _ in pairs])
         predicate = " OR ".join(f"({part.predicate})" for part, _ in pairs)
-        for attempt in range(CONFLICT_ATTEMPTS):
-            handle = self._up_to_date(table)
-            try:
-                write_deltalake(
-                    handle,  # type: ignore[arg-type]
-                    frame.to_arrow(),
-                    mode="overwrite",
-                    predicate=predicate,
-                    commit_properties=properties,
-                )
-                break
-            except (CommitFailedError, DeltaError, OSError) as problem:
-                if self._landed(handle, token) is not None:
-                    break
-                if not isinstance(problem, CommitFailedError) and not _is_conflict(problem):
-                    raise OperationError(f"writing {table.name} failed: {problem}") from problem
-                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
-        else:
-            raise TransientFailure("write_conflict", f"{table.name}: {predicate} stayed contended")
-        landed = self._landed(handle, token)
-        if landed is None:
-            raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
-        return Commit(landed, frame.height)
+
+        def write(handle: Any, properties: Any) -> None:
+            write_deltalake(handle, data, mode="overwrite", predicate=predicate, commit_properties=properties)
+
+        return Commit(self.commit(table, write, pairs, metadata), frame.height)
 
     def _up_to_date(self, table: Table) -> Any:
         """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
@@ -197,24 +172,59 @@ class DeltaLake:
             SchemaMismatch: other columns or dtypes.
             OperationError: the store refused.
         """
-        from deltalake import CommitProperties, write_deltalake
-        from deltalake.exceptions import DeltaError
+        from deltalake import write_deltalake
 
         check_schema(table, frame)
+        data = frame.to_arrow()
+
+        def write(handle: Any, properties: Any) -> None:
+            write_deltalake(handle, data, mode="append", commit_properties=properties)
+
+        return Commit(self.commit(table, write, [], metadata), frame.height)
+
+    def commit(
+        self,
+        table: Table,
+        write: Callable[[Any, Any], None],
+        parts: Sequence[tuple[Slice, int]],
+        metadata: Mapping[str, str],
+    ) -> int:
+        """Runs `write(handle, commit_properties)` on the newest version until its commit has landed; gives its version.
+
+        The commit carries `metadata` and the marks of `parts`.
+
+        Raises:
+            TransientFailure: the slices stayed contended.
+            OperationError: the store refused.
+        """
+        from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        # a random token tells this very write apart from another by the same run
         token = hashlib.sha256(f"{metadata.get('run_id')}{time.time_ns()}{random.random()}".encode()).hexdigest()[:16]
         properties = CommitProperties(
-            custom_metadata={**metadata, "write_token": token}, max_commit_retries=MAX_COMMIT_RETRIES
+            custom_metadata={**metadata, "write_token": token},
+            max_commit_retries=MAX_COMMIT_RETRIES,
+            app_transactions=[Transaction(part.app_id, stamp) for part, stamp in parts],
         )
-        handle = self._up_to_date(table)
-        try:
-            write_deltalake(handle, frame.to_arrow(), mode="append", commit_properties=properties)  # type: ignore[arg-type]
-        except (DeltaError, OSError) as problem:
-            if self._landed(handle, token) is None:
-                raise OperationError(f"writing {table.name} failed: {problem}") from problem
+        for attempt in range(CONFLICT_ATTEMPTS):
+            handle = self._up_to_date(table)
+            try:
+                write(handle, properties)
+                break
+            except (CommitFailedError, DeltaError, OSError) as problem:
+                if self._landed(handle, token) is not None:
+                    break
+                if not isinstance(problem, CommitFailedError) and not _is_conflict(problem):
+                    raise OperationError(f"writing {table.name} failed: {problem}") from problem
+                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+        else:
+            told = [part.app_id for part, _ in parts[:3]]
+            raise TransientFailure("write_conflict", f"{table.name}: {told} stayed contended")
         landed = self._landed(handle, token)
         if landed is None:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
-        return Commit(landed, frame.height)
+        return landed
 
     def files(self, table: Table, version: int | None = None) -> list[str]:
         """URIs of the Parquet files of one version (None: the latest), sorted; [] when the table was never written."""
@@ -263,7 +273,8 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
     raise SchemaMismatch(f"{table.name}: {'; '.join(told) or 'columns in another order'}")
 
 
-def _check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
+def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
+    """Raises SchemaMismatch for rows outside the slices, or slices that do not name the table's partition columns."""
     names = list(table.partition_by)
     if any(set(part.values) != set(names) for part in parts):
         raise SchemaMismatch(f"{table.name}: a slice must name exactly {names}")

@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -28,6 +28,8 @@ QUERIES = {
     "branch_listening": "branches/listening",
     "branch_multi_turn": "branches/multi_turn",
 }  # in the order in which they depend on each other
+
+CHUNK_CLIPS = 40_000  # whose rows of one table are held and audited at once; 20 gates each stay below 2 GB
 
 _GATE_COLUMNS = pl.Schema(
     {
@@ -76,6 +78,50 @@ def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) 
     if table == "tiers":
         _refuse_ungated(con, frame, list(batches))
     return frame
+
+
+def compute_chunks(
+    con: Session, table: str, profile: Profile, batches: Sequence[str]
+) -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """The same rows a chunk of whole batches at a time, about `CHUNK_CLIPS` clips each, with one set of thresholds."""
+    fixed = with_fixed_thresholds(con, profile) if table == "clip_gates" else profile
+    for chunk in chunks_of(con, batches):
+        yield chunk, compute(con, table, fixed, chunk)
+
+
+def chunks_of(con: Session, batches: Sequence[str]) -> list[list[str]]:
+    """The batches in order, in groups of at most `CHUNK_CLIPS` clips; a larger batch is a group of its own."""
+    counted = "SELECT batch, count(*) FROM clips WHERE list_contains($b, batch) GROUP BY batch"
+    clips: dict[str, int] = dict(con.sql(counted, params={"b": list(batches)}).fetchall())
+    chunks: list[list[str]] = []
+    room = 0
+    for batch in batches:
+        if not chunks or clips.get(batch, 0) > room:
+            chunks.append([])
+            room = CHUNK_CLIPS
+        chunks[-1].append(batch)
+        room -= clips.get(batch, 0)
+    return chunks
+
+
+def with_fixed_thresholds(con: Session, profile: Profile) -> Profile:
+    """The profile with each percentile turned into the threshold it is in this lake: asked once, not a chunk."""
+    fixed = {
+        name: gate.model_copy(update={"threshold": _threshold(con, gate), "percentile": None})
+        for name, gate in profile.gates.items()
+    }
+    return profile.model_copy(update={"gates": fixed})
+
+
+def asked_gates(profile: Profile) -> pl.DataFrame:
+    """Which gates each role's clips must have a row for: profile, role, gate."""
+    rows = [
+        (profile.name, role, name)
+        for name, gate in sorted(profile.gates.items())
+        for role in ("talking", "listening")
+        if gate.mode != "off" and gate.applies_to in ("all", role)
+    ]
+    return pl.DataFrame(rows, schema={"profile": pl.String, "role": pl.String, "gate": pl.String}, orient="row")
 
 
 def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict[str, pl.DataFrame]:

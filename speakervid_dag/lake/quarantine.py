@@ -7,7 +7,7 @@ Findings are rows of the `quarantine` table (a slice a table × batch); the refu
 `artifacts/quarantine/<table>/<batch>/<run_id>.parquet`, whatever its columns are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,13 +32,14 @@ class Entry:
     observed: str
 
 
-def record(lake: DeltaLake, table: Table, batch: str, entries: Sequence[Entry], run_id: str, *, is_open: bool) -> None:
-    """Adds findings; with `is_open` the batch counts as refused until `close`. Earlier findings are closed."""
+def record(
+    lake: DeltaLake, table: Table, entries: Mapping[str, Sequence[Entry]], run_id: str, *, is_open: bool
+) -> None:
+    """Adds findings by batch; with `is_open` these batches count as refused until `close`. Earlier ones are closed."""
     at = datetime.now(UTC)
-    start = f"{table.name}/{batch}/{run_id}/"
     rows: list[dict[str, object]] = [
         {
-            "quarantine_id": f"{start}{at:%Y%m%dT%H%M%S%f}-{index}",
+            "quarantine_id": f"{table.name}/{batch}/{run_id}/{at:%Y%m%dT%H%M%S%f}-{index}",
             "table": table.name,
             "batch": batch,
             "expectation": entry.expectation,
@@ -49,25 +50,28 @@ def record(lake: DeltaLake, table: Table, batch: str, entries: Sequence[Entry], 
             "at": at,
             "is_open": is_open,
         }
-        for index, entry in enumerate(entries)
+        for batch, found in entries.items()
+        for index, entry in enumerate(found)
     ]
-    before = _findings(lake, table.name, batch).with_columns(is_open=pl.lit(False))
-    _store(lake, table.name, batch, pl.concat([before, QUARANTINE.frame(rows)]), run_id)
+    before = _findings(lake, table.name, list(entries)).with_columns(is_open=pl.lit(False))
+    _store(lake, table.name, list(entries), pl.concat([before, QUARANTINE.frame(rows)]), run_id)
 
 
 def open_findings(lake: DeltaLake, table: Table, batch: str) -> pl.DataFrame:
     """Rows of `quarantine` that keep this batch of the table from being used; empty when nothing is open."""
-    found = _findings(lake, table.name, batch)
+    found = _findings(lake, table.name, [batch])
     return found.filter(pl.col("is_open")).sort("quarantine_id")
 
 
-def close(lake: DeltaLake, table: Table, batch: str, run_id: str = "") -> int:
-    """Marks the batch's findings as replaced, once a later commit promoted it. Gives their number."""
-    found = _findings(lake, table.name, batch)
-    count = int(found["is_open"].sum())
-    if count:
-        _store(lake, table.name, batch, found.with_columns(is_open=pl.lit(False)), run_id)
-    return count
+def close(lake: DeltaLake, table: Table, batches: Sequence[str], run_id: str = "") -> int:
+    """Marks the batches' findings as replaced, once a later commit promoted them. Gives their number."""
+    found = _findings(lake, table.name, batches)
+    still = found.filter(pl.col("is_open"))
+    if still.height:
+        touched = still["batch"].unique().sort().to_list()
+        closed = found.filter(pl.col("batch").is_in(touched)).with_columns(is_open=pl.lit(False))
+        _store(lake, table.name, touched, closed, run_id)
+    return still.height
 
 
 def list_open(lake: DeltaLake) -> pl.DataFrame:
@@ -92,7 +96,7 @@ def show(lake: DeltaLake, ident: str) -> pl.DataFrame:
     """
     table, _, rest = ident.partition("/")
     batch = rest.partition("/")[0]
-    found = _findings(lake, table, batch)
+    found = _findings(lake, table, [batch])
     if "/" in rest:
         found = found.filter(pl.col("quarantine_id") == ident)
     if found.is_empty():
@@ -122,11 +126,11 @@ def refused_frame(lake: DeltaLake, table: Table, batch: str, run_id: str) -> pl.
     return pl.read_parquet(frame_uri(lake, table, batch, run_id), storage_options=options)
 
 
-def _findings(lake: DeltaLake, table: str, batch: str) -> pl.DataFrame:
-    return lake.read(QUARANTINE, batches=[batch], where=pl.col("table") == table)
+def _findings(lake: DeltaLake, table: str, batches: Sequence[str]) -> pl.DataFrame:
+    return lake.read(QUARANTINE, batches=batches, where=pl.col("table") == table)
 
 
-def _store(lake: DeltaLake, table: str, batch: str, rows: pl.DataFrame, run_id: str) -> None:
-    part = Slice({"table": table, "batch": batch})
-    stamp = fingerprint_of(table, batch, run_id, datetime.now(UTC).isoformat())
-    lake.replace(QUARANTINE, rows, [(part, stamp)], {"run_id": run_id})
+def _store(lake: DeltaLake, table: str, batches: Sequence[str], rows: pl.DataFrame, run_id: str) -> None:
+    now = datetime.now(UTC).isoformat()
+    parts = [(Slice({"table": table, "batch": batch}), fingerprint_of(table, batch, run_id, now)) for batch in batches]
+    lake.replace(QUARANTINE, rows, parts, {"run_id": run_id})

@@ -142,8 +142,8 @@ def put(path: Path, days: int = 0) -> Path:
 def test_files_that_nothing_names_are_found_and_collected(lake: DeltaLake, lake_dir: Path) -> None:
     book, file = BatchBook(lake_dir), SourceFile(("/a.mp4",), 1, 1, "0" * 64)
     book.write("b000001", [file])
-    record(lake, SHOTS, "b000001", [Entry("x", "critical", None, "x")], "closed", is_open=True)
-    record(lake, SHOTS, "b000001", [Entry("x", "critical", None, "x")], "open", is_open=True)  # closes the one before
+    record(lake, SHOTS, {"b000001": [Entry("x", "critical", None, "x")]}, "closed", is_open=True)
+    record(lake, SHOTS, {"b000001": [Entry("x", "critical", None, "x")]}, "open", is_open=True)  # closes the one before
     artifacts = lake_dir / "artifacts"
     kept = [
         put(artifacts / f"audio/v1/{file.video_id}.wav", 400),

@@ -22,15 +22,15 @@ def lake(tmp_path: Path) -> DeltaLake:
 def test_nothing_is_open_in_a_new_lake(lake: DeltaLake) -> None:
     assert quarantine.open_findings(lake, CLIPS, "a").is_empty()
     assert quarantine.list_open(lake).is_empty()
-    assert quarantine.close(lake, CLIPS, "a") == 0
+    assert quarantine.close(lake, CLIPS, ["a"]) == 0
     assert not lake.exists(QUARANTINE)
 
 
 def test_findings_belong_to_one_table_and_batch(lake: DeltaLake) -> None:
-    quarantine.record(lake, CLIPS, "a", [RED], "r1", is_open=True)
-    quarantine.record(lake, CLIPS, "b", [RED, RED], "r2", is_open=True)
-    quarantine.record(lake, SHOTS, "a", [RED], "r1", is_open=True)
-    assert quarantine.close(lake, CLIPS, "a", "r3") == 1
+    quarantine.record(lake, CLIPS, {"a": [RED]}, "r1", is_open=True)
+    quarantine.record(lake, CLIPS, {"b": [RED, RED]}, "r2", is_open=True)
+    quarantine.record(lake, SHOTS, {"a": [RED]}, "r1", is_open=True)
+    assert quarantine.close(lake, CLIPS, ["a"], "r3") == 1
     assert quarantine.open_findings(lake, CLIPS, "a").is_empty()
     assert quarantine.open_findings(lake, CLIPS, "b").height == 2
     told = quarantine.list_open(lake).select("table", "batch", "run_id", "expectations", "failing_count").rows()
@@ -38,8 +38,8 @@ def test_findings_belong_to_one_table_and_batch(lake: DeltaLake) -> None:
 
 
 def test_a_second_refusal_supersedes_the_first_and_keeps_its_history(lake: DeltaLake) -> None:
-    quarantine.record(lake, CLIPS, "a", [RED], "r1", is_open=True)
-    quarantine.record(lake, CLIPS, "a", [Entry("schema", "critical", None, "x")], "r2", is_open=True)
+    quarantine.record(lake, CLIPS, {"a": [RED]}, "r1", is_open=True)
+    quarantine.record(lake, CLIPS, {"a": [Entry("schema", "critical", None, "x")]}, "r2", is_open=True)
     assert quarantine.open_findings(lake, CLIPS, "a")["expectation"].to_list() == ["schema"]
     told = quarantine.show(lake, "clips/a")
     assert told.select("run_id", "is_open").rows() == [("r2", True), ("r1", False)]
@@ -47,12 +47,12 @@ def test_a_second_refusal_supersedes_the_first_and_keeps_its_history(lake: Delta
 
 def test_ids_are_unique_also_when_one_run_is_refused_twice(lake: DeltaLake) -> None:
     for _ in range(2):
-        quarantine.record(lake, CLIPS, "a", [RED, RED], "r1", is_open=True)
+        quarantine.record(lake, CLIPS, {"a": [RED, RED]}, "r1", is_open=True)
     assert quarantine.show(lake, "clips/a")["quarantine_id"].n_unique() == 4
 
 
 def test_one_finding_by_its_id(lake: DeltaLake) -> None:
-    quarantine.record(lake, CLIPS, "a", [RED, RED], "r1", is_open=True)
+    quarantine.record(lake, CLIPS, {"a": [RED, RED]}, "r1", is_open=True)
     ident = quarantine.open_findings(lake, CLIPS, "a")["quarantine_id"][1]
     assert quarantine.show(lake, ident)["quarantine_id"].to_list() == [ident]
     for unknown in ("clips/zzz", "nothing", f"{ident}0"):
@@ -65,3 +65,11 @@ def test_a_refused_frame_is_kept_as_it_is(lake: DeltaLake) -> None:
     uri = quarantine.keep_frame(lake, CLIPS, "a", odd, "r1")
     assert Path(uri).is_relative_to(lake.root)
     assert quarantine.refused_frame(lake, CLIPS, "a", "r1").equals(odd)
+
+
+def test_many_batches_are_recorded_and_closed_in_one_commit_each(lake: DeltaLake) -> None:
+    quarantine.record(lake, CLIPS, {batch: [RED] for batch in "abc"}, "r1", is_open=True)
+    assert lake.version(QUARANTINE) == 1  # version 0 makes the table
+    assert quarantine.close(lake, CLIPS, ["a", "c", "never seen"], "r2") == 2
+    assert lake.version(QUARANTINE) == 2
+    assert quarantine.list_open(lake)["batch"].to_list() == ["b"]

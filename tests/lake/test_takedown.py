@@ -173,7 +173,7 @@ def test_artifacts_of_it_go_and_those_of_others_stay(lake_dir: Path, forget: For
 
 def test_refused_rows_of_it_go_and_the_refusal_stays(lake: DeltaLake, forget: Forget) -> None:
     entries = [Entry("k", "critical", f"{V1}-s0000", "one.mp4 is odd"), Entry("k", "critical", f"{V2}-s0000", "odd")]
-    record(lake, SHOTS, BATCH, entries, "red", is_open=True)
+    record(lake, SHOTS, {BATCH: entries}, "red", is_open=True)
     keep_frame(lake, SHOTS, BATCH, mini_lake()["shots"], "red")
     forget(V1)
     assert set(refused_frame(lake, SHOTS, BATCH, "red")["video_id"]) == {V2}

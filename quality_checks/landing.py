@@ -1,0 +1,88 @@
+"""Auditing a table that is larger than memory, chunk by chunk, and landing it whole.
+
+Belongs here: the audit of several chunks as one verdict. Does not belong here: the audit of one frame (factory.py),
+how files are staged (speakervid_dag.lake.staging).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+
+from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.quality_checks import factory
+from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding
+from speakervid_dag.quality_checks.catalogue import parents_of
+from speakervid_dag.quality_checks.factory import AuditOutcome
+from speakervid_dag.quality_checks.rules import Parents
+
+Chunk = tuple[Sequence[str], pl.DataFrame]  # whole batches, and all their rows
+
+
+def audit_and_land(
+    lake: DeltaLake,
+    table: Table,
+    chunks: Iterable[Chunk],
+    parts: Sequence[tuple[Slice, int]],
+    parents: Parents,
+    metadata: Mapping[str, str],
+    parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
+) -> AuditOutcome:
+    """Commits all chunks in one commit when each passes its audit; with the first red one none is written.
+
+    Every rule about a batch sees it whole, since a chunk is made of whole batches; what the run's batches are compared
+    with (`earlier_tiers`) is the same for each chunk. The chunks after a red one are not computed any more.
+
+    Args:
+        chunks: the batches of `parts`, each in one chunk.
+        parents: frames that hold for all chunks; the others are read for each chunk.
+
+    Raises:
+        ValueError: batches of `parts` and of the chunks differ: something would be promoted that nobody audited.
+        SchemaMismatch: rows outside the parts.
+        TransientFailure: a slice stayed contended.
+    """
+    batches, run_id = sorted({part.values["batch"] for part, _ in parts}), metadata.get("run_id", "")
+    shared = dict(parents)
+    if "earlier_tiers" in parents_of(table) and "earlier_tiers" not in shared:
+        shared["earlier_tiers"] = factory.read_parent(lake, table, "earlier_tiers", batches)
+    reports: list[AuditReport] = []
+    seen: list[str] = []
+    with StagedRows(lake, table) as staged:
+        for chunk, frame in chunks:
+            inside = [part for part, _ in parts if part.values["batch"] in set(chunk)]
+            reports.append(factory.judge(lake, table, frame, inside, shared, parameters))
+            if not reports[-1].passed:
+                factory.refuse(lake, table, frame, batches, reports[-1], run_id)
+                return AuditOutcome(together(table, reports), None)
+            staged.add(frame, inside)
+            seen += chunk
+        if sorted(seen) != batches:
+            raise ValueError(f"{table.name}: chunks of {len(seen)} batches for a run of {len(batches)}")
+        commit = staged.land(parts, metadata)
+    report = together(table, reports)
+    factory.settle(lake, table, batches, report, run_id)
+    return AuditOutcome(report, commit)
+
+
+def together(table: Table, reports: Sequence[AuditReport]) -> AuditReport:
+    """Several chunks' reports as one: of each expectation one finding, with the failing rows of all chunks."""
+    found: dict[str, Finding] = {}
+    for finding in (f for report in reports for f in report.findings):
+        before = found.get(finding.expectation)
+        if before is not None:
+            told = f"{before.observed}; {finding.observed}"
+            finding = Finding(
+                finding.expectation,
+                finding.severity,
+                finding.column,
+                finding.doc,
+                told,
+                (*before.failing, *finding.failing),
+                finding.is_not_evaluated,
+            )
+        found[finding.expectation] = finding
+    rows = sum(report.row_count for report in reports)
+    count = max((report.expectation_count for report in reports), default=0)
+    return AuditReport(table.name, rows, count, tuple(found.values()))

@@ -1,0 +1,115 @@
+"""Replacing more rows than memory holds: written piece by piece, landed in one commit.
+
+Belongs here: Parquet files that no commit names yet, and the commit that puts them in place of the old ones. Does not
+belong here: rows that fit into one frame (delta.py), audits.
+
+A file in a table's folder that no commit names is seen by no reader, whatever the engine. What a killed process leaves
+behind is collected by `speakervid maintain` (a full vacuum).
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, unquote
+
+import polars as pl
+
+from speakervid_dag.lake.delta import Commit, DeltaLake, SchemaMismatch, Slice, check_inside, check_schema
+from speakervid_dag.lake.schemas import Table
+
+
+class StagedRows:
+    """Rows on their way into a table. A context: on leaving it, files that were never landed are removed."""
+
+    def __init__(self, lake: DeltaLake, table: Table) -> None:
+        from deltalake.fs import DeltaStorageHandler
+        from pyarrow.fs import PyFileSystem
+
+        lake.open(table)  # the folder is there from here on
+        self.row_count = 0
+        self._lake, self._table = lake, table
+        self._store = PyFileSystem(DeltaStorageHandler(lake.uri(table), dict(lake.storage_options) or None))
+        self._files: list[tuple[str, int, dict[str, str], int]] = []  # path, bytes, partition values, rows
+        self._is_landing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if not self._is_landing:  # a commit that was tried may name them, whatever it raised
+            for path, *_rest in self._files:
+                self._store.delete_file(path)
+
+    def add(self, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
+        """Writes a piece: one file for each of `parts` that has rows in it; a part comes whole, in one piece.
+
+        Raises:
+            SchemaMismatch: other columns or dtypes, rows outside `parts`, or a part that came before.
+        """
+        import pyarrow.parquet as pq
+
+        check_schema(self._table, frame)
+        check_inside(self._table, frame, parts)
+        names = list(self._table.partition_by)
+        known = {tuple(values.values()) for _, _, values, _ in self._files}
+        for key, rows in frame.partition_by(names, as_dict=True, include_key=False).items():
+            if key in known:
+                raise SchemaMismatch(f"{self._table.name}: rows of {key} came in two pieces")
+            values = {name: str(value) for name, value in zip(names, key, strict=True)}
+            folder = "/".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+            path = f"{folder}/part-{uuid.uuid4()}.parquet"
+            # store_schema=False: readers see Parquet's types, not the Arrow flavours they were written from
+            pq.write_table(rows.to_arrow(), path, filesystem=self._store, store_schema=False)
+            size = int(self._store.get_file_info(path).size)
+            self._files.append((path, size, values, rows.height))
+        self.row_count += frame.height
+
+    def land(self, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]) -> Commit:
+        """Puts the staged rows in place of exactly the rows of `parts`, with their marks, in one commit.
+
+        Raises:
+            SchemaMismatch: something was staged for another part.
+            TransientFailure: the slices stayed contended.
+        """
+        staged, replaced = self._files, {_key(part.values) for part, _ in parts}
+        stray = [path for path, _, values, _ in staged if _key(values) not in replaced]
+        if stray:
+            raise SchemaMismatch(f"{self._table.name}: staged outside what is being replaced: {stray[:3]}")
+        self._is_landing = True
+
+        def write(handle: Any, properties: Any) -> None:
+            actions = [*_removals(handle, self._table, replaced), *_additions(staged)]
+            names = list(self._table.partition_by)
+            handle.create_write_transaction(actions, "append", handle.schema(), names, commit_properties=properties)
+
+        return Commit(self._lake.commit(self._table, write, parts, metadata), self.row_count)
+
+
+def _key(values: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(values[name] for name in sorted(values))
+
+
+def _removals(handle: Any, table: Table, replaced: set[tuple[str, ...]]) -> list[Any]:
+    """Every file that the newest version shows in the slices: `write` runs anew after a conflict."""
+    from deltalake.transaction import RemoveAction
+
+    names = {f"partition.{name}": name for name in table.partition_by}
+    shown = pl.DataFrame(handle.get_add_actions(flatten=True)).select("path", "size_bytes", *names).rename(names)
+    at = int(time.time() * 1000)
+    return [  # actions take plain paths and write them as URIs, `get_add_actions` gives the URIs
+        RemoveAction(unquote(row["path"]), True, at, row["size_bytes"], values)
+        for row in shown.iter_rows(named=True)
+        if _key(values := {name: row[name] for name in table.partition_by}) in replaced
+    ]
+
+
+def _additions(staged: Sequence[tuple[str, int, dict[str, str], int]]) -> list[Any]:
+    from deltalake.transaction import AddAction
+
+    at = int(time.time() * 1000)
+    return [
+        AddAction(path, size, values, at, True, json.dumps({"numRecords": rows})) for path, size, values, rows in staged
+    ]
