@@ -6,6 +6,7 @@ GB.
 """
 
 import argparse
+import json
 import multiprocessing
 import resource
 import shutil
@@ -13,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,9 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the row makers of the tests
 
 from speakervid_dag.config.profiles import Profile, load_profile
-from speakervid_dag.config.sections import Gate
+from speakervid_dag.config.settings import load_settings
 from speakervid_dag.lake import gold, session
+from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES, Table
 
@@ -78,11 +80,20 @@ def filled(table: Table, known: pl.DataFrame, rng: np.random.Generator) -> pl.Da
     return pl.DataFrame(made)
 
 
+def video_frame(clips: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    known = clips.select("batch", "video_id").unique(maintain_order=True)
+    return filled(TABLES["videos"], known.with_columns(sha256=pl.col("video_id").str.slice(1) + "0" * 48), rng)
+
+
 def frames(first: int, count: int, batch_clips: int, profile: str) -> Iterator[tuple[str, pl.DataFrame]]:
     rng = np.random.default_rng(first)
     base = ids(first, count, batch_clips).with_columns(
-        duration_s=pl.Series(rng.uniform(3, 14, count)), profile=pl.lit(profile), role=pl.lit("talking")
+        duration_s=pl.Series(rng.uniform(3, 14, count)),
+        profile=pl.lit(profile),
+        role=pl.lit("talking"),
+        start_s=(pl.col("n") % CLIPS_PER_VIDEO) * 15.0,
     )
+    base = base.with_columns(end_s=pl.col("start_s") + pl.col("duration_s"))
     tier = np.array(["sft", "pretrain", "rejected"])[rng.choice(3, count, p=(0.1, 0.6, 0.3))]
     tiered = base.with_columns(pl.Series("tier", tier))
     pairs = tiered.gather_every(7).with_columns(
@@ -93,21 +104,38 @@ def frames(first: int, count: int, batch_clips: int, profile: str) -> Iterator[t
     )
     turns = tiered.gather_every(3).with_columns(session_id=pl.col("video_id"), mode=pl.lit("sequential"))
     people = base.select("batch", "video_id", "person_id").unique().with_columns(identity_id=pl.col("person_id"))
-    parts = {"clips": base, "clip_scores": base, "people": people, "tiers": tiered, "branch_single": tiered}
+    parts = {
+        "videos": video_frame(base, rng),
+        "clips": base,
+        "clip_scores": base,
+        "people": people,
+        "tiers": tiered,
+        "branch_single": tiered,
+    }
     parts |= {"branch_dialogue": pairs, "branch_listening": heard, "branch_multi_turn": turns}
     for name, known in parts.items():
         yield name, filled(TABLES[name], known, rng)
+    for name, table in TABLES.items():
+        if name not in parts and table.layer == "silver":  # made, and without rows
+            yield name, table.empty()
 
 
-def slices(table: Table, frame: pl.DataFrame) -> list[tuple[Slice, int]]:
-    return [(Slice(part), 1) for part in frame.select(table.partition_by).unique().sort("batch").to_dicts()]
+def slices(table: Table, batches: Sequence[str], profile: str) -> list[tuple[Slice, int]]:
+    values = {"profile": profile, "stage": table.name}
+    return [(Slice({k: values.get(k, batch) for k in table.partition_by}), 1) for batch in batches]
 
 
 def generate(lake: DeltaLake, scale: Scale, profile: str) -> None:
-    step = scale.chunk_batches * scale.batch_clips
+    """Tables with marks, and manifests: what `speakervid` needs to see batches that are ready for gold."""
+    step, book = scale.chunk_batches * scale.batch_clips, BatchBook(Path(lake.root))
     for first in range(0, scale.clips, step):
+        batches: list[str] = []
         for name, frame in frames(first, min(step, scale.clips - first), scale.batch_clips, profile):
-            lake.replace(TABLES[name], frame, slices(TABLES[name], frame), {"run_id": "bench"})
+            batches = batches or frame["batch"].unique().sort().to_list()
+            lake.replace(TABLES[name], frame, slices(TABLES[name], batches, profile), {"run_id": "bench"})
+            if name == "videos":
+                for (batch,), rows in frame.group_by("batch"):
+                    book.write(str(batch), [SourceFile((f"/{sha}",), 1, 1, sha) for sha in rows["sha256"]])
 
 
 def compare_statistics(lake: DeltaLake, plain: Path) -> None:
@@ -134,44 +162,29 @@ def compare_statistics(lake: DeltaLake, plain: Path) -> None:
     print(f"ratio {best['lake'] / best['plain']:.2f} (at most 1.3)")
 
 
-def with_other_threshold(profile: Profile) -> Profile:
-    """The profile with every fixed threshold of a gate moved by a tenth."""
-
-    def moved(gate: Gate) -> Gate:
-        return gate if gate.threshold is None else gate.model_copy(update={"threshold": gate.threshold * 1.1})
-
-    return profile.model_copy(update={"gates": {name: moved(gate) for name, gate in profile.gates.items()}})
+def with_other_thresholds(profile: Profile, path: Path) -> Path:
+    """A profile of that name with every fixed threshold of a gate moved by a tenth, as a user would write it."""
+    moved = {name: {"threshold": g.threshold * 1.1} for name, g in profile.gates.items() if g.threshold is not None}
+    path.write_text(json.dumps({"inherits": profile.name, "name": profile.name, "gates": moved}))  # JSON is YAML
+    return path
 
 
-def retier(root: str, profile_name: str, chunk_batches: int) -> None:
-    """Gates, tiers and the single branch of every batch, chunk by chunk: compute and commit."""
-    lake, profile = DeltaLake(root), with_other_threshold(load_profile(profile_name))
-    batches = lake.batches(TABLES["clips"])
-    started, rows = time.perf_counter(), 0
-    spent = dict.fromkeys(("open", "compute", "commit"), 0.0)
-    for first in range(0, len(batches), chunk_batches):
-        chunk = batches[first : first + chunk_batches]
-        clock = time.perf_counter()
-        with session.open_session(lake, read_only_user_sql=False, memory_limit_mb=MEMORY_LIMIT_MB // 2) as con:
-            con.execute("SET enable_progress_bar = false")
-            spent["open"] += time.perf_counter() - clock
-            for name in ("clip_gates", "tiers", "branch_single"):
-                table, clock = TABLES[name], time.perf_counter()
-                made = gold.compute(con, name, profile, chunk)
-                con.register("__made", made)
-                con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS FROM __made')
-                con.unregister("__made")
-                spent["compute"] += time.perf_counter() - clock
-                clock = time.perf_counter()
-                parts = [(Slice({"batch": b, "profile": profile.name}), 2) for b in chunk]
-                lake.replace(table, made, parts, {"run_id": "retier"})
-                spent["commit"] += time.perf_counter() - clock
-                rows += made.height
+def retier(root: str, profile: str) -> None:
+    """What `speakervid retier` does: all gold of every batch computed, audited, landed and published in one run."""
+    from speakervid_dag import retier as product
+
+    profile_path = with_other_thresholds(load_profile(profile), Path(root) / "other.yaml")
+    started = time.perf_counter()
+    done = product.retier(load_settings(lake=Path(root), profile=str(profile_path)))
     wall = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.items())
-    print(f"re-tiering: {rows:,} rows in {len(batches)} batches, {wall:.1f} s ({told}), ", end="")
-    print(f"peak memory {peak:.2f} GB (at most 4)", flush=True)
+    if done.failure is not None:
+        raise SystemExit(done.failure)
+    with session.open_session(DeltaLake(root), read_only_user_sql=False) as con:
+        counted = {n: con.sql(f"SELECT count(*) FROM {n}").fetchall()[0][0] for n in gold.QUERIES}
+    told = ", ".join(f"{name} {count:,}" for name, count in counted.items())
+    print(f"re-tiering with audits: {len(done.batches)} batches, {told} rows", flush=True)
+    print(f"re-tiering: {wall:.0f} s, peak memory {peak:.2f} GB (at most 4)", flush=True)
 
 
 def in_child(work: Callable[..., None], *arguments: object) -> None:
@@ -199,7 +212,7 @@ def commit_cost(folder: Path, commits: int) -> None:
         batch = pl.lit(f"b{number:06d}")
         made = {name: f.with_columns(batch=batch) for name, f in frames.items() if name in ("shots", "videos")}
         made["stage_outcomes"] = frames["stage_outcomes"].with_columns(batch=batch)
-        parts, started = slices(table, made["shots"]), time.perf_counter()
+        parts, started = slices(table, [f"b{number:06d}"], ""), time.perf_counter()
         if is_audited:
             assert audit_and_commit(lake, table, made["shots"], parts, made, {"run_id": "bench"}).commit is not None
         else:
@@ -260,7 +273,7 @@ def main() -> None:
             print(f"{told}: made in {time.perf_counter() - started:.0f} s", flush=True)
             compare_statistics(lake, folder / "plain")
             if chosen.only != "statistics":
-                in_child(retier, lake.root, chosen.profile, scale.chunk_batches)
+                in_child(retier, lake.root, chosen.profile)
         if chosen.only in (None, "commits"):
             commit_cost(folder, chosen.commits)
         if chosen.only in (None, "audits"):
