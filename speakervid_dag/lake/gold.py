@@ -109,8 +109,9 @@ def with_fixed_thresholds(con: Session, profile: Profile) -> Profile:
     fixed = {
         name: gate.model_copy(update={"threshold": _threshold(con, gate), "percentile": None})
         for name, gate in profile.gates.items()
+        if gate.mode != "off"
     }
-    return profile.model_copy(update={"gates": fixed})
+    return profile.model_copy(update={"gates": {**profile.gates, **fixed}})
 
 
 def asked_gates(profile: Profile) -> pl.DataFrame:
