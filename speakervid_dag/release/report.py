@@ -55,8 +55,9 @@ def write_report(
         UserError: no lake, nothing published, no such snapshot or profile.
     """
     snapshot, con = _open(settings, as_of)
-    known = _load_known(profile or snapshot.profile, settings.profile)
-    name = choose_profile(con, known.name if known and profile else profile or snapshot.profile)
+    asked = _load(profile) if profile else None
+    name = choose_profile(con, asked.name if asked else profile, snapshot.profile)
+    known = next((p for p in map(_load, (name, profile, settings.profile)) if p is not None and p.name == name), None)
     data = gather(con, name, {gate: rule.measure for gate, rule in known.gates.items()} if known else {})
     made = posters.posters(settings.lake_dir, list(data.clips.values()), wall_s=poster_wall_s)
     page = render(data, made, snapshot, settings.lake_dir, known)
@@ -80,7 +81,7 @@ def write_timeline(
         UserError: no lake, nothing published, or not exactly one video is called so.
     """
     snapshot, con = _open(settings, as_of)
-    name = choose_profile(con, snapshot.profile)
+    name = choose_profile(con, None, snapshot.profile)
     listed = session.query_file(con, "report/videos", profile=name, limit=2**31).to_dicts()
     found = [v for v in listed if video in (v["video_id"], v["source_name"])]
     if len(found) != 1:
@@ -152,19 +153,12 @@ def _open(settings: Settings, as_of: str | None) -> tuple[snapshots.Snapshot, se
     return snapshot, session.open_session(lake, snapshot, read_only_user_sql=True)
 
 
-def _load_known(*candidates: str | None) -> Profile | None:
-    """The snapshot's profile: by its name, or the settings' file of that name. None: its file is not at hand."""
-    wanted = candidates[0]
-    for candidate in candidates:
-        if candidate is None:
-            continue
-        try:
-            found = load_profile(candidate)
-        except UserError:
-            continue
-        if wanted in (None, found.name, candidate):
-            return found
-    return None
+def _load(profile: str | None) -> Profile | None:
+    """A profile by name or path; None where its file is not at hand: a lake may have been decided by another's."""
+    try:
+        return load_profile(profile) if profile else None
+    except UserError:
+        return None
 
 
 def _measure_doc(measure: str) -> str:

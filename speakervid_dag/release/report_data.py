@@ -93,18 +93,18 @@ class ReportData:
     clips: dict[str, Row] = field(default_factory=dict)
 
 
-def choose_profile(con: Session, wanted: str | None) -> str:
-    """The profile to report: the wanted one, which must have decided something, else the one with the most clips.
+def choose_profile(con: Session, asked: str | None, published: str | None) -> str:
+    """The profile that was asked for; else the one the snapshot was published with; else the one with the most clips.
 
     Raises:
-        UserError: the lake has no decisions of that profile; the message says of which it has.
+        UserError: the snapshot has no decisions of the profile that was asked for; the message says of which it has.
     """
-    known = query_file(con, "report/profile_names")["profile"].to_list()
-    if wanted in known or not known:
-        return wanted or "none"
-    if wanted is None:
-        return str(known[0])
-    raise UserError(f"this snapshot has no decisions of the profile '{wanted}'; it has those of {', '.join(known)}")
+    known = [str(name) for name in query_file(con, "report/profile_names")["profile"]]
+    if asked is not None and known and asked not in known:
+        raise UserError(f"this snapshot has no decisions of the profile '{asked}'; it has those of {', '.join(known)}")
+    if asked is None and published not in known and known:
+        return known[0]
+    return asked or published or "none"
 
 
 def gather(con: Session, profile: str, measure_of: Mapping[str, str]) -> ReportData:

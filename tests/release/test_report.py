@@ -14,6 +14,7 @@ from report_lake import HOSTILE_NAME, HOSTILE_WORDS, PROFILE, hostile, publish
 from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake import snapshots
 from speakervid_dag.release import pages, report
 from speakervid_dag.release.text import plain
 
@@ -136,6 +137,13 @@ def test_the_profile_that_is_asked_for_must_have_decided_something(lake_dir: Pat
     publish(lake_dir, mini_lake())
     with pytest.raises(UserError, match=f"decisions of the profile 'talkvid'; it has those of {PROFILE}"):
         report.write_report(settings_of(lake_dir), profile="talkvid")
+
+
+def test_a_run_that_decided_nothing_reports_the_decisions_there_are(lake_dir: Path) -> None:
+    snapshots.publish(publish(lake_dir, mini_lake()), "later", "talkvid")
+    page = Page(report.write_report(settings_of(lake_dir)).read_text("utf-8"))
+    assert f"Profile {PROFILE} Snapshot 2" in page.text
+    assert "2 videos, 40 s of footage → 8 clips" in page.text
 
 
 def test_no_lake_is_one_line(tmp_path: Path) -> None:
