@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe
+from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.lake.schemas import QUARANTINE
 
@@ -62,6 +62,16 @@ def _stale(factory: Factory, marks: Marks, refused: set[tuple[str, str]], batch:
         ):
             stale += names
     return stale
+
+
+def is_coherent(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:
+    """Whether the stage's rows are made from today's code, settings, weights and the inputs that are promoted; those of
+    a stage that lost videos by a fault of ours are, too."""
+    profile = factory.profile.name
+    expected = recipe.fingerprint(factory, batch, recipe.upstream(marks, batch, profile))
+    with_faults = mark_of(expected, marks.faults(recipe.name, batch))
+    found = {marks.of(table, recipe.part(table, batch, profile)) for table in recipe.tables}
+    return found <= {expected, with_faults}
 
 
 def _is_current(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from speakervid_dag.assets import automation
+from speakervid_dag.assets import automation, serving
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Recipe
 from speakervid_dag.assets.resources import Factory
@@ -27,7 +27,7 @@ from speakervid_dag.assets.table_asset import (
     table_metadata,
 )
 from speakervid_dag.lake import gold as gold_sql
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import maintenance, session, snapshots
 from speakervid_dag.lake.delta import fingerprint_of
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
@@ -138,10 +138,13 @@ branch_multi_turn = gold_asset(
     description="One consistent set of table versions, and the DuckDB file of analysts: what readers see from here on.",
 )
 def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
-    """Publishes the present versions of all tables together."""
-    made = snapshots.publish(factory.lake, context.run.run_id, factory.profile.name)
-    session.write_analyst_db(factory.lake, made, factory.settings.lake_dir / "lake.duckdb")
-    return dg.MaterializeResult(metadata={"snapshot": made.number, "versions": dict(made.versions)})
+    """Publishes all tables together: whole batches anew, the others as they were shown before."""
+    versions, pins = serving.next_snapshot(factory)
+    made = maintenance.publish_for_readers(
+        factory.lake, factory.settings.lake_dir, context.run.run_id, factory.profile.name, versions, pins
+    )
+    told: dict[str, Any] = {"snapshot": made.number, "versions": dict(made.versions), "held_back": made.held_back}
+    return dg.MaterializeResult(metadata=told)
 
 
 def statistics_asset(name: str) -> dg.AssetsDefinition:

@@ -15,27 +15,38 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import polars as pl
+
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT, WeightsMissing
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
-from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.models.registry import weight_hash, weight_path
 
 
 @dataclass
 class Marks:
-    """The marks of a lake as they are now: each table is opened once, however many batches are asked for."""
+    """The marks of a lake as they are now, or were at `versions`: each table is opened once, however many batches are
+    asked for."""
 
     lake: DeltaLake
+    versions: Mapping[str, int] = field(default_factory=dict)
     _open: dict[str, Any] = field(default_factory=dict)
 
     def of(self, table: Table, part: Slice) -> int | None:
         """What the slice was made from; None when it was never promoted."""
         if table.name not in self._open:
-            self._open[table.name] = self.lake.open(table) if self.lake.exists(table) else None
+            version = self.versions.get(table.name)
+            self._open[table.name] = self.lake.open(table, version) if self.lake.exists(table) else None
         handle = self._open[table.name]
         found = None if handle is None else handle.transaction_version(part.app_id)
         return None if found is None else int(found)
+
+    def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
+        """Outcomes of the videos that a fault of ours cost in a stage."""
+        is_fault = (pl.col("stage") == stage) & (pl.col("reason") == FAULT)
+        version = self.versions.get(STAGE_OUTCOMES.name)
+        return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
 
 
 @dataclass(frozen=True)

@@ -220,4 +220,5 @@ BRANCH_MULTI_TURN = TableRules(
 # system tables hold what we say about runs: their schemas say all there is to hold
 QUARANTINE = TableRules()
 SNAPSHOTS = TableRules()
+SNAPSHOT_PINS = TableRules()
 TAKEDOWNS = TableRules()

@@ -75,10 +75,12 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
 
 def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
     """Batches whose stored scores are not complete, each with the reason."""
+    from speakervid_dag.assets import serving
     from speakervid_dag.assets.freshness import open_refusals
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
 
     marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), {}
+    half_done = serving.half_done(factory)
     inputs = _inputs()
     for batch in batches:
         missing = [t.name for t in inputs if marks.of(t, maker_of(t).part(t, batch, factory.profile.name)) is None]
@@ -87,6 +89,8 @@ def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
             found[batch] = f"{red[0]} is in quarantine: see `speakervid quarantine show {red[0]}/{batch}`"
         elif missing:
             found[batch] = f"{missing[0]} is not there yet: finish it with `speakervid run`"
+        elif batch in half_done:
+            found[batch] = "its stages are not made from one another: finish it with `speakervid run`"
     return found
 
 

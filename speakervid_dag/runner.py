@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook, Plan
 
 if TYPE_CHECKING:
@@ -94,6 +93,7 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
+    from speakervid_dag.assets import serving
     from speakervid_dag.assets.freshness import stale_assets, stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
@@ -115,7 +115,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
                 report.done.append(batch)
             else:
                 report.failed[batch] = why
-        if not report.failed and not snapshots.is_published(factory.lake):  # a run was killed just before publishing
+        if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
                 report.failed["(publishing)"] = why

@@ -27,6 +27,8 @@ def print_summary(settings: Settings, report: RunReport) -> int:
             title="Branches × tiers",
         )
         out.print(f'Ask more: speakervid sql "FROM funnel" --lake {settings.lake_dir}')
+    for batch in snapshot.held_back if snapshot is not None else ():
+        say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
     if report.failed:

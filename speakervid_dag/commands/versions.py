@@ -51,6 +51,6 @@ def list_snapshots(lake: Path | None, form: str) -> None:
     from speakervid_dag.query import open_lake, print_answer
 
     known = snapshots.snapshots(open_lake(load_settings(lake=lake)))
-    rows = [(s.number, s.at, s.profile, len(s.versions), s.run_id) for s in known]
-    columns = ["snapshot", "at", "profile", "tables", "run_id"]
+    rows = [(s.number, s.at, s.profile, len(s.versions), ", ".join(s.held_back), s.run_id) for s in known]
+    columns = ["snapshot", "at", "profile", "tables", "held_back", "run_id"]
     print_answer(pl.DataFrame(rows, schema=columns, orient="row"), form)

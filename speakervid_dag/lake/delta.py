@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -232,6 +233,10 @@ class DeltaLake:
             return []
         return sorted(str(u) for u in self.open(table, version).file_uris())  # type: ignore[attr-defined]
 
+    def files_by_slice(self, table: Table, version: int) -> list[tuple[Slice, str]]:
+        """The same with the partition values that each file's folder says."""
+        return [(_slice_of(table, uri), uri) for uri in self.files(table, version)]
+
     def _landed(self, handle: Any, token: str) -> int | None:
         """The version whose commit carries this write's token, if it is among the newest ones.
 
@@ -271,6 +276,12 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
     other = [f"{n}: {found[n]} instead of {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
     told = [f"missing {missing}"] * bool(missing) + [f"unknown {extra}"] * bool(extra) + other
     raise SchemaMismatch(f"{table.name}: {'; '.join(told) or 'columns in another order'}")
+
+
+def _slice_of(table: Table, uri: str) -> Slice:
+    """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
+    folders = uri.rsplit("/", len(table.partition_by) + 1)[1:-1]
+    return Slice({name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)})
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:

@@ -8,7 +8,7 @@ dropped first (never the newest), and vacuum is told every version that the rest
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,8 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
-from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOTS, TABLES, Table
-from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
+from speakervid_dag.lake.snapshots import Pins, Snapshot
 
 TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
 ASIDE_AGE = timedelta(days=1)  # a file written aside that is older was left behind by a killed process
@@ -114,7 +114,7 @@ def vacuum(
         "retention_hours": int(keep.total_seconds() // 3600),
         "enforce_retention_duration": False,
         "full": is_full,
-        "keep_versions": sorted({s.versions[table.name] for s in kept if table.name in s.versions}),
+        "keep_versions": sorted({v for s in kept for v in s.shown_versions(table.name)}),
     }
     handle = lake.open(table)
     try:
@@ -135,14 +135,16 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
     if dropped:
         numbers = ", ".join(str(s.number) for s in dropped)
         properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
-        lake.open(SNAPSHOTS).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
+        for table in (SNAPSHOTS, SNAPSHOT_PINS):
+            if lake.exists(table):
+                lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
 
 
 def publish_for_readers(
-    lake: DeltaLake, lake_dir: Path, run_id: str, profile: str | None, versions: dict[str, int] | None = None
+    lake: DeltaLake, lake_dir: Path, run_id: str, profile: str | None, versions: Mapping[str, int], pins: Pins
 ) -> Snapshot:
     """Publishes a snapshot and the analysts' database file of it."""
-    made = snapshots.publish(lake, run_id, profile, versions)
+    made = snapshots.publish(lake, run_id, profile, versions, pins)
     session.write_analyst_db(lake, made, lake_dir / "lake.duckdb")
     return made
 
@@ -223,7 +225,7 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
         if versions.get(care.name) == before and handle.version() == before + 1:
             versions[care.name] = handle.version()
     if newest is not None and versions != newest.versions:
-        publish_for_readers(lake, lake_dir, run_id, newest.profile, versions)
+        publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, newest.pins)
     return busy
 
 

@@ -547,6 +547,22 @@ SNAPSHOTS = Table(
     partition_by=(),
 )
 
+SNAPSHOT_PINS = Table(
+    "snapshot_pins",
+    "system",
+    "what a snapshot shows otherwise than at the table's version: a batch that was not whole when it was published",
+    ("snapshot", "table", "batch", "profile"),
+    (
+        _c("snapshot", INT, "number of the snapshot (count)"),
+        _c("at", pl.Datetime("us", "UTC"), "when it was published"),
+        _c("table", STRING, "table"),
+        BATCH,
+        _c("profile", STRING, "profile of the rows; null in tables that have none", null=True),
+        _c("version", INT, "Delta version whose rows of the batch are shown; null: none are (count)", null=True),
+    ),
+    partition_by=(),
+)
+
 TAKEDOWNS = Table(
     "takedowns",
     "system",
@@ -586,6 +602,7 @@ TABLES: dict[str, Table] = {
         BRANCH_MULTI_TURN,
         QUARANTINE,
         SNAPSHOTS,
+        SNAPSHOT_PINS,
         TAKEDOWNS,
     )
 }

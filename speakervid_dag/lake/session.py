@@ -15,10 +15,11 @@ import polars as pl
 import psutil
 
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.lake import parts
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
-from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
@@ -56,13 +57,13 @@ def open_session(
         if files[name] and "://" in lake.root:
             _remote_view(con, lake, table, snapshot)
         else:
-            con.execute(f'CREATE VIEW "{name}" AS {_select(table, files[name])}')
+            con.execute(f'CREATE VIEW "{name}" AS {_select(table, files[name], snapshot)}')
     _create_helper_views(con)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for part in files.values() for f in part])
+        _lock(con, [] if "://" in lake.root else [f for listed in files.values() for f in listed])
     return con
 
 
@@ -132,7 +133,8 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         con = duckdb.connect(str(draft))
         try:
             for name, table in TABLES.items():
-                con.execute(f'CREATE VIEW "{name}" AS {_select(table, _files(lake, table, snapshot))}')
+                files = _files(lake, table, snapshot)
+                con.execute(f'CREATE VIEW "{name}" AS {_select(table, files, snapshot)}')
             _create_helper_views(con)
         finally:
             con.close()
@@ -145,15 +147,12 @@ def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> 
 
 
 def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str]:
-    if snapshot is None:
+    if snapshot is None or table.name in UNVERSIONED:  # those are always shown as they are
         return lake.files(table)
-    version = snapshot.versions.get(table.name)
-    if version is None:  # written first after this snapshot, or `snapshots` itself, which is always shown as it is
-        return lake.files(table) if table.name == "snapshots" else []
-    return lake.files(table, version)
+    return parts.shown_files(lake, table, snapshot)  # none for a table first written after this snapshot
 
 
-def _select(table: Table, files: list[str]) -> str:
+def _select(table: Table, files: list[str], snapshot: Snapshot | None) -> str:
     """The SELECT that gives exactly the table's columns and types, also when there is no file."""
     columns = [(_name(c.name), sql_type(c.dtype)) for c in table.columns]
     none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
@@ -163,6 +162,8 @@ def _select(table: Table, files: list[str]) -> str:
     # the values of partition columns stand only in the folders' names, and '0012' must stay text
     hive = ", ".join(f"{_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
     options = f", hive_partitioning = true, hive_types = {{{hive}}}" if hive else ", hive_partitioning = false"
+    if snapshot is not None and len(snapshot.shown_versions(table.name)) > 1:
+        options += ", union_by_name = true"  # older versions may lack columns; it reads the header of every file
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
     # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
     return f"SELECT {picked} FROM (FROM read_parquet([{listed}]{options}) UNION ALL BY NAME {none})"
@@ -170,11 +171,28 @@ def _select(table: Table, files: list[str]) -> str:
 
 def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> None:
     """An object store is read through Arrow, with deltalake's own client: DuckDB needs no extension and no network."""
-    version = snapshot.versions.get(table.name) if snapshot is not None else None
-    dataset = lake.open(table, version).to_pyarrow_dataset()  # type: ignore[attr-defined]
-    con.register(f"__{table.name}", dataset)
     picked = ", ".join(f"CAST({_name(c.name)} AS {sql_type(c.dtype)}) AS {_name(c.name)}" for c in table.columns)
-    con.execute(f'CREATE TEMP VIEW "{table.name}" AS SELECT {picked} FROM "__{table.name}"')
+    is_whole = snapshot is None or table.name in UNVERSIONED
+    selects = []
+    for version in [None] if is_whole else sorted(snapshot.shown_versions(table.name)):  # type: ignore[union-attr]
+        source = f"__{table.name}" if version is None else f"__{table.name}_{version}"
+        con.register(source, lake.open(table, version).to_pyarrow_dataset())  # type: ignore[attr-defined]
+        shown = "true" if version is None else _shown_at(table, snapshot, version)  # type: ignore[arg-type]
+        selects.append(f'SELECT {picked} FROM "{source}" WHERE {shown}')
+    con.execute(f'CREATE TEMP VIEW "{table.name}" AS {" UNION ALL ".join(selects)}')
+
+
+def _shown_at(table: Table, snapshot: Snapshot, version: int) -> str:
+    """The condition of the rows that a snapshot shows at one of the table's versions."""
+    pins = [part for part in snapshot.pins if part.table == table.name]
+    if snapshot.versions[table.name] == version:  # everything but what is pinned elsewhere
+        return " AND ".join(["true", *(f"NOT {_is_part(p)}" for p in pins if snapshot.pins[p] != version)])
+    return " OR ".join(_is_part(part) for part in pins if snapshot.pins[part] == version)
+
+
+def _is_part(part: Part) -> str:
+    profile = "" if part.profile is None else f" AND profile = {_quoted(part.profile)}"
+    return f"(batch = {_quoted(part.batch)}{profile})"
 
 
 def _create_helper_views(con: Session) -> None:

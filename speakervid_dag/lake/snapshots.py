@@ -1,45 +1,85 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
-Belongs here: publishing and finding snapshots. Does not belong here: reading rows of a version (session.py, delta.py),
-and releases (a release is made from a snapshot).
+Belongs here: publishing and finding snapshots, and what has moved since one. Does not belong here: deciding which
+batches are whole (assets/serving.py), reading rows of a version (session.py, delta.py), and releases (a release is made
+from a snapshot).
 
 Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the
-next. A snapshot names the versions that belong together: one commit of rows (snapshot, table, version).
+next. A snapshot names the versions that belong together. A batch that is not whole at that moment is pinned: its parts
+that have moved stay at the version that the snapshot before showed, or are not shown.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import polars as pl
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
+from speakervid_dag.lake.schemas import SNAPSHOT_PINS, SNAPSHOTS, TABLES
+
+UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name)  # a snapshot cannot name the version that its own rows make
+
+
+class Part(NamedTuple):
+    """What a snapshot can pin: the rows of a batch in a table, in a gold table those of one profile."""
+
+    table: str
+    batch: str
+    profile: str | None = None
+
+
+Pins = Mapping[Part, int | None]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published set of versions. `versions` maps table name → Delta version; a table never written is absent."""
+    """A published set of versions.
+
+    Args:
+        versions: table name → Delta version; a table never written is absent.
+        pins: parts shown at another version than their table's; None: not shown.
+    """
 
     number: int
     at: datetime
     run_id: str
     profile: str | None
     versions: Mapping[str, int]
+    pins: Pins = field(default_factory=dict)
+
+    def version_of(self, part: Part) -> int | None:
+        """The Delta version at which readers see this part; None when they do not."""
+        return self.pins[part] if part in self.pins else self.versions.get(part.table)
+
+    def shown_versions(self, table: str) -> set[int]:
+        """Every version of the table of which something is shown: vacuum must leave their files."""
+        pinned = {v for part, v in self.pins.items() if part.table == table and v is not None}
+        return pinned | ({self.versions[table]} if table in self.versions else set())
+
+    @property
+    def held_back(self) -> list[str]:
+        """Batches that are shown as they were before, or not at all, because they were not whole."""
+        return sorted({part.batch for part in self.pins if part.profile in (None, self.profile)})
 
 
 def present_versions(lake: DeltaLake) -> dict[str, int]:
-    """The latest version of every table that was ever written, but of `snapshots` itself."""
+    """The latest version of every table that was ever written, but of the snapshots themselves."""
     return {
         name: version
         for name, table in TABLES.items()
-        if name != SNAPSHOTS.name and (version := lake.version(table)) is not None
+        if name not in UNVERSIONED and (version := lake.version(table)) is not None
     }
 
 
 def publish(
-    lake: DeltaLake, run_id: str, profile: str | None = None, versions: Mapping[str, int] | None = None
+    lake: DeltaLake,
+    run_id: str,
+    profile: str | None = None,
+    versions: Mapping[str, int] | None = None,
+    pins: Pins | None = None,
 ) -> Snapshot:
     """Records these versions (None: the present version of every table) as the next snapshot and returns it.
 
@@ -53,40 +93,30 @@ def publish(
     if not versions:
         raise UserError(f"the lake {lake.root} has no tables yet: run `speakervid run PATH` first")
     newest = latest(lake)
-    made = Snapshot((newest.number if newest else 0) + 1, datetime.now(UTC), run_id, profile, versions)
-    rows: list[dict[str, object]] = [
-        {
-            "snapshot": made.number,
-            "at": made.at,
-            "run_id": run_id,
-            "profile": profile,
-            "table": name,
-            "version": version,
-        }
-        for name, version in versions.items()
-    ]
-    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id})
+    made = Snapshot((newest.number if newest else 0) + 1, datetime.now(UTC), run_id, profile, versions, pins or {})
+    which: dict[str, object] = {"snapshot": made.number, "at": made.at}
+    if made.pins:  # before the snapshot, which is there only once its own rows are
+        held = [{**which, **part._asdict(), "version": version} for part, version in sorted(made.pins.items(), key=str)]
+        lake.append(SNAPSHOT_PINS, SNAPSHOT_PINS.frame(held), {"run_id": run_id})
+    which |= {"run_id": run_id, "profile": profile}
+    shown = [{**which, "table": name, "version": version} for name, version in versions.items()]
+    lake.append(SNAPSHOTS, SNAPSHOTS.frame(shown), {"run_id": run_id})
     return made
 
 
 def snapshots(lake: DeltaLake) -> list[Snapshot]:
     """Every published snapshot, oldest first."""
-    frame = lake.read(SNAPSHOTS)
-    return [_load(part) for _, part in sorted(frame.group_by("snapshot"), key=lambda pair: pair[0])]
+    frame, pins = lake.read(SNAPSHOTS), lake.read(SNAPSHOT_PINS)
+    return [_load(part, pins) for _, part in sorted(frame.group_by("snapshot"), key=lambda pair: pair[0])]
 
 
 def latest(lake: DeltaLake) -> Snapshot | None:
     """The newest snapshot, or None when nothing was published."""
     frame = lake.read(SNAPSHOTS)
-    return None if frame.is_empty() else _load(frame.filter(pl.col("snapshot") == pl.col("snapshot").max()))
-
-
-def is_published(lake: DeltaLake) -> bool:
-    """Whether the newest snapshot shows the present version of every data table (of system tables it may lag)."""
-    newest = latest(lake)
-    shown = newest.versions if newest else {}
-    present = present_versions(lake)
-    return all(shown.get(name) == version for name, version in present.items() if TABLES[name].layer != "system")
+    if frame.is_empty():
+        return None
+    newest = frame.filter(pl.col("snapshot") == pl.col("snapshot").max())
+    return _load(newest, lake.read(SNAPSHOT_PINS, where=pl.col("snapshot") == newest["snapshot"][0]))
 
 
 def as_of(lake: DeltaLake, what: str) -> Snapshot:
@@ -119,9 +149,11 @@ def _moment(what: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _load(rows: pl.DataFrame) -> Snapshot:
+def _load(rows: pl.DataFrame, pins: pl.DataFrame) -> Snapshot:
     """One snapshot from its rows; of two publications under one number the later one counts."""
     newest = rows.filter(pl.col("at") == pl.col("at").max())
     first = newest.row(0, named=True)
     versions = dict(zip(newest["table"].to_list(), newest["version"].to_list(), strict=True))
-    return Snapshot(first["snapshot"], first["at"], first["run_id"], first["profile"], versions)
+    mine = pins.filter((pl.col("snapshot") == first["snapshot"]) & (pl.col("at") == first["at"]))
+    pinned = {Part(*row[:3]): row[3] for row in mine.select("table", "batch", "profile", "version").iter_rows()}
+    return Snapshot(first["snapshot"], first["at"], first["run_id"], first["profile"], versions, pinned)

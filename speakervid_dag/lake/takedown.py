@@ -8,7 +8,7 @@ then the batch's manifest, the tables, the artifacts; publishing is last. Rows a
 what made their batch (delta.py), and the manifest keeps its digest: nothing else of the batch becomes stale.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +19,11 @@ import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import place_of, written_aside
-from speakervid_dag.lake import maintenance, session, snapshots
+from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, TABLES, TAKEDOWNS, Table
-from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
 
 REPORT = "report.html"
 REDACTED = "forgotten"
@@ -94,24 +94,34 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
         BatchBook(lake_dir).forget(plan.batch, plan.video_id)
     newest = snapshots.latest(lake)
-    return maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile) if newest else None
+    if newest is None:
+        return None
+    versions, pins = _held(lake, newest)
+    pins = _hidden(lake, versions, pins, _older(pins) & _naming_batches(lake, newest, plan.video_id))
+    return maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
 
 
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
 
-    Old commits go too: they hold the smallest and largest values of columns, names and words among them.
+    Old commits go too: they hold the smallest and largest values of columns, names and words among them. A batch that
+    was shown at an older version, since it is not whole, is therefore not shown any more until it is mended.
 
     Returns:
         Files removed, and their bytes.
     """
     newest = snapshots.latest(lake)
+    pins: Pins = {}
+    if newest is not None:
+        versions, held = _held(lake, newest)
+        pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds")
         lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
     if newest is not None:  # at versions that the checkpoints just made can give without the older log
-        newest = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile)
+        versions = snapshots.present_versions(lake)
+        newest = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
         maintenance.drop_snapshots(lake, [s for s in snapshots.snapshots(lake) if s.number < newest.number], run_id)
     count = size = 0
     for table in tables:
@@ -121,6 +131,34 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]
         _set_log_retention(lake, table, LOG_RETENTION)
     return count, size
+
+
+def _held(lake: DeltaLake, newest: Snapshot) -> tuple[dict[str, int], dict[Part, int | None]]:
+    """Versions and pins that show what `newest` shows, less what was deleted meanwhile."""
+    versions = snapshots.present_versions(lake)
+    return versions, parts.moved(lake, newest, versions)
+
+
+def _older(pins: Pins) -> set[str]:
+    """Batches of which rows of an older version are shown."""
+    return {part.batch for part, version in pins.items() if version is not None}
+
+
+def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: Set[str]) -> dict[Part, int | None]:
+    """The pins with these batches hidden whole: nothing can be deleted from an older version."""
+    of_them = [p for p in pins if p.batch in batches] + [p for b in batches for p in parts.parts_of(lake, versions, b)]
+    return {**pins, **dict.fromkeys(of_them)}
+
+
+def _naming_batches(lake: DeltaLake, shown: Snapshot, video_id: str) -> set[str]:
+    """Batches that have a row of the video, or one that names it, in what a snapshot shows."""
+    found: set[str] = set()
+    with session.open_session(lake, shown, read_only_user_sql=False) as con:
+        for table in (t for t in _tables(lake) if "batch" in t.schema):
+            linked = f" OR starts_with(identity_id, '{video_id}-')" if "identity_id" in table.schema else ""
+            query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {_predicate(table, video_id)}{linked}'
+            found |= {batch for (batch,) in con.sql(query).fetchall()}
+    return found
 
 
 def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:

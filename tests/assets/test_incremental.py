@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from conftest import B1, B2, B3, House
 
+from speakervid_dag.assets import serving
 from speakervid_dag.assets.freshness import in_order, stale_assets, stale_batches
 from speakervid_dag.assets.recipes import RECIPES
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
@@ -125,7 +126,7 @@ def test_a_run_killed_before_publishing_is_published_by_the_next(house: House) -
     house.run()
     before = snapshots.latest(house.lake)
     assert house.execute("curate", ["branch_single"], B1) is None
-    assert not snapshots.is_published(house.lake)
+    assert not serving.is_published(house.factory)
     assert house.run().did_nothing
     after = snapshots.latest(house.lake)
     assert before is not None

@@ -15,7 +15,7 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import session
 from speakervid_dag.lake.delta import DeltaLake, SchemaMismatch, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
-from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.lake.snapshots import Part, Snapshot
 
 
 def shots(batch: str, *ids: str, start_s: float = 0.0) -> pl.DataFrame:
@@ -249,9 +249,12 @@ def test_a_table_of_an_older_package_gets_its_new_columns(lake: DeltaLake) -> No
     assert lake.fingerprint(table, Slice({"batch": "b1", "profile": "p"})) == 7
     query = "SELECT batch, clip_id, position, measure FROM clip_gates ORDER BY batch"
     old = Snapshot(1, datetime.now(UTC), "r", "p", {"clip_gates": before})
+    now = lake.version(table)
+    assert now is not None
+    pinned = Snapshot(2, datetime.now(UTC), "r", "p", {"clip_gates": now}, {Part("clip_gates", "b2", "p"): before})
     shown = []
-    for snapshot in (None, old):
+    for snapshot in (None, old, pinned):
         with session.open_session(lake, snapshot, read_only_user_sql=True) as con:
             shown.append(session.run_sql(con, query).rows())
     assert shown[0] == [("b1", "c-b1", None, None), ("b2", "c", 3, "m")]
-    assert shown[1] == [("b1", "c-b1", None, None), ("b2", "c-b2", None, None)]
+    assert shown[1] == shown[2] == [("b1", "c-b1", None, None), ("b2", "c-b2", None, None)]

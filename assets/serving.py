@@ -1,0 +1,85 @@
+"""What readers see of each batch at the next publication: its newest rows, or what they saw before.
+
+Belongs here: deciding that from fingerprints. Does not belong here: recording it (lake/snapshots.py), comparing
+versions (lake/parts.py), what is to be run (freshness.py).
+
+A batch is shown anew only as a whole: all its stages and the profile's gold made from one another. Any other batch
+stays as the snapshot before showed it, and is not shown if it never was. Gold of another profile stays as long as the
+rows it was made from are shown, and is hidden once they are replaced.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from speakervid_dag.assets.freshness import in_order, is_coherent
+from speakervid_dag.assets.recipes import RECIPES, Marks
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.lake import parts, snapshots
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.snapshots import Part
+
+Pinned = dict[Part, int | None]
+
+
+def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:
+    """The versions and pins to publish now."""
+    versions, by_batch = _moved(factory)
+    marks, pins = Marks(factory.lake, versions), Pinned()
+    for batch, before in by_batch.items():
+        pins |= _pins(factory, marks, batch, before, versions)
+    return versions, pins
+
+
+def half_done(factory: Factory) -> set[str]:
+    """Batches whose stages below gold were left between two states: gold made of them would not be shown."""
+    versions, by_batch = _moved(factory)
+    marks = Marks(factory.lake, versions)
+    return {batch for batch, before in by_batch.items() if not _is_ready(factory, marks, batch, before)}
+
+
+def is_published(factory: Factory) -> bool:
+    """Whether the newest snapshot shows what would be published now (system tables may lag)."""
+    newest = snapshots.latest(factory.lake)
+    versions, pins = next_snapshot(factory)
+    if newest is None:
+        return not versions
+    data = {name: version for name, version in versions.items() if TABLES[name].layer != "system"}
+    return newest.pins == pins and all(newest.versions.get(name) == version for name, version in data.items())
+
+
+def _moved(factory: Factory) -> tuple[dict[str, int], dict[str, Pinned]]:
+    """The present versions, and what has moved in them by batch."""
+    versions = snapshots.present_versions(factory.lake)
+    by_batch: dict[str, Pinned] = defaultdict(dict)
+    for part, version in parts.moved(factory.lake, snapshots.latest(factory.lake), versions).items():
+        by_batch[part.batch][part] = version
+    return versions, by_batch
+
+
+def _pins(factory: Factory, marks: Marks, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
+    """Pins of one batch; `before`: its parts that have moved, each with the version that is shown until now."""
+    if not _is_whole(factory, marks, batch, before):
+        return before
+    profile = factory.profile.name
+    others = {part: version for part, version in before.items() if part.profile not in (None, profile)}
+    if any(part.table in _gold_inputs() for part in before):
+        present = parts.parts_of(factory.lake, versions, batch)
+        others |= dict.fromkeys(part for part in present if part.profile not in (None, profile))
+    return others
+
+
+def _is_whole(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
+    gold = [r for r in in_order() if r.tables[0].layer == "gold"]
+    return _is_ready(factory, marks, batch, before) and all(is_coherent(factory, marks, r, batch) for r in gold)
+
+
+def _is_ready(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
+    """Whether the stages below gold are made from one another. As they were shown before they are, though it may be
+    from older settings than today's."""
+    has_moved = any(part.profile is None for part in before)
+    below = [r for r in in_order() if r.tables[0].layer != "gold"]
+    return not has_moved or all(is_coherent(factory, marks, r, batch) for r in below)
+
+
+def _gold_inputs() -> set[str]:
+    return {t.name for r in RECIPES.values() if r.tables[0].layer == "gold" for t in r.reads if t.layer != "gold"}
