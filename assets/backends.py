@@ -4,17 +4,24 @@ Belongs here: which class with which weights serves a stage under the current se
 classes (speakervid_dag.models) and what is done with their answers (speakervid_dag.curation).
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ActiveSpeakerSettings
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
+from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
 from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.mesh import FaceMesh
+from speakervid_dag.models.person import Body, BodyPose, Emotion, Hand, HandPose, Square
 from speakervid_dag.models.speech_quality import SpeechQualityModel
 from speakervid_dag.models.syncnet import SyncNet
 from speakervid_dag.models.voice import VoiceEncoder
@@ -75,3 +82,46 @@ def _light_asd() -> LightASD:
 @cache
 def _syncnet() -> SyncNet:
     return SyncNet()
+
+
+T = TypeVar("T")
+
+
+class PersonModels:
+    """Body, hands and expression; what has no weights says so in `status` (see curation.person_samples)."""
+
+    def __init__(self, threads: int) -> None:
+        self._body, self._hand = _loaded(BodyPose, threads), _loaded(HandPose, threads)
+        self._emotion = _loaded(Emotion, threads)
+
+    def status(self, part: str) -> str:
+        model = {"body": self._body, "hands": self._hand, "emotion": self._emotion}[part]
+        return model if isinstance(model, str) else "ok"
+
+    def body(self, image: NDArray[np.uint8], x: float, y: float, side: float) -> Body:
+        return _there(self._body).find(image, Square(x, y, side))
+
+    def hand(self, image: NDArray[np.uint8], x: float, y: float, side: float) -> Hand:
+        return _there(self._hand).find(image, Square(x, y, side))
+
+    def emotion(self, image: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.float32]:
+        return _there(self._emotion).probabilities(image, Square(x, y, side))
+
+
+def _loaded(load: Callable[[int], T], threads: int) -> T | str:
+    """The model, or why it is not there."""
+    try:
+        return load(threads)
+    except WeightsMissing as problem:
+        return problem.reason
+
+
+def _there(model: T | str) -> T:
+    if isinstance(model, str):
+        raise RuntimeError(f"a model was asked that is not there: {model}")
+    return model
+
+
+@cache
+def person_models(threads: int) -> PersonModels:
+    return PersonModels(threads)

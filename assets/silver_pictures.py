@@ -12,19 +12,24 @@ from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import keep_crops
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
+    camera_motion,
+    clock,
     face_crops,
     face_geometry,
     face_pass,
+    frame_log,
     frame_measures,
     person_clusters,
+    person_samples,
+    picture_texture,
     portraits,
 )
 from speakervid_dag.curation import tracking as following
-from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, SHOTS, VIDEOS
+from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES, SHOTS, VIDEOS
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.models import faces, identity, mesh
+from speakervid_dag.models import faces, identity, mesh, person
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
@@ -32,21 +37,28 @@ BUDGET = MediaBudget()
 
 @table_asset(
     FACE_TRACKS,
+    POSES,
     FRAME_SERIES,
     reads=[VIDEOS, SHOTS],
-    sections=["tracking", "identity"],
-    weights=lambda _: ["centerface", "face_mesh", "dlib_face"],
+    sections=["tracking", "identity", "sampling"],
+    weights=lambda _: ["centerface", "face_mesh", "dlib_face", "poses", "emotion"],
     modules=[
+        camera_motion,
+        clock,
         face_crops,
         face_geometry,
         face_pass,
+        frame_log,
         frame_measures,
         person_clusters,
+        person_samples,
+        picture_texture,
         portraits,
         following,
         faces,
         identity,
         mesh,
+        person,
     ],
     kinds=frozenset({"insightface"}),
     pool="faces",
@@ -57,20 +69,33 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         pack, threads = stage.settings.face_pack, stage.settings.threads
-        shots = [face_pass.Shot(*r) for r in video["shots"].select("shot_id", "start_s", "end_s").iter_rows()]
+        shots = [frame_log.Shot(*r) for r in video["shots"].select("shot_id", "start_s", "end_s").iter_rows()]
         with video.model():  # loads them, the first time
             detector = backends.face_detector(
                 pack, tracking.detector_long_side_px, tracking.min_detection_score, threads
             )
             mesher, embedder = backends.face_mesh(threads), backends.face_embedder(pack, threads)
-        pass_ = face_pass.FacePass(
-            video.video_id, shots, tracking, identity_settings, detector, mesher, embedder, partial(keep_crops, stage)
-        )
+            people = backends.person_models(threads)
         with video.media():
             info = probing.probe(video.path, BUDGET)
+        is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
+        pass_ = face_pass.FacePass(
+            video.video_id,
+            shots,
+            tracking,
+            identity_settings,
+            stage.profile.sampling,
+            detector,
+            mesher,
+            embedder,
+            people,
+            is_shrunk,
+            partial(keep_crops, stage),
+        )
         with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
             found = pass_.run(video.timed(reader))
-        video.model_s += sum(found.model_s.values())
-        return {"face_tracks": found.tracks, "frame_series": found.frames}
+        video.costs |= found.spent_s
+        video.model_s += sum(s for part, s in found.spent_s.items() if part in face_pass.MODEL_PARTS)
+        return {"face_tracks": found.tracks, "poses": found.poses, "frame_series": found.frames}
 
-    return stage.each_video([FACE_TRACKS, FRAME_SERIES], work)
+    return stage.each_video([FACE_TRACKS, POSES, FRAME_SERIES], work)

@@ -11,7 +11,14 @@ import polars as pl
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import audio_measures, picture_measures
+from speakervid_dag.curation import (
+    audio_measures,
+    camera_measures,
+    clock,
+    head_scores,
+    person_measures,
+    picture_measures,
+)
 from speakervid_dag.curation import clip_scores as scoring
 from speakervid_dag.failures import StageFailure, WeightsMissing
 from speakervid_dag.lake.schemas import (
@@ -19,6 +26,7 @@ from speakervid_dag.lake.schemas import (
     CLIPS,
     FACE_TRACKS,
     FRAME_SERIES,
+    POSES,
     SPEECH_TURNS,
     SYNC_SCORES,
     TRANSCRIPTS,
@@ -30,10 +38,19 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
 
 @table_asset(
     CLIP_SCORES,
-    reads=[VIDEOS, CLIPS, FACE_TRACKS, FRAME_SERIES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
-    sections=["scores"],
+    reads=[VIDEOS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
+    sections=["scores", "sampling"],
     weights=lambda _: ["dnsmos"],
-    modules=[scoring, picture_measures, audio_measures, speech_quality],
+    modules=[
+        scoring,
+        camera_measures,
+        clock,
+        head_scores,
+        person_measures,
+        picture_measures,
+        audio_measures,
+        speech_quality,
+    ],
     kinds=frozenset({"numpy", "onnx"}),
 )
 def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -50,12 +67,14 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
             dnsmos = backends.speech_quality(stage.settings.threads).score
         except WeightsMissing as problem:
             missing["dnsmos"] = problem.reason
+        parts = clock.PartClock()
         with video.model():
             rows = scoring.score_clips(
                 video["clips"],
                 stage["videos"].filter(pl.col("video_id") == video.video_id),
                 video["face_tracks"],
                 video["frame_series"],
+                video["poses"],
                 video["transcripts"],
                 video["speech_turns"],
                 video["sync_scores"],
@@ -64,7 +83,10 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 stage.profile.scores,
                 dnsmos,
                 missing,
+                sampling_disabled=stage.profile.sampling.disabled,
+                clock=parts,
             )
+        video.costs |= parts.spent_s
         return {"clip_scores": rows}
 
     return stage.each_video([CLIP_SCORES], work, tolerates=["transcripts", "sync_scores"])

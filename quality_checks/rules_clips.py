@@ -6,6 +6,7 @@ Belongs here: rules only a person knows, with the source of each bound. Does not
 
 import polars as pl
 
+from speakervid_dag.curation.head_scores import PARTS as HEAD_PARTS
 from speakervid_dag.lake.schemas import CLIP_SCORES as SCORES_TABLE
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks.rules import (
@@ -130,6 +131,26 @@ _SCALES: dict[str, tuple[float, float | None]] = {
     "dark_run_frames": (0, None),
     "bright_run_frames": (0, None),
     "clarity": (0, None),
+    "face_repeat_share": (0, 1),
+    "hand_blur": (0, None),
+    "hand_blur_left": (0, None),
+    "hand_blur_right": (0, None),
+    "blur_effect": (0, 1),
+    "noise_sigma": (0, 255),
+    "blockiness": (0, None),
+    "border_share": (0, 1),
+    "motion_degree": (1, 5),
+    "motion_speed": (0, None),
+    "camera_pan": (0, None),
+    "camera_zoom": (0, None),
+    "camera_shake": (0, None),
+    "point_track_ratio": (0, 1),
+    **{f"head_{part}{end}": (0, 100) for part in HEAD_PARTS for end in ("", "_min")},
+    "face_consistency": (0, 100),
+    "emotion_probability": (0, 1),
+    "language_probability": (0, 1),
+    "language_match": (0, 1),
+    "silence_share": (0, 1),
     "motion": (0, 255),
     "face_motion": (0, None),
     "freeze_share": (0, 1),

@@ -26,6 +26,11 @@ from speakervid_dag.quality_checks.rules import (
 RATE_TOLERANCE = 0.1  # containers round their bit rate, and some count only the streams
 SILENT_VIDEO_S = 30.0  # a sounding video of this length without any speech is worth a look
 
+SAMPLED = {
+    "camera": ("camera_x", "camera_y", "camera_zoom", "point_survival"),
+    "texture": ("blur_effect", "noise_sigma", "blockiness", "border_share"),
+}
+
 _VIDEO = video_link("has_audio")
 _SHOT = child_link("shot", "shots", "shot_id", "start_s", "end_s")
 _TURN = child_link("turn", "speech_turns", "turn_id", "start_s", "end_s", "speaker_id")
@@ -242,6 +247,14 @@ FRAME_SERIES = TableRules(
             "luma_in_range",
             (pl.col("luma").list.min() >= 0) & (pl.col("luma").list.max() <= 255),
             "luma lies in 0-255",
+        ),
+        *(
+            holds(
+                f"{part}_of_equal_length",
+                pl.all_horizontal(pl.col(n).list.len() == pl.col(f"{part}_times_s").list.len() for n in names),
+                "one measurement a look",
+            )
+            for part, names in SAMPLED.items()
         ),
         nothing_missing("every_shot_has_a_series", "each shot of a decoded video has a series", _shots_without_series),
     ),

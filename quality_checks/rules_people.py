@@ -84,6 +84,33 @@ FACE_TRACKS = TableRules(
     ),
 )
 
+_LOOKS = ("face_repeat", "body", "left_hand", "right_hand", "left_hand_sharpness", "right_hand_sharpness", "emotion")
+_LOOK_LENGTHS = {"body": 99, "left_hand": 42, "right_hand": 42, "emotion": 7}
+
+POSES = TableRules(
+    links=(_VIDEO, _TRACK),
+    rules=(
+        exists(_VIDEO),
+        video_usable(),
+        exists(_TRACK, after=_found),
+        holds(
+            "looks_of_equal_number",
+            pl.all_horizontal(pl.col(n).list.len() == pl.col("sample_times_s").list.len() for n in _LOOKS),
+            "each series has one entry a look",
+        ),
+        holds(
+            "points_whole_or_absent",
+            pl.all_horizontal(
+                pl.col(n).list.eval(pl.element().list.len().is_in([0, size])).list.all()
+                for n, size in _LOOK_LENGTHS.items()
+            ),
+            "a skeleton has 33 points, a hand 21, an expression 7 probabilities, or none at all",
+        ),
+        all_present("face_tracks", "track_id"),
+    ),
+    reads=("face_tracks", "stage_outcomes"),
+)
+
 SYNC_SCORES = TableRules(
     links=(_VIDEO, _TRACK, _TURN),
     rules=(

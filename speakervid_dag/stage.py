@@ -48,6 +48,7 @@ class VideoTask:
     upstream: Mapping[str, str]  # stage → reason, for upstream stages that gave no result for this video
     media_s: float = 0.0
     model_s: float = 0.0
+    costs: dict[str, float] = field(default_factory=dict)  # wall time of single measurements, s
 
     @property
     def video_id(self) -> str:
@@ -200,6 +201,7 @@ class Stage:
             "elapsed_s": time.perf_counter() - started,
             "media_s": task.media_s,
             "model_s": task.model_s,
+            "costs": [{"part": part, "elapsed_s": spent} for part, spent in sorted(task.costs.items())],
         }
         if status == "ok":
             self._keep(task.video_id, frames, outcome)

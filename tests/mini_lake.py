@@ -20,7 +20,7 @@ V1, V2 = (f"v{sha[:16]}" for sha in SHAS)
 TIMES = [i * 0.5 for i in range(20)]
 UNIT = [1.0] + [0.0] * 7
 TURNS = {"u0000": ("A", "p00", 1.0, 5.0), "u0001": ("B", "p01", 5.5, 9.5)}
-STAGE_OF = {"shots": "intake", "frame_series": "face_tracks", "dropped_spans": "clips"}
+STAGE_OF = {"shots": "intake", "frame_series": "face_tracks", "poses": "face_tracks", "dropped_spans": "clips"}
 Rows = list[dict[str, Any]]
 
 
@@ -86,10 +86,21 @@ def _video(v: str, sha: str) -> dict[str, Rows]:
     face = {
         n: [0.5] * 20 for n in ("yaw_deg", "pitch_deg", "roll_deg", "mouth_opening", "face_sharpness", "mesh_score")
     }
-    face |= {"frame_times_s": TIMES, "boxes": [[0.1, 0.1, 0.4, 0.5]] * 20, "lip_shape": [[0.0] * 40] * 20}  # type: ignore[dict-item]
+    face |= {
+        "frame_times_s": TIMES,
+        "boxes": [[0.1, 0.1, 0.4, 0.5]] * 20,
+        "lip_shape": [[0.0] * 40] * 20,
+        "keypoints": [[0.5] * 10] * 20,
+    }  # type: ignore[dict-item]
     return {
         "videos": [video],
         "shots": shots,
+        "poses": [
+            {"shot_id": shot, "track_id": t, "sample_times_s": [1.0], "face_repeat": [None], "body": [[0] * 99]}
+            | {"left_hand": [[]], "right_hand": [[]], "left_hand_sharpness": [None], "right_hand_sharpness": [None]}
+            | {"emotion": [[0.0] * 6 + [1.0]]}
+            for t in tracks.values()
+        ],
         "frame_series": [
             {"shot_id": s["shot_id"], "frame_times_s": [t + s["start_s"] for t in TIMES], **series} for s in shots
         ],

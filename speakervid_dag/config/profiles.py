@@ -20,6 +20,7 @@ from speakervid_dag.config.sections import (
     DiarizationSettings,
     Gate,
     IdentitySettings,
+    SamplingSettings,
     ScoreSettings,
     Section,
     ShotSettings,
@@ -48,6 +49,7 @@ class Profile(Section):
     tracking: TrackingSettings
     identity: IdentitySettings
     active_speaker: ActiveSpeakerSettings
+    sampling: SamplingSettings
     sync: SyncSettings
     binding: BindingSettings
     clips: ClipSettings

@@ -8,6 +8,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+SampledPart = Literal["camera", "texture", "body", "hands", "emotion"]
+
 
 class Section(BaseModel):
     """Base of all sections: immutable, and a key that is not known is an error."""
@@ -95,6 +97,24 @@ class TrackingSettings(Section):
     face_crops: bool = Field(
         description="keep pictures of every face (about 0.2 MB a second) for backends that look at them"
     )
+
+
+class SamplingSettings(Section):
+    """What the picture pass looks at besides faces, and how often. Our own values: cost against steadiness."""
+
+    disabled: tuple[SampledPart, ...] = Field(description="parts that are not looked at; their scores say `off`")
+    camera_hz: float = Field(description="camera movement and point tracks, frames a second; shake needs 10", gt=0)
+    texture_hz: float = Field(description="blur, noise, blockiness, borders, frames a second", gt=0)
+    person_hz: float = Field(description="skeleton, hands, expression, frames a second and face", gt=0)
+    min_presence: float = Field(description="a body or hand is there from this belief on, 0-1; MediaPipe: 0.5")
+    min_visibility: float = Field(description="a body's point is seen from this belief on, 0-1; SpeakerVid-5M: 0.3")
+
+    def is_off(self, part: str) -> bool:
+        return part in self.disabled
+
+    def rate_hz(self, part: Literal["camera", "texture"]) -> float:
+        """Frames a second; 0 when the part is off."""
+        return 0.0 if self.is_off(part) else float(getattr(self, f"{part}_hz"))
 
 
 class IdentitySettings(Section):
@@ -218,6 +238,18 @@ class ScoreSettings(Section):
         "face_blur = ln(1 + variance) / ln(1 + reference)"
     )
     min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s")
+    disabled: tuple[str, ...] = Field(description="scores that are not evaluated (columns of clip_scores)")
+    languages: tuple[str, ...] = Field(description="ISO 639-1 codes that language_match expects; none = not evaluated")
+    head_sample_hz: float = Field(description="frames a second of TalkVid's head scores; TalkVid does not say", gt=0)
+    min_mesh_score: float = Field(description="a frame's head pose and points count from this mesh presence on, 0-1")
+    min_visibility: float = Field(description="a body's point is seen from this belief on, 0-1; SpeakerVid-5M: 0.3")
+    min_samples: int = Field(description="fewest looks at a person, a picture or a hand for a figure", ge=1)
+    still_speed: float = Field(description="body speed of motion degree 1, face heights/s", gt=0)
+    lively_speed: float = Field(description="body speed of motion degree 5, face heights/s", gt=0)
+    shake_window_s: float = Field(description="the camera's path less its mean over this time is its shake, s", gt=0)
+    shake_share: float = Field(description="shake from this deviation on, share of the picture's long side")
+    zoom_per_s: float = Field(description="zoom from this change of scale on, natural log per s")
+    pan_per_s: float = Field(description="pan from this speed on, long sides of the picture per s")
 
 
 class BranchSettings(Section):

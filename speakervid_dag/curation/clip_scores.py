@@ -6,10 +6,11 @@ decoding.
 
 Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place of something that was not measured.
 Reasons: role_listening (the clip's person does not speak), no_words, no_audio, too_little_speech, no_sync_score,
-weights_missing, those of picture_measures and audio_measures, and whatever reason an upstream stage had.
+weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
+those of picture_measures and audio_measures, and whatever reason an upstream stage had.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,17 +19,34 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
-from speakervid_dag.curation import audio_measures, picture_measures
+from speakervid_dag.curation import audio_measures, camera_measures, head_scores, person_measures, picture_measures
+from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.intervals import Interval, intersect, overlap_s, total_s
+from speakervid_dag.failures import UserError
 from speakervid_dag.lake.schemas import CLIP_SCORES
 
 Row = Mapping[str, Any]
 Floats = NDArray[np.float32]
-Measured = tuple[float | None, str]
+Measured = tuple[float | str | None, str]
 
 DNSMOS = ("sig", "bak", "ovrl", "p808")
-WORDS = ("asr_confidence", "no_speech_prob", "compression_ratio", "words_per_s")
-SPEECH = (*WORDS, "speech_share", *(f"dnsmos_{n}" for n in DNSMOS), "snr_db", "clipping_share", "sync_conf")
+WORDS = (
+    "asr_confidence",
+    "no_speech_prob",
+    "compression_ratio",
+    "language_probability",
+    "language_match",
+    "words_per_s",
+)
+SPEECH = (
+    *WORDS,
+    "speech_share",
+    "silence_share",
+    *(f"dnsmos_{n}" for n in DNSMOS),
+    "snr_db",
+    "clipping_share",
+    "sync_conf",
+)
 
 
 class Quality(Protocol):
@@ -65,6 +83,7 @@ def score_clips(
     videos: pl.DataFrame,
     face_tracks: pl.DataFrame,
     frame_series: pl.DataFrame,
+    poses: pl.DataFrame,
     transcripts: pl.DataFrame,
     speech_turns: pl.DataFrame,
     sync_scores: pl.DataFrame,
@@ -73,47 +92,73 @@ def score_clips(
     settings: ScoreSettings,
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     missing: Mapping[str, str] | None = None,
+    *,
+    sampling_disabled: Collection[str] = (),
+    clock: PartClock | None = None,
 ) -> pl.DataFrame:
     """Rows of clip_scores for the clips of one video, in their order.
 
     Args:
-        clips, face_tracks, frame_series, transcripts, speech_turns, sync_scores: that video's rows of the tables.
+        clips, face_tracks … sync_scores: that video's rows of the tables.
         videos: its one row.
         audio: (n,) float32, -1 to 1, mono, sample 0 at the container's start; None without sound.
         dnsmos: scores clips of 16 kHz sound, one answer each; None when its weights are not there.
         missing: stage → reason, for upstream stages that gave no result for this video (`audio` and `dnsmos` among
             them); the measures that rest on a stage take its reason as their status.
+        sampling_disabled: parts of SamplingSettings that the picture pass left out.
+        clock: is told the seconds of each group of scores.
+
+    Raises:
+        UserError: `settings.disabled` names no score.
     """
+    clock = clock or PartClock()
+    check_disabled(settings)
     gone = dict(missing or {})
     video = videos.row(0, named=True)
     tracks = {t["track_id"]: t for t in face_tracks.to_dicts()}
     series = {s["shot_id"]: s for s in frame_series.to_dicts()}
+    looks = {p["track_id"]: p for p in poses.to_dicts()}
     segments, turns, syncs = transcripts.to_dicts(), speech_turns.to_dicts(), sync_scores.to_dicts()
     sound = Sound(audio, rate_hz, gone.get("audio", "no_audio"))
     rows = clips.to_dicts()
-    qualities = _qualities(rows, turns, sound, settings, dnsmos, gone)
+    with clock.timed("dnsmos"):
+        qualities = _qualities(rows, turns, sound, settings, dnsmos, gone)
     scored = []
     for clip in rows:
         span = (clip["start_s"], clip["end_s"])
-        found = {
-            **picture_measures.frame_measures(
-                series.get(clip["shot_id"]), span, settings, gone.get("frame_series", "too_few_frames")
-            ),
-            "clarity": picture_measures.clarity(video),
-            **picture_measures.face_measures(tracks.get(clip["track_id"]), span, video, settings),
-        }
+        shot, track = series.get(clip["shot_id"]), tracks.get(clip["track_id"])
+        no_series = gone.get("frame_series", "too_few_frames")
+        found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
+        with clock.timed("picture_scores"):
+            found |= picture_measures.frame_measures(shot, span, settings, no_series)
+            found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
+        with clock.timed("head_scores"):
+            found |= picture_measures.face_measures(track, span, video, settings)
+            found |= head_scores.head_scores(track, shot, span, video, settings)
+        with clock.timed("person_scores"):
+            found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, video, settings)
         if clip["role"] == "talking":
-            found |= _words(clip, segments, gone.get("transcripts"))
-            found |= _voice(clip, turns, sound, settings)
+            with clock.timed("words"):
+                found |= _words(clip, segments, gone.get("transcripts"), settings)
+            with clock.timed("sound"):
+                found |= _voice(clip, turns, sound, settings)
             found |= {"sync_conf": _sync(clip, syncs, gone.get("sync_scores"))}
             found |= qualities[clip["clip_id"]]
         else:
             found |= dict.fromkeys(SPEECH, (None, "role_listening"))
+        found |= dict.fromkeys(settings.disabled, (None, "off"))
         scored.append(_row(clip, found))
     return CLIP_SCORES.frame(scored)
 
 
-def _words(clip: Row, segments: Sequence[Row], missing: str | None) -> dict[str, Measured]:
+def check_disabled(settings: ScoreSettings) -> None:
+    """Raises UserError when a switched-off score is no column of clip_scores."""
+    unknown = [name for name in settings.disabled if f"{name}_status" not in CLIP_SCORES.schema]
+    if unknown:
+        raise UserError(f"scores.disabled names no score: {', '.join(unknown)}")
+
+
+def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: ScoreSettings) -> dict[str, Measured]:
     """Confidence and rate of the clip's own words: segments of its turns, weighted by their time inside the clip."""
     if missing is not None:
         return dict.fromkeys(WORDS, (None, missing))
@@ -130,10 +175,18 @@ def _words(clip: Row, segments: Sequence[Row], missing: str | None) -> dict[str,
     def weighted(name: str) -> Measured:
         return float(np.average([s[name] for s, _ in heard], weights=weights)), "ok"
 
+    known = all(s["language_probability"] is not None for s, _ in heard)
+    match: Measured = (None, "no_expected_language")
+    if settings.languages:
+        expected = [float(s["language"] in settings.languages) for s, _ in heard]
+        match = float(np.average(expected, weights=weights)), "ok"
+
     return {
         "asr_confidence": weighted("avg_logprob"),
         "no_speech_prob": weighted("no_speech_prob"),
         "compression_ratio": (float(max(s["compression_ratio"] for s, _ in heard)), "ok"),
+        "language_probability": weighted("language_probability") if known else (None, "weights_of_one_language"),
+        "language_match": match,
         "words_per_s": rate,
     }
 
@@ -143,8 +196,14 @@ def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSetting
     span = (clip["start_s"], clip["end_s"])
     own_s = total_s(_own_speech(clip, turns))
     share: Measured = (own_s / (span[1] - span[0]), "ok")
+    anybody = [(t["start_s"] - span[0], t["end_s"] - span[0]) for t in turns]
+    silence = audio_measures.silence_share(span[1] - span[0], anybody)
     if sound.samples is None:
-        return {"speech_share": share, **dict.fromkeys(("snr_db", "clipping_share"), (None, sound.reason))}
+        return {
+            "speech_share": share,
+            "silence_share": silence,
+            **dict.fromkeys(("snr_db", "clipping_share"), (None, sound.reason)),
+        }
     samples = sound.cut(span)
     speech = [
         (start - span[0], end - span[0])
@@ -153,7 +212,12 @@ def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSetting
     snr: Measured = (None, "too_little_speech")
     if own_s >= settings.min_speech_s:
         snr = audio_measures.snr_db(samples, sound.rate_hz, speech)
-    return {"speech_share": share, "snr_db": snr, "clipping_share": audio_measures.clipping_share(samples)}
+    return {
+        "speech_share": share,
+        "silence_share": silence,
+        "snr_db": snr,
+        "clipping_share": audio_measures.clipping_share(samples),
+    }
 
 
 def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measured:
@@ -175,11 +239,14 @@ def _qualities(
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     gone: Mapping[str, str],
 ) -> dict[str, dict[str, Measured]]:
-    """DNSMOS of every talking clip by clip_id; all clips go to the model in one call."""
+    """DNSMOS of every talking clip that asks for one by clip_id; all clips go to the model in one call."""
     reasons: dict[str, str] = {}
     pieces: dict[str, Floats] = {}
     for clip in clips:
         if clip["role"] != "talking":
+            continue
+        if set(settings.disabled) >= {f"dnsmos_{n}" for n in DNSMOS}:
+            reasons[clip["clip_id"]] = "off"
             continue
         samples = sound.cut((clip["start_s"], clip["end_s"]))
         if sound.samples is None:

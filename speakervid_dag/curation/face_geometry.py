@@ -18,6 +18,7 @@ Box = tuple[float, float, float, float]
 _LEFT_EYE, _RIGHT_EYE = [33, 133], [362, 263]
 _FOREHEAD, _CHIN = 10, 152
 _LEFT_TEMPLE, _RIGHT_TEMPLE = 127, 356
+_NOSE_TIP, _OUTER_LEFT, _OUTER_RIGHT = 4, 61, 291
 _INNER_TOP, _INNER_BOTTOM, _MOUTH_LEFT, _MOUTH_RIGHT = 13, 14, 78, 308
 LIP_POINTS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178)
 """12 of the outer and 8 of the inner lip, each ring in the order of the picture of a frontal face."""
@@ -71,6 +72,12 @@ def lip_shape(points: Points) -> NDArray[np.float32]:
     axes = np.stack([x_axis, np.array([-x_axis[1], x_axis[0]])], axis=1)
     shape = (points[list(LIP_POINTS), :2] - (left + right) / 2) @ axes / distance
     return np.asarray(shape.ravel(), dtype=np.float32)
+
+
+def five_points(points: Points) -> NDArray[np.float32]:
+    """(5, 2) float32, px: middle of the left and the right eye, tip of the nose, left and right corner of the mouth."""
+    eyes = [_eye(points, _LEFT_EYE)[:2], _eye(points, _RIGHT_EYE)[:2]]
+    return np.stack([*eyes, *points[[_NOSE_TIP, _OUTER_LEFT, _OUTER_RIGHT], :2]]).astype(np.float32)
 
 
 def mesh_box(points: Points) -> Box:

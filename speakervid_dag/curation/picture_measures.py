@@ -17,7 +17,7 @@ from speakervid_dag.curation.intervals import Interval
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | None, str]
+Measured = tuple[float | str | None, str]
 
 
 def sharpness_index(variance: Array, reference: float) -> Array:
@@ -100,8 +100,9 @@ def face_measures(track: Row | None, span: Interval, video: Row, settings: Score
         return dict.fromkeys(names, (None, "too_few_frames"))
     boxes = np.asarray(track["boxes"], dtype=np.float64)[inside]
     size = boxes[:, 2:] - boxes[:, :2]
+    trusted = inside & (_array(track["mesh_score"]) >= settings.min_mesh_score)
     poses = {
-        f"head_{axis}_deg": _mean(np.abs(_array(track[f"{axis}_deg"])[inside]), settings.min_frames)
+        f"head_{axis}_deg": _mean(np.abs(_array(track[f"{axis}_deg"])[trusted]), settings.min_frames)
         for axis in ("yaw", "pitch", "roll")
     }
     sharpness = sharpness_index(_array(track["face_sharpness"])[inside], settings.sharpness_reference)

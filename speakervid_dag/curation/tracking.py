@@ -66,6 +66,7 @@ class Sample:
     pose: HeadPose
     mouth_opening: float
     lip_shape: NDArray[np.float32]
+    five_points: NDArray[np.float32]
     sharpness: float
     mesh_score: float
 
@@ -105,8 +106,8 @@ class ShotTracker:
         self._done: list[Track] = []
         self._next_detection_s = -np.inf
 
-    def feed(self, time_s: float, image: Image) -> int:
-        """Follow all faces into the next frame. Returns how many are in it."""
+    def feed(self, time_s: float, image: Image) -> list[Track]:
+        """Follow all faces into the next frame. Returns those that are in it."""
         meshes = self._follow(time_s, image)
         if time_s >= self._next_detection_s - _EPSILON_S:
             self._next_detection_s = time_s + 1.0 / self._settings.detections_hz
@@ -116,7 +117,7 @@ class ShotTracker:
         for track in self._live:
             if track.crops is not None:
                 track.crops.add(time_s, image, track.samples[-1].box)
-        return sum(t.confirmed_s >= time_s - _EPSILON_S for t in self._live)
+        return [t for t in self._live if t.confirmed_s >= time_s - _EPSILON_S]
 
     def finish(self) -> list[Track]:
         """All tracks long enough to count, in order of their first frame, left to right."""
@@ -241,6 +242,7 @@ def _sample(time_s: float, image: Image, box: Box, mesh: MeshedFace) -> Sample:
         pose=geometry.head_pose(points),
         mouth_opening=geometry.mouth_opening(points),
         lip_shape=geometry.lip_shape(points),
+        five_points=geometry.five_points(points),
         sharpness=face_sharpness(image, box),
         mesh_score=float(mesh.presence),
     )

@@ -6,9 +6,7 @@ thresholds (profiles). A column of clip_scores with a `_status` beside it is a m
 
 from dataclasses import dataclass
 
-from speakervid_dag.lake.schemas import CLIP_SCORES, CLIPS
-
-SCORE = "score 0-100"
+from speakervid_dag.lake.schemas import CLIP_SCORES, CLIPS, FLOAT
 
 
 @dataclass(frozen=True)
@@ -26,19 +24,6 @@ _UNMADE = (
     ("video_quality", "1", "DOVER, technical and aesthetic fused, 0-1"),
     ("dover_technical", "z-score", "DOVER technical, on TalkVid's z-scored scale"),
     ("cotracker_ratio", "1", "steadiness by CoTracker points, 0-1: above 0.999 frozen, below 0.85 shaky"),
-    ("hand_blur", "1", "hand sharpness normalised to about 0-1.2, higher = sharper (index)"),
-    ("motion_degree", "1", "motion by a captioner, 1-5"),
-    ("language_match", "1", "1 when the recognised language is the expected one, else 0"),
-    ("head_movement", SCORE, "100 - 100 * mean |keypoint shift| / min(W, H), mean over frames"),
-    ("head_movement_min", SCORE, "the same, least over frames"),
-    ("head_rotation", SCORE, "100 - sqrt(dpitch^2 + dyaw^2 + droll^2), deg between frames, mean"),
-    ("head_rotation_min", SCORE, "the same, least over frames"),
-    ("head_orientation", SCORE, "100 - sqrt(sum (|angle| / 180 * 100)^2), mean over frames"),
-    ("head_orientation_min", SCORE, "the same, least over frames"),
-    ("head_resolution", SCORE, "30 * face share of the frame in %, mean over frames"),
-    ("head_resolution_min", SCORE, "the same, least over frames"),
-    ("head_completeness", SCORE, "eyes 30, nose 40, mouth 30 inside the frame"),
-    ("face_consistency", SCORE, "100 - 20 for each sampled frame without exactly one face"),
 )
 
 
@@ -48,9 +33,9 @@ def made_measures() -> list[str]:
 
 
 def scores() -> list[str]:
-    """The measurements of clip_scores: its columns that have a `_status` beside them."""
-    names = CLIP_SCORES.schema.names()
-    return [n for n in names if f"{n}_status" in names]
+    """The measurements of clip_scores: its numbers that have a `_status` beside them."""
+    schema = CLIP_SCORES.schema
+    return [n for n, dtype in schema.items() if dtype == FLOAT and f"{n}_status" in schema]
 
 
 def _all() -> dict[str, Measure]:

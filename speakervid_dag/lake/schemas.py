@@ -18,6 +18,8 @@ PolarsType = DataType | DataTypeClass
 STRING, BOOL, INT, FLOAT = pl.String(), pl.Boolean(), pl.Int64(), pl.Float64()
 SERIES = pl.List(pl.Float32())
 TIMES = pl.List(pl.Float64())
+SKELETONS = pl.List(pl.List(pl.Int16()))
+COSTS = pl.List(pl.Struct({"part": pl.String(), "elapsed_s": FLOAT}))
 BOXES = pl.List(pl.List(pl.Float32()))
 STRINGS = pl.List(pl.String())
 WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
@@ -136,6 +138,7 @@ STAGE_OUTCOMES = Table(
         _c("elapsed_s", FLOAT, "wall time, s"),
         _c("media_s", FLOAT, "wall time inside the decoder, s"),
         _c("model_s", FLOAT, "wall time inside models, s"),
+        _c("costs", COSTS, "wall time of single measurements, s"),
     ),
     partition_by=("stage", "batch"),
 )
@@ -220,6 +223,11 @@ FACE_TRACKS = Table(
         ),
         _c("face_sharpness", SERIES, "variance of the Laplacian of the 128×128 grey face crop, per frame"),
         _c("mesh_score", SERIES, "face presence by the mesh model per frame, 0-1"),
+        _c(
+            "keypoints",
+            pl.List(SERIES),
+            "per frame: x, y of the eyes, nose tip and mouth corners, 0-1 of the picture (10 numbers)",
+        ),
         _c("embedding", SERIES, "unit-length face embedding (128-d); null when no frame was good enough", null=True),
         _c("embedding_status", STRING, "ok, or why there is no embedding"),
     ),
@@ -238,6 +246,44 @@ FRAME_SERIES = Table(
         _c("luma", SERIES, "BT.709 mean luma per frame, 0-255"),
         _c("motion", SERIES, "mean absolute luma difference to the frame before, at 160 px, 0-255"),
         _c("face_count", SERIES, "faces tracked in that frame (count)"),
+        _c("camera_times_s", TIMES, "frames looked at for the camera, but the first, s; empty when switched off"),
+        _c("camera_x", SERIES, "background's way since the look before, share of the long side; null: not seen"),
+        _c("camera_y", SERIES, "the same, down (ratio)"),
+        _c("camera_zoom", SERIES, "natural log of the background's scale since the look before; null: not seen"),
+        _c("point_survival", SERIES, "share of the points chosen up to 1 s ago that are still followed, 0-1"),
+        _c("texture_times_s", TIMES, "frames looked at for texture, s; empty when switched off"),
+        _c("blur_effect", SERIES, "blur effect of Crete et al. 2007, 0 sharp - 1 blurred"),
+        _c("noise_sigma", SERIES, "noise by Immerkaer 1996, 0-255 luma"),
+        _c(
+            "blockiness", SERIES, "difference across the 8 px grid over that inside (ratio); null: the frame was shrunk"
+        ),
+        _c("border_share", SERIES, "share of the picture in black bars at its edges, 0-1; null: black as a whole"),
+    ),
+)
+
+POSES = Table(
+    "poses",
+    "silver",
+    "skeleton, hands and expression of one face track, a few times a second",
+    ("track_id",),
+    (
+        BATCH,
+        VIDEO,
+        _c("shot_id", STRING, "shot"),
+        _c("track_id", STRING, "face track"),
+        _c("sample_times_s", TIMES, "when the person was looked at, s"),
+        _c("face_repeat", SERIES, "share of the face's 8×8 blocks that are those of the frame before, 0-1"),
+        _c("body", SKELETONS, "33 points (MediaPipe): x, y in 1/10,000 of the picture, visibility in %; empty: none"),
+        _c("left_hand", SKELETONS, "21 points (MediaPipe): x, y in 1/10,000 of the picture; empty: none"),
+        _c("right_hand", SKELETONS, "the person's right hand, the same"),
+        _c("left_hand_sharpness", SERIES, "variance of the Laplacian of the 128×128 grey crop; null: no hand"),
+        _c("right_hand_sharpness", SERIES, "the same of the right hand"),
+        _c(
+            "emotion", pl.List(SERIES), "probability of angry, disgust, fear, happy, sad, surprise, neutral; empty: off"
+        ),
+        _c("body_status", STRING, "ok, or why no body was looked for"),
+        _c("hands_status", STRING, "ok, or why no hands were looked for"),
+        _c("emotion_status", STRING, "ok, or why no expression was looked for"),
     ),
 )
 
@@ -344,6 +390,22 @@ def _score(name: str, doc: str, unit: str = "1") -> tuple[Column, Column]:
     return Column(name, FLOAT, doc, True, unit), _c(f"{name}_status", STRING, f"ok, or why {name} was not evaluated")
 
 
+def _label(name: str, *words: str) -> tuple[Column, Column]:
+    """A measurement that is a word."""
+    return (
+        _c(name, STRING, " | ".join(words), null=True),
+        _c(f"{name}_status", STRING, f"ok, or why {name} was not evaluated"),
+    )
+
+
+def _head(part: str, doc: str) -> tuple[Column, ...]:
+    """One of TalkVid's head scores, mean and least."""
+    return (
+        *_score(f"head_{part}", f"TalkVid, mean over samples: {doc}; score 0-100", "score 0-100"),
+        *_score(f"head_{part}_min", f"TalkVid, least of the samples: {doc}; score 0-100", "score 0-100"),
+    )
+
+
 CLIP_SCORES = Table(
     "clip_scores",
     "silver",
@@ -358,6 +420,22 @@ CLIP_SCORES = Table(
         *_score("bright_run_frames", "longest run of frames with mean luma > 210, frames at 25 fps", "frames"),
         *_score("clarity", "bit_rate / sqrt(H·W) of the source file, bit/s/px", "bit/s/px"),
         *_score("face_blur", "face sharpness normalised to about 0-1.2, higher = sharper (index)"),
+        *_score("face_repeat_share", "share of the face's 8×8 blocks that the coder repeats in moving frames, 0-1"),
+        *_score("hand_blur", "mean of both hands' sharpness, normalised as face_blur (index)"),
+        *_score("hand_blur_left", "left hand's sharpness, normalised as face_blur (index)"),
+        *_score("hand_blur_right", "right hand's sharpness, normalised as face_blur (index)"),
+        *_score("blur_effect", "blur of the picture (Crete et al. 2007), 0 sharp - 1 blurred"),
+        *_score("noise_sigma", "noise of the picture (Immerkaer 1996), 0-255 luma", "luma 0-255"),
+        *_score("blockiness", "difference across the 8 px coding grid over that inside blocks (ratio), 1 = none"),
+        *_score("border_share", "share of the picture in black bars along its edges, 0-1"),
+        *_label("framing", "head", "half_body", "full_body"),
+        *_score("motion_degree", "1 (still) - 5 (lively), from the speed of head, shoulders and arms (degree)", "1"),
+        *_score("motion_speed", "mean speed of head, shoulders and arms, camera taken out, face heights/s", "1/s"),
+        *_label("camera_movement", "static", "pan", "zoom", "shake"),
+        *_score("camera_pan", "speed of the background, long sides of the picture/s", "1/s"),
+        *_score("camera_zoom", "change of the background's scale, natural log/s", "1/s"),
+        *_score("camera_shake", "deviation of the camera's path from its own mean, share of the long side (ratio)"),
+        *_score("point_track_ratio", "share of corners that optical flow follows for up to 1 s, 0-1; not CoTracker's"),
         *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px", "luma 0-255"),
         *_score("face_motion", "mean displacement of the face box centre per second, face heights/s", "1/s"),
         *_score("freeze_share", "share of frames that repeat the one before, 0-1"),
@@ -367,11 +445,24 @@ CLIP_SCORES = Table(
         *_score("face_share", "mean face area / frame area, 0-1"),
         *_score("face_height_px", "median face height, px", "px"),
         *_score("face_count_consistency", "share of frames with exactly one face (ratio)"),
+        *_head("movement", "100 - 100·mean|Δ keypoint|/min(W, H)"),
+        *_head("rotation", "100 - √(Δpitch² + Δyaw² + Δroll²)"),
+        *_head("orientation", "100 - √Σ(|angle|/180·100)²"),
+        *_head("resolution", "30 · face share of the frame in %"),
+        *_head("completeness", "eyes .3, nose .4, mouth .3 inside the frame"),
+        *_score(
+            "face_consistency", "TalkVid: 100 - 20 a sampled frame without exactly one face; score 0-100", "score 0-100"
+        ),
+        *_label("emotion", "angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"),
+        *_score("emotion_probability", "mean probability of that emotion over the clip, 0-1"),
         *_score("asr_confidence", "duration-weighted avg_logprob of the clip's own words"),
         *_score("no_speech_prob", "duration-weighted no-speech probability, 0-1"),
         *_score("compression_ratio", "largest compression ratio of the segments (ratio)"),
+        *_score("language_probability", "duration-weighted probability of the recognised language, 0-1"),
+        *_score("language_match", "share of the clip's words in a language that the profile expects, 0-1"),
         *_score("words_per_s", "recognised words per second of the clip, 1/s", "1/s"),
         *_score("speech_share", "share of the clip in which its own person speaks, 0-1"),
+        *_score("silence_share", "share of the clip in which nobody speaks, 0-1"),
         *_score("dnsmos_sig", "DNSMOS P.835 speech quality, MOS 1-5", "MOS"),
         *_score("dnsmos_bak", "DNSMOS P.835 background quality, MOS 1-5", "MOS"),
         *_score("dnsmos_ovrl", "DNSMOS P.835 overall quality, MOS 1-5", "MOS"),
@@ -588,6 +679,7 @@ TABLES: dict[str, Table] = {
         TRANSCRIPTS,
         FACE_TRACKS,
         FRAME_SERIES,
+        POSES,
         SYNC_SCORES,
         SPEAKER_BINDINGS,
         PEOPLE,

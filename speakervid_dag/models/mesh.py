@@ -61,7 +61,7 @@ class FaceMesh:
     def __init__(self, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _without_delegate_notice():
+        with without_delegate_notice():
             self._network: Any = Interpreter(model_path=str(weight_path("face_mesh")), num_threads=threads)
             self._network.allocate_tensors()
         self._input = self._network.get_input_details()[0]["index"]
@@ -101,7 +101,7 @@ class FaceMesh:
 
 
 @contextmanager
-def _without_delegate_notice() -> Iterator[None]:
+def without_delegate_notice() -> Iterator[None]:
     """Keeps LiteRT's "INFO: Created TensorFlow Lite XNNPACK delegate" from the terminal; all else is passed on.
 
     It is written from C++ to file descriptor 2, whatever the log level, so only the descriptor can hold it back.

@@ -16,7 +16,7 @@ _PLACES = {
     33: (-0.65, -0.3, 0.0), 133: (-0.25, -0.3, 0.0), 362: (0.25, -0.3, 0.0), 263: (0.65, -0.3, 0.0),
     127: (-1.0, -0.2, 0.6), 356: (1.0, -0.2, 0.6), 10: (0.0, -1.25, 0.0), 152: (0.0, 1.25, 0.0),
     78: (-0.3, 0.6, -0.1), 308: (0.3, 0.6, -0.1), 13: (0.0, 0.57, -0.15), 14: (0.0, 0.63, -0.15),
-    61: (-0.4, 0.6, -0.1), 291: (0.4, 0.6, -0.1),
+    4: (0.0, 0.1, -0.4), 61: (-0.4, 0.6, -0.1), 291: (0.4, 0.6, -0.1),
 }  # fmt: skip
 
 
@@ -99,3 +99,13 @@ class Stage:
             if face not in self.unmeshed(index) and face[0] < middle[0] < face[2] and face[1] < middle[1] < face[3]:
                 return Face(points_px=face_points(face), presence=1.0)
         return Face(points_px=face_points(box), presence=0.0)
+
+    # -- the person below the face: nothing is there ---------------------------------------------------------------
+
+    def status(self, part: str) -> str:
+        return "weights_missing"
+
+    def body(self, image: NDArray[np.uint8], x: float, y: float, side: float) -> Any:
+        raise AssertionError("a part that is not there is not asked")
+
+    hand = emotion = body

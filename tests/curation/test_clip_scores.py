@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import frame
 
-from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clip_scores import SPEECH, score_clips
 from speakervid_dag.curation.picture_measures import longest_run_s, sharpness_index
 from speakervid_dag.lake.schemas import (
@@ -18,21 +18,14 @@ from speakervid_dag.lake.schemas import (
     CLIPS,
     FACE_TRACKS,
     FRAME_SERIES,
+    POSES,
     SPEECH_TURNS,
     SYNC_SCORES,
     TRANSCRIPTS,
     VIDEOS,
 )
 
-SETTINGS = ScoreSettings(
-    dark_luma=10.0,
-    bright_luma=210.0,
-    run_grid_hz=25.0,
-    freeze_motion=0.1,
-    min_frames=5,
-    sharpness_reference=729.0,
-    min_speech_s=0.5,
-)
+SETTINGS = load_profile("speakervid-5m").scores
 RATE_HZ = 16_000
 FPS = 25
 TIMES = [i / FPS for i in range(250)]  # one shot of 10 s; the clip is 2 … 6 s
@@ -51,8 +44,9 @@ def segment(turn_id: str, start: float, end: float, logprob: float, **change: An
 
 def track(**change: Any) -> dict[str, Any]:
     boxes = [[0.4 + 0.001 * i, 0.2, 0.5 + 0.001 * i, 0.4] for i in range(250)]
-    series = {n: [0.0] * 250 for n in ("roll_deg", "mouth_opening", "mesh_score")}
+    series = {n: [0.0] * 250 for n in ("roll_deg", "mouth_opening")} | {"mesh_score": [1.0] * 250}
     row = {"track_id": "t", "frame_times_s": TIMES, "boxes": boxes, "yaw_deg": [-20.0, 10.0] * 125, **series}
+    row["keypoints"] = [[0.45, 0.3] * 5] * 250
     return {**row, "pitch_deg": [5.0] * 250, "face_sharpness": [729.0] * 250, **change}
 
 
@@ -68,12 +62,13 @@ def score(clips: list[dict[str, Any]] | None = None, **change: Any) -> dict[str,
         "videos": [{"bit_rate_bps": 3e6, "width_px": 1600, "height_px": 900}],
         "face_tracks": [track()],
         "frame_series": [shot()],
+        "poses": [],
         "transcripts": [segment("u1", 2, 4, -0.2), segment("u2", 5, 9, -0.8), segment("x", 2, 6, -9.0)],
         "speech_turns": turns,
         "sync_scores": [sync("t", "u1", 4.0), sync("t", "u2", 6.0), sync("t", "x", 99.0), sync("other", "u1", 99.0)],
     }
     tables.update({k: v for k, v in change.items() if k in tables})
-    kinds = [VIDEOS, FACE_TRACKS, FRAME_SERIES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES]
+    kinds = [VIDEOS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES]
     frames = {k.name: frame(k, tables[k.name]) for k in kinds}
     made = score_clips(
         frame(CLIPS, clips or [clip()]),
@@ -200,7 +195,7 @@ def test_all_talking_clips_go_to_the_model_in_one_call() -> None:
 
 
 def test_a_video_without_clips_gives_no_rows() -> None:
-    empty = {t.name: t.empty() for t in (FACE_TRACKS, FRAME_SERIES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES)}
+    empty = {t.name: t.empty() for t in (FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES)}
     made = score_clips(
         CLIPS.empty(), frame(VIDEOS, [{}]), **empty, audio=None, rate_hz=RATE_HZ, settings=SETTINGS, dnsmos=None
     )

@@ -11,7 +11,7 @@ from faces import Box, Stage, frame_at
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.face_pass import FacePass, FacePassResult, Shot
 from speakervid_dag.curation.tracking import match
-from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES
+from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES
 
 PROFILE = load_profile("speakervid-5m")
 LEFT, RIGHT = (100.0, 100.0, 180.0, 200.0), (400.0, 100.0, 480.0, 200.0)
@@ -25,7 +25,9 @@ def moved(box: Box, dx: float, dy: float = 0.0) -> Box:
 def followed(stage: Stage, frames: int, cuts: Sequence[int] = (), step_s: float = 0.04) -> FacePassResult:
     edges = [0, *cuts, frames]
     shots = [Shot(f"v-s{i:04d}", a * step_s, b * step_s) for i, (a, b) in enumerate(itertools.pairwise(edges))]
-    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, stage, stage, stage)
+    face_pass = FacePass(
+        "v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage, False
+    )
     return face_pass.run(frame_at(i, step_s) for i in range(frames))
 
 
@@ -120,18 +122,25 @@ def test_rows_fit_their_tables() -> None:
 
     tracks = FACE_TRACKS.frame([ids | row for row in result.tracks])
     frames = FRAME_SERIES.frame([ids | row for row in result.frames])
+    poses = POSES.frame([ids | row for row in result.poses])
 
     assert tracks["lip_shape"].list.len().to_list() == [30, 30]
     assert tracks["lip_shape"][0].list.len().unique().to_list() == [40]
     assert tracks["embedding_status"].to_list() == ["ok", "ok"]
+    assert tracks["keypoints"][0].list.len().unique().to_list() == [10]
     assert frames.height == 2
-    assert set(result.model_s) == {"detector", "mesh", "embedder"}
+    assert poses["track_id"].to_list() == tracks["track_id"].to_list()
+    assert poses["body_status"].to_list() == ["weights_missing"] * 2
+    assert poses["sample_times_s"].list.len().to_list() == [3, 3]
+    assert set(result.spent_s) == {"detector", "mesh", "embedder", "luma", "camera", "texture", "face_repeat"}
 
 
 def test_a_shot_without_frames_and_frames_outside_shots_do_not_derail() -> None:
     stage = Stage(lambda _: [LEFT])
     shots = [Shot("v-s0000", 0.4, 1.2), Shot("v-s0001", 5.0, 6.0)]
-    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, stage, stage, stage)
+    face_pass = FacePass(
+        "v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage, False
+    )
 
     result = face_pass.run(frame_at(i) for i in range(60))
 

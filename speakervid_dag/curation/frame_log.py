@@ -1,0 +1,169 @@
+"""What the frames of one shot look like: the row of frame_series.
+
+Belongs here: which frame is looked at for what, and the series that come of it. Does not belong here: formulas
+(frame_measures, picture_texture, camera_motion), faces (tracking), decoding. Holds one small picture and numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import SamplingSettings
+from speakervid_dag.curation import frame_measures, picture_texture
+from speakervid_dag.curation.camera_motion import CameraStep, CameraWatch
+from speakervid_dag.curation.clock import PartClock
+from speakervid_dag.curation.face_geometry import Box, normalised
+from speakervid_dag.curation.frame_measures import Image
+
+Row = dict[str, Any]
+
+
+class TimedImage(Protocol):
+    """A decoded frame: time in seconds, (height, width, 3) BGR uint8."""
+
+    @property
+    def time_s(self) -> float: ...
+    @property
+    def image(self) -> Image: ...
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A row of shots."""
+
+    shot_id: str
+    start_s: float
+    end_s: float
+
+
+@dataclass
+class Rhythm:
+    """On average at most `rate_hz` of the frames; a quarter of a step early is in time. 0 Hz: none."""
+
+    rate_hz: float
+    _due_s: float = -np.inf
+
+    def is_due(self, time_s: float) -> bool:
+        if self.rate_hz <= 0:
+            return False
+        step_s = 1.0 / self.rate_hz
+        if time_s < self._due_s - step_s / 4:
+            return False
+        self._due_s = (self._due_s if time_s - self._due_s < step_s else time_s) + step_s
+        return True
+
+
+@dataclass(frozen=True)
+class Texture:
+    """picture_texture's measures of one frame; NaN where one cannot be taken."""
+
+    time_s: float
+    blur_effect: float
+    noise_sigma: float
+    blockiness: float
+    border_share: float
+
+
+@dataclass
+class FrameLog:
+    """Feed every frame with `note`, then, when the faces in it are known, `look`; at the end `row`.
+
+    Args:
+        is_shrunk: frames are smaller than they were coded, so that blockiness cannot be seen.
+    """
+
+    shot: Shot
+    sampling: SamplingSettings
+    clock: PartClock
+    is_shrunk: bool = False
+    width_px: int = 1
+    height_px: int = 1
+    _times_s: list[float] = field(default_factory=list)
+    _luma: list[float] = field(default_factory=list)
+    _motion: list[float] = field(default_factory=list)
+    _faces: list[int] = field(default_factory=list)
+    _before: NDArray[np.float32] | None = None
+    _camera: CameraWatch = field(default_factory=CameraWatch)
+    _steps: list[CameraStep] = field(default_factory=list)
+    _textures: list[Texture] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._camera_rhythm = Rhythm(self.sampling.rate_hz("camera"))
+        self._texture_rhythm = Rhythm(self.sampling.rate_hz("texture"))
+
+    def note(self, frame: TimedImage) -> None:
+        with self.clock.timed("luma"):
+            small = frame_measures.small_luma(frame.image)
+            self.height_px, self.width_px = frame.image.shape[:2]
+            self._times_s.append(frame.time_s)
+            self._luma.append(float(small.mean()))
+            self._motion.append(frame_measures.motion(self._before, small))
+            self._faces.append(self._faces[-1] if self._faces else 0)
+            self._before = small
+
+    def count_faces(self, count: int) -> None:
+        self._faces[-1] = count
+
+    def look(self, frame: TimedImage, faces_px: Sequence[Box]) -> None:
+        """Camera and texture of the frame just noted, when it is their turn; `faces_px` are the faces in view."""
+        if self._before is None:
+            raise ValueError("a frame is noted before it is looked at")
+        if self._camera_rhythm.is_due(frame.time_s):
+            with self.clock.timed("camera"):
+                faces = [normalised(box, self.width_px, self.height_px) for box in faces_px]
+                step = self._camera.feed(frame.time_s, self._before, [(b[0], b[1], b[2], b[3]) for b in faces])
+            if step is not None:
+                self._steps.append(step)
+        if self._texture_rhythm.is_due(frame.time_s):
+            with self.clock.timed("texture"):
+                self._textures.append(self._texture(frame, self._before))
+
+    def _texture(self, frame: TimedImage, small: NDArray[np.float32]) -> Texture:
+        import cv2
+
+        border = picture_texture.border_share(small)
+        if min(frame.image.shape[:2]) < picture_texture.MIN_SIDE_PX:
+            return Texture(frame.time_s, np.nan, np.nan, np.nan, border)
+        grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY))
+        blocks = np.nan if self.is_shrunk else picture_texture.blockiness(grey)
+        return Texture(
+            frame.time_s, picture_texture.blur_effect(grey), picture_texture.noise_sigma(grey), blocks, border
+        )
+
+    @property
+    def step_s(self) -> float:
+        """Usual time between frames, s; 0 for a single frame."""
+        return float(np.median(np.diff(self._times_s))) if len(self._times_s) > 1 else 0.0
+
+    def row(self) -> Row:
+        return {
+            "shot_id": self.shot.shot_id,
+            "frame_times_s": pl.Series(self._times_s, dtype=pl.Float64),
+            "luma": floats(self._luma),
+            "motion": floats(self._motion),
+            "face_count": floats(self._faces),
+            "camera_times_s": pl.Series([s.time_s for s in self._steps], dtype=pl.Float64),
+            "camera_x": floats([s.x for s in self._steps]),
+            "camera_y": floats([s.y for s in self._steps]),
+            "camera_zoom": floats([s.zoom for s in self._steps]),
+            "point_survival": floats([s.survival for s in self._steps]),
+            "texture_times_s": pl.Series([t.time_s for t in self._textures], dtype=pl.Float64),
+            "blur_effect": floats([t.blur_effect for t in self._textures]),
+            "noise_sigma": floats([t.noise_sigma for t in self._textures]),
+            "blockiness": floats([t.blockiness for t in self._textures]),
+            "border_share": floats([t.border_share for t in self._textures]),
+        }
+
+
+def floats(values: Sequence[float] | NDArray[np.float32]) -> pl.Series:
+    """A series of float32; what was not measured (NaN) is null."""
+    return pl.Series(np.asarray(values, dtype=np.float32), dtype=pl.Float32).fill_nan(None)
+
+
+def nested(rows: NDArray[np.float32]) -> pl.Series:
+    """(n, k) as a series of lists: an order of magnitude smaller than Python floats."""
+    return pl.Series(rows).cast(pl.List(pl.Float32))
