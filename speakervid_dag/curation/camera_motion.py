@@ -24,7 +24,7 @@ _CORNER_QUALITY, _CORNER_DISTANCE_PX = 0.01, 4
 _WINDOW_PX, _PYRAMID_LEVELS = 11, 3
 _MAX_BACKWARD_ERROR_PX = 0.5
 _SEED_EVERY_S = 1.0  # points are chosen anew each second, so that the share still followed has one meaning
-_BODY_WIDTHS = 1.5  # a person's silhouette: 1.5 face widths to either side of the face, from above it to the bottom
+_BODY_WIDTHS = 1.0  # a person's silhouette: a face width to either side of the face, from above it to the bottom
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class CameraWatch:
         if before is not None and before.shape == picture.shape:
             step = self._step(time_s, before, picture, faces)
         if time_s - self._seeded_s >= _SEED_EVERY_S or len(self._points) < MIN_POINTS:
-            self._points = corners(picture)
+            self._points = corners(picture, faces)
             self._seeded_s, self._seeded = time_s, len(self._points)
         return step
 
@@ -84,12 +84,20 @@ class CameraWatch:
         return CameraStep(time_s, *background_step(start[behind], end[behind], width, height), survival)
 
 
-def corners(picture: NDArray[np.uint8]) -> Points:
-    """At most 120 corners of a grey picture: (n, 2) float32 x, y in px."""
+def corners(picture: NDArray[np.uint8], faces: Sequence[Box]) -> Points:
+    """At most 120 corners of a grey picture, half of them kept for the background: (n, 2) float32 x, y in px."""
     import cv2
 
-    found = cv2.goodFeaturesToTrack(picture, MAX_POINTS, _CORNER_QUALITY, _CORNER_DISTANCE_PX)
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2).astype(np.float32)
+    height, width = picture.shape
+    behind = np.full(picture.shape, 255, np.uint8)
+    for box in faces:
+        x1, y1, x2 = _silhouette(box)
+        behind[max(0, round(y1 * height)) :, max(0, round(x1 * width)) : max(0, round(x2 * width))] = 0
+    parts = []
+    for area in (behind, 255 - behind):
+        found = cv2.goodFeaturesToTrack(picture, MAX_POINTS // 2, _CORNER_QUALITY, _CORNER_DISTANCE_PX, mask=area)
+        parts.append(np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) -> tuple[Points, NDArray[np.bool_]]:
@@ -111,10 +119,17 @@ def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) 
 def on_people(points: Points, faces: Sequence[Box]) -> NDArray[np.bool_]:
     """Which (n, 2) normalised points lie on the silhouette of a person with one of these faces."""
     inside = np.zeros(len(points), dtype=np.bool_)
-    for x1, y1, x2, y2 in faces:
-        side, above = _BODY_WIDTHS * (x2 - x1), (y2 - y1) / 2
-        inside |= (points[:, 0] > x1 - side) & (points[:, 0] < x2 + side) & (points[:, 1] > y1 - above)
+    for box in faces:
+        x1, y1, x2 = _silhouette(box)
+        inside |= (points[:, 0] > x1) & (points[:, 0] < x2) & (points[:, 1] > y1)
     return inside
+
+
+def _silhouette(face: Box) -> tuple[float, float, float]:
+    """Left, top and right of the person with this face; the bottom is the picture's."""
+    x1, y1, x2, y2 = face
+    side = _BODY_WIDTHS * (x2 - x1)
+    return x1 - side, y1 - (y2 - y1) / 2, x2 + side
 
 
 def background_step(start: Points, end: Points, width: int, height: int) -> tuple[float, float, float]:

@@ -29,6 +29,7 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.Boolean: "BOOLEAN",
     pl.Int64: "BIGINT",
     pl.Float64: "DOUBLE",
+    pl.Int16: "SMALLINT",
     pl.Float32: "FLOAT",
 }
 
