@@ -11,8 +11,8 @@ from speakervid_dag.assets import backends
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import diarization as diarizing
+from speakervid_dag.curation import intervals, overlaps, voice_clusters
 from speakervid_dag.curation import transcripts as transcribing
-from speakervid_dag.curation import voice_clusters
 from speakervid_dag.lake.schemas import SPEECH_TURNS, TRANSCRIPTS, VIDEOS
 from speakervid_dag.models import asr, mel, vad, voice
 from speakervid_dag.stage import Rows, Stage, VideoTask
@@ -23,7 +23,7 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     reads=[VIDEOS],
     sections=["diarization"],
     weights=lambda _: ["resemblyzer"],
-    modules=[vad, voice, mel, diarizing, voice_clusters],
+    modules=[vad, voice, mel, diarizing, voice_clusters, overlaps, intervals],
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -36,14 +36,7 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
             regions = diarizing.speech_regions(*vad.speech_probabilities(samples), settings)
             if not regions:
                 return {"speech_turns": []}
-            encoder = backends.voice_encoder()
-            centres = diarizing.window_centres(regions, settings)
-            turns = diarizing.speech_turns(
-                regions, centres, encoder.embed_windows(samples, centres, settings.window_s), settings
-            )
-            spoken = [t for t in turns if diarizing.long_enough(t, settings)]
-            pieces = [samples[round(t.start_s * RATE_HZ) : round(t.end_s * RATE_HZ)] for t in spoken]
-            embeddings = list(encoder.embed(pieces)) if pieces else []
+            turns, embeddings = diarizing.diarize(samples, RATE_HZ, regions, backends.voice_encoder(), settings)
         return {"speech_turns": diarizing.turn_rows(video.video_id, turns, embeddings, settings)}
 
     return stage.each_video([SPEECH_TURNS], work)

@@ -56,6 +56,15 @@ class DiarizationSettings(Section):
     separation_visit: float = Field(description="divided by how often the rarer voice takes over")
     separation_s: float = Field(description="divided by the seconds of the shorter cluster, s")
     over_hint_factor: float = Field(description="what is asked of more voices than people are seen, as a factor", ge=1)
+    mixture_cosine: float = Field(description="a cluster this near to a mixture of two others may be the two at once")
+    mixture_share: float = Field(description="... when the weaker of the two has this share, 0-0.5", gt=0, lt=0.5)
+    overlap_window_s: float = Field(description="sound under one embedding when overlaps are looked for, s", gt=0)
+    overlap_share: float = Field(description="a window holds two voices from this share of the weaker one on, 0-0.5")
+    overlap_smoothing_windows: int = Field(description="running median of the share over so many windows, odd", ge=1)
+    overlap_trim_s: float = Field(
+        description="a run of mixed windows loses this at either end: so far a window reaches over a change, s", ge=0
+    )
+    overlap_min_s: float = Field(description="shortest overlap, s", ge=0)
     max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
     min_embedding_s: float = Field(description="shortest turn with an embedding of its own, s")
 

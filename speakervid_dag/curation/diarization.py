@@ -5,33 +5,61 @@ models/voice.py), the clustering itself (voice_clusters.py).
 
     probs, hop_s = speech_probabilities(samples)
     regions = speech_regions(probs, hop_s, settings)
-    centres_s = window_centres(regions, settings)
-    turns = speech_turns(regions, centres_s, encoder.embed_windows(samples, centres_s, settings.window_s), settings)
-    embeddings = encoder.embed([samples of t for t in turns if long_enough(t, settings)])
+    turns, embeddings = diarize(samples, rate_hz, regions, encoder, settings)
     rows = turn_rows(video_id, turns, embeddings, settings)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import DiarizationSettings
+from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
+from speakervid_dag.curation.overlaps import Turn, clean_parts, find_overlaps, with_overlaps
 from speakervid_dag.curation.voice_clusters import cluster_voices
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One speaker talks; half-open, s. Letters count in the order of first speech: A … Z, AA …"""
+class Encoder(Protocol):
+    """Voice embeddings of unit length, (n, d) float32: models/voice.py."""
 
-    speaker_id: str
-    start_s: float
-    end_s: float
+    def embed(self, segments: Sequence[Floats]) -> Floats:
+        """One a segment."""
+        ...
+
+    def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
+        """One a window around a moment of the signal, s."""
+        ...
+
+
+def diarize(
+    samples: Floats,
+    rate_hz: int,
+    regions: Sequence[Interval],
+    encoder: Encoder,
+    settings: DiarizationSettings,
+    max_speakers_hint: int | None = None,
+) -> tuple[list[Turn], list[Floats | None]]:
+    """Turns in order of time, and each one's voice embedding (None: too little sound of its own).
+
+    Args:
+        samples: (n,) float32 mono.
+        regions: of speech_regions; at least one.
+        max_speakers_hint: as in speech_turns.
+    """
+    centres_s = window_centres(regions, settings)
+    long = encoder.embed_windows(samples, centres_s, settings.window_s)
+    turns = speech_turns(regions, centres_s, long, settings, max_speakers_hint)
+    if len({t.speaker_id for t in turns}) > 1:
+        short = encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
+        turns = overlapping_turns(turns, centres_s, short, settings)
+    sounds = [own_sound(t, turns, samples, rate_hz, settings) for t in turns]
+    vectors = iter(encoder.embed([s for s in sounds if s is not None]))
+    return turns, [None if s is None else next(vectors) for s in sounds]
 
 
 def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
@@ -72,7 +100,7 @@ def speech_turns(
     settings: DiarizationSettings,
     max_speakers_hint: int | None = None,
 ) -> list[Turn]:
-    """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn.
+    """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn for now.
 
     Args:
         regions, centres_s: of speech_regions and window_centres.
@@ -111,15 +139,37 @@ def letter(index: int) -> str:
 
 
 def _lettered(pieces: Sequence[tuple[int, float, float]]) -> list[Turn]:
-    order: dict[int, str] = {}
-    for label, _, _ in pieces:
-        order.setdefault(label, letter(len(order)))
-    return [Turn(order[label], start, end) for label, start, end in pieces]
+    return relettered([Turn(str(label), start, end) for label, start, end in pieces])
 
 
-def long_enough(turn: Turn, settings: DiarizationSettings) -> bool:
-    """Whether a turn holds enough sound for an embedding of its own."""
-    return turn.end_s - turn.start_s >= settings.min_embedding_s
+def relettered(turns: Sequence[Turn]) -> list[Turn]:
+    """The same turns with letters in the order of first speech."""
+    order: dict[str, str] = {}
+    for turn in turns:
+        order.setdefault(turn.speaker_id, letter(len(order)))
+    return [Turn(order[t.speaker_id], t.start_s, t.end_s) for t in turns]
+
+
+def overlapping_turns(
+    turns: Sequence[Turn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
+) -> list[Turn]:
+    """The turns of speech_turns with crosstalk told: where two speak at once, both have a turn.
+
+    Args:
+        embeddings: (m, d) float32 of unit length, one a centre, of windows of settings.overlap_window_s.
+    """
+    overlaps = find_overlaps(turns, centres_s, embeddings, settings)
+    return relettered(with_overlaps(turns, overlaps, settings.max_pause_s)) if overlaps else list(turns)
+
+
+def own_sound(
+    turn: Turn, turns: Sequence[Turn], samples: Floats, rate_hz: int, settings: DiarizationSettings
+) -> Floats | None:
+    """The samples of a turn in which nobody else speaks, put together; None when they are too few for an embedding."""
+    parts = clean_parts(turn, turns)
+    if sum(end - start for start, end in parts) < settings.min_embedding_s:
+        return None
+    return np.concatenate([samples[round(start * rate_hz) : round(end * rate_hz)] for start, end in parts])
 
 
 def speaker_margins(turns: Sequence[Turn], embeddings: Sequence[Floats | None]) -> list[float | None]:
@@ -154,22 +204,23 @@ def _cosine(a: Floats, b: Floats) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
 
 
-def _overlap(a: Turn, b: Turn) -> bool:
-    return a.speaker_id != b.speaker_id and a.start_s < b.end_s and b.start_s < a.end_s
+def _differ(a: Turn, b: Turn) -> bool:
+    return a.speaker_id != b.speaker_id
 
 
 def turn_rows(
-    video_id: str, turns: Sequence[Turn], embeddings: Sequence[Floats], settings: DiarizationSettings
+    video_id: str, turns: Sequence[Turn], embeddings: Sequence[Floats | None], settings: DiarizationSettings
 ) -> list[dict[str, Any]]:
     """Rows of the table `speech_turns`, without batch.
 
     Args:
-        embeddings: (n, d) or a list of (d,): of the turns that are long_enough, in their order.
+        embeddings: one a turn, (d,) of its own_sound; None where there is none.
     """
-    given = iter(embeddings)
-    vectors = [next(given) if long_enough(t, settings) else None for t in turns]
     rows = []
-    for index, (turn, vector, margin) in enumerate(zip(turns, vectors, speaker_margins(turns, vectors), strict=True)):
+    margins = speaker_margins(turns, embeddings)
+    for index, (turn, vector, margin) in enumerate(zip(turns, embeddings, margins, strict=True)):
+        overlap_s = intervals.total_s(intervals.intersect([turn.span], [t.span for t in turns if _differ(t, turn)]))
+        is_short = turn.end_s - turn.start_s < settings.min_embedding_s
         rows.append(
             {
                 "video_id": video_id,
@@ -177,10 +228,11 @@ def turn_rows(
                 "speaker_id": turn.speaker_id,
                 "start_s": turn.start_s,
                 "end_s": turn.end_s,
-                "has_overlap": any(_overlap(turn, other) for other in turns),
+                "has_overlap": overlap_s > 0,
+                "overlap_s": overlap_s,
                 "speaker_margin": margin,
                 "embedding": None if vector is None else [float(v) for v in vector],
-                "embedding_status": "ok" if vector is not None else "turn_too_short",
+                "embedding_status": "ok" if vector is not None else "turn_too_short" if is_short else "overlapped",
             }
         )
     return rows

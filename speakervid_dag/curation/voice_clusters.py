@@ -5,7 +5,8 @@ letters (diarization.py), the embedding network (models/voice.py).
 
 The way: agglomerative clustering gives more clusters than there are voices; then, again and again, a Viterbi pass
 gives every window to the nearest voice with a price on each change of speaker (lower across a pause), and the two
-clusters that are least separated become one, until all are separated well enough for the sound they hold.
+clusters that are least separated become one, until all are separated well enough for the sound they hold. At last, a
+cluster that lies between two others is no voice but the two at once (overlaps.py finds where), and is given to them.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from speakervid_dag.config.sections import DiarizationSettings
+from speakervid_dag.curation.overlaps import mixture
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -63,8 +65,7 @@ def resegment(
     embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
 ) -> Labels:
     """Alternate voice centres and Viterbi until nothing moves; clusters that nobody is nearest to vanish."""
-    pauses = np.maximum(0.0, np.diff(times_s, prepend=times_s[:1]) - settings.hop_s)
-    price = settings.change_price / (1 + pauses / settings.pause_scale_s)
+    price = _change_prices(times_s, settings)
     for _ in range(settings.resegmentation_passes):
         scores = settings.score_scale * (embeddings @ _centres(embeddings, labels).T)
         moved = _compact(smoothed_path(scores.astype(np.float64), price))
@@ -72,6 +73,11 @@ def resegment(
             break
         labels = moved
     return labels
+
+
+def _change_prices(times_s: NDArray[np.float64], settings: DiarizationSettings) -> NDArray[np.float64]:
+    pauses = np.maximum(0.0, np.diff(times_s, prepend=times_s[:1]) - settings.hop_s)
+    return np.asarray(settings.change_price / (1 + pauses / settings.pause_scale_s))
 
 
 def _sample_step(count: int, settings: DiarizationSettings) -> int:
@@ -171,7 +177,37 @@ def cluster_voices(
         if ratio >= 1:
             break
         labels = resegment(embeddings, times_s, _compact(np.where(labels == j, i, labels)), settings)
-    return labels
+    return without_mixtures(embeddings, times_s, labels, settings)
+
+
+def without_mixtures(
+    embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
+) -> Labels:
+    """Dissolve clusters that are two other voices at once; each window goes to the nearest voice that is left.
+
+    Centres of voices are not moved by the windows that they receive.
+    """
+    centres = _centres(embeddings, labels)
+    kept = list(range(len(centres)))
+    while (mixed := _most_mixed(centres, kept, labels, settings)) is not None:
+        kept.remove(mixed)
+    if len(kept) == len(centres):
+        return labels
+    scores = settings.score_scale * (embeddings @ centres[kept].T)
+    return _compact(smoothed_path(scores.astype(np.float64), _change_prices(times_s, settings)))
+
+
+def _most_mixed(centres: Floats, kept: list[int], labels: Labels, settings: DiarizationSettings) -> int | None:
+    """The smallest cluster that two others explain together; never the largest of the three."""
+    sizes = np.bincount(labels, minlength=len(centres))
+    mixed = []
+    for k in kept:
+        for i, j in itertools.combinations([other for other in kept if other != k], 2):
+            cosine, share = mixture(centres[k : k + 1], centres[i], centres[j])
+            explained = cosine[0] >= settings.mixture_cosine and share[0] >= settings.mixture_share
+            if explained and sizes[k] < max(sizes[i], sizes[j]):
+                mixed.append((int(sizes[k]), k))
+    return min(mixed)[1] if mixed else None
 
 
 def _first_guess(embeddings: Floats, settings: DiarizationSettings) -> Labels:

@@ -163,6 +163,7 @@ SPEECH_TURNS = Table(
         _c("speaker_id", STRING, "A = first to speak, then B, C … within the video"),
         *SPAN,
         _c("has_overlap", BOOL, "another speaker's turn overlaps in time"),
+        _c("overlap_s", FLOAT, "time of the turn in which another speaker's turn runs too, s"),
         _c(
             "speaker_margin",
             FLOAT,

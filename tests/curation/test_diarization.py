@@ -11,14 +11,15 @@ from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.diarization import (
     Turn,
     letter,
-    long_enough,
+    overlapping_turns,
+    own_sound,
     speaker_margins,
     speech_regions,
     speech_turns,
     turn_rows,
     window_centres,
 )
-from speakervid_dag.curation.voice_clusters import cluster_voices, smoothed_path
+from speakervid_dag.curation.voice_clusters import cluster_voices, smoothed_path, without_mixtures
 
 HOP_S = 0.032
 Script = list[tuple[str, float, float]]
@@ -48,6 +49,13 @@ def settings() -> DiarizationSettings:
         separation_visit=0.035,
         separation_s=0.12,
         over_hint_factor=1.5,
+        mixture_cosine=0.84,
+        mixture_share=0.25,
+        overlap_window_s=0.8,
+        overlap_share=0.25,
+        overlap_smoothing_windows=5,
+        overlap_trim_s=0.2,
+        overlap_min_s=0.4,
         max_pause_s=0.9,
         min_embedding_s=0.6,
     )
@@ -60,8 +68,10 @@ def voices(names: str, between: float, rng: np.random.Generator) -> dict[str, np
     return {name: np.sqrt(share) * shared + np.sqrt(1 - share) * o for name, o in zip(names, own, strict=True)}
 
 
-def embeddings_of(script: Script, centres_s: np.ndarray, between: float = 0.6, seed: int = 0) -> np.ndarray:
-    """Windows of 1.6 s: the mixture of voices under the window, and noise that windows share as they share sound."""
+def embeddings_of(
+    script: Script, centres_s: np.ndarray, between: float = 0.6, seed: int = 0, half_s: float = 0.8
+) -> np.ndarray:
+    """Windows of 2 * half_s: the mixture of voices under each, and noise that windows share as they share sound."""
     rng = np.random.default_rng(seed)
     centre = voices("".join(sorted({name for name, _, _ in script})), between, rng)
     grid = np.arange(0, max(end for _, _, end in script) + 2, 0.1)
@@ -70,7 +80,7 @@ def embeddings_of(script: Script, centres_s: np.ndarray, between: float = 0.6, s
     for at in centres_s:
         shares = dict.fromkeys(centre, 0.0)
         for name, start, end in script:
-            shares[name] += max(0.0, min(end, at + 0.8) - max(start, at - 0.8))
+            shares[name] += max(0.0, min(end, at + half_s) - max(start, at - half_s))
         total = sum(shares.values())
         first = round(at / 0.1)
         mean = sum(share / total * centre[n] for n, share in shares.items())
@@ -202,10 +212,44 @@ def test_margins_compare_with_the_best_other_voice() -> None:
 
 def test_rows_say_why_there_is_no_embedding(settings: DiarizationSettings) -> None:
     turns = [Turn("A", 0.0, 2.0), Turn("B", 1.5, 2.0), Turn("A", 3.0, 5.0)]
-    assert [long_enough(t, settings) for t in turns] == [True, False, True]
-    rows = turn_rows("v1", turns, np.eye(2, 4, dtype=np.float32), settings)
+    rows = turn_rows("v1", turns, [np.eye(4, dtype=np.float32)[0], None, np.eye(4, dtype=np.float32)[1]], settings)
     assert [r["turn_id"] for r in rows] == ["v1-u0000", "v1-u0001", "v1-u0002"]
     assert [r["embedding_status"] for r in rows] == ["ok", "turn_too_short", "ok"]
     assert rows[1]["embedding"] is None
     assert rows[2]["embedding"] == [0, 1, 0, 0]
     assert [r["has_overlap"] for r in rows] == [True, True, False]
+    assert [r["overlap_s"] for r in rows] == [0.5, 0.5, 0.0]
+
+
+def test_an_embedding_is_made_of_sound_in_which_nobody_else_speaks(settings: DiarizationSettings) -> None:
+    turns = [Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.0), Turn("C", 1.9, 3.0)]
+    sound = np.arange(300, dtype=np.float32)
+    own = own_sound(turns[0], turns, sound, 100, settings)
+    assert own is not None
+    assert own.tolist() == [*range(50), *range(100, 190)]
+    assert own_sound(turns[1], turns, sound, 100, settings) is None
+    rows = turn_rows("v1", [Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.5)], [own, None], settings)
+    assert rows[1]["embedding_status"] == "overlapped"
+
+
+def test_two_voices_at_once_are_no_third_voice(settings: DiarizationSettings) -> None:
+    a, b, c = np.eye(3, dtype=np.float32)
+    both = (a + b) / np.float32(np.sqrt(2))
+    heard = np.stack([a] * 40 + [both] * 10 + [b] * 40 + [both] * 10 + [a] * 20)
+    times_s = np.arange(len(heard)) * 0.1
+    labels = np.repeat([0, 2, 1, 2, 0], [40, 10, 40, 10, 20])
+    assert set(without_mixtures(heard, times_s, labels, settings)) == {0, 1}
+    heard[labels == 2] = c
+    assert set(without_mixtures(heard, times_s, labels, settings)) == {0, 1, 2}
+
+
+def test_both_speakers_have_a_turn_over_crosstalk(settings: DiarizationSettings) -> None:
+    script = [("A", 0.4, 6.0), ("B", 4.4, 11.0), ("A", 11.4, 16.0), ("B", 13.0, 14.4)]
+    regions = speech_regions(probabilities(script), HOP_S, settings)
+    centres_s = window_centres(regions, settings)
+    turns = speech_turns(regions, centres_s, embeddings_of(script, centres_s), settings)
+    short = embeddings_of(script, centres_s, half_s=0.4)
+    found = overlapping_turns(turns, centres_s, short, settings)
+    assert_matches(found, script, within_s=0.4)
+    rows = turn_rows("v1", found, [None] * len(found), settings)
+    assert [r["has_overlap"] for r in rows] == [True] * 4
