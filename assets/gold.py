@@ -117,7 +117,9 @@ def _watched(chunks: Iterator[Chunk], preview: list[pl.DataFrame]) -> Iterator[C
 clip_gates = gold_asset(CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"])
 tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES, CLIPS], ["name", "gates"])
 branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
-branch_dialogue = gold_asset(BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, TIERS], ["name", "branches"])
+branch_dialogue = gold_asset(
+    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, FACE_TRACKS, TIERS], ["name", "branches"]
+)
 branch_listening = gold_asset(
     BRANCH_LISTENING,
     "branches/listening",

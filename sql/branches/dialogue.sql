@@ -3,7 +3,9 @@
 --    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
 -- 2. A change is two neighbouring turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
--- 3. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
+-- 3. Both are of one conversation: the video has no third voice, or each takes over from the other at least once, or both
+--    are seen in one shot. Two conversations cut one after the other have a change of speaker too, but none of these.
+-- 4. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
 --    responder's first.
 -- Shots do not matter: shot and reverse shot, or both in one picture.
 WITH turns AS (
@@ -47,6 +49,21 @@ changes AS (
     SELECT * FROM neighbours
     WHERE initiator <> responder AND gap_s BETWEEN -$dialogue_max_overlap_s AND $dialogue_max_gap_s
 ),
+-- both ways round, so that (a, b) is there exactly when each answered the other, or nobody else speaks in the video
+exchanges AS (
+    SELECT DISTINCT there.video_id, there.initiator, there.responder
+    FROM changes AS there
+    LEFT JOIN changes AS back
+        ON back.video_id = there.video_id AND back.initiator = there.responder AND back.responder = there.initiator
+    WHERE back.video_id IS NOT NULL
+        OR (SELECT count(DISTINCT speaker_id) FROM turns WHERE turns.video_id = there.video_id) = 2
+),
+seen_together AS (
+    SELECT DISTINCT a.video_id, a.person_id AS one, b.person_id AS other
+    FROM face_tracks AS a
+    JOIN face_tracks AS b ON b.shot_id = a.shot_id AND b.start_s < a.end_s AND a.start_s < b.end_s
+    WHERE list_contains($batches, a.batch) AND list_contains($batches, b.batch) AND a.person_id <> b.person_id
+),
 spoken AS (
     SELECT unnest(turn_ids) AS turn_id, clip_id, person_id, shot_id, start_s, end_s, duration_s, sync_margin
     FROM clips
@@ -80,5 +97,9 @@ JOIN tiers AS it ON it.clip_id = i.clip_id AND it.profile = $profile AND list_co
 JOIN tiers AS rt ON rt.clip_id = r.clip_id AND rt.profile = $profile AND list_contains($batches, rt.batch)
 -- a clip that goes on beyond the answer is not the one that was answered
 WHERE i.person_id <> r.person_id AND i.start_s < r.start_s AND i.end_s < r.end_s
+    AND (
+        (c.video_id, c.initiator, c.responder) IN (SELECT (video_id, initiator, responder) FROM exchanges)
+        OR (c.video_id, i.person_id, r.person_id) IN (SELECT (video_id, one, other) FROM seen_together)
+    )
 QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY c.start_s, c.responder_turn_id) = 1
 ORDER BY c.batch, pair_id

@@ -114,3 +114,40 @@ def test_videos_are_kept_apart(run: Any) -> None:
     tables = two()
     tables["speech_turns"][1]["video_id"] = tables["clips"][1]["video_id"] = "v2"
     assert pairs(run(tables)) == []
+
+
+def four(*, back: bool = False) -> dict[str, Any]:
+    """A and B talk, then (after a cut) C and D; nobody is asked back unless `back`."""
+    voices = "ABABCDCD" if back else "ABCD"
+    turns = [turn(f"u{i}", voice, 5.0 * i, 5.0 * i + 4.5) for i, voice in enumerate(voices)]
+    shot = {"A": "s1", "B": "s2", "C": "s3", "D": "s4"}
+    clips = [
+        clip(f"c{i}", f"p{voice}", 5.0 * i, 5.0 * i + 4.5, [f"u{i}"], shot_id=shot[voice])
+        for i, voice in enumerate(voices)
+    ]
+    return {"speech_turns": turns, "clips": clips}
+
+
+def test_people_of_two_conversations_do_not_answer_each_other(run: Any) -> None:
+    found = pairs(run(four(back=True)))
+    assert set(found) == {(f"c{i}", f"c{i + 1}") for i in (0, 1, 2, 4, 5, 6)}  # not c3 > c4: B to C
+
+
+def test_with_more_voices_a_single_change_is_no_conversation(run: Any) -> None:
+    assert pairs(run(four())) == []
+
+
+def test_people_seen_together_are_in_one_conversation(run: Any) -> None:
+    seen = [
+        {"track_id": f"t{name}", "shot_id": shot, "person_id": f"p{name}", "start_s": 0.0, "end_s": 20.0}
+        for name, shot in (("A", "s1"), ("B", "s1"), ("C", "s3"), ("D", "s4"))
+    ]
+    assert pairs(run(four() | {"face_tracks": seen})) == [("c0", "c1")]
+
+
+def test_those_who_follow_each_other_in_a_shot_are_not_seen_together(run: Any) -> None:
+    seen = [
+        {"track_id": f"t{name}", "shot_id": "s1", "person_id": f"p{name}", "start_s": at, "end_s": at + 10.0}
+        for name, at in (("A", 0.0), ("B", 10.0))
+    ]
+    assert pairs(run(four() | {"face_tracks": seen})) == []
