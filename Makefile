@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test accuracy fuzz lint types ui clean
+.PHONY: help prepare weights demo test accuracy fuzz faults lint types ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ accuracy: weights ## labels measured on the ground-truth kit beside the checkout
 
 fuzz: $(STAMP) ## 500 mutants of media files through the intake (minutes)
 	@SPEAKERVID_FUZZ=500 $(BIN)/python -m pytest -m fuzz -s tests/media
+
+faults: $(STAMP) ## kill -9, full disk, EIO … at every point of writing; prints the matrix (minutes)
+	@$(BIN)/python -m pytest -m faults -s -q tests/faults
 
 lint: $(STAMP) ## format, lint and type-check
 	@$(BIN)/ruff format .

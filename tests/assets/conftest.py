@@ -107,7 +107,7 @@ def house(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ho
 
 
 def made_house(lake: Path, patch: pytest.MonkeyPatch) -> House:
-    house = House(load_settings(lake=lake, profile="laptop"))
+    house = House(load_settings(lake=lake, profile="laptop", isolate=False))
     real_state = recipes.weight_state
 
     @contextmanager

@@ -1,0 +1,114 @@
+"""A run of the canned graph that meets one fault at one point: `python faulty.py LAKE BATCH POINT FAULT`.
+
+Belongs here: the points at which something is written, and the faults that can meet a writer there. Does not belong
+here: what must hold afterwards (test_fault_matrix.py). FAULT is `kill`, an errno's name, or `clock` for a clock that
+goes backwards.
+"""
+
+import errno
+import os
+import pathlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "assets"), str(HERE.parent)]
+
+import canned  # noqa: E402
+import deltalake  # noqa: E402
+
+from speakervid_dag import runner  # noqa: E402
+from speakervid_dag.assets import gold, table_asset  # noqa: E402
+from speakervid_dag.config.settings import load_settings  # noqa: E402
+
+Call = Callable[..., Any]
+
+
+def to_table(name: str) -> Callable[..., bool]:
+    return lambda target, *_, **__: f"/tables/{name}" in str(getattr(target, "table_uri", target)).rstrip("/") + "/"
+
+
+def to_file(part: str) -> Callable[..., bool]:
+    return lambda _, target, *__: part in str(target)
+
+
+def of_table(name: str) -> Callable[..., bool]:
+    return lambda _, table, *__, **___: bool(table.name == name)
+
+
+# point → (where the function lies, its name, whether the fault comes after it, which call)
+POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
+    "manifest written, not renamed": (pathlib.Path, "replace", False, to_file("batches/b000002")),
+    "manifest renamed": (pathlib.Path, "replace", True, to_file("batches/b000002")),
+    "first table, before its commit": (deltalake, "write_deltalake", False, to_table("videos")),
+    "silver table, before its commit": (deltalake, "write_deltalake", False, to_table("clips")),
+    "silver table, after its commit": (deltalake, "write_deltalake", True, to_table("clips")),
+    "silver table, before its event": (table_asset, "audit_and_commit", True, of_table("clips")),
+    "outcomes, before their commit": (deltalake, "write_deltalake", False, to_table("stage_outcomes")),
+    "gold table, before its commit": (deltalake, "write_deltalake", False, to_table("tiers")),
+    "gold table, after its commit": (deltalake, "write_deltalake", True, to_table("tiers")),
+    "gold table, before its event": (gold, "audit_and_commit", True, of_table("tiers")),
+    "snapshot, before its commit": (deltalake, "write_deltalake", False, to_table("snapshots")),
+    "snapshot, after its commit": (deltalake, "write_deltalake", True, to_table("snapshots")),
+    "analysts' file written, not renamed": (pathlib.Path, "replace", False, to_file("lake.duckdb")),
+    "analysts' file renamed": (pathlib.Path, "replace", True, to_file("lake.duckdb")),
+}
+ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS")
+
+
+def strike(fault: str) -> None:
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    number = getattr(errno, fault)
+    raise OSError(number, os.strerror(number))
+
+
+def plant(point: str, fault: str) -> None:
+    """From here on the first call at the point meets the fault; later ones do not."""
+    owner, name, is_after, concerns = POINTS[point]
+    real: Call = getattr(owner, name)
+    struck = []
+
+    def trapped(*args: Any, **options: Any) -> Any:
+        is_first = not struck and concerns(*args, **options)
+        if is_first and not is_after:
+            struck.append(1)
+            strike(fault)
+        result = real(*args, **options)
+        if is_first and is_after:
+            struck.append(1)
+            strike(fault)
+        return result
+
+    setattr(owner, name, trapped)
+
+
+def turn_back_the_clock() -> None:
+    """Each look at the wall clock is an hour before the last."""
+    real, looks = time.time, [0]
+
+    def backwards() -> float:
+        looks[0] += 1
+        return real() - 3600.0 * looks[0]
+
+    time.time = backwards
+
+
+def main(lake: Path, batch: str, point: str, fault: str) -> int:
+    canned.replace_stages()
+    if fault == "clock":
+        turn_back_the_clock()
+    elif fault != "none":
+        plant(point, fault)
+    report = runner.run_plan(load_settings(lake=lake), canned.plan(batch))
+    for batch, why in report.failed.items():
+        sys.stderr.write(f"batch {batch} failed: {why}\n")
+    return len(report.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
