@@ -24,6 +24,7 @@ import deltalake  # noqa: E402
 from speakervid_dag import runner  # noqa: E402
 from speakervid_dag.assets import gold, table_asset  # noqa: E402
 from speakervid_dag.config.settings import load_settings  # noqa: E402
+from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
 
 Call = Callable[..., Any]
 
@@ -41,19 +42,21 @@ def of_table(name: str) -> Callable[..., bool]:
 
 
 # point → (where the function lies, its name, whether the fault comes after it, which call)
+LANDED = "silver table, its commit landed but says nothing"
 POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "manifest written, not renamed": (pathlib.Path, "replace", False, to_file("batches/b000002")),
     "manifest renamed": (pathlib.Path, "replace", True, to_file("batches/b000002")),
-    "first table, before its commit": (deltalake, "write_deltalake", False, to_table("videos")),
-    "silver table, before its commit": (deltalake, "write_deltalake", False, to_table("clips")),
-    "silver table, after its commit": (deltalake, "write_deltalake", True, to_table("clips")),
+    "first table, before its commit": (DeltaLake, "commit", False, of_table("videos")),
+    "silver table, before its commit": (DeltaLake, "commit", False, of_table("clips")),
+    "silver table, after its commit": (DeltaLake, "commit", True, of_table("clips")),
+    LANDED: (deltalake, "write_deltalake", True, to_table("clips")),
     "silver table, before its event": (table_asset, "audit_and_commit", True, of_table("clips")),
-    "outcomes, before their commit": (deltalake, "write_deltalake", False, to_table("stage_outcomes")),
-    "gold table, before its commit": (deltalake, "write_deltalake", False, to_table("tiers")),
-    "gold table, after its commit": (deltalake, "write_deltalake", True, to_table("tiers")),
-    "gold table, before its event": (gold, "audit_and_commit", True, of_table("tiers")),
-    "snapshot, before its commit": (deltalake, "write_deltalake", False, to_table("snapshots")),
-    "snapshot, after its commit": (deltalake, "write_deltalake", True, to_table("snapshots")),
+    "outcomes, before their commit": (DeltaLake, "commit", False, of_table("stage_outcomes")),
+    "gold table, staged, before its commit": (DeltaLake, "commit", False, of_table("tiers")),
+    "gold table, after its commit": (DeltaLake, "commit", True, of_table("tiers")),
+    "gold table, before its event": (gold, "audit_and_land", True, of_table("tiers")),
+    "snapshot, before its commit": (DeltaLake, "commit", False, of_table("snapshots")),
+    "snapshot, after its commit": (DeltaLake, "commit", True, of_table("snapshots")),
     "analysts' file written, not renamed": (pathlib.Path, "replace", False, to_file("lake.duckdb")),
     "analysts' file renamed": (pathlib.Path, "replace", True, to_file("lake.duckdb")),
 }
