@@ -1,7 +1,8 @@
 """Runs a selection of the asset graph in this process, on the lake's own Dagster instance.
 
 Belongs here: starting a job for one batch or a range of them, saying in one sentence why it failed, closing the books
-on runs whose process was killed. Does not belong here: what is to be run (runner.py, commands/).
+on runs whose process was killed, refusing what must not be done beside a run. Does not belong here: what is to be run
+(runner.py, commands/).
 """
 
 import os
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import psutil
+
+from speakervid_dag.failures import UserError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -69,6 +72,27 @@ def end_dead_runs(instance: "dg.DagsterInstance") -> int:
         if holder is None or holder.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
     return len(dead)
+
+
+def refuse_while_running(instance: "dg.DagsterInstance", what: str) -> None:
+    """Raises UserError, naming the run, while a run is in progress on the lake.
+
+    Runs whose process is gone do not count, and are marked as failed. Of a run nobody here can tell about (of another
+    host, say) it is assumed to be alive. A queued run has not begun, and does not count either.
+    """
+    import dagster as dg
+
+    end_dead_runs(instance)
+    going = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    found = instance.get_runs(filters=dg.RunsFilter(statuses=going))
+    run = next((run for run in found if not is_dead(run)), None)
+    if run is not None:
+        batch = run.tags.get("dagster/partition")
+        told = run.run_id[:8] + (f", batch {batch}" if batch else "")
+        raise UserError(
+            f"{what} must not be done while a run is in progress ({told}): wait for its end, or, if its process is "
+            f"gone, end it in `speakervid ui`"
+        )
 
 
 def process_of(run_id: str) -> str:

@@ -11,6 +11,7 @@ import click
 from speakervid_dag.commands.options import lake_option
 
 if TYPE_CHECKING:
+    from speakervid_dag.config.settings import Settings
     from speakervid_dag.lake.maintenance import CarePlan
     from speakervid_dag.lake.takedown import TakedownPlan
 
@@ -36,6 +37,7 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool) -> None:
     settings = load_settings(lake=lake)
     opened, keep = open_lake(settings), timedelta(days=keep_days)
     if is_applied:
+        _refuse_while_running(settings, "maintain --apply")
         done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=_run_id("maintain"))
     else:
         done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
@@ -53,18 +55,21 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
 
     WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
     is published and recorded in the table `takedowns`. Snapshots of before still show the video until `speakervid
-    maintain` drops them; --purge does that at once, for every table. The source file itself is yours to delete.
+    maintain` drops them; --purge does that at once, for every table. A batch that was not whole, and so is shown at an
+    older version, is then hidden until `speakervid run` mends it. The source file itself is yours to delete.
     """
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
     from speakervid_dag.failures import UserError
-    from speakervid_dag.lake import takedown
+    from speakervid_dag.lake import snapshots, takedown
     from speakervid_dag.query import open_lake
 
     if purge and not is_applied:
         raise UserError("--purge needs --apply")
     settings = load_settings(lake=lake)
     opened = open_lake(settings)
+    if is_applied:  # a run would write the video's rows again
+        _refuse_while_running(settings, "forget --apply")
     plan = takedown.plan_takedown(opened, settings.lake_dir, what)
     _print_takedown(plan, is_applied)
     if not is_applied:
@@ -76,9 +81,21 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     if purge:
         count, size = takedown.purge(opened, settings.lake_dir, run_id)
         say(f"Removed {count} superseded files ({_megabytes(size)}) and the older snapshots.")
+        newest = snapshots.latest(opened)
+        if newest is not None and newest.held_back:
+            hidden = ", ".join(newest.held_back)
+            say(f"Not shown until `speakervid run` mends them, since their older rows are gone: batches {hidden}.")
     else:
         say("Older snapshots still show it until `speakervid maintain --apply` drops them (or --purge).")
     say("Not touched: the source file, exports, and the previews in the run history of `speakervid ui`.")
+
+
+def _refuse_while_running(settings: "Settings", what: str) -> None:
+    from speakervid_dag import execution
+    from speakervid_dag.runner import lake_instance
+
+    with lake_instance(settings) as instance:
+        execution.refuse_while_running(instance, what)
 
 
 def _run_id(what: str) -> str:

@@ -67,7 +67,8 @@ def apply_care(
 ) -> CarePlan:
     """Merges small files, publishes the same rows anew, drops old snapshots, vacuums, collects loose files.
 
-    Safe beside a running pipeline: a table that is written to meanwhile is left alone. Gives what was done.
+    Not to be started beside a run (execution.refuse_while_running); a table that one writes to nevertheless is left
+    alone. Gives what was done.
 
     Raises:
         OperationError: the store refused.

@@ -7,10 +7,12 @@ import canned
 import duckdb
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from conftest import B1, B2, B3, House
 
 from speakervid_dag import connect
 from speakervid_dag.assets import serving
+from speakervid_dag.cli import cli
 from speakervid_dag.lake import maintenance, parts, session, snapshots, takedown
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
@@ -189,8 +191,10 @@ def test_a_video_forgotten_elsewhere_leaves_a_pin_alone_unless_everything_older_
 ) -> None:
     house, before = red
     lake_dir = house.settings.lake_dir
-    plan = takedown.plan_takedown(house.lake, lake_dir, canned.files_of(B2)[0].video_id)
+    video_id = canned.files_of(B2)[0].video_id
+    plan = takedown.plan_takedown(house.lake, lake_dir, video_id)
     takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="forget")
     assert seen(house, B1) == before[B1]
-    takedown.purge(house.lake, lake_dir, "forget")
+    done = CliRunner().invoke(cli, ["forget", video_id, "--lake", str(lake_dir), "--apply", "--purge"])
+    assert f"their older rows are gone: batches {B1}" in done.output
     assert seen(house, B1) == {name: [] for name in SHOWN}
