@@ -26,6 +26,7 @@ from speakervid_dag.curation import (
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
+from speakervid_dag.curation import sync_calibration as calibration
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import (
     CLIPS,
@@ -35,6 +36,7 @@ from speakervid_dag.lake.schemas import (
     SHOTS,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
+    SYNC_CALIBRATION,
     SYNC_SCORES,
     VIDEOS,
 )
@@ -77,16 +79,18 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 @table_asset(
     SPEAKER_BINDINGS,
-    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
+    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
     sections=["binding"],
-    modules=[binding, binding_evidence, co_visibility, intervals],
+    modules=[binding, binding_evidence, co_visibility, intervals, calibration],
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
+    known = stage["sync_calibration"].to_dicts()
+    settings = calibration.calibrated(stage.profile.binding, known[0] if known else None)
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         rows = binding.bind_video(
-            video["shots"], video["speech_turns"], video["face_tracks"], video["sync_scores"], stage.profile.binding
+            video["shots"], video["speech_turns"], video["face_tracks"], video["sync_scores"], settings
         )
         return {"speaker_bindings": rows}
 

@@ -27,7 +27,7 @@ def derived_rules(table: Table) -> list[Rule]:
             rules.append(_value_or_status(table, column.name))
     if {"status", "reason"} <= set(table.schema):
         rules.append(reason_given(*vocabulary(table_doc(table, "status"))[:1]))
-    if table.layer == "silver":
+    if table.layer == "silver" and "video_id" in table.schema:  # a batch's own figures have no video
         rules += _outcome_rules(table)
     return rules
 

@@ -131,6 +131,29 @@ SYNC_SCORES = TableRules(
     ),
 )
 
+SYNC_CALIBRATION = TableRules(
+    rules=(
+        between("mismatched_count", 0, None),
+        holds(
+            "threshold_exactly_when_ok",
+            pl.all_horizontal(
+                pl.col(n).is_not_null() == (pl.col("status") == "ok") for n in ("threshold", "foreign_deviation")
+            ),
+            "with too few mismatches there is no threshold, and with enough there is one",
+            ("threshold", "status", "pooled_count"),
+        ),
+        holds(
+            "unit_positive", pl.col("foreign_deviation") > 0, "a unit of evidence is above 0", ("foreign_deviation",)
+        ),
+        holds(
+            "scores_counted",
+            (pl.col("mismatched_scores").list.len() == pl.col("mismatched_count")) & (pl.col("pooled_count") >= 0),
+            "n is the number of the scores",
+            ("mismatched_count",),
+        ),
+    ),
+)
+
 SPEAKER_BINDINGS = TableRules(
     links=(_VIDEO, _TRACK, _TURN),
     rules=(

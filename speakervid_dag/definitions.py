@@ -14,11 +14,14 @@ from speakervid_dag.assets import (
     silver_pictures,
     silver_scores,
     silver_sound,
+    silver_sync,
 )
 from speakervid_dag.assets.resources import Factory
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([bronze, silver_sound, silver_pictures, silver_labels, silver_scores, gold]),
+    assets=dg.load_assets_from_modules(
+        [bronze, silver_sound, silver_pictures, silver_sync, silver_labels, silver_scores, gold]
+    ),
     jobs=[jobs.curate, jobs.retier, jobs.publish],
     sensors=[jobs.landing_folder, automation.keep_gold_current],
     resources={"factory": Factory()},

@@ -125,7 +125,7 @@ class Stage:
                 StageFailure it raises becomes the video's outcome; any other exception becomes `internal_error`.
             tolerates: upstream stages whose failure does not stop this stage for the video.
         """
-        videos = self.inputs["videos"].filter(pl.col("status").is_in(USABLE))
+        videos = self._usable()
         durations = videos["duration_s"].fill_null(0.0)
         watcher().stage_started(self.name, self.batch, videos.height, float(durations.sum()))
         started = time.perf_counter()
@@ -144,6 +144,13 @@ class Stage:
             watcher().video_done(outcome["status"], outcome["reason"])
         watcher().stage_done(time.perf_counter() - started)
         return {t.name: pl.concat([t.empty(), *gathered[t.name]]) for t in tables}
+
+    def videos(self) -> Iterator[VideoTask]:
+        """The usable videos of the batch, for a stage whose rows are not any one video's."""
+        return self._tasks(self._usable())
+
+    def _usable(self) -> pl.DataFrame:
+        return self.inputs["videos"].filter(pl.col("status").is_in(USABLE))
 
     def outcome_frame(self) -> pl.DataFrame:
         return STAGE_OUTCOMES.frame(self.outcomes)

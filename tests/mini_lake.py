@@ -31,12 +31,15 @@ def mini_lake() -> dict[str, pl.DataFrame]:
     for sha, video_id in zip(SHAS, (V1, V2), strict=True):
         for name, made in _video(video_id, sha).items():
             rows[name] += [{**row, "video_id": video_id} for row in made]
+    scores: dict[str, Any] = {"mismatched_count": 2, "pooled_count": 2, "mismatched_scores": [0.1, 0.3]}
+    limits = {"threshold": 0.5, "margin": 0.1, "foreign_deviation": 0.1, "false_accept_rate": 0.05}
+    rows["sync_calibration"] = [{**scores, **limits, "backend": "lip_ridge"}]
     frames = {name: frame(name, made) for name, made in rows.items()}
     frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": [V1, V2]})
     frames |= {name: empty_parent(name) for name in ("earlier_tiers", "asked_gates")}
     frames["stage_outcomes"] = outcomes("intake", [{"video_id": v, "row_count": 3} for v in (V1, V2)])
     for name in TABLES:
-        if TABLES[name].layer == "silver" and name not in STAGE_OF:
+        if TABLES[name].layer == "silver" and name not in STAGE_OF and "video_id" in frames[name].columns:
             told = frames[name].group_by("video_id").len("row_count").sort("video_id").to_dicts()
             frames["stage_outcomes"] = pl.concat([frames["stage_outcomes"], outcomes(name, told)])
     return frames

@@ -16,6 +16,7 @@ from speakervid_dag.config.sections import (
     ActiveSpeakerSettings,
     BindingSettings,
     BranchSettings,
+    CalibrationSettings,
     ClipSettings,
     DiarizationSettings,
     Gate,
@@ -52,6 +53,7 @@ class Profile(Section):
     sampling: SamplingSettings
     sync: SyncSettings
     binding: BindingSettings
+    calibration: CalibrationSettings
     clips: ClipSettings
     scores: ScoreSettings
     branches: BranchSettings

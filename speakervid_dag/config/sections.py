@@ -200,12 +200,19 @@ class BindingSettings(Section):
     """Whose face a speaker is. Without a source, a value is our own default."""
 
     foreign_deviation: float = Field(
-        description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length)"
+        description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "
+        "replaces it (`sync_calibration`)"
     )
     peak_frames: int = Field(description="lags this near the peak belong to it, frames")
     min_talking: float = Field(description="a face with a lower mean talking score does not speak, 0-1")
     min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
     min_margin: float = Field(description="lead over the best other answer needed to bind, same unit")
+    max_synchrony: float | None = Field(
+        default=None, description="synchrony counts for a face at most this much, same unit; null: no limit"
+    )
+    uncalibrated_synchrony: float = Field(
+        description="that limit where no calibration says what a foreign voice gives: it cannot bind alone, same unit"
+    )
     talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit")
     max_contrary: float = Field(description="synchrony counts against a face at most this much, same unit", ge=0)
     min_partner_evidence: float = Field(
@@ -220,6 +227,21 @@ class BindingSettings(Section):
         description="changes of voice that meet a cut if the picture follows, share", gt=0, lt=1
     )
     min_shown_share: float = Field(description="a shot shows who is seen in this share of it, 0-1", gt=0)
+
+
+class CalibrationSettings(Section):
+    """What a foreign voice's synchrony looks like in this lake. Without a source, a value is our own default."""
+
+    false_accept_rate: float = Field(description="share of mismatches above the threshold, 0-1", gt=0, lt=0.5)
+    min_count: int = Field(description="fewest mismatches for a threshold; below, synchrony binds nobody alone", ge=3)
+    max_pool: int = Field(description="most mismatches that count, the batch's own before earlier ones", ge=3)
+    foreign_voices: int = Field(description="other people's voices tried under each speaker's turns", ge=0)
+    max_voice_cosine: float = Field(
+        description="a voice less alike than this is another person's (GE2E, mean of turns)"
+    )
+    min_shift_s: float = Field(description="the own speech is moved by at least this much, s", gt=0)
+    shift_step_s: float = Field(description="distance of moves, s: the 31 lags searched are 1.24 s", gt=0)
+    max_shifts: int = Field(description="moves of one speaker's speech, at most", ge=0)
 
 
 class ClipSettings(Section):

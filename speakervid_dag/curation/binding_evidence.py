@@ -110,6 +110,8 @@ def strength(
     """
     item = evidence[speaker, person]
     synchrony = float(item.sync * np.sqrt(item.sync_s)) / settings.foreign_deviation
+    if settings.max_synchrony is not None:
+        synchrony = min(synchrony, settings.max_synchrony)
     lead = (item.lead if is_partner else min(item.lead, 0.0)) * item.beside_s / max(speech_s[speaker], 1e-9)
     return (
         # no lag stands out: that happens to foreign voices and to hidden mouths, how far below 0 it falls says nothing

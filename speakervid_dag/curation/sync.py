@@ -62,10 +62,16 @@ def score_video(
     scene = Scene(pairs_of(turns, tracks, settings), audio, rate_hz, settings, crops)
     if not scene.pairs:
         return SYNC_SCORES.empty()
-    moves, fits = talking.measure(scene), synchrony.measure(scene)
-    lag = shared_lag([m.curve for m in fits.values() if m.curve], settings)
-    names = {"backend": synchrony.name, "talking_backend": talking.name}
-    return SYNC_SCORES.frame([names | _row(p, moves[p.key], fits[p.key], lag, settings) for p in scene.pairs])
+    moves = talking.measure(scene)
+    told = [{"talking_score": moves[p.key].talking, "talking_backend": talking.name} for p in scene.pairs]
+    return SYNC_SCORES.frame([row | more for row, more in zip(synchrony_rows(scene, synchrony), told, strict=True)])
+
+
+def synchrony_rows(scene: Scene, backend: ActiveSpeakerBackend) -> list[Row]:
+    """Rows of sync_scores, a pair each in their order, without the answer to the other question."""
+    fits = backend.measure(scene)
+    lag = shared_lag([m.curve for m in fits.values() if m.curve], scene.settings)
+    return [{"backend": backend.name} | _row(p, fits[p.key], lag, scene.settings) for p in scene.pairs]
 
 
 def shared_lag(curves: Iterable[Curve], settings: SyncSettings) -> int:
@@ -92,10 +98,11 @@ def sync_figures(distance: Array, near: int | None = None, tolerance: int = 0) -
     return float(np.median(distance)) - least, least, best - zero
 
 
-def _row(pair: Pair, moves: Measured, fits: Measured, lag: int, settings: SyncSettings) -> Row:
+def _row(pair: Pair, fits: Measured, lag: int, settings: SyncSettings) -> Row:
     row: Row = {name: pair.track[name] for name in ("batch", "video_id", "track_id")}
     row |= {"turn_id": pair.turn["turn_id"], "start_s": pair.start_s, "end_s": pair.end_s}
-    row |= {"talking_score": moves.talking, "status": "not_evaluated", "reason": fits.reason, "detail": None}
+    row |= dict.fromkeys(("sync_conf", "sync_dist", "offset_frames", "lag_curve"))
+    row |= {"status": "not_evaluated", "reason": fits.reason, "detail": None}
     curve = fits.curve
     if curve is None:
         return row

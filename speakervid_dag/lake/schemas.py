@@ -24,6 +24,8 @@ BOXES = pl.List(pl.List(pl.Float32()))
 STRINGS = pl.List(pl.String())
 WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
 
+CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
+
 
 @dataclass(frozen=True)
 class Column:
@@ -306,6 +308,31 @@ SYNC_SCORES = Table(
         _c("lag_curve", SERIES, "agreement of lips and sound per lag, -15 … +15 frames (by backend)", null=True),
         _c("backend", STRING, "what answered whether voice and lips belong together"),
         _c("talking_backend", STRING, "what answered whether the face talks"),
+        *_status("ok", "not_evaluated"),
+    ),
+)
+
+SYNC_CALIBRATION = Table(
+    "sync_calibration",
+    "silver",
+    "what a synchrony backend says of deliberately mismatched sound of a batch (a score: prominence of the lag curve, "
+    "in the backend's agreement, times the square root of the seconds)",
+    ("batch", "backend"),
+    (
+        BATCH,
+        _c("backend", STRING, "the backend of sync_scores"),
+        _c("basis", STRING, "digest of settings and weights: scores of one basis may be pooled"),
+        _c("matched_count", INT, "real pairs of the batch: each speaker's best person (count)"),
+        _c("mismatched_count", INT, "mismatches of the batch: other people's voices and large shifts (count)"),
+        _c("pooled_count", INT, "mismatches that set the threshold, earlier batches' too (count)"),
+        _c("matched_scores", SERIES, "scores of the real pairs"),
+        _c("mismatched_scores", SERIES, "scores of the mismatches"),
+        _c("auc", FLOAT, "chance that a real pair's score is above a mismatch's, 0-1", null=True),
+        _c("false_accept_rate", FLOAT, "share of mismatches that may reach the threshold, 0-1"),
+        _c("threshold", FLOAT, "score that binds without other evidence", null=True),
+        _c("margin", FLOAT, "lead over the next answer that is asked, as a score", null=True),
+        _c("foreign_deviation", FLOAT, "score that counts as one unit of evidence in bindings", null=True),
+        _c("curve", CALIBRATION_CURVE, "what each threshold would let through, shares 0-1"),
         *_status("ok", "not_evaluated"),
     ),
 )
@@ -682,6 +709,7 @@ TABLES: dict[str, Table] = {
         FRAME_SERIES,
         POSES,
         SYNC_SCORES,
+        SYNC_CALIBRATION,
         SPEAKER_BINDINGS,
         PEOPLE,
         CLIPS,

@@ -17,7 +17,7 @@ BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_mult
 GOLD = (*GATES, *BRANCHES)
 SCORED = ("clip_scores", *GOLD)
 ALL = tuple(name for name, table in TABLES.items() if table.layer != "system")
-LABELS = ("speaker_bindings", "people", "clips", "dropped_spans")
+LABELS = ("sync_calibration", "speaker_bindings", "people", "clips", "dropped_spans")
 
 
 def new_threshold(house: House) -> None:

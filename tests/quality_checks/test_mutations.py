@@ -160,6 +160,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "score_exactly_when_ok",
     ),
     (
+        "threshold of too few mismatches",
+        "sync_calibration",
+        change("sync_calibration", pl.lit(True), status="not_evaluated", reason="too_few_mismatches"),
+        "threshold_exactly_when_ok",
+    ),
+    (
         "pair within one person",
         "branch_dialogue",
         change("branch_dialogue", C("video_id") == V1, responder_person_id=f"{V1}-p00"),
