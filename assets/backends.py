@@ -7,18 +7,22 @@ classes (speakervid_dag.models) and what is done with their answers (speakervid_
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ActiveSpeakerSettings
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
 from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
+from speakervid_dag.models.lake_synchrony import LakeSynchrony
 from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.mesh import FaceMesh
 from speakervid_dag.models.person import Body, BodyPose, Emotion, Hand, HandPose, Square
@@ -62,16 +66,35 @@ def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
     return _light_asd() if choice.talking == "light_asd" else LipMotion()
 
 
-def synchrony_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
-    """What answers whether voice and lips belong together. Raises WeightsMissing."""
-    return _syncnet() if choice.synchrony == "syncnet" else LipRidge()
+def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
+    """What answers whether voice and lips belong together. Raises WeightsMissing.
+
+    `lake_model` is the newest one that beat the default on held-out people; while there is none, the default answers,
+    and its name stands beside its answers.
+    """
+    if choice.synchrony == "syncnet":
+        return _syncnet()
+    known = trained_model(lake) if choice.synchrony == "lake_model" else None
+    return LipRidge() if known is None else _lake_model(Path(known["uri"]), known["sha256"])
 
 
-def active_speaker_weights(choice: ActiveSpeakerSettings) -> list[str]:
+def active_speaker_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
     """Names of the weights that these two rest on."""
-    return [
-        w for w, on in (("light-asd", choice.talking == "light_asd"), ("syncnet", choice.synchrony == "syncnet")) if on
-    ]
+    needed = {"light-asd": choice.talking == "light_asd", "syncnet": choice.synchrony == "syncnet"}
+    names = [name for name, is_needed in needed.items() if is_needed]
+    known = trained_model(lake) if choice.synchrony == "lake_model" else None
+    return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
+
+
+def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
+    """The newest row of trained_models that is better than the default."""
+    found = lake.read(TRAINED_MODELS, where=pl.col("is_better")).sort("at").tail(1).to_dicts()
+    return found[0] if found else None
+
+
+@cache
+def _lake_model(path: Path, sha256: str) -> LakeSynchrony:
+    return LakeSynchrony.load(path, sha256)
 
 
 @cache

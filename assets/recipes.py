@@ -98,7 +98,12 @@ def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
 
 
 def weight_state(name: str) -> str:
-    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there."""
+    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there.
+
+    A model of the lake's own is not in the registry: `NAME@HASH` is its name.
+    """
+    if "@" in name:
+        return name.partition("@")[2]
     try:
         weight_path(name)
         return weight_hash(name)

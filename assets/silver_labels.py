@@ -22,6 +22,7 @@ from speakervid_dag.curation import (
     person_clusters,
     sync,
     sync_regression,
+    synchrony_training,
 )
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
@@ -40,7 +41,7 @@ from speakervid_dag.lake.schemas import (
     SYNC_SCORES,
     VIDEOS,
 )
-from speakervid_dag.models import light_asd, mfcc, syncnet
+from speakervid_dag.models import lake_synchrony, light_asd, mfcc, syncnet
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
@@ -48,20 +49,31 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     SYNC_SCORES,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
     sections=["sync", "active_speaker"],
-    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker),
-    modules=[active_speaker, face_crops, lip_backends, light_asd, mfcc, sync, sync_regression, syncnet],
+    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
+    modules=[
+        active_speaker,
+        face_crops,
+        lake_synchrony,
+        lip_backends,
+        light_asd,
+        mfcc,
+        sync,
+        sync_regression,
+        synchrony_training,
+        syncnet,
+    ],
     kinds=frozenset({"numpy"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Active-speaker evidence of every track and turn that overlap: talking score, Sync-C, Sync-D, offset."""
-    choice = stage.profile.active_speaker
+    choice, lake = stage.profile.active_speaker, DeltaLake(str(stage.settings.lake_dir))
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         if video["speech_turns"].is_empty() or video["face_tracks"].is_empty():
             return {"sync_scores": []}
         samples = sound_of(stage, video)
         with video.model():  # loads them, the first time
-            talking, synchrony = backends.talking_backend(choice), backends.synchrony_backend(choice)
+            talking, synchrony = backends.talking_backend(choice), backends.synchrony_backend(choice, lake)
             scores = sync.score_video(
                 video["speech_turns"],
                 video["face_tracks"],

@@ -15,7 +15,14 @@ from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.recipes import weight_state
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import active_speaker, binding_evidence, lip_backends, sync, sync_regression
+from speakervid_dag.curation import (
+    active_speaker,
+    binding_evidence,
+    lip_backends,
+    sync,
+    sync_regression,
+    synchrony_training,
+)
 from speakervid_dag.curation import sync_calibration as calibration
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.sync_calibration import Sound, Trial, Voice
@@ -29,15 +36,15 @@ from speakervid_dag.stage import Stage, VideoTask
     SYNC_CALIBRATION,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
     sections=["sync", "active_speaker", "binding", "calibration"],
-    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker),
-    modules=[calibration, active_speaker, binding_evidence, lip_backends, sync, sync_regression],
+    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
+    modules=[calibration, active_speaker, binding_evidence, lip_backends, sync, sync_regression, synchrony_training],
     kinds=frozenset({"numpy"}),
 )
 def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Threshold and margin of synchrony from other people's voices and large shifts under the batch's talking faces."""
     basis = _basis(stage)
     try:
-        backend = backends.synchrony_backend(stage.profile.active_speaker)
+        backend = backends.synchrony_backend(stage.profile.active_speaker, _lake(stage))
     except WeightsMissing as problem:
         return {"sync_calibration": _none(stage, basis, problem)}
     voices = calibration.foreign_voices(stage["speech_turns"], stage.profile.calibration)
@@ -110,13 +117,19 @@ def _speech(stage: Stage, video: VideoTask, speaker: str) -> Sound:
 
 
 def _basis(stage: Stage) -> str:
-    weights = [weight_state(name) for name in backends.active_speaker_weights(stage.profile.active_speaker)]
+    weights = [
+        weight_state(name) for name in backends.active_speaker_weights(stage.profile.active_speaker, _lake(stage))
+    ]
     settings = stage.profile.digest("sync", "active_speaker", "calibration", "binding")
     return hashlib.sha256("|".join([settings, *weights]).encode()).hexdigest()[:16]
+
+
+def _lake(stage: Stage) -> DeltaLake:
+    return DeltaLake(str(stage.settings.lake_dir))
 
 
 def _earlier(stage: Stage, backend: str, basis: str) -> list[float]:
     """Mismatches of earlier batches, the nearest first: the order of batches decides, so a rerun gives the same."""
     same = (pl.col("batch") < stage.batch) & (pl.col("backend") == backend) & (pl.col("basis") == basis)
-    known = DeltaLake(str(stage.settings.lake_dir)).read(SYNC_CALIBRATION, where=same).sort("batch", descending=True)
+    known = _lake(stage).read(SYNC_CALIBRATION, where=same).sort("batch", descending=True)
     return [score for row in known["mismatched_scores"].to_list() for score in row]

@@ -17,8 +17,9 @@ RATE_HZ = 16_000
 LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
 
 
-def sound_path(stage: Stage, video_id: str) -> Path:
-    return stage.settings.lake_dir / "artifacts" / "audio" / LAYOUT / f"{video_id}.wav"
+def kept_sound(lake_dir: Path, video_id: str) -> Path:
+    """Where a video's sound is kept once a stage has read it."""
+    return lake_dir / "artifacts" / "audio" / LAYOUT / f"{video_id}.wav"
 
 
 def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
@@ -30,7 +31,7 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
     """
     if not video.row["has_audio"]:
         raise Skipped("no_audio_stream", "there is no sound")
-    kept = sound_path(stage, video.video_id)
+    kept = kept_sound(stage.settings.lake_dir, video.video_id)
     with video.media():
         if not kept.is_file():
             budget = MediaBudget()

@@ -103,6 +103,30 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
 
 
 @cli.command()
+@lake_option
+@profile_option
+def train(lake: Path | None, profile: str | None) -> None:
+    """Train a synchrony model on this lake's own talking faces, and say whether it beats the default.
+
+    A profile with `active_speaker: {synchrony: lake_model}` uses it from then on, if it does.
+    """
+    from speakervid_dag import execution, runner
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.console import print_frame
+    from speakervid_dag.failures import OperationError
+    from speakervid_dag.lake.delta import DeltaLake
+    from speakervid_dag.lake.schemas import TRAINED_MODELS
+
+    settings = load_settings(lake=lake, profile=profile)
+    with runner.lake_instance(settings) as instance:
+        why = execution.execute(instance, "train", ["synchrony_model"])
+    if why is not None:
+        raise OperationError(why)
+    made = DeltaLake(str(settings.lake_dir)).read(TRAINED_MODELS).sort("at", "window_s")
+    print_frame(made.filter(made["at"] == made["at"].max()).drop("uri", "run_id", "at"), title="Trained")
+
+
+@cli.command()
 @click.argument("query")
 @lake_option
 @format_option

@@ -15,14 +15,15 @@ from speakervid_dag.assets import (
     silver_scores,
     silver_sound,
     silver_sync,
+    training,
 )
 from speakervid_dag.assets.resources import Factory
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [bronze, silver_sound, silver_pictures, silver_sync, silver_labels, silver_scores, gold]
+        [bronze, silver_sound, silver_pictures, silver_sync, silver_labels, silver_scores, gold, training]
     ),
-    jobs=[jobs.curate, jobs.retier, jobs.publish],
+    jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],
     sensors=[jobs.landing_folder, automation.keep_gold_current],
     resources={"factory": Factory()},
     # one process a run: models are loaded once, and a step costs no start-up

@@ -69,6 +69,7 @@ ANSWERING = (
     Answering(
         "synchrony", "syncnet", "SyncNet v2", "syncnet", "speakervid models pull syncnet --accept-hash [--from FOLDER]"
     ),
+    Answering("synchrony", "lake_model", "trained on this lake (`speakervid train`), used where it beats lip_ridge"),
 )
 
 
@@ -76,7 +77,12 @@ def report(settings: Settings) -> int:
     """Prints everything. Exit status 0 when every default stage can run, else 1."""
     _print_machine(settings)
     missing = _print_stages(settings)
-    print_frame(pl.DataFrame(answering_rows(load_profile(settings.profile))), title="Who is talking")
+    from speakervid_dag.assets.backends import trained_model
+    from speakervid_dag.lake.delta import DeltaLake
+
+    known = trained_model(DeltaLake(str(settings.lake_dir)))
+    rows = answering_rows(load_profile(settings.profile), None if known is None else str(known["sha256"]))
+    print_frame(pl.DataFrame(rows), title="Who is talking")
     if missing:
         out.print(
             f"\nMissing weights: {', '.join(missing)}. Get them with:\n  speakervid models pull {' '.join(missing)}"
@@ -118,20 +124,31 @@ def _print_stages(settings: Settings) -> list[str]:
     return missing
 
 
-def answering_rows(profile: Profile) -> list[dict[str, str]]:
-    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way."""
+def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[str, str]]:
+    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way.
+
+    Args:
+        trained: hash of the lake's own model, if there is one that beats the default.
+    """
     chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
     rows = []
     for item in ANSWERING:
         lacks = item.weights is not None and not _is_there(item.weights)
+        if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
+            rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
+            continue
         if chosen[item.question] == item.name:
             state = f"MISSING weights: {item.pull}" if lacks else "active"
         else:
             crops = " and tracking.face_crops: true" if item.weights else ""
             todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
             state = f"not active: {todo}"
-        rows.append({"question": item.question, "backend": item.name, "what": item.what, "state": state})
+        rows.append({**_told(item), "state": state})
     return rows
+
+
+def _told(item: Answering) -> dict[str, str]:
+    return {"question": item.question, "backend": item.name, "what": item.what}
 
 
 def _gpu() -> str:

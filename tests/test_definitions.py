@@ -5,7 +5,7 @@ import sys
 
 from speakervid_dag.lake.schemas import TABLES
 
-FREE = {"lake_snapshot", "branch_statistics", "funnel", "person_statistics"}
+FREE = {"lake_snapshot", "branch_statistics", "funnel", "person_statistics", "synchrony_model"}
 CODE = """
 import sys
 from speakervid_dag.definitions import defs
@@ -24,5 +24,5 @@ def test_graph_has_every_table_with_a_blocking_check_and_loads_no_model() -> Non
     tables = {t.name for t in TABLES.values() if t.layer != "system"}
     assert set(assets) == tables | FREE
     assert {c.split(":")[0] for c in checks} == tables
-    assert jobs == ["curate", "publish", "retier"]
+    assert jobs == ["curate", "publish", "retier", "train"]
     assert heavy == []

@@ -27,6 +27,7 @@ from speakervid_dag.config.sections import (
     ShotSettings,
     SyncSettings,
     TrackingSettings,
+    TrainingSettings,
     TranscriptSettings,
 )
 from speakervid_dag.failures import UserError
@@ -54,6 +55,7 @@ class Profile(Section):
     sync: SyncSettings
     binding: BindingSettings
     calibration: CalibrationSettings
+    training: TrainingSettings
     clips: ClipSettings
     scores: ScoreSettings
     branches: BranchSettings

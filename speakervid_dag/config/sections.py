@@ -244,6 +244,25 @@ class CalibrationSettings(Section):
     max_shifts: int = Field(description="moves of one speaker's speech, at most", ge=0)
 
 
+class TrainingSettings(Section):
+    """The synchrony model of the lake itself. Values without a source are our own, tried on real videos."""
+
+    held_out_share: float = Field(description="share of the speech whose people it never sees, 0-1", gt=0, lt=1)
+    min_people: int = Field(description="fewest people to train on", ge=2)
+    min_windows: int = Field(description="fewest held-out windows of a length that is judged", ge=2)
+    min_seen_share: float = Field(description="share of a turn in which the mouth is seen, 0-1")
+    judged_windows_s: tuple[float, ...] = Field(description="lengths at which it is judged, s", min_length=1)
+    window_cells: int = Field(description="length of a training window, cells of sync.grid_hz", gt=0)
+    batch: int = Field(description="windows in a step", ge=2)
+    steps: int = Field(description="steps of training", ge=1)
+    learning_rate: float = Field(description="AdamW, falling to 0 by a cosine", gt=0)
+    weight_decay: float = Field(description="AdamW", ge=0)
+    dropout: float = Field(description="share of inputs and of hidden numbers that is dropped in training", ge=0, lt=1)
+    noise: float = Field(description="deviation of noise on the lips in training (they have 1)", ge=0)
+    temperature: float = Field(description="of the cosines in InfoNCE", gt=0)
+    seed: int = Field(description="of weights and batches")
+
+
 class ClipSettings(Section):
     """Cutting tracks and turns into clips."""
 

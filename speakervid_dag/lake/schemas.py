@@ -650,6 +650,32 @@ QUARANTINE = Table(
     partition_by=("table", "batch"),
 )
 
+TRAINED_MODELS = Table(
+    "trained_models",
+    "system",
+    "a model trained on this lake, judged on held-out people in windows of one length",
+    ("sha256", "window_s"),
+    (
+        _c("sha256", STRING, "of the weights' file (safetensors)"),
+        _c("model", STRING, "the backend that reads it"),
+        _c("uri", STRING, "where the file lies"),
+        _c("run_id", STRING, "run that trained it"),
+        _c("at", pl.Datetime("us", "UTC"), "when"),
+        _c("people_count", INT, "people it was trained on (count)"),
+        _c("held_out_people_count", INT, "other people it was judged on (count)"),
+        _c("train_s", FLOAT, "speech it was trained on, s"),
+        _c("held_out_s", FLOAT, "speech it was judged on, s"),
+        _c("window_s", FLOAT, "length of a judged window, s"),
+        _c("window_count", INT, "judged windows under their own sound (count)"),
+        _c("auc", FLOAT, "chance that own sound stands out more than another person's, 0-1"),
+        _c("default_auc", FLOAT, "the same of the default backend, 0-1"),
+        _c("lag_accuracy", FLOAT, "share of windows whose best lag is right within 1 frame, 0-1"),
+        _c("default_lag_accuracy", FLOAT, "the same of the default backend, 0-1"),
+        _c("is_better", BOOL, "no worse than the default at every length and better at one: only then it is used"),
+    ),
+    partition_by=(),
+)
+
 SNAPSHOTS = Table(
     "snapshots",
     "system",
@@ -725,5 +751,6 @@ TABLES: dict[str, Table] = {
         SNAPSHOTS,
         SNAPSHOT_PINS,
         TAKEDOWNS,
+        TRAINED_MODELS,
     )
 }
