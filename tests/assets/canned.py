@@ -71,7 +71,10 @@ def frames_of(batch: str) -> dict[str, pl.DataFrame]:
         sha256=pl.Series(_shas(batch)), video_id=pl.Series(f"v{sha[:16]}" for sha in _shas(batch))
     )
     made["clip_scores"] = made["clip_scores"].with_columns(
-        face_height_px=pl.lit(120.0), freeze_share=pl.lit(0.1), no_speech_prob=pl.lit(0.1)
+        face_height_px=pl.lit(120.0),
+        freeze_share=pl.lit(0.1),
+        face_repeat_share=pl.lit(0.05),
+        no_speech_prob=pl.lit(0.1),
     )
     return made
 

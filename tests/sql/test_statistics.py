@@ -10,6 +10,7 @@ from rows import write_lake
 
 from speakervid_dag.lake import gold, session
 
+COSTS = [{"part": "mesh", "elapsed_s": 6.0}, {"part": "camera", "elapsed_s": 3.0}]
 Ask = Callable[[str], pl.DataFrame]
 
 
@@ -53,7 +54,7 @@ def ask(tmp_path: Path) -> Ask:
             ],
             "stage_outcomes": [
                 {"stage": "clips", "video_id": "v2", "status": "not_evaluated", "elapsed_s": 1.0},
-                {"stage": "clips", "status": "ok", "elapsed_s": 2.0},
+                {"stage": "clips", "status": "ok", "elapsed_s": 2.0, "costs": COSTS},
             ],
             "shots": [{"shot_id": "s1", "end_s": 60.0}],
             "clips": clips,
@@ -152,6 +153,8 @@ def test_the_small_figures(ask: Ask) -> None:
     assert shares == {"sft": 0.04, "pretrain": 0.08, "rejected": 0.14}  # of 100 s of video
     cost = ask("FROM stage_costs").row(0, named=True)
     assert (cost["elapsed_s"], cost["not_evaluated"], cost["speed_ratio"]) == (3.0, 1, 30.0)
+    parts = ask("SELECT part, elapsed_s_per_video_s, ratio_to_face_and_mesh FROM score_costs").rows()
+    assert parts == [("mesh", 0.1, 1.0), ("camera", 0.05, 0.5)]  # of 60 s of video
 
 
 def test_a_year_and_a_topic_that_no_file_tells_are_said_to_be_unknown(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
 def test_every_file_runs_alone_and_counts_in_clips_and_hours(ask: Ask, name: str) -> None:
     columns = ask(f'FROM "{name}"').columns
     assert {"profile", "clips", "hours"} <= set(columns) or name in (
-        "funnel", "batch_funnel", "person_statistics", "stage_costs"
+        "funnel", "batch_funnel", "person_statistics", "stage_costs", "score_costs"
     )  # fmt: skip
     assert not [c for c in columns if c.endswith("_count")]
 

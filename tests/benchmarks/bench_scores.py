@@ -1,0 +1,106 @@
+"""Scores of real clips against their degraded copies, and what each part of the picture pass costs.
+
+    python tests/benchmarks/bench_scores.py MEDIA [MEDIA ...]
+
+Each file is cut to 4 s from 1 s on and coded anew by ffmpeg: good (CRF 20), blurred (sigma = height / 45), CRF 51, shaken.
+Prints a table of scores and the seconds per second of video, against detector and mesh. Minutes on two cores.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+
+from speakervid_dag.assets import backends
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation import camera_measures, person_measures, picture_measures
+from speakervid_dag.curation.face_pass import FacePass
+from speakervid_dag.curation.frame_log import Shot
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.decode import read_frames
+from speakervid_dag.media.probe import probe
+
+LENGTH_S, BUDGET = 4.0, MediaBudget()
+EVEN = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
+SHAKE = "scale=iw*6/5:-2,crop=iw*5/6:ih*5/6:x='(iw-ow)/2*(1+sin(n*2.3))':y='(ih-oh)/2*(1+sin(n*3.1+1))'," + EVEN
+SCORES = ("face_blur", "face_repeat_share", "point_track_ratio", "blur_effect", "noise_sigma", "luminance")
+PROFILE = load_profile("laptop")
+
+
+class NoIdentity:
+    """The embedder is no score: it would only cost time."""
+
+    def embed(self, image: Any, points_px: Any) -> Any:
+        return np.eye(128, dtype=np.float32)[0]
+
+
+def copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    height = probe(source, BUDGET).height_px or 0
+    recipes = {"good": (EVEN, 20), "blur": (f"{EVEN},gblur=sigma={height / 45:.1f}", 23), "crf51": (EVEN, 51)}
+    for name, (filters, crf) in {**recipes, "shake": (SHAKE, 23)}.items():
+        made = folder / f"{source.stem}_{name}.mp4"
+        cut = ["-v", "error", "-y", "-ss", "1", "-t", str(LENGTH_S), "-i", f"file:{source}", "-vf", filters, "-an"]
+        code = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf), f"file:{made}"]
+        subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *cut, *code], check=True)
+        yield name, made
+
+
+def measure(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """(score → (value, status)) of the longest track of a file, and the seconds spent in each part."""
+    info, tracking = probe(path, BUDGET), PROFILE.tracking
+    detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
+    is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
+    faces = FacePass(
+        "v", [Shot("s", 0.0, LENGTH_S)], tracking, PROFILE.identity, PROFILE.sampling,
+        detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1), is_shrunk,
+    )  # fmt: skip
+    with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
+        found = faces.run(reader)
+    plain = [{k: v.to_list() if hasattr(v, "to_list") else v for k, v in r.items()} for r in found.frames]
+    span, video = (0.0, LENGTH_S), {"width_px": info.width_px, "height_px": info.height_px}
+    scores = picture_measures.frame_measures(plain[0], span, PROFILE.scores, "-")
+    scores |= camera_measures.picture_scores(plain[0], span, PROFILE.scores, (), "-")
+    if found.tracks:
+        best = max(range(len(found.tracks)), key=lambda i: len(found.tracks[i]["frame_times_s"]))
+        track, pose = (
+            {k: v.to_list() if hasattr(v, "to_list") else v for k, v in rows[best].items()}
+            for rows in (found.tracks, found.poses)
+        )
+        scores |= picture_measures.face_measures(track, span, video, PROFILE.scores)
+        scores |= person_measures.person_scores(pose, track, plain[0], span, video, PROFILE.scores)
+    return scores, found.spent_s
+
+
+def shown(measured: tuple[Any, str] | None) -> str:
+    if measured is None:
+        return "no_face"
+    value, status = measured
+    return status if value is None else f"{value:.3f}"
+
+
+def main(paths: list[str]) -> None:
+    spent: Counter[str] = Counter()
+    clips = 0
+    print(f"{'clip':44}" + "".join(f"{name:>19}" for name in SCORES))
+    with tempfile.TemporaryDirectory() as folder:
+        for source in map(Path, paths):
+            for name, made in copies(source, Path(folder)):
+                scores, seconds = measure(made)
+                spent.update(seconds)
+                clips += 1
+                print(f"{source.stem[:34]:36}{name:8}" + "".join(f"{shown(scores.get(s)):>19}" for s in SCORES))
+    faces = spent["detector"] + spent["mesh"]
+    for part, seconds in spent.most_common():
+        print(
+            f"{part:16}{seconds / (clips * LENGTH_S):8.4f} s per s of video{seconds / faces:8.2f} x detector and mesh"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
