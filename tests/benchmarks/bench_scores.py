@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_scores.py MEDIA [MEDIA ...]
 
-Each file is cut to 4 s from 1 s on and coded anew by ffmpeg: good (CRF 20), blurred (sigma = height / 45), CRF 51, shaken.
+Each file is cut to 4 s from 1 s on and coded anew: good (CRF 20), blurred (sigma = height / 45), CRF 51, shaken.
 Prints a table of scores and the seconds per second of video, against detector and mesh. Minutes on two cores.
 """
 
