@@ -197,14 +197,21 @@ class Packets:
         self.time_base = time_base
         self.ticks: list[int] = []
         self.hidden = 0
+        self.untimed = 0
         self._origin = RisingOrigin(float(1 / time_base), default_ticks=1)
 
     def add(self, packet: Any) -> None:
         ticks = packet.pts if packet.pts is not None else packet.dts
+        self.untimed += packet.pts is None
         if packet.is_discard:  # outside the edit list: decoded but never shown
             self.hidden += 1
         elif ticks is not None:
             self.ticks.append(self._origin.repaired(ticks, packet.duration or 0))
+
+    @property
+    def is_steady(self) -> bool:
+        """Each packet tells its own time, and the clock never restarts: a picture is found by seeking to its time."""
+        return not self.untimed and not self._origin.restarts
 
     @property
     def start(self) -> Fraction:
@@ -246,6 +253,7 @@ def _pace(stream: Any, packets: Packets, origin: Fraction, claimed_s: float) -> 
         "fps": fps,
         "frame_count": max(frames, len(packets.ticks)),
         "is_variable_frame_rate": is_vfr,
+        "is_seekable": packets.is_steady,
         "video_end_s": max(header_end_s, float(packets.end - origin), claimed_s),
     }
 

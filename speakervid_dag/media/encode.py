@@ -4,10 +4,10 @@ Belongs here: turning frames and samples in memory into a file, whole or not at 
 (probe, decode, audio) and the choice of what to write (release/, the demo generator).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,14 @@ TICKS_PER_S = 90_000  # holds 24, 25, 30, 50, 60 and 30000/1001 fps exactly
 AAC_FRAME_SAMPLES = 1024
 AUDIO_LEAD_S = 0.5  # sound is written this far ahead of the picture, so that the muxer need not hold frames back
 
-Bgr = NDArray[np.uint8]
+Image = NDArray[np.uint8]
+Colours = Mapping[str, int]  # libav's numbers: color_range, colorspace, color_primaries, color_trc
 Samples = NDArray[np.float32]
 
 
 def write_video(
     path: Path,
-    frames: Iterable[tuple[float, Bgr]],
+    frames: Iterable[tuple[float, Image]],
     fps: float | None,
     size: tuple[int, int],
     audio: Samples | None = None,
@@ -38,12 +39,14 @@ def write_video(
     gop_frames: int = 50,
     b_frames: int = 2,
     threads: int = 2,
+    layout: Literal["bgr24", "yuv420p"] = "bgr24",
+    colours: Colours | None = None,
 ) -> int:
     """Write `frames` and `audio` to the MP4 file `path`, atomically; returns the number of frames written.
 
     Args:
-        frames: (time_s, image) in rising time; image uint8 (height, width, 3) BGR. Consumed lazily, one at a time.
-            A frame is shown at `video_start_s + time_s`.
+        frames: (time_s, image) in rising time; image uint8 (height, width, 3) BGR, or with `layout` yuv420p
+            (height * 3 / 2, width): planes Y, U, V. Consumed lazily, one at a time. Shown at `video_start_s + time_s`.
         fps: nominal rate, written as the stream's rate and the last frame's length; None for a variable rate.
         size: (width, height) of the images, px. Odd sizes are written as 4:4:4, since 4:2:0 cannot hold them.
         audio: float32 in [-1, 1], (samples,) or (samples, channels) with 1 or 2 channels; None for a silent file.
@@ -52,19 +55,22 @@ def write_video(
             silence before it, so that the *stream* starts up to 1024 samples earlier while the samples stay in place.
         crf: x264 quality, 0 (lossless) to 51.
         rotation_deg: clockwise turn a player has to apply (0, 90, 180, 270); the images are stored as given.
+        colours: what the numbers of yuv420p images mean, written into the stream; None leaves it unsaid.
 
     Raises:
         ValueError: times that do not rise, an image of another size, no frames at all, or bad arguments.
     """
     if rotation_deg % 90 or (fps is not None and not fps > 0):
         raise ValueError(f"rotation_deg {rotation_deg} must be a multiple of 90 and fps {fps} positive")
-    with written_aside(path) as part, _open_mp4(part) as container:
+    with written_aside(path) as part, open_mp4(part) as container:
         video = _add_video(container, fps, size, crf, preset, gop_frames, b_frames, threads)
+        for name, value in (colours or {}).items():
+            setattr(video.codec_context, name, value)
         if rotation_deg % 360:
             video.set_display_rotation(-rotation_deg)
-        sound = None if audio is None else _add_audio(container, audio, rate_hz, audio_start_s)
+        sound = None if audio is None else add_audio(container, audio, rate_hz, audio_start_s)
         count = 0
-        for frame, end_s in _video_frames(frames, fps, size, video_start_s):
+        for frame, end_s in _video_frames(frames, fps, size, layout, video_start_s):
             if sound is not None:
                 sound.encode_until(end_s + AUDIO_LEAD_S)
             container.mux(video.encode(frame))
@@ -77,7 +83,8 @@ def write_video(
     return count
 
 
-def _open_mp4(path: Path) -> Any:
+def open_mp4(path: Path) -> Any:
+    """An MP4 file to write, without clock times of ours in it."""
     import av
 
     # `file:` keeps a colon in a name from being read as a protocol; bitexact writes no clock time into the file.
@@ -107,17 +114,18 @@ def _add_video(
 
 
 def _video_frames(
-    frames: Iterable[tuple[float, Bgr]], fps: float | None, size: tuple[int, int], start_s: float
+    frames: Iterable[tuple[float, Image]], fps: float | None, size: tuple[int, int], layout: str, start_s: float
 ) -> Iterator[tuple[Any, float]]:
     """Images as av frames with exact times, and when each ends; one is held back to know its length."""
     import av
 
     held: Any = None
     ticks = round(TICKS_PER_S / fps) if fps else TICKS_PER_S // 25
+    shape = (size[1], size[0], 3) if layout == "bgr24" else (size[1] * 3 // 2, size[0])
     for time_s, image in frames:
-        if image.shape != (size[1], size[0], 3) or image.dtype != np.uint8:
-            raise ValueError(f"image {image.shape} {image.dtype} is not uint8 {(size[1], size[0], 3)}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        if image.shape != shape or image.dtype != np.uint8:
+            raise ValueError(f"image {image.shape} {image.dtype} is not uint8 {shape}")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout)
         frame.pts = round((start_s + time_s) * TICKS_PER_S)
         frame.time_base = Fraction(1, TICKS_PER_S)
         if held is not None:
@@ -132,7 +140,7 @@ def _video_frames(
         yield held, (held.pts + held.duration) / TICKS_PER_S
 
 
-def _add_audio(container: Any, audio: Samples, rate_hz: int, start_s: float) -> "_Sound":
+def add_audio(container: Any, audio: Samples, rate_hz: int, start_s: float) -> "_Sound":
     channels = audio.reshape(len(audio), -1)
     if channels.shape[1] not in (1, 2):
         raise ValueError(f"audio {audio.shape} must have one or two channels")

@@ -69,7 +69,7 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
         stream = container.streams[request["video_index"]]
         limit_decoder(stream, request["max_pixels"], request["threads"])
         shaper = _Shaper(request)
-        clock = _Clock(stream.time_base, request["origin_s"], request["fps"])
+        clock = FrameClock(stream.time_base, request["origin_s"], request["fps"])
         for frame in decoded(container, stream, errors):
             if frame.width * frame.height > request["max_pixels"]:
                 raise PermanentFailure("over_budget", f"the picture grows to {frame.width} x {frame.height}")
@@ -142,7 +142,7 @@ def scaled(shape: dict[str, Any], max_long_side_px: int) -> dict[str, Any]:
     return {**shape, **{side: max(1, round(shape[side] * factor)) for side in ("width_px", "height_px")}}
 
 
-class _Clock:
+class FrameClock:
     """Seconds from the container's start; a picture without a time follows the one before it by one interval."""
 
     def __init__(self, time_base: Fraction, origin_s: float, fps: float) -> None:

@@ -31,6 +31,7 @@ class MediaInfo:
         year: of the date that the container gives (its content's, else the file's). None when it gives none.
         genre: the container's own word. None when it has none.
         origin_s: the container's start on its own clock.
+        is_seekable: every packet of the picture tells its time on one clock, so that seeking finds it.
         video_end_s: when the picture ends by the file's own claim.
         video_index, audio_index: stream numbers.
     """
@@ -48,6 +49,7 @@ class MediaInfo:
     fps: float | None = None
     frame_count: int | None = None
     is_variable_frame_rate: bool = False
+    is_seekable: bool = False
     rotation_deg: int = 0
     is_mirrored: bool = False
     video_start_s: float | None = None

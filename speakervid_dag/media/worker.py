@@ -40,7 +40,7 @@ class Output:
 
 def serve(request: dict[str, Any], output: Output) -> None:
     """Do one task and send its result."""
-    from speakervid_dag.media import container, picture, sound
+    from speakervid_dag.media import clip_copy, clip_pictures, container, picture, sound
 
     if request["task"] == "probe":
         output.send_json(wire.RESULT, container.describe(request))
@@ -50,6 +50,10 @@ def serve(request: dict[str, Any], output: Output) -> None:
         output.send_json(wire.RESULT, picture.send_stills(request, output))
     elif request["task"] == "sound":
         output.send_json(wire.RESULT, sound.send_sound(request, output))
+    elif request["task"] == "clips":
+        output.send_json(wire.RESULT, clip_pictures.send_clips(request, output))
+    elif request["task"] == "copies":
+        output.send_json(wire.RESULT, clip_copy.send_copies(request, output))
     else:
         raise ValueError(f"unknown task {request['task']!r}")
 

@@ -1,0 +1,262 @@
+"""Cutting clips out of a video: frame-exact, cropped, 25 fps H.264 with the sound one gives it.
+
+Belongs here: the parent's side: which pixels, asking the decoding process, handing pictures to the encoder. Does not
+belong here: which clips and which sound (release/), what runs in the decoding process (clip_pictures, clip_copy).
+
+One decoding process serves all clips of a call: starting one costs as much as half a second of encoding.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.files import write_bytes
+from speakervid_dag.media import wire
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.child import Child, as_argument
+from speakervid_dag.media.encode import write_video
+from speakervid_dag.media.probe import MediaInfo, base_request, require_video
+from speakervid_dag.media.sniff import sniff
+
+COPIED_CODECS = ("h264", "hevc", "av1", "vp9")  # MP4 holds them, and players know them there
+REORDERED_PICTURES = 16  # most that H.264 and HEVC code ahead of their turn
+
+Samples = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How a clip is written; every value is part of its identity.
+
+    Attributes:
+        margin: added on each side of the box, in sizes of the box.
+        max_long_side_px: of the clip; SpeakerVid-5M's 1920 (REFERENCE §1.1). Pictures are scaled down, never up.
+        crf: x264 quality; 18 is held to be visually lossless.
+    """
+
+    fps: float = 25.0
+    margin: float = 0.1
+    max_long_side_px: int = 1920
+    crf: int = 18
+    preset: str = "veryfast"
+    rate_hz: int = 16_000
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Region(NamedTuple):
+    """The cut part, in px of the picture scaled to `display_width_px` x `display_height_px`; all of the part even."""
+
+    left_px: int
+    top_px: int
+    width_px: int
+    height_px: int
+    display_width_px: int
+    display_height_px: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One clip to make: [start_s, end_s) on the container's clock; `box` (x1, y1, x2, y2), 0-1; None: all of it."""
+
+    path: Path
+    start_s: float
+    end_s: float
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one cut: its facts, or why there is none."""
+
+    start_s: float = 0.0
+    frames: int = 0
+    width_px: int = 0
+    height_px: int = 0
+    is_stream_copy: bool = False
+    failure: PermanentFailure | None = None
+
+
+Sound = Callable[[int, float, int], Samples | None]  # (number of the cut, first sample's time s, samples) → mono
+
+
+def region(info: MediaInfo, box: Box | None, encoding: Encoding) -> Region:
+    """The part of the picture that a box with its margin covers; even, at least 2 px, inside the picture.
+
+    Raises:
+        PermanentFailure: bad_dimensions, a picture less than 2 px wide or high.
+    """
+    require_video(info)
+    assert info.width_px
+    assert info.height_px
+    x1, y1, x2, y2 = box or (0.0, 0.0, 1.0, 1.0)
+    margin = encoding.margin if box else 0.0
+    wide, high = (x2 - x1) * margin, (y2 - y1) * margin
+    x1, y1, x2, y2 = max(x1 - wide, 0.0), max(y1 - high, 0.0), min(x2 + wide, 1.0), min(y2 + high, 1.0)
+    longest = max((x2 - x1) * info.width_px, (y2 - y1) * info.height_px)
+    scale = min(1.0, encoding.max_long_side_px / max(longest, 1.0))
+    width, height = round(info.width_px * scale), round(info.height_px * scale)
+    if min(width, height) < 2:
+        raise PermanentFailure("bad_dimensions", f"pictures of {width} x {height} px cannot be cut")
+    left, wide_px = _even_span(x1 * width, x2 * width, width)
+    top, high_px = _even_span(y1 * height, y2 * height, height)
+    return Region(left, top, wide_px, high_px, width, height)
+
+
+def _even_span(low: float, high: float, size: int) -> tuple[int, int]:
+    """(even start, even length ≥ 2) inside [0, size) that covers [low, high) as far as evenness allows."""
+    whole = size // 2 * 2
+    start = min(int(low + 1e-6) // 2 * 2, whole - 2)
+    end = min(-(-int(np.ceil(high - 1e-6)) // 2) * 2, whole)
+    return start, max(end - start, 2)
+
+
+def cut_clips(
+    source: Path,
+    info: MediaInfo,
+    budget: MediaBudget,
+    cuts: Sequence[Cut],
+    sound: Sound,
+    encoding: Encoding,
+    *,
+    threads: int = 1,
+) -> Iterator[Done]:
+    """Makes the clips, in rising order of their start for the sake of speed; gives what became of each, in order.
+
+    A clip begins with the first picture at or after its start, so that picture and sound keep their places to each
+    other; a picture is shown at each tick of `encoding.fps` from there to the clip's end.
+
+    Args:
+        info: of this very file, from `probe`.
+        sound: asked for the clip's samples once its first picture is known; None makes a silent clip.
+        threads: of the encoder.
+
+    Raises:
+        PermanentFailure: what the whole file suffers from; see `FrameReader`.
+        OSError: the disk is full, and the like; what was written of that clip is gone.
+    """
+    require_video(info)
+    regions = [region(info, cut.box, encoding) for cut in cuts]
+    clips = [
+        {"start_s": cut.start_s, "end_s": cut.end_s, **part._asdict()} for cut, part in zip(cuts, regions, strict=True)
+    ]
+    request = _request(source, info, budget, "clips") | {"fps": encoding.fps, "clips": clips}
+    with Child(request, budget, info.duration_s) as child:
+        messages = _Messages(child.messages())
+        for number, cut in enumerate(cuts):
+            told = messages.clip(number)
+            if "reason" in told:
+                yield Done(failure=PermanentFailure(told["reason"], told["detail"]))
+                continue
+            first_s = told["first_time_s"]
+            ticks = int(np.ceil((cut.end_s - first_s) * encoding.fps - 1e-6))
+            samples = sound(number, first_s, round(ticks / encoding.fps * encoding.rate_hz))
+            size = (told["width_px"], told["height_px"])
+            frames = write_video(
+                cut.path,
+                messages.pictures(),
+                encoding.fps,
+                size,
+                samples,
+                encoding.rate_hz,
+                crf=encoding.crf,
+                preset=encoding.preset,
+                threads=threads,
+                layout="yuv420p",
+                colours=told["colours"],
+            )
+            yield Done(first_s, frames, *size)
+
+
+def can_copy(info: MediaInfo) -> bool:
+    """Whether `copy_clips` can serve this file: an upright picture in a codec for MP4, on one clock."""
+    return info.video_codec in COPIED_CODECS and info.is_seekable and not info.rotation_deg and not info.is_mirrored
+
+
+def copy_clips(
+    source: Path, info: MediaInfo, budget: MediaBudget, cuts: Sequence[Cut], sounds: Sequence[Path | None]
+) -> Iterator[Done]:
+    """The same without coding the picture again: whole pictures, in the source's rate and quality; in order.
+
+    A clip begins as one of `cut_clips` does; it may end some pictures late, where pictures of the clip need later ones.
+
+    Args:
+        sounds: a WAV of each clip's sound from `Cut.start_s` on; None makes a silent clip.
+    """
+    clips = [
+        {
+            "start_s": cut.start_s,
+            "end_s": cut.end_s,
+            "sound_path": None if path is None else as_argument(path),
+            "slack_s": 1.5 / (info.fps or 25.0),
+        }
+        for cut, path in zip(cuts, sounds, strict=True)
+    ]
+    request = _request(source, info, budget, "copies") | {"reorder": REORDERED_PICTURES, "clips": clips}
+    with Child(request, budget, info.duration_s) as child:
+        messages = _Messages(child.messages())
+        for number, cut in enumerate(cuts):
+            told = messages.clip(number)
+            if "reason" in told:
+                yield Done(failure=PermanentFailure(told["reason"], told["detail"]))
+                continue
+            write_bytes(cut.path, messages.file())
+            assert info.width_px
+            assert info.height_px
+            yield Done(told["first_time_s"], told["frames"], info.width_px, info.height_px, is_stream_copy=True)
+
+
+def _request(source: Path, info: MediaInfo, budget: MediaBudget, task: str) -> dict[str, Any]:
+    return {
+        **base_request(source, sniff(source), budget),
+        "task": task,
+        "video_index": info.video_index,
+        "origin_s": info.origin_s,
+        "video_start_s": info.video_start_s or 0.0,
+        "source_fps": info.fps or 25.0,
+        "is_seekable": info.is_seekable,
+        "rotation_deg": info.rotation_deg,
+        "is_mirrored": info.is_mirrored,
+    }
+
+
+class _Messages:
+    """The decoding process's messages, one clip after another."""
+
+    def __init__(self, messages: Iterator[tuple[wire.Header, Any]]) -> None:
+        self._messages = messages
+        self._held: tuple[wire.Header, Any] | None = None
+
+    def _next(self) -> tuple[wire.Header, Any]:
+        held, self._held = self._held, None
+        return held or next(self._messages)
+
+    def clip(self, number: int) -> dict[str, Any]:
+        header, payload = self._next()
+        told: dict[str, Any] = json.loads(payload.tobytes())
+        if header.kind != wire.CLIP or told["number"] != number:
+            raise RuntimeError(f"clip {number} was due, not message {header.kind}")
+        return told
+
+    def pictures(self) -> Iterator[tuple[float, Any]]:
+        while True:
+            header, payload = self._next()
+            if header.kind != wire.PICTURE:
+                self._held = (header, payload)
+                return
+            yield header.time_s, payload.reshape(header.height * 3 // 2, header.width)
+
+    def file(self) -> bytes:
+        header, payload = self._next()
+        if header.kind != wire.FILE:
+            raise RuntimeError(f"a file was due, not message {header.kind}")
+        data: bytes = payload.tobytes()
+        return data
