@@ -17,6 +17,7 @@ from speakervid_dag.assets import automation, serving
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Recipe
 from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.standing import standing
 from speakervid_dag.assets.table_asset import (
     OWNERS,
     column_schema,
@@ -137,16 +138,35 @@ branch_multi_turn = gold_asset(
     group_name="gold",
     kinds={"deltalake"},
     owners=OWNERS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_batch_is_finished",
+            asset="lake_snapshot",
+            description="No batch is unfinished, refused or hit by a fault; the same as `speakervid batches`.",
+        )
+    ],
     description="One consistent set of table versions, and the DuckDB file of analysts: what readers see from here on.",
 )
-def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
+def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
     """Publishes all tables together: whole batches anew, the others as they were shown before."""
     versions, pins = serving.next_snapshot(factory)
     made = maintenance.publish_for_readers(
         factory.lake, factory.settings.lake_dir, context.run.run_id, factory.profile.name, versions, pins
     )
     told: dict[str, Any] = {"snapshot": made.number, "versions": dict(made.versions), "held_back": made.held_back}
-    return dg.MaterializeResult(metadata=told)
+    yield dg.MaterializeResult(metadata=told)
+    yield _standing_check(factory)
+
+
+def _standing_check(factory: Factory) -> dg.AssetCheckResult:
+    """Tells at each publication which batches are left; it stops nothing."""
+    left = standing(factory).filter(pl.col("state") != "finished")
+    return dg.AssetCheckResult(
+        check_name="every_batch_is_finished",
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"unfinished": left.height, "batches": dg.MetadataValue.md(markdown_table(left.head(40)))},
+    )
 
 
 def statistics_asset(name: str) -> dg.AssetsDefinition:

@@ -10,7 +10,7 @@ def test_every_asset_says_what_it_is() -> None:
     for key in (graph := defs.resolve_asset_graph()).get_all_asset_keys():
         node = graph.get(key)
         assert len(node.description or "") > 20, key
-        assert node.group_name in {"bronze", "silver", "gold", "statistics"}, key
+        assert node.group_name in {"bronze", "silver", "gold", "statistics", "models"}, key
         assert node.kinds, key
         assert node.owners == ["team:speakervid"], key
 
