@@ -19,9 +19,10 @@ from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of, source_digest, weight_state
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
+from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
-from speakervid_dag.quality_checks.factory import audit_and_commit, check_result, check_spec
+from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 from speakervid_dag.stage import COMPUTES, Compute, Stage
 
 OWNERS = ["team:speakervid"]
@@ -72,7 +73,10 @@ def table_asset(
         @dg.multi_asset(
             name=name,
             specs=specs,
-            check_specs=[check_spec(t, BATCHES) for t in tables],
+            check_specs=[
+                check_spec(STAGE_OUTCOMES, BATCHES, asset=tables[0].name),  # every step writes some of its rows
+                *(check_spec(t, BATCHES) for t in tables),
+            ],
             backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
             pool=pool,
         )
@@ -102,10 +106,14 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     frames = compute(stage)
     metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
-    if stage.outcomes:
-        part = recipe.part(STAGE_OUTCOMES, batch, factory.profile.name)
-        lake.replace(STAGE_OUTCOMES, stage.outcome_frame(), [(part, mark)], metadata)
-    parents = {**stage.inputs, "stage_outcomes": stage.outcome_frame(), **frames}
+    outcomes = stage.outcome_frame()
+    parents = {**stage.inputs, **frames, STAGE_OUTCOMES.name: outcomes}
+    parts = [(recipe.part(STAGE_OUTCOMES, batch, factory.profile.name), mark)]
+    outcome = audit_and_commit(lake, STAGE_OUTCOMES, outcomes, parts, parents, metadata)
+    yield check_result(outcome.report, asset=recipe.tables[0].name)
+    if outcome.commit is None:
+        _refuse_all(lake, recipe, batch, context.run.run_id)
+        raise refusal(STAGE_OUTCOMES, [batch])
     for table in recipe.tables:
         parts = [(recipe.part(table, batch, factory.profile.name), mark)]
         outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
@@ -124,6 +132,15 @@ def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """The stage computed in the working process, where a crash costs one video."""
     limits = isolation.default_limits(stage.settings.work_memory_mb)
     return isolation.compute_apart(stage, COMPUTES[stage.name].__module__, limits)
+
+
+def _refuse_all(lake: DeltaLake, recipe: Recipe, batch: str, run_id: str) -> None:
+    """Opens a finding about each table of a step whose outcomes were refused: the one about `stage_outcomes`, which all
+    steps of the batch share, is closed by the next of them that is green."""
+    told = f"the outcomes of {recipe.name} were refused: `speakervid quarantine show {STAGE_OUTCOMES.name}/{batch}`"
+    entry = quarantine.Entry(check_name(STAGE_OUTCOMES), "critical", None, told)
+    for table in recipe.tables:
+        quarantine.record(lake, table, {batch: [entry]}, run_id, is_open=True)
 
 
 def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:

@@ -108,8 +108,10 @@ def check_name(table: Table) -> str:
     return f"{table.name}_audit"
 
 
-def check_spec(table: Table, partitions_def: "dg.PartitionsDefinition[str] | None" = None) -> "dg.AssetCheckSpec":
-    """The check of a table's suite: red blocks everything downstream."""
+def check_spec(
+    table: Table, partitions_def: "dg.PartitionsDefinition[str] | None" = None, *, asset: str | None = None
+) -> "dg.AssetCheckSpec":
+    """The check of a table's suite, on the asset of that name if no other is said: red blocks everything downstream."""
     import dagster as dg
 
     lines = [f"- `{e['meta']['name']}` ({e['severity']}): {e['notes']}" for e in load_suite(table.name)]
@@ -117,14 +119,14 @@ def check_spec(table: Table, partitions_def: "dg.PartitionsDefinition[str] | Non
         warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview in 1.13
         return dg.AssetCheckSpec(
             check_name(table),
-            asset=table.name,
+            asset=asset or table.name,
             description=f"{len(lines)} expectations of quality_checks/suites/{table.name}.json\n" + "\n".join(lines),
             blocking=True,
             partitions_def=partitions_def,
         )
 
 
-def check_result(report: AuditReport) -> "dg.AssetCheckResult":
+def check_result(report: AuditReport, *, asset: str | None = None) -> "dg.AssetCheckResult":
     """The report as Dagster shows it: red expectations, number and sample of failing rows, what was observed."""
     import dagster as dg
 
@@ -142,7 +144,7 @@ def check_result(report: AuditReport) -> "dg.AssetCheckResult":
     first = [f"{f.expectation}: {f.observed}" for f in (*report.critical, *report.warnings)]
     return dg.AssetCheckResult(
         check_name=f"{report.table}_audit",
-        asset_key=report.table,
+        asset_key=asset or report.table,
         passed=report.passed and not report.warnings,
         severity=dg.AssetCheckSeverity.WARN if report.passed else dg.AssetCheckSeverity.ERROR,
         description=first[0] if first else f"{report.expectation_count} expectations hold",

@@ -116,7 +116,7 @@ def _print_rows(lake: "DeltaLake", findings: "pl.DataFrame", count: int) -> None
     try:
         frame = store.refused_frame(lake, TABLES[table], batch, run_id)
     except FileNotFoundError:
-        say("The refused rows were not kept (a warning), or were removed since.")
+        say("No refused rows of it are kept: it is a warning, or about another table, or they were removed since.")
         return
     named = findings["key"].drop_nulls().unique().to_list()
     if set(key) <= set(frame.columns):

@@ -9,7 +9,7 @@ from conftest import B1, B2, B3, House
 from speakervid_dag.assets.freshness import stale_assets
 from speakervid_dag.cli import cli
 from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.schemas import CLIPS, TABLES
+from speakervid_dag.lake.schemas import CLIPS, STAGE_OUTCOMES, TABLES
 from speakervid_dag.retier import retier
 from speakervid_dag.stage import Stage
 
@@ -70,6 +70,43 @@ def test_a_refusal_can_be_listed_looked_at_and_tried_again(house: House) -> None
     assert (code, stale_assets(house.factory, B2)) == (0, [])
     assert speakervid(house, "quarantine", "list", "--format", "json")[1] == "[]\n"
     assert "closed" in speakervid(house, "quarantine", "show", f"clips/{B2}")[1]
+
+
+def test_refused_outcomes_refuse_their_step_until_it_is_green_itself(house: House) -> None:
+    def told_twice(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
+        if (stage.name, stage.batch) == ("clips", B2):
+            stage.outcomes.append(stage.outcomes[0])
+
+    house.run()
+    before = house.lake.read(STAGE_OUTCOMES).sort("stage", "video_id")
+    versions = house.versions()
+    house.breaks = told_twice
+    why = house.execute("curate", ["clips", "dropped_spans", "clip_scores"], B2)
+    assert why is not None
+    assert f"speakervid quarantine show stage_outcomes/{B2}" in why
+    assert house.versions() == versions, "none of the step's tables is committed, nor what lies below"
+    assert house.lake.read(STAGE_OUTCOMES).sort("stage", "video_id").equals(before)
+    assert [c for c in house.check_results() if not c[2]] == [("clips", B2, False)]
+    assert house.execute("curate", ["transcripts"], B2) is None, "another step of the batch is green"
+    assert set(stale_assets(house.factory, B2)) == set(BELOW_CLIPS)
+    assert "in quarantine" in str(house.execute("curate", ["clip_scores"], B2))
+    house.breaks = canned.no_breaks
+    assert house.run().done == [B2]
+    assert stale_assets(house.factory, B2) == []
+    assert speakervid(house, "quarantine", "list", "--format", "json")[1] == "[]\n"
+
+
+def test_a_step_that_has_no_video_left_replaces_what_it_told_before(house: House) -> None:
+    def no_video(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:
+        if stage.name == "transcripts":
+            stage.outcomes = []
+            rows["transcripts"] = rows["transcripts"].clear()
+
+    house.run()
+    house.breaks = no_video
+    assert house.execute("curate", ["transcripts"], B2) is None
+    left = house.lake.read(STAGE_OUTCOMES, where=pl.col("stage") == "transcripts")
+    assert set(left["batch"]) == {B1}
 
 
 def test_a_refused_attempt_is_tried_again_though_what_is_promoted_is_current(house: House) -> None:

@@ -69,6 +69,7 @@ def drifted(frames: Frames) -> None:
 
 
 first_clip = C("clip_id") == f"{V1}-c0p00"
+intake = C("stage") == "intake"
 first_turn = C("turn_id") == f"{V1}-u0000"
 milliseconds = {"start_s": C("start_s") * 1000, "end_s": C("end_s") * 1000}
 nan = float("nan")
@@ -123,6 +124,11 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     ("missing batch row", "videos", drop("videos", C("video_id") == V2), "no_batch_rows_missing"),
     ("missing clip", "clips", drop("clips", first_clip), "no_rows_lost"),
     ("missing outcome", "clips", drop("stage_outcomes", C("video_id") == V2), "every_video_has_an_outcome"),
+    ("outcome told twice", "stage_outcomes", repeat_first("stage_outcomes"), "key_unique"),
+    ("outcome of no video", "stage_outcomes", drop("videos", C("video_id") == V2), "video_exists"),
+    ("outcome without reason", "stage_outcomes", change("stage_outcomes", intake, status="skipped"), "reason_given"),
+    ("rows below none", "stage_outcomes", change("stage_outcomes", intake, row_count=-1), "row_count_in_range"),
+    ("part above the whole", "stage_outcomes", change("stage_outcomes", intake, media_s=9.0), "parts_within_whole"),
     ("missing time of a track", "dropped_spans", drop("dropped_spans", C("start_s") == 9.5), "track_time_conserved"),
     ("missing gate", "clip_gates", drop("clip_gates", first_clip & (C("gate") == "snr")), "every_clip_has_every_gate"),
     ("clip not judged", "clip_gates", drop("clip_gates", first_clip), "every_clip_is_judged"),
@@ -226,6 +232,11 @@ def test_a_wrong_dtype_is_red_and_names_the_column(frames: Frames) -> None:
 def test_missing_columns_are_red(frames: Frames) -> None:
     frames["shots"] = frames["shots"].drop("end_s")
     assert [f.expectation for f in judge("shots", frames).findings] == ["schema"]
+
+
+def test_no_outcomes_are_legal(frames: Frames) -> None:
+    frames["stage_outcomes"] = frames["stage_outcomes"].clear()
+    assert judge("stage_outcomes", frames).findings == ()
 
 
 def test_an_empty_table_is_legal_when_nothing_is_missing(frames: Frames) -> None:
