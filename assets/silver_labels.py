@@ -16,6 +16,7 @@ from speakervid_dag.curation import (
     active_speaker,
     binding_evidence,
     co_visibility,
+    face_blocks,
     face_crops,
     intervals,
     lip_backends,
@@ -113,7 +114,7 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
-    modules=[describing, person_clusters, intervals],
+    modules=[describing, person_clusters, face_blocks, intervals],
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """One row a person; `identity_id` links them to earlier batches by face."""
@@ -129,7 +130,8 @@ def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
 def _known_people(stage: Stage) -> pl.DataFrame:
     """People of earlier batches: the order of batches decides who was first, so that a rerun gives the same answer."""
     lake = DeltaLake(str(stage.settings.lake_dir))
-    return lake.read(PEOPLE, where=pl.col("batch") < stage.batch)
+    are_known = (pl.col("batch") < stage.batch) & pl.col("face_embedding").is_not_null()
+    return lake.read(PEOPLE, where=are_known, columns=person_clusters.KNOWN_COLUMNS)
 
 
 @table_asset(

@@ -126,6 +126,15 @@ class SamplingSettings(Section):
         return 0.0 if self.is_off(part) else float(getattr(self, f"{part}_hz"))
 
 
+class BlockingSettings(Section):
+    """Which faces of a large lake are compared at all; chosen by measuring recall and comparisons (face_blocks)."""
+
+    exact_people: int = Field(description="up to so many people each is compared with every other", ge=0)
+    bucket_people: float = Field(description="people in one bucket of a table, about", gt=0)
+    tables: int = Field(description="tables of buckets: more find more of the alike, at more comparisons", ge=1)
+    probes: int = Field(description="buckets of a table that are looked into", ge=1, le=22)
+
+
 class IdentitySettings(Section):
     """Which face tracks and voices are one person. Without a source, a value is our own, tried on real videos."""
 
@@ -149,6 +158,7 @@ class IdentitySettings(Section):
         description="a track without portrait continues one that ended so recently, s"
     )
     min_continuation_iou: float = Field(description="... and so near, IoU of last and first box")
+    blocking: BlockingSettings
 
 
 class ActiveSpeakerSettings(Section):

@@ -12,8 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import IdentitySettings
+from speakervid_dag.curation.face_blocks import FaceBlocks
 from speakervid_dag.curation.face_geometry import Box, iou
 from speakervid_dag.curation.intervals import overlap_s
+
+KNOWN_COLUMNS = ("batch", "video_id", "person_id", "identity_id", "face_embedding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +52,22 @@ def link_identities(found: pl.DataFrame, known: pl.DataFrame, settings: Identity
 
     Args:
         found: rows of people, without identities that count yet; taken in order of person_id.
-        known: rows of people of earlier batches. Vectors of another length are of another model and never match.
+        known: rows of people of earlier batches (KNOWN_COLUMNS). Vectors of another length are of another model
+            and never match.
 
     Returns:
         The rows of `found` in their order. A link goes to the identity of the person
-        linked to, so that chains share one.
+        linked to, so that chains share one. In a large lake a face is compared only
+        with those of its blocks (face_blocks), which may miss one that is barely alike.
     """
-    earlier = known.filter(pl.col("face_embedding").is_not_null()).sort("batch", "person_id")
-    book = _IdentityBook()
-    for person in earlier.iter_rows(named=True):
-        book.add(person["video_id"], person["identity_id"], _vector(person["face_embedding"]))
-    links: dict[str, tuple[str, float | None]] = {}
-    for person in found.sort("person_id").iter_rows(named=True):
-        if person["face_embedding"] is None:
-            links[person["person_id"]] = (person["person_id"], None)
-            continue
-        vector = _vector(person["face_embedding"])
-        best = book.nearest(person["video_id"], vector)
-        is_known = best is not None and best[1] >= threshold(settings.min_identity_cosine, len(vector))
-        links[person["person_id"]] = best if best is not None and is_known else (person["person_id"], None)
-        book.add(person["video_id"], links[person["person_id"]][0], vector)
+    links: dict[str, tuple[str, float | None]] = {i: (i, None) for i in found["person_id"]}
+    columns = ["video_id", "person_id", "face_embedding"]
+    earlier = known.sort("batch", "person_id").select("identity_id", *columns)
+    later = found.sort("person_id").select(pl.lit(None, dtype=pl.String).alias("identity_id"), *columns)
+    faces = pl.concat([earlier, later]).filter(pl.col("face_embedding").is_not_null())
+    lengths = faces.with_columns(length=pl.col("face_embedding").list.len())
+    for of_length in lengths.partition_by("length", maintain_order=True):
+        links |= _linked(of_length, settings)
     ids = found["person_id"].to_list()
     return found.with_columns(
         pl.Series("identity_id", [links[i][0] for i in ids], dtype=pl.String),
@@ -87,27 +86,31 @@ def threshold(by_length: Mapping[int, float], length: int) -> float:
     return by_length[length]
 
 
-class _IdentityBook:
-    """Vectors seen so far, with their video and identity."""
+def _linked(faces: pl.DataFrame, settings: IdentitySettings) -> dict[str, tuple[str, float | None]]:
+    """Identity and cosine of each row without identity_id: the most alike earlier row's, the earliest of equals.
 
-    def __init__(self) -> None:
-        self._entries: dict[int, tuple[list[str], list[str], list[NDArray[np.float64]]]] = {}
-
-    def add(self, video_id: str, identity_id: str, vector: NDArray[np.float64]) -> None:
-        videos, identities, vectors = self._entries.setdefault(len(vector), ([], [], []))
-        videos.append(video_id)
-        identities.append(identity_id)
-        vectors.append(vector)
-
-    def nearest(self, video_id: str, vector: NDArray[np.float64]) -> tuple[str, float] | None:
-        """Identity and cosine of the most alike person of another video; the earliest of equals."""
-        videos, identities, vectors = self._entries.get(len(vector), ([], [], []))
-        if not vectors:
-            return None
-        cosines = np.stack(vectors) @ vector
-        cosines[[v == video_id for v in videos]] = -np.inf
-        best = int(np.argmax(cosines))
-        return (identities[best], float(cosines[best])) if np.isfinite(cosines[best]) else None
+    Args:
+        faces: rows in order of appearance, with vectors of one length.
+    """
+    videos, people, identities = (faces[c].to_list() for c in ("video_id", "person_id", "identity_id"))
+    if None not in identities:
+        return {}
+    length = len(faces["face_embedding"][0])
+    vectors = faces["face_embedding"].list.to_array(length).to_numpy()
+    video = np.unique(videos, return_inverse=True)[1]
+    blocks = FaceBlocks(vectors, settings.blocking)
+    links: dict[str, tuple[str, float | None]] = {}
+    for place in (i for i, identity in enumerate(identities) if identity is None):
+        near = blocks.earlier(place)
+        near = near[video[near] != video[place]]
+        cosines = _units(vectors[near]) @ _units(vectors[place])
+        best = int(np.argmax(cosines)) if len(near) else None
+        if best is not None and cosines[best] >= threshold(settings.min_identity_cosine, length):
+            links[people[place]] = identities[near[best]], float(cosines[best])
+        else:
+            links[people[place]] = people[place], None
+        identities[place] = links[people[place]][0]
+    return links
 
 
 def _apart(tracks: Sequence[TrackFace], settings: IdentitySettings) -> NDArray[np.bool_]:
@@ -179,6 +182,6 @@ def _weighted(track: TrackFace) -> NDArray[np.float64]:
     return track.embedding.astype(np.float64) * max(track.end_s - track.start_s, 1e-3)
 
 
-def _vector(values: Sequence[float]) -> NDArray[np.float64]:
-    vector = np.asarray(values, dtype=np.float64)
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+def _units(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=-1, keepdims=True), 1e-12), dtype=np.float64)

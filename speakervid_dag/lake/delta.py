@@ -109,18 +109,20 @@ class DeltaLake:
         batches: Sequence[str] | None = None,
         version: int | None = None,
         where: pl.Expr | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows as a frame of exactly the table's schema; empty when the table was never written."""
+        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written."""
+        wanted = pl.Schema({name: table.schema[name] for name in columns or table.schema.names()})
         if not self.exists(table):
-            return table.empty()
+            return table.empty().select(wanted.names())
         scan = pl.scan_delta(self.uri(table), version=version, storage_options=self._options)
         if batches is not None:
             scan = scan.filter(pl.col("batch").is_in(list(batches)))
         if where is not None:
             scan = scan.filter(where)
         known = set(scan.collect_schema().names())
-        lacking = [pl.lit(None, dtype=t).alias(n) for n, t in table.schema.items() if n not in known]
-        return scan.with_columns(lacking).select(table.schema.names()).cast(table.schema).collect()
+        lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
+        return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
 
     def replace(
         self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]

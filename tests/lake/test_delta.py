@@ -120,6 +120,15 @@ def test_nested_values_survive(lake: DeltaLake) -> None:
         assert lake.read(table).sort(table.key).equals(made)
 
 
+def test_only_the_columns_asked_for_are_read(lake: DeltaLake) -> None:
+    assert lake.read(SHOTS, columns=["shot_id", "start_s"]).schema == {"shot_id": pl.String, "start_s": pl.Float64}
+
+    lake.replace(SHOTS, shots("a", "a1", "a2"), part("a"), {})
+    lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
+
+    assert lake.read(SHOTS, columns=["start_s"], where=pl.col("batch") == "a").shape == (2, 1)
+
+
 def test_older_versions_stay_readable(lake: DeltaLake) -> None:
     old = lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
     lake.replace(SHOTS, shots("a", "a2"), part("a"), {})
