@@ -126,7 +126,7 @@ DROPPED_SPANS = TableRules(
 )
 
 # (low, high) of measurements whose scale is closed; DNSMOS is a polynomial fit that may leave 1-5 a little
-_SCALES: dict[str, tuple[float, float | None]] = {
+SCALES: dict[str, tuple[float, float | None]] = {
     "luminance": (0, 255),
     "dark_run_frames": (0, None),
     "bright_run_frames": (0, None),
@@ -174,7 +174,7 @@ _SCALES: dict[str, tuple[float, float | None]] = {
 
 
 def _scales(table: Table) -> tuple[Rule, ...]:
-    return tuple(between(name, *bounds) for name, bounds in _SCALES.items() if name in table.schema)
+    return tuple(between(name, *bounds) for name, bounds in SCALES.items() if name in table.schema)
 
 
 CLIP_SCORES = TableRules(

@@ -67,6 +67,11 @@ def snr_db(samples: Floats, rate_hz: int, speech: Sequence[Span]) -> Measured:
     return float(10 * np.log10(signal / noise)), "ok"
 
 
+def is_silent(samples: Floats) -> bool:
+    """Is nothing recorded: mean power below -100 dBFS?"""
+    return not len(samples) or float(np.mean(np.square(samples, dtype=np.float64))) < DIGITAL_SILENCE
+
+
 def clipping_share(samples: Floats) -> Measured:
     """Share of samples that are clipped: in a run of at least three whose level is at full scale (|x| >= 0.999), 0-1.
 

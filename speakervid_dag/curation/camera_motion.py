@@ -35,7 +35,7 @@ class CameraStep:
         time_s: of the later frame.
         x, y: where the background's middle moved, shares of the picture's long side; NaN without enough background.
         zoom: natural log of the background's scale (positive = nearer); NaN likewise.
-        survival: share of the points chosen up to 1 s ago that are still followed, 0-1; NaN without corners.
+        survival: share of the points chosen up to 1 s ago that are still followed, 0-1; NaN with fewer than 8 corners.
     """
 
     time_s: float
@@ -74,7 +74,7 @@ class CameraWatch:
         self, time_s: float, before: NDArray[np.uint8], picture: NDArray[np.uint8], faces: Sequence[Box]
     ) -> CameraStep:
         start = self._points
-        if not self._seeded:
+        if self._seeded < MIN_POINTS:
             return CameraStep(time_s, np.nan, np.nan, np.nan, np.nan)
         end, held = follow(before, picture, start)
         self._points = end[held]

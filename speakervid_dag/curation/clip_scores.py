@@ -5,7 +5,8 @@ here: measures of picture and face (picture_measures.py), thresholds (gates of a
 decoding.
 
 Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place of something that was not measured.
-Reasons: role_listening (the clip's person does not speak), no_words, no_audio, too_little_speech, no_sync_score,
+Reasons: role_listening (the clip's person does not speak), no_words, no_audio, audio_too_short, too_little_speech,
+digital_silence, no_sync_score,
 weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
 those of picture_measures and audio_measures, and whatever reason an upstream stage had.
 """
@@ -225,7 +226,7 @@ def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measured:
     if missing is not None:
         return None, missing
     own = [s for s in scores if s["track_id"] == clip["track_id"] and s["turn_id"] in clip["turn_ids"]]
-    values = [float(s["sync_conf"]) for s in own if s["sync_conf"] is not None]
+    values = [float(s["sync_conf"]) for s in own if s["sync_conf"] is not None and np.isfinite(s["sync_conf"])]
     if values:
         return float(np.mean(values)), "ok"
     return None, next((str(s["reason"]) for s in own if s["reason"]), "no_sync_score")
@@ -253,10 +254,12 @@ def _qualities(
             reasons[clip["clip_id"]] = sound.reason
         elif dnsmos is None:
             reasons[clip["clip_id"]] = gone.get("dnsmos", "weights_missing")
-        elif not len(samples):
-            reasons[clip["clip_id"]] = "audio_too_short"
+        elif len(samples) < settings.min_speech_s * sound.rate_hz:
+            reasons[clip["clip_id"]] = "audio_too_short"  # the model would repeat it until it fills 9 s
         elif total_s(_own_speech(clip, turns)) < settings.min_speech_s:
             reasons[clip["clip_id"]] = "too_little_speech"
+        elif audio_measures.is_silent(samples):
+            reasons[clip["clip_id"]] = "digital_silence"
         else:
             pieces[clip["clip_id"]] = samples
     out: dict[str, dict[str, Measured]] = {

@@ -11,6 +11,7 @@ from speakervid_dag.curation.face_geometry import Box
 
 _MOTION_SIDE_PX = 160
 _FACE_SIDE_PX = 128  # SpeakerVid-5M: Laplacian variance of 128 x 128 crops
+_MIN_CROP_PX = 16  # a smaller crop shows the interpolation to 128 px, not the picture
 _BT709_BGR = (0.0722, 0.7152, 0.2126)
 
 Image = NDArray[np.uint8]
@@ -31,21 +32,21 @@ def small_luma(image: Image) -> NDArray[np.float32]:
 
 
 def motion(before: NDArray[np.float32] | None, after: NDArray[np.float32]) -> float:
-    """Mean absolute difference of two lumas, 0-255; 0 without a frame before, or when the picture's size changed."""
+    """Mean absolute difference of two lumas, 0-255; NaN without a frame before, and when the picture's size changed."""
     if before is None or before.shape != after.shape:
-        return 0.0
+        return float("nan")
     return float(np.abs(after - before).mean())
 
 
 def face_sharpness(image: Image, box: Box) -> float:
-    """Variance of the Laplacian of the face's box as a 128 x 128 grey picture; 0 for a box outside the picture."""
+    """Variance of the Laplacian of the face's box as a 128 x 128 grey picture; NaN when fewer than 16 px are seen."""
     import cv2
 
     height, width = image.shape[:2]
     x1, y1 = max(0, round(box[0])), max(0, round(box[1]))
     x2, y2 = min(width, round(box[2])), min(height, round(box[3]))
-    if x2 <= x1 or y2 <= y1:
-        return 0.0
+    if min(x2 - x1, y2 - y1) < _MIN_CROP_PX:
+        return float("nan")
     grey = cv2.cvtColor(image[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY)
     shrinks = min(grey.shape) > _FACE_SIDE_PX
     face = cv2.resize(

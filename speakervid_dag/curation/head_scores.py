@@ -38,12 +38,17 @@ def head_scores(
     width, height = video["width_px"], video["height_px"]
     if not width or not height:
         return found | dict.fromkeys(names, (None, "no_picture_size"))
-    chosen = _samples(track, span, settings)
-    if track is None or len(chosen) < 2:
+    if track is None or not len(track["frame_times_s"]):
         return found | dict.fromkeys(names, (None, "too_few_frames"))
-    points = np.asarray(track["keypoints"], dtype=np.float64)[chosen].reshape(len(chosen), 5, 2)
-    boxes = np.asarray(track["boxes"], dtype=np.float64)[chosen]
-    angles = np.stack([_array(track[f"{a}_deg"])[chosen] for a in ("pitch", "yaw", "roll")], axis=1)
+    points = np.asarray(track["keypoints"], dtype=np.float64).reshape(-1, 5, 2)
+    boxes = np.asarray(track["boxes"], dtype=np.float64)
+    angles = np.stack([_array(track[f"{a}_deg"]) for a in ("pitch", "yaw", "roll")], axis=1)
+    trusted = _array(track["mesh_score"]) >= settings.min_mesh_score
+    usable = np.flatnonzero(trusted & np.isfinite(angles).all(axis=1) & np.isfinite(points).all(axis=(1, 2)))
+    chosen = usable[_spaced(_array(track["frame_times_s"])[usable], span, settings.head_sample_hz)]
+    if len(chosen) < 2:
+        return found | dict.fromkeys(names, (None, "too_few_frames"))
+    points, boxes, angles = points[chosen], boxes[chosen], angles[chosen]
     values = {
         "movement": movement(points * (width, height), min(width, height)),
         "rotation": rotation(angles),
@@ -95,14 +100,6 @@ def face_consistency(series: Row | None, span: Interval, settings: ScoreSettings
     if len(faces) < 2:
         return None, "too_few_frames"
     return float(max(0.0, 100.0 - 20.0 * (faces != 1).sum())), "ok"
-
-
-def _samples(track: Row | None, span: Interval, settings: ScoreSettings) -> NDArray[np.intp]:
-    """Indices of tracked frames, evenly spaced in the clip, in which the mesh is trusted."""
-    if track is None:
-        return np.zeros(0, dtype=np.intp)
-    trusted = np.flatnonzero(_array(track["mesh_score"]) >= settings.min_mesh_score)
-    return trusted[_spaced(_array(track["frame_times_s"])[trusted], span, settings.head_sample_hz)]
 
 
 def _spaced(times_s: Array, span: Interval, rate_hz: float) -> NDArray[np.intp]:

@@ -4,7 +4,7 @@ Belongs here: formulas over a row of poses. Does not belong here: looking at pic
 (head_scores.py), gates.
 
 Every measure gives (value, "ok") or (None, reason): off, weights_missing, too_few_frames, no_body, no_hands, frozen
-(no frame moved), no_face_pixels (a face below 32 px).
+(no frame moved), no_face_pixels (a face below 32 px, or none in the clip).
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ def person_scores(
         if (status := pose[f"{part}_status"]) != "ok":
             found |= dict.fromkeys(names, (None, status))
     if "emotion" not in found:
-        found |= _emotion([pose["emotion"][i] for i in inside])
+        found |= _emotion([pose["emotion"][i] for i in inside if len(pose["emotion"][i])], settings)
     if "hand_blur" not in found:
         found |= _hands(pose, inside, settings)
     if "framing" not in found:
@@ -105,7 +105,9 @@ def _motion(
     moments = np.array(sorted(bodies))
     boxes, seen_s = np.asarray(track["boxes"], dtype=np.float64), array(track["frame_times_s"])
     inside = (seen_s >= span[0]) & (seen_s < span[1])
-    face_px = float(np.median((boxes[inside, 3] - boxes[inside, 1]) * height))
+    face_px = float(np.median((boxes[inside, 3] - boxes[inside, 1]) * height)) if inside.any() else 0.0
+    if face_px <= 0:
+        return dict.fromkeys(names, (None, "no_face_pixels"))
     usual_s = float(np.median(np.diff(moments)))
     speeds = []
     for before_s, after_s in pairwise(moments.tolist()):
@@ -146,7 +148,9 @@ def _hands(pose: Row, inside: NDArray[np.intp], settings: ScoreSettings) -> dict
     return found
 
 
-def _emotion(looks: Sequence[Sequence[float]]) -> dict[str, Measured]:
+def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[str, Measured]:
+    if len(looks) < settings.min_samples:
+        return dict.fromkeys(EXPRESSION, (None, "too_few_frames"))
     mean = np.asarray(looks, dtype=np.float64).mean(axis=0)
     best = int(mean.argmax())
     return {"emotion": (EMOTIONS[best], "ok"), "emotion_probability": (float(mean[best]), "ok")}
@@ -156,7 +160,7 @@ def _face_repeat(
     pose: Row, inside: NDArray[np.intp], times: Array, series: Row | None, settings: ScoreSettings
 ) -> Measured:
     """Over looks at frames that moved at all: a repeated frame (12 fps in 25) is no coding loss of the face."""
-    if series is None:
+    if series is None or not len(series["frame_times_s"]):
         return None, "too_few_frames"
     values = array(pose["face_repeat"])[inside]
     at = np.searchsorted(array(series["frame_times_s"]), times[inside] - 1e-6)

@@ -3,7 +3,8 @@
 Belongs here: formulas over the series of frame_series and face_tracks, and the source file's clarity. Does not belong
 here: decoding, thresholds (gates of a profile), words and sound.
 
-Every measure gives (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate.
+Every measure gives (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate, no_face_pixels (the
+face has no height, or too little of it is seen).
 """
 
 from collections.abc import Iterable, Mapping
@@ -111,22 +112,23 @@ def face_measures(track: Row | None, span: Interval, video: Row, settings: Score
     if width and height:
         heights = size[:, 1] * height
         centres = (boxes[:, :2] + size / 2) * (width, height)
-        path = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum() / heights.mean())
+        way = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum()) / float(np.ptp(times[inside]))
+        height_px = float(heights.mean())
         sized = {
-            "face_motion": (path / float(np.ptp(times[inside])), "ok"),
+            "face_motion": (way / height_px, "ok") if height_px > 0 else (None, "no_face_pixels"),
             "face_height_px": (float(np.median(heights)), "ok"),
         }
     return {
-        "face_blur": _mean(sharpness, settings.min_frames),
+        "face_blur": _mean(sharpness, settings.min_frames, "no_face_pixels"),
         "face_share": _mean(size.prod(axis=1), settings.min_frames),
         **poses,
         **sized,
     }
 
 
-def _mean(values: Array, min_count: int) -> Measured:
+def _mean(values: Array, min_count: int, reason: str = "too_few_frames") -> Measured:
     finite = values[np.isfinite(values)]
-    return (float(finite.mean()), "ok") if len(finite) >= min_count else (None, "too_few_frames")
+    return (float(finite.mean()), "ok") if len(finite) >= min_count else (None, reason)
 
 
 def _array(values: Iterable[float | None]) -> Array:

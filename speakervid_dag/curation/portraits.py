@@ -40,7 +40,7 @@ class Portrait:
         if (
             self.mesh_score < settings.min_portrait_mesh_score
             or height < settings.min_portrait_height_px
-            or self.sharpness < settings.min_portrait_sharpness
+            or not self.sharpness >= settings.min_portrait_sharpness  # NaN: too little of the face is seen
             or yaw > settings.max_portrait_yaw_deg
             or pitch > settings.max_portrait_pitch_deg
         ):

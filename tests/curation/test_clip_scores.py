@@ -164,7 +164,7 @@ def test_a_shots_first_frame_has_no_motion_of_its_own() -> None:
     [
         ({"frame_series": []}, {"luminance": "too_few_frames", "dark_run_frames": "too_few_frames"}),
         ({"frame_series": [], "missing": {"frame_series": "decode_failed"}}, {"motion": "decode_failed"}),
-        ({"face_tracks": [track(face_sharpness=[None] * 250)]}, {"face_blur": "too_few_frames", "head_yaw_deg": "ok"}),
+        ({"face_tracks": [track(face_sharpness=[None] * 250)]}, {"face_blur": "no_face_pixels", "head_yaw_deg": "ok"}),
         ({"videos": [{"width_px": 10, "height_px": 10}]}, {"clarity": "no_bit_rate", "face_height_px": "ok"}),
         ({"videos": [{"bit_rate_bps": 1.0}]}, {"clarity": "no_picture_size", "face_motion": "no_picture_size"}),
         ({"transcripts": []}, {"asr_confidence": "no_words", "words_per_s": "ok"}),
