@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_scores.py MEDIA [MEDIA ...]
 
-Each file is cut to 4 s from 1 s on and coded anew: good (CRF 20), blurred (sigma = height / 45), CRF 51, shaken.
+Each file is cut to 4 s from 1 s on and coded anew: good (CRF 20), blurred (sigma = height / 45), CRF 51, shaken,
+one picture of it standing still, 12 frames a second shown at 25.
 Prints a table of scores and the seconds per second of video, against detector and mesh. Minutes on two cores.
 """
 
@@ -29,7 +30,16 @@ from speakervid_dag.media.probe import probe
 LENGTH_S, BUDGET = 4.0, MediaBudget()
 EVEN = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
 SHAKE = "scale=iw*6/5:-2,crop=iw*5/6:ih*5/6:x='(iw-ow)/2*(1+sin(n*2.3))':y='(ih-oh)/2*(1+sin(n*3.1+1))'," + EVEN
-SCORES = ("face_blur", "face_repeat_share", "point_track_ratio", "blur_effect", "noise_sigma", "luminance")
+STILL = f"{EVEN},loop=200:1:0,setpts=N/25/TB,fps=25"
+SCORES = (
+    "face_blur",
+    "face_repeat_share",
+    "point_track_ratio",
+    "freeze_share",
+    "blur_effect",
+    "noise_sigma",
+    "luminance",
+)
 PROFILE = load_profile("laptop")
 
 
@@ -43,9 +53,25 @@ class NoIdentity:
 def copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     height = probe(source, BUDGET).height_px or 0
     recipes = {"good": (EVEN, 20), "blur": (f"{EVEN},gblur=sigma={height / 45:.1f}", 23), "crf51": (EVEN, 51)}
-    for name, (filters, crf) in {**recipes, "shake": (SHAKE, 23)}.items():
+    recipes |= {"shake": (SHAKE, 23), "still": (STILL, 20), "12fps": (f"{EVEN},fps=12,fps=25", 20)}
+    for name, (filters, crf) in recipes.items():
         made = folder / f"{source.stem}_{name}.mp4"
-        cut = ["-v", "error", "-y", "-ss", "1", "-t", str(LENGTH_S), "-i", f"file:{source}", "-vf", filters, "-an"]
+        cut = [
+            "-v",
+            "error",
+            "-y",
+            "-ss",
+            "1",
+            "-t",
+            str(LENGTH_S),
+            "-i",
+            f"file:{source}",
+            "-vf",
+            filters,
+            "-an",
+            "-t",
+            str(LENGTH_S),
+        ]
         code = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf), f"file:{made}"]
         subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *cut, *code], check=True)
         yield name, made

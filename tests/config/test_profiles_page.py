@@ -7,6 +7,7 @@ import pytest
 from speakervid_dag.config import profile_views
 from speakervid_dag.config.profiles import load_profile, profile_names
 from speakervid_dag.config.sections import Gate
+from speakervid_dag.lake.measures import made_measures
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text("utf-8")
 
@@ -53,3 +54,21 @@ def test_a_summary_counts_modes_and_what_is_measured_here() -> None:
     )
     measured, _, measures = rows["talkvid"]["measured_here"].partition(" of ")
     assert 2 <= int(measured) <= int(measures) == 14
+
+
+def test_the_pages_examples_are_profiles(tmp_path: Path) -> None:
+    examples = [part.partition("```")[0] for part in PAGE.split("```yaml\n")[1:]]
+    for number, body in enumerate(examples):
+        path = tmp_path / f"mine{number}.yaml"
+        path.write_text(body)
+        assert load_profile(str(path)).gates
+    assert len(examples) == 2
+
+
+def test_talkvid_can_be_asked_without_the_models_that_are_not_here(tmp_path: Path) -> None:
+    (body,) = [part.partition("```")[0] for part in PAGE.split("```yaml\n")[1:] if "inherits: talkvid" in part]
+    (tmp_path / "mine.yaml").write_text(body)
+    gates = load_profile(str(tmp_path / "mine.yaml")).gates
+
+    assert {g.measure for g in gates.values()} <= set(made_measures())
+    assert gates["motion"].rule == load_profile("talkvid").gates["motion"].rule
