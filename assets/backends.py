@@ -28,6 +28,7 @@ from speakervid_dag.models.mesh import FaceMesh
 from speakervid_dag.models.person import Body, BodyPose, Emotion, Hand, HandPose, Square
 from speakervid_dag.models.speech_quality import SpeechQualityModel
 from speakervid_dag.models.syncnet import SyncNet
+from speakervid_dag.models.text_detector import TextDetector
 from speakervid_dag.models.voice import VoiceEncoder
 
 
@@ -143,6 +144,12 @@ def _there(model: T | str) -> T:
     if isinstance(model, str):
         raise RuntimeError(f"a model was asked that is not there: {model}")
     return model
+
+
+@cache
+def text_detector(threads: int) -> TextDetector | str:
+    """The detector, or why it is not there."""
+    return _loaded(TextDetector, threads)
 
 
 @cache

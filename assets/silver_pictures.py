@@ -29,7 +29,7 @@ from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES, SHOTS,
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.models import faces, identity, mesh, person
+from speakervid_dag.models import faces, identity, mesh, person, text_detector
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
@@ -41,7 +41,7 @@ BUDGET = MediaBudget()
     FRAME_SERIES,
     reads=[VIDEOS, SHOTS],
     sections=["tracking", "identity", "sampling"],
-    weights=lambda _: ["centerface", "face_mesh", "dlib_face", "poses", "emotion"],
+    weights=lambda _: ["centerface", "face_mesh", "dlib_face", "poses", "emotion", "text_detector"],
     modules=[
         camera_motion,
         clock,
@@ -59,6 +59,7 @@ BUDGET = MediaBudget()
         identity,
         mesh,
         person,
+        text_detector,
     ],
     kinds=frozenset({"insightface"}),
     pool="faces",
@@ -76,6 +77,7 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             )
             mesher, embedder = backends.face_mesh(threads), backends.face_embedder(pack, threads)
             people = backends.person_models(threads)
+            text = "off" if stage.profile.sampling.is_off("text") else backends.text_detector(threads)
         with video.media():
             info = probing.probe(video.path, BUDGET)
         is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
@@ -91,6 +93,7 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             people,
             is_shrunk,
             partial(keep_crops, stage),
+            text=text,
         )
         with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
             found = pass_.run(video.timed(reader))

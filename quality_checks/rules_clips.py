@@ -154,6 +154,7 @@ SCALES: dict[str, tuple[float, float | None]] = {
     "motion": (0, 255),
     "face_motion": (0, None),
     "freeze_share": (0, 1),
+    "text_share": (0, 1),
     "head_yaw_deg": (0, 180),
     "head_pitch_deg": (0, 180),
     "head_roll_deg": (0, 180),

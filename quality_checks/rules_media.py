@@ -29,6 +29,7 @@ SILENT_VIDEO_S = 30.0  # a sounding video of this length without any speech is w
 SAMPLED = {
     "camera": ("camera_x", "camera_y", "camera_zoom", "point_survival"),
     "texture": ("blur_effect", "noise_sigma", "blockiness", "border_share"),
+    "text": ("text_share",),
 }
 
 _VIDEO = video_link("has_audio")

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SampledPart = Literal["camera", "texture", "body", "hands", "emotion"]
+SampledPart = Literal["camera", "texture", "body", "hands", "emotion", "text"]
 
 
 class Section(BaseModel):
@@ -114,6 +114,9 @@ class SamplingSettings(Section):
     disabled: tuple[SampledPart, ...] = Field(description="parts that are not looked at; their scores say `off`")
     camera_hz: float = Field(description="camera movement and point tracks, frames a second; shake needs 10", gt=0)
     texture_hz: float = Field(description="blur, noise, blockiness, borders, frames a second", gt=0)
+    text_hz: float = Field(description="burnt-in text, frames a second", gt=0)
+    text_long_side_px: int = Field(description="frames are shrunk to this for text, px", ge=64)
+    min_text_score: float = Field(description="a pixel belongs to text from this belief on, 0-1; PP-OCR: 0.3")
     person_hz: float = Field(description="skeleton, hands, expression, frames a second and face", gt=0)
     min_presence: float = Field(description="a body or hand is there from this belief on, 0-1; MediaPipe: 0.5")
     min_visibility: float = Field(description="a body's point is seen from this belief on, 0-1; SpeakerVid-5M: 0.3")
@@ -121,7 +124,7 @@ class SamplingSettings(Section):
     def is_off(self, part: str) -> bool:
         return part in self.disabled
 
-    def rate_hz(self, part: Literal["camera", "texture"]) -> float:
+    def rate_hz(self, part: Literal["camera", "texture", "text"]) -> float:
         """Frames a second; 0 when the part is off."""
         return 0.0 if self.is_off(part) else float(getattr(self, f"{part}_hz"))
 

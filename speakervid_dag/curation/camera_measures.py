@@ -1,10 +1,10 @@
-"""What a clip's frames say of camera, coding and framing of the picture: scores from frame_series.
+"""What a clip's frames say of camera, coding, borders and burnt-in text: scores from frame_series.
 
 Belongs here: formulas over the sampled series of a shot. Does not belong here: how a frame is looked at
 (camera_motion.py, picture_texture.py), luminance and motion of every frame (picture_measures.py), gates.
 
 Every measure gives (value, "ok") or (None, reason): off, too_few_frames, no_background (people fill the picture, or
-it is bare), no_corners, too_dark, shrunk (coded larger than it was decoded), too_small.
+it is bare), no_corners, too_dark, weights_missing, shrunk (coded larger than it was decoded), too_small.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Measured = tuple[float | str | None, str]
 
 CAMERA = ("camera_movement", "camera_pan", "camera_zoom", "camera_shake", "point_track_ratio")
+TEXT = ("text_share",)
 TEXTURE = {"blur_effect": "too_small", "noise_sigma": "too_small", "blockiness": "shrunk", "border_share": "too_dark"}
 _MIN_SEEN_SHARE = 0.5  # a camera whose steps are mostly unknown has no path
 
@@ -28,15 +29,17 @@ _MIN_SEEN_SHARE = 0.5  # a camera whose steps are mostly unknown has no path
 def picture_scores(
     series: Row | None, span: Interval, settings: ScoreSettings, disabled: Collection[str], reason: str
 ) -> dict[str, Measured]:
-    """Camera and texture scores of one clip; `disabled`: parts of the sampling, `reason`: why there is no series."""
+    """Scores of one clip; `disabled`: parts of the sampling that were off, `reason`: why there is no series."""
     found: dict[str, Measured] = {}
-    for part, names in (("camera", CAMERA), ("texture", tuple(TEXTURE))):
+    for part, names in (("camera", CAMERA), ("texture", tuple(TEXTURE)), ("text", TEXT)):
         if part in disabled:
             found |= dict.fromkeys(names, (None, "off"))
         elif series is None:
             found |= dict.fromkeys(names, (None, reason))
         elif part == "camera":
             found |= _camera(series, span, settings)
+        elif part == "text":
+            found |= {"text_share": _text(series, span, settings)}
         else:
             found |= _texture(series, span, settings)
     return found
@@ -107,6 +110,18 @@ def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, 
         enough = len(values) >= settings.min_samples
         found[name] = (float(summary(values)), "ok") if enough else (None, gap)
     return found
+
+
+def _text(series: Row, span: Interval, settings: ScoreSettings) -> Measured:
+    """Median over the looks: a caption stands, a hand that the network takes for writing passes by."""
+    if series["text_status"] != "ok":
+        return None, str(series["text_status"])
+    times = array(series["text_times_s"])
+    values = array(series["text_share"])[(times >= span[0]) & (times < span[1])]
+    if len(values) < settings.min_samples:
+        return None, "too_few_frames"
+    values = values[np.isfinite(values)]
+    return (float(np.median(values)), "ok") if len(values) >= settings.min_samples else (None, "too_small")
 
 
 def array(values: Iterable[float | None]) -> Array:

@@ -16,7 +16,7 @@ from speakervid_dag.config.sections import IdentitySettings, SamplingSettings, T
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.face_crops import FaceCrops
 from speakervid_dag.curation.face_geometry import normalised
-from speakervid_dag.curation.frame_log import FrameLog, Rhythm, Shot, TimedImage, floats, nested
+from speakervid_dag.curation.frame_log import FrameLog, Rhythm, Shot, TextModel, TimedImage, floats, nested
 from speakervid_dag.curation.frame_measures import Image
 from speakervid_dag.curation.person_clusters import TrackFace, cluster_tracks
 from speakervid_dag.curation.person_samples import PersonModels, PersonSampler
@@ -24,7 +24,7 @@ from speakervid_dag.curation.portraits import Embedder
 from speakervid_dag.curation.tracking import DetectedFace, Detector, MeshedFace, Mesher, Sample, ShotTracker, Track
 
 Row = dict[str, Any]
-MODEL_PARTS = ("detector", "mesh", "embedder", "body", "hands", "emotion")
+MODEL_PARTS = ("detector", "mesh", "embedder", "body", "hands", "emotion", "text")
 _EPSILON_S = 1e-6
 
 
@@ -49,6 +49,7 @@ class FacePass:
         people: models of body, hands and expression.
         is_shrunk: the frames are smaller than they were coded.
         detector, mesher, embedder: models.faces.FaceDetector, models.mesh.FaceMesh, models.identity.FaceEmbedder.
+        text: models.text_detector.TextDetector, or why text is not looked for.
         keep_crops: gets each track's id and face pictures, if the profile collects them.
     """
 
@@ -65,9 +66,11 @@ class FacePass:
         people: PersonModels,
         is_shrunk: bool,
         keep_crops: Callable[[str, FaceCrops], None] = lambda _, __: None,
+        *,
+        text: TextModel | str = "off",
     ) -> None:
         self._video_id, self._shots = video_id, list(shots)
-        self._keep_crops = keep_crops
+        self._keep_crops, self._text = keep_crops, text
         self._tracking, self._identity = tracking, identity
         self._sampling, self._people, self._is_shrunk = sampling, people, is_shrunk
         self._parts = PartClock()
@@ -81,7 +84,7 @@ class FacePass:
         series: list[Row] = []
         for shot, inside in _by_shot(frames, self._shots):
             tracker = ShotTracker(self._clock, self._clock, self._tracking, self._identity)
-            log = FrameLog(shot, self._sampling, self._parts, self._is_shrunk)
+            log = FrameLog(shot, self._sampling, self._parts, self._is_shrunk, self._text)
             sampler = PersonSampler(self._people, self._sampling, self._parts)
             self._watch(inside, tracker, log, sampler)
             series.append(log.row())

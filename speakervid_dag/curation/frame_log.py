@@ -68,18 +68,26 @@ class Texture:
     border_share: float
 
 
+class TextModel(Protocol):
+    """models.text_detector.TextDetector."""
+
+    def probability(self, image: Image, long_side_px: int) -> NDArray[np.float32]: ...
+
+
 @dataclass
 class FrameLog:
     """Feed every frame with `note`, then, when the faces in it are known, `look`; at the end `row`.
 
     Args:
         is_shrunk: frames are smaller than they were coded, so that blockiness cannot be seen.
+        text: finds text, or why nothing does.
     """
 
     shot: Shot
     sampling: SamplingSettings
     clock: PartClock
     is_shrunk: bool = False
+    text: TextModel | str = "off"
     width_px: int = 1
     height_px: int = 1
     _times_s: list[float] = field(default_factory=list)
@@ -90,10 +98,14 @@ class FrameLog:
     _camera: CameraWatch = field(default_factory=CameraWatch)
     _steps: list[CameraStep] = field(default_factory=list)
     _textures: list[Texture] = field(default_factory=list)
+    _texts: list[tuple[float, float]] = field(default_factory=list)  # time, share
 
     def __post_init__(self) -> None:
         self._camera_rhythm = Rhythm(self.sampling.rate_hz("camera"))
         self._texture_rhythm = Rhythm(self.sampling.rate_hz("texture"))
+        self._text_rhythm = Rhythm(self.sampling.rate_hz("text"))
+        if self.sampling.is_off("text"):
+            self.text = "off"
 
     def note(self, frame: TimedImage) -> None:
         with self.clock.timed("luma"):
@@ -109,18 +121,27 @@ class FrameLog:
         self._faces[-1] = count
 
     def look(self, frame: TimedImage, faces_px: Sequence[Box]) -> None:
-        """Camera and texture of the frame just noted, when it is their turn; `faces_px` are the faces in view."""
+        """Camera, texture and text of the frame just noted, each in its turn; `faces_px` are the faces in view."""
         if self._before is None:
             raise ValueError("a frame is noted before it is looked at")
+        faces = [_box(normalised(box, self.width_px, self.height_px)) for box in faces_px]
         if self._camera_rhythm.is_due(frame.time_s):
             with self.clock.timed("camera"):
-                faces = [normalised(box, self.width_px, self.height_px) for box in faces_px]
-                step = self._camera.feed(frame.time_s, self._before, [(b[0], b[1], b[2], b[3]) for b in faces])
+                step = self._camera.feed(frame.time_s, self._before, faces)
             if step is not None:
                 self._steps.append(step)
         if self._texture_rhythm.is_due(frame.time_s):
             with self.clock.timed("texture"):
                 self._textures.append(self._texture(frame, self._before))
+        if not isinstance(self.text, str) and self._text_rhythm.is_due(frame.time_s):
+            with self.clock.timed("text"):
+                self._texts.append((frame.time_s, self._text_share(self.text, frame.image, faces)))
+
+    def _text_share(self, model: TextModel, image: Image, faces: Sequence[Box]) -> float:
+        if min(image.shape[:2]) < picture_texture.MIN_SIDE_PX:
+            return float("nan")
+        found = model.probability(image, self.sampling.text_long_side_px)
+        return picture_texture.text_share(found, faces, self.sampling.min_text_score)
 
     def _texture(self, frame: TimedImage, small: NDArray[np.float32]) -> Texture:
         import cv2
@@ -156,7 +177,14 @@ class FrameLog:
             "noise_sigma": floats([t.noise_sigma for t in self._textures]),
             "blockiness": floats([t.blockiness for t in self._textures]),
             "border_share": floats([t.border_share for t in self._textures]),
+            "text_times_s": pl.Series([time_s for time_s, _ in self._texts], dtype=pl.Float64),
+            "text_share": floats([share for _, share in self._texts]),
+            "text_status": self.text if isinstance(self.text, str) else "ok",
         }
+
+
+def _box(corners: Sequence[float]) -> Box:
+    return corners[0], corners[1], corners[2], corners[3]
 
 
 def floats(values: Sequence[float] | NDArray[np.float32]) -> pl.Series:

@@ -1,8 +1,10 @@
 """What coding, noise and blur left in one picture: classical measures without a reference, each from its paper.
 
-Belongs here: formulas over grey pixels. Does not belong here: which frames are looked at (frame_log.py), clips' scores,
-thresholds. None of these is DOVER or NIQE, and none is trained on opinions.
+Belongs here: formulas over grey pixels, and over a map of text. Does not belong here: which frames are looked at
+(frame_log.py), clips' scores, thresholds. None of these is DOVER or NIQE, and none is trained on opinions.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +95,19 @@ def border_share(luma: NDArray[np.float32]) -> float:
         return float("nan")
     rows, columns = _inner(dark_rows), _inner(dark_columns)
     return 1.0 - rows * columns / luma.size
+
+
+def text_share(probability: NDArray[np.float32], faces: Sequence[Box], min_score: float) -> float:
+    """Share of the picture that is taken for text, 0-1: pixels from `min_score` on, outside the normalised faces.
+
+    A face's brows, glasses and teeth are strokes as well, and no text is burnt into a face. The network marks the
+    middle of a line, so the share is smaller than that of boxes around the text.
+    """
+    height, width = probability.shape
+    is_text = probability >= min_score
+    for x1, y1, x2, y2 in faces:
+        is_text[round(y1 * height) : round(y2 * height), round(x1 * width) : round(x2 * width)] = False
+    return float(is_text.mean())
 
 
 def _inner(dark: NDArray[np.bool_]) -> int:

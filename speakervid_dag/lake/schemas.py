@@ -261,6 +261,9 @@ FRAME_SERIES = Table(
             "blockiness", SERIES, "difference across the 8 px grid over that inside (ratio); null: the frame was shrunk"
         ),
         _c("border_share", SERIES, "share of the picture in black bars at its edges, 0-1; null: black as a whole"),
+        _c("text_times_s", TIMES, "frames looked at for text, s; empty when nothing looked"),
+        _c("text_share", SERIES, "share of the picture taken for text (PP-OCRv4 detector), faces left out, 0-1"),
+        _c("text_status", STRING, "ok, or why no text was looked for"),
     ),
 )
 
@@ -456,6 +459,7 @@ CLIP_SCORES = Table(
         *_score("noise_sigma", "noise of the picture (Immerkaer 1996), 0-255 luma", "luma 0-255"),
         *_score("blockiness", "difference across the 8 px coding grid over that inside blocks (ratio), 1 = none"),
         *_score("border_share", "share of the picture in black bars along its edges, 0-1"),
+        *_score("text_share", "share of the picture taken for text, burnt in or in the scene, median over looks, 0-1"),
         *_label("framing", "head", "half_body", "full_body"),
         *_score("motion_degree", "1 (still) - 5 (lively), from the speed of head, shoulders and arms (degree)", "1"),
         *_score("motion_speed", "mean speed of head, shoulders and arms, camera taken out, face heights/s", "1/s"),

@@ -39,6 +39,7 @@ SCORES = (
     "blur_effect",
     "noise_sigma",
     "luminance",
+    "text_share",
 )
 PROFILE = load_profile("laptop")
 
@@ -56,23 +57,8 @@ def copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     recipes |= {"shake": (SHAKE, 23), "still": (STILL, 20), "12fps": (f"{EVEN},fps=12,fps=25", 20)}
     for name, (filters, crf) in recipes.items():
         made = folder / f"{source.stem}_{name}.mp4"
-        cut = [
-            "-v",
-            "error",
-            "-y",
-            "-ss",
-            "1",
-            "-t",
-            str(LENGTH_S),
-            "-i",
-            f"file:{source}",
-            "-vf",
-            filters,
-            "-an",
-            "-t",
-            str(LENGTH_S),
-        ]
-        code = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf), f"file:{made}"]
+        cut = ["-v", "error", "-y", "-ss", "1", "-t", str(LENGTH_S), "-i", f"file:{source}", "-vf", filters, "-an"]
+        code = ["-t", str(LENGTH_S), "-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf), f"file:{made}"]
         subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *cut, *code], check=True)
         yield name, made
 
@@ -85,6 +71,7 @@ def measure(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
     faces = FacePass(
         "v", [Shot("s", 0.0, LENGTH_S)], tracking, PROFILE.identity, PROFILE.sampling,
         detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1), is_shrunk,
+        text=backends.text_detector(1),
     )  # fmt: skip
     with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
         found = faces.run(reader)

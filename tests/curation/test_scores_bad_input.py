@@ -28,7 +28,7 @@ LABELS = ("framing", "camera_movement", "emotion")
 NAMES = [n.removesuffix("_status") for n in schemas.CLIP_SCORES.schema if n.endswith("_status")]
 
 PICTURE = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share", "face_count_consistency")
-TEXTURE = tuple(camera_measures.TEXTURE)
+LOOKS = (*camera_measures.TEXTURE, *camera_measures.TEXT)
 FACE = ("face_blur", "face_motion", "head_yaw_deg", "head_pitch_deg", "head_roll_deg", "face_share", "face_height_px")
 HEAD = tuple(n for n in head_scores.NAMES if n != "face_consistency")
 DNSMOS = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
@@ -40,10 +40,17 @@ class Seen(NamedTuple):
     image: NDArray[np.uint8]
 
 
+class Blank:
+    """A text detector that finds none."""
+
+    def probability(self, image: NDArray[np.uint8], _: int) -> NDArray[np.float32]:
+        return np.zeros(image.shape[:2], np.float32)
+
+
 def looked_at(height: int = 120, width: int = 160, count: int = 100, flat: int | None = None) -> list[Row]:
     """The row of frame_series that the picture pass makes of a moving texture, or of one grey level."""
     wide = np.random.default_rng(0).integers(0, 256, (height + 200, width, 3), dtype=np.uint8)
-    log = FrameLog(Shot("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock())
+    log = FrameLog(Shot("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock(), text=Blank())
     for number in range(count):
         view = wide[number : number + height]
         seen = Seen(number / FPS, view if flat is None else np.full_like(view, flat))
@@ -114,7 +121,7 @@ CASES = {
             "poses": posed(face_repeat=[None] * 8, left_hand_sharpness=[None] * 8, right_hand_sharpness=[None] * 8),
         },
         {
-            **dict.fromkeys(("blur_effect", "noise_sigma"), "too_small"),
+            **dict.fromkeys(("blur_effect", "noise_sigma", "text_share"), "too_small"),
             "blockiness": "shrunk",
             "camera_movement": "no_background",
             **dict.fromkeys(("camera_pan", "camera_zoom", "camera_shake"), "no_background"),
@@ -126,13 +133,13 @@ CASES = {
     "one frame": Case(
         lambda: {"frame_series": looked_at(count=1), "face_tracks": tracked(1), "poses": posed(1)},
         dict.fromkeys(
-            (*PICTURE, *camera_measures.CAMERA, *TEXTURE, *FACE, *HEAD, "face_consistency", *PERSON), "too_few_frames"
+            (*PICTURE, *camera_measures.CAMERA, *LOOKS, *FACE, *HEAD, "face_consistency", *PERSON), "too_few_frames"
         ),
     ),
     "no frame": Case(
         lambda: {"frame_series": looked_at(count=0), "face_tracks": tracked(0)},
         {
-            **dict.fromkeys((*PICTURE, *camera_measures.CAMERA, *TEXTURE, *FACE, *HEAD), "too_few_frames"),
+            **dict.fromkeys((*PICTURE, *camera_measures.CAMERA, *LOOKS, *FACE, *HEAD), "too_few_frames"),
             **dict.fromkeys(("face_consistency", "face_repeat_share"), "too_few_frames"),
             **dict.fromkeys(("motion_speed", "motion_degree"), "no_face_pixels"),
         },

@@ -194,7 +194,7 @@ def test_a_tiny_picture_is_not_evaluated_and_breaks_nothing(shape: tuple[int, in
 
 
 def test_parts_that_are_switched_off_say_so() -> None:
-    found = picture_scores(None, SPAN, SETTINGS, ("camera", "texture"), "-")
+    found = picture_scores(None, SPAN, SETTINGS, ("camera", "texture", "text"), "-")
 
     assert set(found.values()) == {(None, "off")}
 
