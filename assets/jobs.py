@@ -62,14 +62,12 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
     settled = [path for path in scan([folder])[0] if _is_settled(path)]
     lost = _never_started(context.instance, factory, folder)
     try:
-        plan = factory.book.plan(settled, batch_size=factory.settings.batch_size)
+        plan = factory.book.enlist(factory.book.plan(settled, batch_size=factory.settings.batch_size))
     except UserError as problem:
         return dg.SkipReason(str(problem))
     wanted = [*lost, *plan.batches]
     if not wanted:
         return dg.SkipReason(f"nothing new in {folder}")
-    for batch, files in plan.batches.items():
-        factory.book.write(batch, files)
     register_batches(context.instance, wanted)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in wanted])
 

@@ -37,6 +37,6 @@ def rules_of(table_name: str) -> tuple[Rule, ...]:
 
 
 def parents_of(table: Table) -> frozenset[str]:
-    """Names of the tables (and of `manifest`, `earlier_tiers`, `asked_gates`) that the rules of `table` look at."""
+    """Names of the tables that the rules of `table` look at, and of what `factory.read_parent` makes besides."""
     extra = {"videos", "stage_outcomes"} if table.layer == "silver" else set()
     return HUMAN[table.name].parents | extra

@@ -15,7 +15,7 @@ import polars as pl
 from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import Commit, DeltaLake, Slice
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TIERS, Table
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TIERS, VIDEOS, Table
 from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding, audit, load_suite
 from speakervid_dag.quality_checks.catalogue import parents_of
 from speakervid_dag.quality_checks.rules import Parents
@@ -193,6 +193,9 @@ def read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]
         book = BatchBook(Path(lake.root))
         rows = [{"batch": b, "video_id": file.video_id} for b in batches for file in book.read(b)]
         return pl.DataFrame(rows, schema=empty_parent(name).schema)
+    if name == "other_batches":
+        elsewhere = lake.read(VIDEOS, where=~pl.col("batch").is_in(list(batches)))
+        return elsewhere.select("batch", "video_id")
     if name == "earlier_tiers":
         earlier = [b for b in lake.batches(TIERS) if b not in batches][-EARLIER_BATCHES:]
         return lake.read(TIERS, batches=earlier)

@@ -7,6 +7,7 @@ schema gives (derived.py).
 import polars as pl
 
 from speakervid_dag.quality_checks.rules import (
+    ROUNDING_S,
     Link,
     Parents,
     Rule,
@@ -186,6 +187,13 @@ BRANCH_LISTENING = TableRules(
             pl.col("listener_person_id") != pl.col("speaker_person_id"),
             "nobody listens to himself",
             ("listener_person_id", "speaker_person_id"),
+        ),
+        holds(
+            "duration_agrees_with_interval",
+            (pl.col("duration_s") - (pl.col("end_s") - pl.col("start_s"))).abs() <= ROUNDING_S,
+            "duration_s is end_s - start_s",
+            ("duration_s", "start_s", "end_s"),
+            after=pl.col("start_s") < pl.col("end_s"),
         ),
         _same("listener_of_clip", "listener_person_id", "listener__person_id", "the listener is seen in the clip"),
         holds(

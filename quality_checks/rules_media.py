@@ -48,6 +48,13 @@ def _not_in_manifest(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> 
     return frame.join(parents["manifest"], on=["batch", "video_id"], how="anti").select("batch", item="video_id")
 
 
+def _in_other_batches(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
+    elsewhere = parents["other_batches"].select("video_id", also_in="batch")
+    return frame.join(elsewhere, on="video_id").select(
+        "batch", item=pl.format("{} (in {}, too)", "video_id", "also_in")
+    )
+
+
 def _usable_without_shots(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
     usable = parents["videos"].filter(pl.col("status") != "rejected")
     failed = parents["stage_outcomes"].filter(pl.col("status") != "ok")
@@ -134,8 +141,9 @@ VIDEOS = TableRules(
         ),
         nothing_missing("no_batch_rows_missing", "every file of the batch's manifest has a row", _not_in_frame),
         nothing_missing("no_foreign_rows", "every row is a file of the batch's manifest", _not_in_manifest),
+        nothing_missing("in_no_other_batch", "a video is in one batch only", _in_other_batches),
     ),
-    reads=("manifest",),
+    reads=("manifest", "other_batches"),
 )
 
 STAGE_OUTCOMES = TableRules(

@@ -76,7 +76,7 @@ def empty_parents(names: frozenset[str]) -> dict[str, pl.DataFrame]:
 
 
 def empty_parent(name: str) -> pl.DataFrame:
-    if name == "manifest":
+    if name in ("manifest", "other_batches"):
         return pl.DataFrame(schema={"batch": pl.String, "video_id": pl.String})
     if name == "asked_gates":
         return pl.DataFrame(schema={"profile": pl.String, "role": pl.String, "gate": pl.String})

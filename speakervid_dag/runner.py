@@ -5,7 +5,7 @@ Does not belong here: how assets work (speakervid_dag.assets), drawing (console.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -69,15 +69,18 @@ def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Pl
     return BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
 
 
-def run_plan(settings: Settings, plan: Plan) -> RunReport:
-    """Registers the plan's batches and materialises whatever is not up to date, oldest batch first.
+def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
+    """Enlists the plan and materialises whatever is not up to date, oldest batch first.
 
     A batch that a killed run left half done is finished here too. One batch's failure does not stop the next.
+
+    Args:
+        announce: hears the plan as enlisted, before anything is run.
     """
-    report = RunReport(plan=plan)
+    prepare_home(settings)
     book = BatchBook(settings.lake_dir)
-    for batch, files in plan.batches.items():
-        book.write(batch, files)
+    report = RunReport(plan=book.enlist(plan))
+    announce(report.plan)
     _bring_up_to_date(settings, book.names(), report)
     return report
 
@@ -106,8 +109,9 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
-        for batch in stale_ones:
-            stale = stale_assets(factory, batch)  # anew: another process may have finished it meanwhile
+        for batch in _claimed(factory.book, list(stale_ones)):
+            execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
+            stale = stale_assets(factory, batch)
             if not stale:
                 continue
             why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
@@ -121,11 +125,42 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
                 report.failed["(publishing)"] = why
 
 
+def _claimed(book: BatchBook, batches: Sequence[str]) -> Iterator[str]:
+    """Each batch while it is claimed: first those that nobody runs, then the others as their processes are done."""
+    from speakervid_dag.console import say
+
+    busy = []
+    for batch in batches:
+        with book.claim(batch, wait=False) as is_ours:
+            if is_ours:
+                yield batch
+            else:
+                busy.append(batch)
+    for batch in busy:
+        say(f"Another process runs {batch}; waiting for it.")
+        with book.claim(batch, wait=True):
+            yield batch
+
+
 def run_and_report(settings: Settings, plan: Plan) -> int:
     """Runs the plan with progress and prints the summary. Exit status: 0, or 1 when something of ours failed."""
     from speakervid_dag import summary
     from speakervid_dag.console import say, watched_run
     from speakervid_dag.release.report import write_after_run
+
+    with watched_run():
+        report = run_plan(settings, plan, _announce)
+    if report.did_nothing:
+        say("Nothing to do: everything is up to date.")
+    status = summary.print_summary(settings, report)
+    if report.done:
+        write_after_run(settings)
+    return status
+
+
+def _announce(plan: Plan) -> None:
+    """What is new in the paths, and what is not taken in."""
+    from speakervid_dag.console import say
 
     new = sum(map(len, plan.batches.values()))
     if plan.known:
@@ -137,11 +172,3 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
         say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}).")
     if new:
         say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")
-    with watched_run():
-        report = run_plan(settings, plan)
-    if report.did_nothing:
-        say("Nothing to do: everything is up to date.")
-    status = summary.print_summary(settings, report)
-    if report.done:
-        write_after_run(settings)
-    return status

@@ -36,7 +36,7 @@ def mini_lake() -> dict[str, pl.DataFrame]:
     rows["sync_calibration"] = [{**scores, **limits, "backend": "lip_ridge"}]
     frames = {name: frame(name, made) for name, made in rows.items()}
     frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": [V1, V2]})
-    frames |= {name: empty_parent(name) for name in ("earlier_tiers", "asked_gates")}
+    frames |= {name: empty_parent(name) for name in ("other_batches", "earlier_tiers", "asked_gates")}
     frames["stage_outcomes"] = outcomes("intake", [{"video_id": v, "row_count": 3} for v in (V1, V2)])
     for name in TABLES:
         if TABLES[name].layer == "silver" and name not in STAGE_OF and "video_id" in frames[name].columns:

@@ -2,16 +2,21 @@
 
 Belongs here: scanning paths, content identity, batch manifests. Does not belong here: opening a container, Dagster.
 
-A manifest is one JSON file, written aside and renamed; its files are data for the `videos` asset.
+A manifest is one JSON file, written aside and renamed; its files are data for the `videos` asset. Several processes may
+take in the same folder at once: a file is enlisted in one batch (`BatchBook.enlist`), and a batch is run by one of them
+(`BatchBook.claim`). Both are locks of the operating system, which a killed process gives back.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from speakervid_dag.failures import PermanentFailure, UserError
 from speakervid_dag.files import write_bytes
@@ -60,7 +65,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do with the paths it was given."""
+    """What a run would do with the paths it was given; the batches' names hold once they are enlisted."""
 
     batches: dict[str, list[SourceFile]]
     known: dict[str, str] = field(default_factory=dict)  # uri → batch that already holds those bytes
@@ -89,6 +94,41 @@ class BatchBook:
 
     def write(self, batch: str, files: Sequence[SourceFile]) -> None:
         self._store({"batch": batch, "sources": [asdict(f) for f in files]})
+
+    def enlist(self, plan: Plan) -> Plan:
+        """Writes the plan's manifests, and gives the plan as written: under the next free names, without the files that
+        another process has enlisted since it was made (those are `known`).
+        """
+        if not plan.batches:
+            return plan
+        with self._lock("enlist"):
+            _, by_id = self._index()
+            known = {
+                uri: by_id[f.video_id]
+                for files in plan.batches.values()
+                for f in files
+                if f.video_id in by_id
+                for uri in f.uris
+            }
+            fresh = [[f for f in files if f.video_id not in by_id] for files in plan.batches.values()]
+            written = self._named([files for files in fresh if files])
+            for batch, files in written.items():
+                self.write(batch, files)
+        return replace(plan, batches=written, known={**plan.known, **known})
+
+    @contextmanager
+    def claim(self, batch: str, *, wait: bool) -> Iterator[bool]:
+        """Whether the batch is this process's to run while inside; with `wait` it is, once no other process has it."""
+        lock = self._lock(batch)
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def forget(self, batch: str, video_id: str) -> None:
         """Takes a file out of the batch's manifest, with its places; the batch's digest stays what it was."""
@@ -120,7 +160,7 @@ class BatchBook:
         are `forgotten`.
         """
         found, ignored = scan(paths)
-        by_place, by_hash = self._index()
+        by_place, by_id = self._index()
         taken_down = set(DeltaLake(str(self.lake_dir)).read(TAKEDOWNS)["video_id"])
         known: dict[str, str] = {}
         fresh: dict[str, SourceFile] = {}
@@ -136,26 +176,33 @@ class BatchBook:
             if file.video_id in taken_down:
                 forgotten.append(file.uris[0])
                 continue
-            if file.sha256 in by_hash:
-                known[file.uris[0]] = by_hash[file.sha256]
+            if file.video_id in by_id:
+                known[file.uris[0]] = by_id[file.video_id]
                 continue
             twin = fresh.get(file.video_id)
             fresh[file.video_id] = file if twin is None else _with_place(twin, file.uris[0])
         chosen = list(fresh.values())[:limit]
-        first = 1 + max((int(n[1:]) for n in self.names()), default=0)
         groups = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
-        named = {f"b{first + i:06d}": group for i, group in enumerate(groups)}
-        return Plan(named, known, tuple(map(str, ignored)), tuple(forgotten))
+        return Plan(self._named(groups), known, tuple(map(str, ignored)), tuple(forgotten))
 
-    def _index(self) -> tuple[dict[tuple[str, int | None, int | None], str], dict[str | None, str]]:
+    def _named(self, groups: Sequence[list[SourceFile]]) -> dict[str, list[SourceFile]]:
+        """The groups under the next free names."""
+        first = 1 + max((int(n[1:]) for n in self.names()), default=0)
+        return {f"b{first + i:06d}": group for i, group in enumerate(groups)}
+
+    def _lock(self, name: str) -> FileLock:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / f".{name}.lock")
+
+    def _index(self) -> tuple[dict[tuple[str, int | None, int | None], str], dict[str, str]]:
+        """Batch by place and by video_id of every file that is enlisted."""
         by_place: dict[tuple[str, int | None, int | None], str] = {}
-        by_hash: dict[str | None, str] = {}
+        by_id: dict[str, str] = {}
         for batch in self.names():
             for file in self.read(batch):
                 by_place |= {(uri, file.size_bytes, file.mtime_ns): batch for uri in file.uris}
-                if file.sha256:
-                    by_hash[file.sha256] = batch
-        return by_place, by_hash
+                by_id[file.video_id] = batch
+        return by_place, by_id
 
 
 def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:

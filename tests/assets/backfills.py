@@ -9,15 +9,19 @@ from pathlib import Path
 import canned
 import polars as pl
 
+from speakervid_dag.assets import serving
+from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
 
+MANY = int(os.environ.get("SPEAKERVID_BACKFILL", "50"))  # batches of the benchmarks
 TABLE_NAMES = [name for name, table in TABLES.items() if table.layer != "system"]
 
 
 def made_settings(lake: Path) -> Settings:
-    return load_settings(lake=lake, profile="laptop", batch_size=2)
+    """Canned stages are replaced in the process that runs the graph, so they are computed there."""
+    return load_settings(lake=lake, profile="laptop", batch_size=2, isolate=False)
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -40,6 +44,11 @@ def commits(settings: Settings) -> dict[str, Counter[str]]:
 def _commits_of(log: Path) -> Counter[str]:
     actions = (json.loads(line) for entry in log.glob("*.json") for line in entry.read_text().splitlines())
     return Counter(action["txn"]["appId"].split("/")[0] for action in actions if "txn" in action)
+
+
+def is_published(settings: Settings) -> bool:
+    """Whether readers see all there is."""
+    return serving.is_published(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
 
 
 def assert_every_batch_was_done_once(settings: Settings, count: int) -> None:

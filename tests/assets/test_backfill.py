@@ -1,7 +1,8 @@
 """A backfill of many small batches from the command line, killed in the middle: every batch is done once.
 
 Belongs here: `speakervid run` in processes of its own, with canned stages. Does not belong here: backfills that a
-daemon runs. Fifty batches: `python -m pytest -m benchmark tests/assets -k backfill -s`.
+daemon runs. Of as many batches as one likes:
+`SPEAKERVID_BACKFILL=50 python -m pytest -m benchmark -s tests/assets/test_backfill.py`.
 """
 
 import signal
@@ -13,16 +14,14 @@ from pathlib import Path
 import canned
 import dagster as dg
 import pytest
-from backfills import assert_every_batch_was_done_once, environment, made_settings, speakervid
+from backfills import MANY, assert_every_batch_was_done_once, environment, is_published, made_settings, speakervid
 
 from speakervid_dag import runner
 from speakervid_dag.execution import ORIGIN
-from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.delta import DeltaLake
 
 
 @pytest.mark.parametrize(
-    "count", [6, pytest.param(50, marks=[pytest.mark.benchmark, pytest.mark.timeout(3000)])], ids="{} batches".format
+    "count", [6, pytest.param(MANY, marks=[pytest.mark.benchmark, pytest.mark.timeout(3000)])], ids="{} batches".format
 )
 def test_a_run_killed_in_the_middle_is_resumed_and_does_every_batch_once(tmp_path: Path, count: int) -> None:
     videos, settings, reached = tmp_path / "videos", made_settings(tmp_path / "lake"), tmp_path / "reached"
@@ -42,7 +41,7 @@ def test_a_run_killed_in_the_middle_is_resumed_and_does_every_batch_once(tmp_pat
     resumed = subprocess.run(command, env=environment(settings), capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
     assert_every_batch_was_done_once(settings, count)
-    assert snapshots.is_published(DeltaLake(str(settings.lake_dir)))
+    assert is_published(settings)
     with runner.lake_instance(settings) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags=ORIGIN))
     states = [run.status for run in runs]

@@ -27,3 +27,11 @@ def test_the_snapshot_waits_for_every_table() -> None:
     graph = defs.resolve_asset_graph()
     waited_for = graph.get_ancestor_asset_keys(dg.AssetKey("lake_snapshot"))
     assert {t.name for recipe in RECIPES.values() for t in recipe.tables} == {k.to_user_string() for k in waited_for}
+
+
+def test_the_tables_of_a_step_lie_at_one_level() -> None:
+    """Else a backfill takes the step for as deep as its deepest table, and what reads the first one is split off."""
+    levels = defs.resolve_asset_graph().toposorted_asset_keys_by_level
+    level_of = {key.to_user_string(): level for level, keys in enumerate(levels) for key in keys}
+    steps = {recipe.name: {level_of[t.name] for t in recipe.tables} for recipe in RECIPES.values() if recipe.reads}
+    assert {name: found for name, found in steps.items() if len(found) > 1} == {}

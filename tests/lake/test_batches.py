@@ -91,3 +91,38 @@ def test_names_that_are_not_text_survive_the_manifest(tmp_path: Path, lake_dir: 
 def test_an_unknown_batch_is_told_by_name(lake_dir: Path) -> None:
     with pytest.raises(UserError, match="b000009"):
         BatchBook(lake_dir).read("b000009")
+
+
+def test_of_two_plans_made_at_the_same_moment_the_second_takes_only_what_is_left(
+    tmp_path: Path, lake_dir: Path
+) -> None:
+    a, b = put(tmp_path / "in/a.mp4", b"one"), put(tmp_path / "in/b.mp4", b"two")
+    ours, theirs = BatchBook(lake_dir), BatchBook(lake_dir)
+    first, second = ours.plan([a], batch_size=1), theirs.plan([a, b], batch_size=1)
+    assert [f.uris for f in ours.enlist(first).batches["b000001"]] == [(str(a),)]
+    written = theirs.enlist(second)
+    assert {batch: [f.uris for f in files] for batch, files in written.batches.items()} == {"b000002": [(str(b),)]}
+    assert written.known == {str(a): "b000001"}
+    assert theirs.enlist(second).batches == {}
+    assert [f.uris for name in ours.names() for f in ours.read(name)] == [(str(a),), (str(b),)]
+
+
+def test_a_file_that_cannot_be_read_stays_in_its_batch(tmp_path: Path, lake_dir: Path) -> None:
+    """Its identity is its place, so that a new date does not make it a new video."""
+    link, book = tmp_path / "link.mp4", BatchBook(lake_dir)
+    link.symlink_to(tmp_path / "nowhere")
+    book.enlist(book.plan([link], batch_size=8))
+    os.utime(link, (1, 1), follow_symlinks=False)
+    plan = book.plan([link], batch_size=8)
+    assert (plan.batches, plan.known) == ({}, {str(link): "b000001"})
+
+
+def test_a_claimed_batch_is_nobody_elses_until_it_is_let_go(lake_dir: Path) -> None:
+    ours, theirs = BatchBook(lake_dir), BatchBook(lake_dir)
+    with ours.claim("b000001", wait=False) as is_ours:
+        assert is_ours
+        with theirs.claim("b000001", wait=False) as is_theirs, theirs.claim("b000002", wait=False) as is_free:
+            assert (is_theirs, is_free) == (False, True)
+    with theirs.claim("b000001", wait=True) as is_theirs:
+        assert is_theirs
+    assert ours.names() == []

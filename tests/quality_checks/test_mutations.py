@@ -68,6 +68,16 @@ def drifted(frames: Frames) -> None:
     frames["earlier_tiers"] = frame("tiers", before)
 
 
+def in_two_batches(frames: Frames) -> None:
+    frames["other_batches"] = pl.DataFrame({"batch": ["b0000"], "video_id": [V1]})
+
+
+def in_the_next_shot(frames: Frames) -> None:
+    """The clip lies in its video and within its track, which runs on over the cut."""
+    change("face_tracks", C("track_id") == f"{V1}-s0000-t00", end_s=20.0)(frames)
+    change("clips", first_clip, start_s=12.0, end_s=16.0)(frames)
+
+
 first_clip = C("clip_id") == f"{V1}-c0p00"
 intake = C("stage") == "intake"
 first_turn = C("turn_id") == f"{V1}-u0000"
@@ -78,6 +88,7 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     ("duplicate key", "clips", repeat_first("clips"), "key_unique"),
     ("duplicate shot", "shots", repeat_first("shots"), "key_unique"),
     ("duplicate compound key", "speaker_bindings", repeat_first("speaker_bindings"), "key_unique"),
+    ("one video in two batches", "videos", in_two_batches, "in_no_other_batch"),
     ("orphan: no such track", "clips", change("clips", first_clip, track_id="nowhere"), "track_exists"),
     ("orphan: no such shot", "clips", change("clips", first_clip, shot_id="nowhere"), "shot_exists"),
     ("orphan: no such video", "speech_turns", drop("videos", C("video_id") == V2), "video_exists"),
@@ -110,6 +121,25 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         change("speech_turns", first_turn, start_s=5.0, end_s=1.0),
         "interval_ordered",
     ),
+    ("interval outside its shot", "clips", in_the_next_shot, "interval_inside_shot"),
+    (
+        "interval outside its track",
+        "clips",
+        change("face_tracks", C("track_id") == f"{V1}-s0000-t00", start_s=2.0),
+        "interval_inside_track",
+    ),
+    (
+        "interval outside its turn",
+        "transcripts",
+        change("transcripts", first_turn, start_s=12.0, end_s=13.0),
+        "interval_inside_turn",
+    ),
+    (
+        "interval outside its clip",
+        "branch_listening",
+        change("branch_listening", C("video_id") == V1, start_s=5.0, duration_s=4.5),
+        "interval_inside_clip",
+    ),
     ("empty interval", "speech_turns", change("speech_turns", first_turn, end_s=1.0), "interval_ordered"),
     ("swapped corners", "clips", change("clips", first_clip, x1=0.4, x2=0.1), "box_corners_ordered"),
     ("box in pixels", "clips", change("clips", first_clip, x2=256.0, y2=180.0), "box_inside_picture"),
@@ -121,6 +151,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     ),
     ("clip too short", "clips", change("clips", first_clip, end_s=2.0, duration_s=1.0), "clip_length_s_in_range"),
     ("duration of another clip", "clips", change("clips", first_clip, duration_s=7.0), "duration_agrees_with_interval"),
+    (
+        "duration of another interval",
+        "branch_listening",
+        change("branch_listening", C("video_id") == V1, duration_s=7.0),
+        "duration_agrees_with_interval",
+    ),
     ("missing batch row", "videos", drop("videos", C("video_id") == V2), "no_batch_rows_missing"),
     ("missing clip", "clips", drop("clips", first_clip), "no_rows_lost"),
     ("missing outcome", "clips", drop("stage_outcomes", C("video_id") == V2), "every_video_has_an_outcome"),
@@ -175,6 +211,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "pair within one person",
         "branch_dialogue",
         change("branch_dialogue", C("video_id") == V1, responder_person_id=f"{V1}-p00"),
+        "pair_of_two_people",
+    ),
+    (
+        "listening to oneself",
+        "branch_listening",
+        change("branch_listening", C("video_id") == V1, speaker_person_id=f"{V1}-p00"),
         "pair_of_two_people",
     ),
     ("share drifted", "tiers", drifted, "sft_share_drift pretrain_share_drift"),
