@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from speakervid_dag import __version__
-from speakervid_dag.commands import batches, care, diff, explain, funnel, profiles, refusals, versions
+from speakervid_dag.commands import batches, care, diff, explain, export, funnel, profiles, refusals, versions
 from speakervid_dag.commands.options import as_of_option, format_option, lake_option, profile_option
 from speakervid_dag.commands.report import report
 from speakervid_dag.failures import SpeakervidError, UserError
@@ -202,6 +202,8 @@ cli.add_command(profiles.profiles)
 cli.add_command(diff.diff)
 cli.add_command(explain.explain)
 cli.add_command(funnel.funnel)
+cli.add_command(export.export)
+cli.add_command(export.releases)
 cli.add_command(care.maintain)
 cli.add_command(care.forget)
 

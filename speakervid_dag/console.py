@@ -114,3 +114,38 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:,.3f}" if isinstance(value, float) else str(value)
+
+
+class Counter:
+    """A bar of things done; without a terminal, one line at the end."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._total = what, 0
+        self._started = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed}/{task.total}"))
+        self.progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=err)
+        self._task: TaskID | None = None
+
+    def began(self, count: int) -> None:
+        self._total, self._task = count, self.progress.add_task(self._what, total=count)
+
+    def advanced(self, count: int) -> None:
+        """Safe to call from several threads."""
+        if self._task is not None:
+            self.progress.update(self._task, advance=count)
+
+    def end(self) -> None:
+        if self._task is not None and not err.is_terminal:
+            say(f"{self._total} {self._what}, {time.monotonic() - self._started:.1f} s")
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Counter]:
+    """Draws how many of what is made inside are done."""
+    shown = Counter(what)
+    if err.is_terminal:
+        with shown.progress:
+            yield shown
+    else:
+        yield shown
+    shown.end()

@@ -229,6 +229,10 @@ class DeltaLake:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
         return landed
 
+    def history(self, table: Table, version: int) -> list[dict[str, Any]]:
+        """Metadata of the commits up to one version that the store still has, newest first."""
+        return list(self.open(table, version).history())  # type: ignore[attr-defined]
+
     def files(self, table: Table, version: int | None = None) -> list[str]:
         """URIs of the Parquet files of one version (None: the latest), sorted; [] when the table was never written."""
         if not self.exists(table):

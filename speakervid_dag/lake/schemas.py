@@ -727,6 +727,30 @@ TAKEDOWNS = Table(
     partition_by=(),
 )
 
+RELEASES = Table(
+    "releases",
+    "system",
+    "a data set that was exported, and what from; its manifest is kept under artifacts/releases",
+    ("release_id", "at"),
+    (
+        _c("release_id", STRING, "'r' + first 16 hex digits of the manifest's SHA-256: the same content, the same id"),
+        _c("at", pl.Datetime("us", "UTC"), "when it was exported"),
+        _c("snapshot", INT, "number of the snapshot it was made from (count)"),
+        _c("profile", STRING, "whose decisions it follows"),
+        _c("branch", STRING, "branch of its samples"),
+        _c("tiers", STRINGS, "tiers of its samples"),
+        _c("format", STRING, "hf | webdataset | parquet"),
+        _c("filters", STRING, "JSON of everything else that was asked for: splits, seed, limit, crop, encoding"),
+        _c("sample_count", INT, "samples (count)"),
+        _c("clip_count", INT, "distinct clips (count)"),
+        _c("missing_count", INT, "samples left out since a clip could not be cut (count)"),
+        _c("duration_s", FLOAT, "distinct clips together, s"),
+        _c("manifest_sha256", STRING, "of manifest.json"),
+        _c("place", STRING, "where it was written"),
+    ),
+    partition_by=(),
+)
+
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
@@ -755,6 +779,7 @@ TABLES: dict[str, Table] = {
         SNAPSHOTS,
         SNAPSHOT_PINS,
         TAKEDOWNS,
+        RELEASES,
         TRAINED_MODELS,
     )
 }

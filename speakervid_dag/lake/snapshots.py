@@ -18,9 +18,10 @@ import polars as pl
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import SNAPSHOT_PINS, SNAPSHOTS, TABLES
+from speakervid_dag.lake.schemas import RELEASES, SNAPSHOT_PINS, SNAPSHOTS, TABLES
 
-UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name)  # a snapshot cannot name the version that its own rows make
+# a snapshot cannot name the version that its own rows make, and releases are made from it later
+UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name)
 
 
 class Part(NamedTuple):

@@ -1,0 +1,83 @@
+"""The dataset card: what a release is, where it comes from, what it may be used for, where it falls short.
+
+Belongs here: the card's figures and text. Does not belong here: files of samples (writers), the manifest's keeping
+(releases). The Markdown is templates/card.md.jinja.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.models import registry
+from speakervid_dag.release import pages
+from speakervid_dag.release.writers import Item
+
+UNSAID = "not stated"
+
+
+def statistics(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """One row a split: samples, distinct clips, hours of them, people."""
+    rows = []
+    for split in sorted({item.split for item in items}):
+        records = {r["key"]: r for item in items if item.split == split for _, _, r in item.clips}
+        rows.append(
+            {
+                "split": split,
+                "samples": sum(item.split == split for item in items),
+                "clips": len(records),
+                "hours": round(sum(r["duration"] for r in records.values()) / 3600, 6),
+                "people": len({r["identity_id"] for r in records.values()}),
+            }
+        )
+    return rows
+
+
+def languages(items: Sequence[Item]) -> dict[str, int]:
+    """Clips by language, most first."""
+    records = {r["key"]: r for item in items for _, _, r in item.clips}
+    return dict(Counter(r["language"] or "unknown" for r in records.values()).most_common())
+
+
+def models(lake: DeltaLake, snapshot: Snapshot) -> list[dict[str, str]]:
+    """The weights that the snapshot's rows were made with, as their commits say it; licence from the registry."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, version in snapshot.versions.items():
+        for entry in lake.history(TABLES[name], version):
+            for word in filter(None, str(entry.get("weights") or "").split(",")):
+                weight, _, digest = word.partition("=")
+                found.setdefault((weight, digest), set()).add(name)
+    known = registry.load_registry()
+    return [
+        {
+            "name": weight,
+            "sha256": digest,
+            "licence": known[weight].licence if weight in known else UNSAID,
+            "tables": ", ".join(sorted(tables)),
+        }
+        for (weight, digest), tables in sorted(found.items())
+    ]
+
+
+def thresholds(profile: Profile | None) -> list[dict[str, Any]]:
+    """The profile's gates as rows; empty where the profile's file is not at hand."""
+    return [{"gate": name, **gate.model_dump(mode="json")} for name, gate in (profile.gates if profile else {}).items()]
+
+
+def render(manifest: Mapping[str, Any], items: Sequence[Item], profile: Profile | None) -> str:
+    """README.md: YAML front matter that `datasets` reads, then the card."""
+    template = pages.environment().get_template("card.md.jinja")
+    splits = [row["split"] for row in statistics(items)]
+    found = languages(items)
+    text: str = template.render(
+        manifest=manifest,
+        splits=splits,
+        statistics=statistics(items),
+        languages=found,
+        iso=sorted(code for code in found if code.isalpha() and len(code) in (2, 3)),
+        gates=thresholds(profile),
+    )
+    return text

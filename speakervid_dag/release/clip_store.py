@@ -1,0 +1,261 @@
+"""Cut clips, kept under the lake's artifacts by what they are made from: a second export finds them there.
+
+Belongs here: the identity of a cut clip, cutting what is missing in parallel, why a clip cannot be had. Does not belong
+here: which clips (samples), how a clip is cut (media/cut).
+
+A clip is an MP4, a WAV where the video has sound, and a JSON file with its facts, which is written last: it is there
+only when the clip is whole. So a killed export goes on with the clips that are missing.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.curation.clip_audio import Voice, clip_sound
+from speakervid_dag.failures import PermanentFailure, StageFailure
+from speakervid_dag.files import path_of, write_bytes
+from speakervid_dag.media import audio, cut, probe
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.models.registry import sha256_of
+from speakervid_dag.release.samples import ClipSpec
+
+LAYOUT = "v1"  # changes with how a clip is made, so that an old one is never taken for a new one
+CLIPS_A_JOB = (
+    16  # a decoding process serves so many; fewer and its start costs, more and the end of an export is lonely
+)
+READ_ONLY = 0o444  # releases may be hard links to these files
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A clip on disk. `start_s`: its first picture, which is at or after the start that was asked for."""
+
+    video: Path
+    sound: Path | None
+    start_s: float
+    frames: int
+    width_px: int
+    height_px: int
+    is_stream_copy: bool
+    video_sha256: str
+    sound_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A clip that cannot be had, and why."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class ClipStore:
+    """The cut clips of a lake.
+
+    Args:
+        is_cropped: False copies the whole picture's packets where the source allows, else it is encoded.
+    """
+
+    lake_dir: Path
+    encoding: cut.Encoding
+    is_cropped: bool = True
+    budget: MediaBudget = field(default_factory=MediaBudget)
+
+    def stem(self, spec: ClipSpec) -> Path:
+        """Path without suffix; named by our own ids and by what the clip is made from."""
+        recipe = {
+            "source": spec.row["sha256"],
+            "span": [spec.start_s, spec.end_s],
+            "box": spec.box if self.is_cropped else None,
+            "voice": spec.voice,
+            "is_silent": spec.is_silent,
+            "turns": [asdict(turn) for turn in spec.turns],
+            "encoding": self.encoding.as_dict(),
+        }
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+        folder = self.lake_dir / "artifacts" / "clips" / LAYOUT / digest[:2]
+        return folder / f"{spec.row['video_id']}-{digest}"
+
+    def find(self, spec: ClipSpec) -> StoredClip | None:
+        """The clip, if it was cut before."""
+        stem = self.stem(spec)
+        told = stem.with_suffix(".json")
+        if not told.is_file():
+            return None
+        facts = json.loads(told.read_bytes())
+        sound = stem.with_suffix(".wav") if facts["sound_sha256"] else None
+        return StoredClip(stem.with_suffix(".mp4"), sound, **facts)
+
+    def cut_all(
+        self, specs: Iterable[ClipSpec], workers: int, advanced: Callable[[int], None] = lambda count: None
+    ) -> dict[str, StoredClip | Missing]:
+        """Key → clip, cut where it is not there yet. `advanced` hears of clips as they are done.
+
+        Raises:
+            OSError: the disk is full, and the like; the clips that were finished stay.
+        """
+        unique = {spec.key: spec for spec in specs}
+        found: dict[str, StoredClip | Missing] = {}
+        for key, spec in unique.items():
+            if (kept := self.find(spec)) is not None:
+                found[key] = kept
+        advanced(len(found))
+        jobs = _jobs([spec for key, spec in unique.items() if key not in found])
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            running = {pool.submit(lambda j=job: list(self._cut_job(j, advanced))) for job in jobs}  # type: ignore[misc]
+            try:
+                while running:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        found |= dict(future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return found
+
+    def _cut_job(
+        self, specs: Sequence[ClipSpec], advanced: Callable[[int], None]
+    ) -> Iterator[tuple[str, StoredClip | Missing]]:
+        """The clips of one source."""
+        left = list(specs)
+        try:
+            source, info = self._source(specs[0].row)
+            heard = _Heard(self.lake_dir, source, info, self.budget, self.encoding.rate_hz)
+            makes = self._encoded if self.is_cropped or not cut.can_copy(info) else self._copied
+            for spec, (done, sound) in zip(specs, makes(source, info, heard, specs), strict=True):
+                left.remove(spec)
+                yield spec.key, self._kept(spec, done, sound)
+                advanced(1)
+        except StageFailure as failure:
+            yield from ((spec.key, Missing(failure.reason, failure.detail)) for spec in left)
+            advanced(len(left))
+
+    def _source(self, row: Mapping[str, Any]) -> tuple[Path, probe.MediaInfo]:
+        source = next((path for path in map(path_of, row["uris"]) if path.is_file()), None)
+        if source is None:
+            raise PermanentFailure("missing_file", f"{row['source_name']} is not where it was")
+        if source.stat().st_size != row["size_bytes"]:
+            raise PermanentFailure("changed_file", f"{row['source_name']} has another size than when it was curated")
+        return source, probe.probe(source, self.budget)
+
+    def _encoded(
+        self, source: Path, info: probe.MediaInfo, heard: "_Heard", specs: Sequence[ClipSpec]
+    ) -> Iterator[tuple[cut.Done, Samples | None]]:
+        cuts = [
+            cut.Cut(self.stem(s).with_suffix(".mp4"), s.start_s, s.end_s, s.box if self.is_cropped else None)
+            for s in specs
+        ]
+        sounds: dict[int, Samples | None] = {}
+
+        def sound(number: int, start_s: float, count: int) -> Samples | None:
+            sounds[number] = heard.clip(specs[number], start_s, count)
+            return None if specs[number].is_silent else sounds[number]
+
+        made = cut.cut_clips(source, info, self.budget, cuts, sound, self.encoding)
+        for number, done in enumerate(made):
+            yield done, sounds.pop(number, None)
+
+    def _copied(
+        self, source: Path, info: probe.MediaInfo, heard: "_Heard", specs: Sequence[ClipSpec]
+    ) -> Iterator[tuple[cut.Done, Samples | None]]:
+        cuts, paths, sounds = [], [], []
+        rate_hz = self.encoding.rate_hz
+        try:
+            for spec in specs:
+                stem = self.stem(spec)
+                cuts.append(cut.Cut(stem.with_suffix(".mp4"), spec.start_s, spec.end_s, None))
+                sounds.append(heard.clip(spec, spec.start_s, round((spec.end_s - spec.start_s) * rate_hz)))
+                aside = stem.with_name(f".tmp-{stem.name}.wav")
+                paths.append(None if sounds[-1] is None or spec.is_silent else aside)
+                if sounds[-1] is not None and not spec.is_silent:
+                    audio.write_wav(aside, sounds[-1], rate_hz)
+            made = cut.copy_clips(source, info, self.budget, cuts, paths)
+            for spec, done, samples in zip(specs, made, sounds, strict=True):
+                late = 0 if done.failure else round((done.start_s - spec.start_s) * rate_hz)
+                yield done, None if samples is None else samples[late:]
+        finally:
+            for path in paths:
+                if path is not None:
+                    path.unlink(missing_ok=True)
+
+    def _kept(self, spec: ClipSpec, done: cut.Done, sound: Samples | None) -> StoredClip | Missing:
+        """Writes what lies beside the MP4; the facts last."""
+        if done.failure is not None:
+            return Missing(done.failure.reason, done.failure.detail)
+        stem = self.stem(spec)
+        video, wav = stem.with_suffix(".mp4"), stem.with_suffix(".wav") if sound is not None else None
+        if wav is not None and sound is not None:
+            audio.write_wav(wav, sound, self.encoding.rate_hz)
+            wav.chmod(READ_ONLY)
+        video.chmod(READ_ONLY)
+        facts: dict[str, Any] = {
+            "start_s": done.start_s,
+            "frames": done.frames,
+            "width_px": done.width_px,
+            "height_px": done.height_px,
+            "is_stream_copy": done.is_stream_copy,
+            "video_sha256": sha256_of(video),
+            "sound_sha256": sha256_of(wav) if wav else None,
+        }
+        write_bytes(stem.with_suffix(".json"), json.dumps(facts).encode())
+        return StoredClip(video, wav, **facts)
+
+
+class _Heard:
+    """A source's sound, from the lake's artifact where there is one."""
+
+    def __init__(self, lake_dir: Path, source: Path, info: probe.MediaInfo, budget: MediaBudget, rate_hz: int) -> None:
+        from speakervid_dag.assets.sound import kept_sound
+
+        self._source, self._info, self._budget, self._rate_hz = source, info, budget, rate_hz
+        self._kept: Callable[[str], Path] = lambda video_id: kept_sound(lake_dir, video_id)
+        self._whole: Samples | None = None
+
+    def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
+        """(count,) samples from `start_s` on, other voices silenced; None where the video has no sound."""
+        if not self._info.has_audio:
+            return None
+        rate_hz, first = self._rate_hz, round(start_s * self._rate_hz)
+        samples = self._slice(spec.row["video_id"], first, count)
+        # turns on the grid of the slice: whole samples, so that nothing is rounded twice
+        turns = [
+            Voice(
+                t.speaker_id,
+                (round(t.start_s * rate_hz) - first) / rate_hz,
+                (round(t.end_s * rate_hz) - first) / rate_hz,
+            )
+            for t in spec.turns
+        ]
+        return clip_sound(samples, rate_hz, (0.0, count / rate_hz), spec.voice, turns)
+
+    def _slice(self, video_id: str, first: int, count: int) -> Samples:
+        kept = self._kept(video_id)
+        if kept.is_file():
+            return audio.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
+        if self._whole is None:
+            self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz)
+        return self._whole[first : first + count]
+
+
+def _jobs(specs: Sequence[ClipSpec]) -> list[list[ClipSpec]]:
+    """Clips of one source that lie near each other, in rising time."""
+    order = sorted(specs, key=lambda s: (s.row["video_id"], s.start_s, s.key))
+    groups = (list(group) for _, group in groupby(order, key=lambda s: s.row["video_id"]))
+    return [group[i : i + CLIPS_A_JOB] for group in groups for i in range(0, len(group), CLIPS_A_JOB)]
+
+
+def default_workers() -> int:
+    """One encoder a core."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,127 @@
+"""Manifests of releases: made, kept in the lake, listed, compared.
+
+Belongs here: what a manifest says, the `releases` table, how two releases differ. Does not belong here: making a
+release (export), printing (commands/export.py).
+
+A manifest says nothing that changes when the same content is exported again (no time, no place): its hash is the
+release's identity.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.failures import UserError
+from speakervid_dag.files import place_of, write_bytes
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import RELEASES
+from speakervid_dag.models.registry import sha256_of
+from speakervid_dag.release.writers import Item
+
+MANIFEST = "manifest.json"
+COMPARED = ("split", "clips")
+
+
+def sample_entries(items: Sequence[Item]) -> dict[str, Any]:
+    """sample_id → split, and its clips by part: clip_id and the hashes of picture and sound."""
+    return {
+        item.sample_id: {
+            "split": item.split,
+            "clips": {
+                part: {
+                    "clip_id": record["clip_id"],
+                    "video": clip.video_sha256,
+                    "sound": clip.sound_sha256,
+                    "source": record["source_sha256"],
+                }
+                for part, clip, record in item.clips
+            },
+        }
+        for item in items
+    }
+
+
+def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """Path in the release → size and SHA-256, for every file but the manifest."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {str(p.relative_to(folder)): {"size_bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
+
+
+def write_manifest(lake_dir: Path, folder: Path, manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """Writes it into the release and keeps a copy in the lake; gives (release_id, SHA-256)."""
+    data = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    release_id = "r" + digest[:16]
+    write_bytes(kept_manifest(lake_dir, release_id), data)
+    write_bytes(folder / MANIFEST, data)
+    return release_id, digest
+
+
+def kept_manifest(lake_dir: Path, release_id: str) -> Path:
+    return lake_dir / "artifacts" / "releases" / f"{release_id}.json"
+
+
+def record(lake: DeltaLake, manifest: Mapping[str, Any], release_id: str, digest: str, place: Path) -> None:
+    """One row of the `releases` table."""
+    asked = dict(manifest["request"])
+    row: dict[str, object] = {
+        "release_id": release_id,
+        "at": datetime.now(UTC),
+        **{name: asked.pop(name) for name in ("snapshot", "profile", "branch", "tiers", "format")},
+        "filters": json.dumps(asked, sort_keys=True),
+        "sample_count": len(manifest["samples"]),
+        "clip_count": manifest["clip_count"],
+        "missing_count": len(manifest["missing"]),
+        "duration_s": manifest["duration_s"],
+        "manifest_sha256": digest,
+        "place": place_of(place),
+    }
+    lake.append(RELEASES, RELEASES.frame([row]), {"run_id": release_id})
+
+
+def load(lake_dir: Path, what: str) -> dict[str, Any]:
+    """The manifest of a release: its id (or the beginning of it), or the folder it was exported to.
+
+    Raises:
+        UserError: there is no such release, or more than one.
+    """
+    folder = Path(what)
+    kept = kept_manifest(lake_dir, "r").parent
+    found = [folder / MANIFEST] if (folder / MANIFEST).is_file() else sorted(kept.glob("*.json"))
+    if not (folder / MANIFEST).is_file():
+        found = [path for path in found if path.stem.startswith(what)]
+    if len(found) != 1:
+        told = f"{len(found)} releases are" if found else "no release is"
+        raise UserError(f"{told} called '{what}': give an id of `speakervid releases list`, or an exported folder")
+    manifest: dict[str, Any] = json.loads(found[0].read_bytes())
+    return manifest
+
+
+def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> pl.DataFrame:
+    """One row a sample that differs: sample_id, change (entered, left, changed), and what."""
+    old, new = before["samples"], after["samples"]
+    rows = [(name, "left", old[name]["split"]) for name in sorted(old.keys() - new.keys())]
+    rows += [(name, "entered", new[name]["split"]) for name in sorted(new.keys() - old.keys())]
+    for name in sorted(old.keys() & new.keys()):
+        if told := [
+            _change(part, old[name][part], new[name][part]) for part in COMPARED if old[name][part] != new[name][part]
+        ]:
+            rows.append((name, "changed", "; ".join(told)))
+    return pl.DataFrame(
+        rows, schema={"sample_id": pl.String(), "change": pl.String(), "what": pl.String()}, orient="row"
+    )
+
+
+def asked_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What was asked for otherwise: 'snapshot 3 → 4'."""
+    old, new = before["request"], after["request"]
+    return [f"{name} {old.get(name)} → {new.get(name)}" for name in sorted(old | new) if old.get(name) != new.get(name)]
+
+
+def _change(part: str, old: Any, new: Any) -> str:
+    return f"split {old} → {new}" if part == "split" else "cut otherwise"

@@ -1,0 +1,69 @@
+"""Splits by person: nobody is in two of them.
+
+Belongs here: who belongs together, and which split each group goes to. Does not belong here: queries, samples, files.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+
+from speakervid_dag.failures import UserError
+
+Bond = tuple[str, str | None, int]  # (identity, the one it is bound to or None, clips)
+
+
+def parse_shares(text: str) -> dict[str, float]:
+    """'train=.9,val=.05,test=.05' → shares in that order.
+
+    Raises:
+        UserError: not of that form, a name that is no plain word, or shares that do not add up to 1.
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        try:
+            share = float(value)
+        except ValueError:
+            share = -1.0
+        if not equals or not name.isascii() or not name.isidentifier() or name in shares or not 0 < share <= 1:
+            raise UserError(f"--split wants NAME=SHARE,… with shares above 0, such as train=.9,test=.1; not '{text}'")
+        shares[name] = share
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise UserError(f"the shares of --split add up to {sum(shares.values()):g}, not 1")
+    return shares
+
+
+def components(bonds: Iterable[Bond]) -> dict[str, str]:
+    """Identity → the first (by name) of all identities it is bound to, directly or through others."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]  # halves the way for the next time
+            name = parent[name]
+        return name
+
+    for one, other, _ in bonds:
+        first, second = sorted((root(one), root(other if other is not None else one)))
+        parent[second] = first
+    return {name: root(name) for name in parent}
+
+
+def assign(bonds: Iterable[Bond], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Identity → split. Groups come in seeded order; each goes where most clips are still missing.
+
+    The same bonds, shares and seed give the same splits. A group that is larger than a split's share overfills it: with
+    few people the shares are wishes.
+    """
+    known = list(bonds)
+    group_of = components(known)
+    sizes = dict.fromkeys(group_of.values(), 0)
+    for one, _, clips in known:
+        sizes[group_of[one]] += clips
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    missing = {name: share * sum(sizes.values()) for name, share in shares.items()}
+    split_of = {}
+    for group in order:
+        split_of[group] = max(missing, key=lambda name: missing[name])
+        missing[split_of[group]] -= sizes[group]
+    return {identity: split_of[group] for identity, group in group_of.items()}
