@@ -247,20 +247,20 @@ def test_a_killed_export_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     store = own.lake_dir / "artifacts" / "clips"
     deadline = time.monotonic() + 120
-    while not list(store.rglob("*.json")):
+    while not list(store.rglob("v*.json")):
         assert running.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert not out.exists()
-    kept = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
+    kept = {path: path.stat().st_mtime_ns for path in store.rglob("v*.json")}
     assert 0 < len(kept) < 4
     exported(own, out, "single", "webdataset")
     assert out.is_dir()
     assert not out.with_name("out.partial").exists()
     assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
-    assert len(list(store.rglob("*.json"))) == 4
+    assert len(list(store.rglob("v*.json"))) == 4
 
 
 def test_a_full_disk_stops_the_export_and_the_next_one_goes_on(
