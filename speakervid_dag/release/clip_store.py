@@ -112,7 +112,7 @@ class ClipStore:
             if (kept := self.find(spec)) is not None:
                 found[key] = kept
         advanced(len(found))
-        jobs = _jobs([spec for key, spec in unique.items() if key not in found])
+        jobs = _jobs([spec for key, spec in unique.items() if key not in found], workers)
         with ThreadPoolExecutor(max_workers=workers) as pool:
             running = {pool.submit(lambda j=job: list(self._cut_job(j, advanced))) for job in jobs}  # type: ignore[misc]
             try:
@@ -249,11 +249,12 @@ class _Heard:
         return self._whole[first : first + count]
 
 
-def _jobs(specs: Sequence[ClipSpec]) -> list[list[ClipSpec]]:
-    """Clips of one source that lie near each other, in rising time."""
+def _jobs(specs: Sequence[ClipSpec], workers: int) -> list[list[ClipSpec]]:
+    """Clips of one source that lie near each other, in rising time; few enough to give every worker some."""
+    size = max(1, min(CLIPS_A_JOB, -(-len(specs) // workers)))
     order = sorted(specs, key=lambda s: (s.row["video_id"], s.start_s, s.key))
     groups = (list(group) for _, group in groupby(order, key=lambda s: s.row["video_id"]))
-    return [group[i : i + CLIPS_A_JOB] for group in groups for i in range(0, len(group), CLIPS_A_JOB)]
+    return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
 
 def default_workers() -> int:
