@@ -232,3 +232,23 @@ SNAPSHOT_PINS = TableRules()
 TAKEDOWNS = TableRules()
 RELEASES = TableRules()
 TRAINED_MODELS = TableRules()
+
+_KINDS = {"reply": "pair", "listening": "listening"}  # question: what it is about; the others ask about a clip
+
+REVIEWS = TableRules(
+    rules=(
+        holds(
+            "subject_of_question",
+            pl.col("subject_kind") == pl.col("question").replace_strict(_KINDS, default="clip"),
+            "a question is asked about its kind of subject",
+            ("question", "subject_kind"),
+        ),
+        holds(
+            "measure_of_quality",
+            pl.col("measure").is_null() | (pl.col("question") == "quality"),
+            "only a question about quality names a measure",
+            ("question", "measure"),
+        ),
+        holds("reviewer_named", pl.col("reviewer").str.contains(r"^[\w.-]{1,40}$"), "a plain name", ("reviewer",)),
+    ),
+)

@@ -751,6 +751,29 @@ RELEASES = Table(
     partition_by=(),
 )
 
+REVIEWS = Table(
+    "reviews",
+    "system",
+    "one person's answer to one question about a clip, a pair or a listening sample; a changed answer replaces it",
+    ("reviewer", "question", "measure", "subject_id"),
+    (
+        BATCH,
+        VIDEO,
+        _c("reviewer", STRING, "who answered, as they named themselves"),
+        _c("question", STRING, "binding | lips | quality | reply | listening"),
+        _c("measure", STRING, "what of the quality was asked, by the measure's name; null: the whole of it", null=True),
+        _c("subject_kind", STRING, "clip | pair | listening"),
+        _c("subject_id", STRING, "clip_id, pair_id or listening_id"),
+        _c("clip_id", STRING, "the clip; of a pair the responder's, of a listening sample the listener's"),
+        _c("gate", STRING, "gate near whose threshold the subject was chosen; null: not for a gate", null=True),
+        _c("answer", STRING, "yes | no | unsure"),
+        _c("profile", STRING, "whose decisions the subject was chosen from"),
+        _c("snapshot", INT, "number of the snapshot that was shown (count)"),
+        _c("at", pl.Datetime("us", "UTC"), "when"),
+    ),
+    partition_by=("batch", "reviewer"),
+)
+
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
@@ -781,5 +804,6 @@ TABLES: dict[str, Table] = {
         TAKEDOWNS,
         RELEASES,
         TRAINED_MODELS,
+        REVIEWS,
     )
 }

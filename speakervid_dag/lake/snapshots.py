@@ -18,10 +18,11 @@ import polars as pl
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import RELEASES, SNAPSHOT_PINS, SNAPSHOTS, TABLES
+from speakervid_dag.lake.schemas import RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
 
-# a snapshot cannot name the version that its own rows make, and releases are made from it later
-UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name)
+# always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
+# and people answer about it later
+UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, REVIEWS.name)
 
 
 class Part(NamedTuple):
@@ -67,7 +68,7 @@ class Snapshot:
 
 
 def present_versions(lake: DeltaLake) -> dict[str, int]:
-    """The latest version of every table that was ever written, but of the snapshots themselves."""
+    """The latest version of every table that was ever written, but of those that are always shown as they are."""
     return {
         name: version
         for name, table in TABLES.items()
