@@ -13,6 +13,7 @@ from speakervid_dag import __version__
 from speakervid_dag.commands import batches, care, diff, explain, export, funnel, profiles, refusals, versions
 from speakervid_dag.commands.options import as_of_option, format_option, lake_option, profile_option
 from speakervid_dag.commands.report import report
+from speakervid_dag.commands.review import review
 from speakervid_dag.failures import SpeakervidError, UserError
 
 
@@ -196,6 +197,7 @@ def models_verify(names: tuple[str, ...]) -> None:
 cli.add_command(refusals.quarantine)
 cli.add_command(report)
 cli.add_command(batches.batches)
+cli.add_command(review)
 cli.add_command(versions.retier)
 cli.add_command(versions.list_snapshots)
 cli.add_command(profiles.profiles)

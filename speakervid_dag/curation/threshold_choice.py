@@ -36,7 +36,7 @@ def best_threshold(
     Candidates lie half way between neighbouring values and beyond the outermost kept one; of equal ones the nearest to
     `present` is taken. The intervals are percentiles over resamples of the subjects (bootstrap; Efron 1979), in which
     the choice is made anew each time: they tell how much the suggestion depends on what was asked about. A maximum is
-    harder to bootstrap than a mean: on simulated gates the threshold's covered the best threshold in 71 % of draws of 50
+    harder to bootstrap than a mean: on simulated gates the threshold's covered the best one in 71 % of draws of 50
     subjects, 80 % of 100, 93 % of 200.
 
     Args:

@@ -3,7 +3,7 @@
 Belongs here: the one Jinja environment and its filters. Does not belong here: what pages tell.
 """
 
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,17 @@ from speakervid_dag.release import text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+RELEASE = "speakervid_dag.release"
 FILTERS = ("clock", "count", "duration", "figure", "hours", "many", "share", "words")
 
 
 @cache
-def environment() -> "Environment":
-    """Autoescape for every file name; an unknown variable is an error."""
+def environment(package: str = RELEASE) -> "Environment":
+    """Of the templates of a package. Autoescape for every file name; an unknown variable is an error."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     made = Environment(
-        loader=FunctionLoader(template_text),
+        loader=FunctionLoader(partial(template_text, package=package)),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
@@ -32,9 +33,9 @@ def environment() -> "Environment":
     return made
 
 
-def template_text(name: str) -> str:
-    """The text of templates/<name>."""
-    return (resources.files("speakervid_dag.release") / "templates" / name).read_text("utf-8")
+def template_text(name: str, package: str = RELEASE) -> str:
+    """The text of templates/<name> of a package."""
+    return (resources.files(package) / "templates" / name).read_text("utf-8")
 
 
 def _shown(value: Any) -> Any:

@@ -8,7 +8,7 @@
 -- Neighbours of a threshold are asked more often than others: accuracy is that of the hard cases (as in TalkVid).
 WITH votes AS (
     SELECT question, measure, subject_id,
-        count(*) AS answers, count_if(answer = 'yes') AS yes, count_if(answer = 'no') AS no
+        count(*) AS answers, CAST(count_if(answer = 'yes') AS BIGINT) AS yes, CAST(count_if(answer = 'no') AS BIGINT) AS no
     FROM reviews
     GROUP BY question, measure, subject_id
 ),
@@ -34,7 +34,7 @@ observed AS (
     GROUP BY question, measure, one, other
 ),
 raters AS (
-    SELECT question, measure, sum(subjects) AS doubly_answered,
+    SELECT question, measure, CAST(sum(subjects) AS BIGINT) AS doubly_answered,
         avg(CASE WHEN by_chance < 1 THEN (agreed - by_chance) / (1 - by_chance) END) AS kappa
     FROM observed
     GROUP BY question, measure
@@ -47,7 +47,7 @@ verdicts AS (
         CASE WHEN measure <> 'sync_conf' THEN measure END AS asked,
         gate, position, level, mode, keep, threshold, unit, clip_id AS subject_id, verdict, value, true AS is_filter
     FROM clip_gates
-    WHERE profile = $profile
+    WHERE profile = $profile AND measure IS NOT NULL  -- null: decided by an older package
     UNION ALL
     SELECT 'quality', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, clip_id,
         CASE tier WHEN 'rejected' THEN 'fail' ELSE 'pass' END, NULL, true
@@ -70,13 +70,13 @@ judged AS (
 counted AS (
     SELECT question, asked, gate, any_value(position) AS position, any_value(level) AS level, any_value(mode) AS mode,
         any_value(keep) AS keep, any_value(unit) AS unit, median(threshold) AS threshold, bool_and(is_filter) AS is_filter,
-        count_if(is_good IS NOT NULL AND verdict <> 'not_evaluated') AS subjects,
-        count_if(is_good IS NULL) AS undecided,
-        count_if(verdict = 'not_evaluated') AS not_evaluated,
-        count_if(verdict = 'pass' AND is_good) AS true_positives,
-        count_if(verdict = 'pass' AND NOT is_good) AS false_positives,
-        count_if(verdict = 'fail' AND is_good) AS false_negatives,
-        count_if(verdict = 'fail' AND NOT is_good) AS true_negatives,
+        CAST(count_if(is_good IS NOT NULL AND verdict <> 'not_evaluated') AS BIGINT) AS subjects,
+        CAST(count_if(is_good IS NULL) AS BIGINT) AS undecided,
+        CAST(count_if(verdict = 'not_evaluated') AS BIGINT) AS not_evaluated,
+        CAST(count_if(verdict = 'pass' AND is_good) AS BIGINT) AS true_positives,
+        CAST(count_if(verdict = 'pass' AND NOT is_good) AS BIGINT) AS false_positives,
+        CAST(count_if(verdict = 'fail' AND is_good) AS BIGINT) AS false_negatives,
+        CAST(count_if(verdict = 'fail' AND NOT is_good) AS BIGINT) AS true_negatives,
         -- what a better threshold is looked for in; value and is_good in one order
         list(value ORDER BY subject_id) FILTER (WHERE value IS NOT NULL AND is_good IS NOT NULL) AS values,
         list(is_good ORDER BY subject_id) FILTER (WHERE value IS NOT NULL AND is_good IS NOT NULL) AS is_good

@@ -1,0 +1,76 @@
+"""The table of agreement: people among themselves, gates against people, and the threshold people would choose.
+
+Belongs here: sql/review/gate_agreement.sql plus intervals. Does not belong here: the statistics (curation/).
+"""
+
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.curation.threshold_choice import best_threshold, f1_interval
+from speakervid_dag.lake.session import Session, query_file
+from speakervid_dag.release.text import figure
+
+ALL_GATES = "(all gates)"
+CLAIM = "(claim)"
+
+
+def agreement(con: Session, profile: str) -> pl.DataFrame:
+    """One row a gate and claim that somebody has answered questions about; see the SQL file for the columns.
+
+    Besides: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap intervals;
+    null where nothing can be suggested).
+    """
+    rows = [_completed(row) for row in query_file(con, "review/gate_agreement", profile=profile).to_dicts()]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def table(found: pl.DataFrame) -> pl.DataFrame:
+    """The rows as a person reads them."""
+    return pl.DataFrame([_told(row) for row in found.to_dicts()])
+
+
+def _completed(row: dict[str, Any]) -> dict[str, Any]:
+    values, is_good = row.pop("values") or [], row.pop("is_good") or []
+    counts = [row[n] for n in ("true_positives", "false_positives", "false_negatives")]
+    interval = f1_interval(*counts) if row["f1"] is not None else None
+    choice = best_threshold(values, is_good, row["keep"], row["threshold"]) if values else None
+    row |= {"f1_low": interval[0] if interval else None, "f1_high": interval[1] if interval else None}
+    for name, value, ends in (
+        ("suggested_threshold", choice.threshold if choice else None, choice.threshold_interval if choice else None),
+        ("suggested_f1", choice.f1 if choice else None, choice.f1_interval if choice else None),
+    ):
+        row |= {name: value, f"{name}_low": ends[0] if ends else None, f"{name}_high": ends[1] if ends else None}
+    return row
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    other = ALL_GATES if row["question"] == "quality" else CLAIM
+    return {
+        "question": row["question"],
+        "gate": row["gate"] or other,
+        "n": row["subjects"],
+        "reviewers": row["reviewers"],
+        "κ": _two(row["kappa"]),
+        "accuracy": _percent(row["accuracy"]),
+        "precision": _percent(row["precision"]),
+        "recall": _percent(row["recall"]),
+        "F1": _percent(row["f1"]),
+        "F1 95 %": _ends(row["f1_low"], row["f1_high"], _percent),
+        "threshold": f"{row['keep']} {figure(row['threshold'])}" if row["threshold"] is not None else "",
+        "suggested": figure(row["suggested_threshold"]) if row["suggested_threshold"] is not None else "",
+        "95 %": _ends(row["suggested_threshold_low"], row["suggested_threshold_high"], figure),
+        "its F1": _percent(row["suggested_f1"]),
+    }
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _ends(low: float | None, high: float | None, shown: Any) -> str:
+    return "" if low is None or high is None else f"{shown(low)} – {shown(high)}"

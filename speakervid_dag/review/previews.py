@@ -1,0 +1,85 @@
+"""Previews: the part of a video that a question is about, as a small MP4 under the lake's artifacts.
+
+Belongs here: which part, the cache, and cutting it. Does not belong here: serving (server.py), exports (release/).
+
+The whole picture is kept, not a person's crop: whether the right person is outlined is seen in the whole only. Both
+sides of a pair lie in one video, so that one file plays them in sync.
+"""
+
+import hashlib
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.files import path_of
+from speakervid_dag.media.audio import read_audio, read_wav
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.cut import Cut, Encoding, cut_clips
+from speakervid_dag.media.probe import MediaInfo, probe
+from speakervid_dag.review.subjects import Span
+
+LAYOUT = "v1"  # of what a preview holds; another one lies beside it
+ENCODING = Encoding(max_long_side_px=960, crf=23)
+SOUND_LAYOUTS = "audio/*"  # the sound that the stages heard, where it is kept
+
+_cutting: dict[Path, threading.Lock] = {}
+_registry = threading.Lock()
+
+
+def preview(lake_dir: Path, span: Span) -> Path:
+    """The file of this span, cut when it is not there yet; a second caller waits for the first.
+
+    Raises:
+        PermanentFailure: missing_file, source_changed, no_pictures, and the reasons of media/.
+    """
+    target = lake_dir / "artifacts" / "previews" / LAYOUT / _name(span)
+    with _registry:
+        mine = _cutting.setdefault(target, threading.Lock())
+    with mine:
+        if not target.is_file():
+            _cut(lake_dir, span, target)
+    return target
+
+
+def _cut(lake_dir: Path, span: Span, target: Path) -> None:
+    source = next((path for path in map(path_of, span.uris) if path.is_file()), None)
+    if source is None:
+        raise PermanentFailure("missing_file", "the video is not where it was ingested from")
+    if source.stat().st_size != span.size_bytes:
+        raise PermanentFailure("source_changed", "the file has another size than when it was ingested")
+    budget = MediaBudget()
+    info = probe(source, budget)
+
+    def sound(_: int, first_s: float, samples: int) -> NDArray[np.float32] | None:
+        return _sound(lake_dir, source, info, budget, (span.video_id, first_s, samples))
+
+    (done,) = cut_clips(source, info, budget, [Cut(target, span.start_s, span.end_s, None)], sound, ENCODING)
+    if done.failure is not None:
+        raise done.failure
+
+
+def _sound(
+    lake_dir: Path, source: Path, info: MediaInfo, budget: MediaBudget, part: tuple[str, float, int]
+) -> NDArray[np.float32] | None:
+    """The whole sound, everybody's, filled up with silence; None where the video has none."""
+    video_id, start_s, count = part
+    if info.audio_index is None:
+        return None
+    kept = next((lake_dir / "artifacts").glob(f"{SOUND_LAYOUTS}/{video_id}.wav"), None)
+    if kept is not None:
+        heard = read_wav(kept, start_s, start_s + count / ENCODING.rate_hz)[0]
+    else:
+        first = round(start_s * ENCODING.rate_hz)
+        heard = read_audio(source, info, budget, ENCODING.rate_hz)[first : first + count]
+    samples = np.zeros(count, np.float32)
+    samples[: len(heard)] = heard[:count]
+    return samples
+
+
+def _name(span: Span) -> str:
+    """Named by our own id; another span is another file."""
+    told = f"{span.start_s:.3f}-{span.end_s:.3f}"
+    return f"{span.video_id}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.mp4"
