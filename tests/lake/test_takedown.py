@@ -1,13 +1,14 @@
 """Takedown: nothing of the video is left, everything else is untouched and not stale, and its bytes stay out."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 from click.testing import CliRunner
 from mini_lake import V1, V2, mini_lake
-from rows import BATCH, PROFILE
+from rows import BATCH, PROFILE, frame
 
 from speakervid_dag.cli import cli
 from speakervid_dag.failures import UserError
@@ -23,7 +24,7 @@ OTHER = "b0002"
 
 def parts(table: Table, batch: str) -> list[Slice]:
     stages = ["clips", "intake"] if "stage" in table.partition_by else [""]
-    values = {"batch": batch, "profile": PROFILE}
+    values = {"batch": batch, "profile": PROFILE, "reviewer": "ada"}
     return [Slice({k: {**values, "stage": s}[k] for k in table.partition_by}) for s in stages]
 
 
@@ -64,6 +65,11 @@ def lake(lake_dir: Path, folder: Path) -> DeltaLake:
     book.write(BATCH, [one, two])
     book.write(OTHER, [three])
     frames = mini_lake()
+    answers = [
+        {"video_id": v, "clip_id": f"{v}-c0p00", "subject_id": f"{v}-c0p00", "reviewer": "ada", "at": datetime.now(UTC)}
+        for v in (V1, V2)
+    ]
+    frames["reviews"] = frame(TABLES["reviews"], answers)
     other = renamed(frames, old=V2, new=three.video_id)
     near = pl.Series([[0.8, 0.6, *[0.0] * 6]] * 4, dtype=PEOPLE.schema["face_embedding"])
     linked = pl.col("person_id").str.replace(V2, V1).str.replace(three.video_id, V1).alias("identity_id")
