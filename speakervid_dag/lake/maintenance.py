@@ -158,7 +158,11 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
     yield from (p for p in sorted(artifacts.glob("audio/*/*.wav")) if p.stem not in videos)
     crops = sorted(artifacts.glob("face_crops/*/*.npz"))
     yield from (p for p in crops if p.name.partition("-")[0] not in videos)
-    pictures = [*artifacts.glob("posters/*/*.webp"), *artifacts.glob("previews/*/*.mp4"), *artifacts.glob("clips/*/*/v*")]
+    pictures = [
+        *artifacts.glob("posters/*/*.webp"),
+        *artifacts.glob("previews/*/*.mp4"),
+        *artifacts.glob("clips/*/*/v*"),
+    ]
     yield from (p for p in sorted(pictures) if p.name.partition("-")[0] not in videos)
     for folder in sorted(artifacts.glob("checkpoints/*/*/*")):
         if folder.parent.name not in batches or _changed(folder) < before:
