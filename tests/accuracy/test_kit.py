@@ -89,3 +89,8 @@ def test_pairs_and_listeners(report: dict[str, Any]) -> None:
 
 def test_what_must_not_talk_does_not(report: dict[str, Any]) -> None:
     assert report["verdicts"]["by_verdict"]["no_talking"] == 1.0
+
+
+def test_degraded_composites_give_nothing_to_train_on(report: dict[str, Any]) -> None:
+    """Dark, blurred, starved, shaken, frozen: one of the five may slip through with other sources, not two."""
+    assert report["verdicts"]["by_verdict"]["reject"] >= 0.8, report["verdicts"]["wrong"]
