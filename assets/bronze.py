@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.curation import fingerprints
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.files import place_of
@@ -35,7 +36,7 @@ BUDGET = MediaBudget()
     SHOTS,
     manifest=True,
     sections=["shots"],
-    modules=[probing, decoding, batches, shot_finding],
+    modules=[probing, decoding, batches, shot_finding, fingerprints],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -46,7 +47,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
     stage.inputs = {"videos": probed}
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        finder = shot_finding.ShotFinder(stage.profile.shots)
+        finder, printer = shot_finding.ShotFinder(stage.profile.shots), fingerprints.Fingerprinter()
         with video.media():
             info = probing.probe(video.path, BUDGET)
         with decoding.read_frames(
@@ -54,11 +55,12 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
         ) as reader:
             for frame in video.timed(reader):
                 with video.model():
-                    finder.feed(frame)
+                    printer.feed(finder.feed(frame))
         with video.model():
-            rows = finder.finish()
+            rows, fingerprint = finder.finish(), printer.finish()
         listed[video.video_id].check_unchanged()
-        return {"videos": [{**video.row, **health(video.row, reader.report)}], "shots": numbered(video.video_id, rows)}
+        row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
+        return {"videos": [row], "shots": numbered(video.video_id, rows)}
 
     frames = stage.each_video([VIDEOS, SHOTS], work)
     return {**frames, "videos": with_failures(probed, frames["videos"], stage.outcomes)}

@@ -51,7 +51,7 @@ from speakervid_dag.quality_checks.factory import check_result, check_spec
 from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
 
 # tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
-ENDS = ("dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
+ENDS = ("near_duplicates", "dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
 PREVIEW_ROWS = 8
 FREE = ("branch_statistics", "funnel", "person_statistics")
 

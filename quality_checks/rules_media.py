@@ -182,6 +182,24 @@ SHOTS = TableRules(
     reads=("stage_outcomes",),
 )
 
+NEAR_DUPLICATES = TableRules(
+    links=(_VIDEO,),
+    rules=(
+        exists(_VIDEO),
+        video_usable(),
+        *interval_rules(),
+        between("share", 0, 1.01),
+        between("distance", 0, 64, "bits of 64"),
+        between("agreement", -1.001, 1.001, "a correlation"),
+        holds(
+            "not_of_itself",
+            pl.col("duplicate_of") != pl.col("video_id"),
+            "no source is its own duplicate",
+            ("duplicate_of",),
+        ),
+    ),
+)
+
 SPEECH_TURNS = TableRules(
     links=(_VIDEO, _OUTCOME),
     rules=(

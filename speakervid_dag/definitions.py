@@ -14,6 +14,7 @@ from speakervid_dag.assets import (
     silver_pictures,
     silver_scores,
     silver_sound,
+    silver_sources,
     silver_sync,
     training,
 )
@@ -21,7 +22,17 @@ from speakervid_dag.assets.resources import Factory
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [bronze, silver_sound, silver_pictures, silver_sync, silver_labels, silver_scores, gold, training]
+        [
+            bronze,
+            silver_sources,
+            silver_sound,
+            silver_pictures,
+            silver_sync,
+            silver_labels,
+            silver_scores,
+            gold,
+            training,
+        ]
     ),
     jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],
     sensors=[jobs.landing_folder, automation.keep_gold_current],

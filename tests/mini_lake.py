@@ -99,6 +99,9 @@ def _video(v: str, sha: str) -> dict[str, Rows]:
     return {
         "videos": [video],
         "shots": shots,
+        "near_duplicates": [
+            {"duplicate_of": f"v{'0' * 16}", "start_s": 2.0, "end_s": 8.0, "share": 0.3, "agreement": 0.9}
+        ],
         "poses": [
             {"shot_id": shot, "track_id": t, "sample_times_s": [1.0], "face_repeat": [None], "body": [[0] * 99]}
             | {"left_hand": [[]], "right_hand": [[]], "left_hand_sharpness": [None], "right_hand_sharpness": [None]}

@@ -21,6 +21,7 @@ from speakervid_dag.config.sections import (
     DiarizationSettings,
     Gate,
     IdentitySettings,
+    NearDuplicateSettings,
     SamplingSettings,
     ScoreSettings,
     Section,
@@ -46,6 +47,7 @@ class Profile(Section):
     )
     description: str
     shots: ShotSettings
+    near_duplicates: NearDuplicateSettings
     diarization: DiarizationSettings
     transcripts: TranscriptSettings
     tracking: TrackingSettings

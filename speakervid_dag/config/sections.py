@@ -129,6 +129,17 @@ class SamplingSettings(Section):
         return 0.0 if self.is_off(part) else float(getattr(self, f"{part}_hz"))
 
 
+class NearDuplicateSettings(Section):
+    """When a source shows what an earlier one shows. Without a source, a value is our own, tried on real videos."""
+
+    min_s: float = Field(description="shortest stretch, s", gt=0)
+    max_distance_bits: int = Field(description="looks agree up to this Hamming distance of 64 bits", ge=0, le=64)
+    max_hole_steps: int = Field(description="a stretch may hold so many looks on end that disagree", ge=0)
+    min_agreement: float = Field(description="rank correlation of the activities, at least, -1 to 1", ge=-1, le=1)
+    max_band_sources: int = Field(description="a band of a look that more sources share tells nothing", ge=1)
+    max_candidates: int = Field(description="earlier sources that a source is laid over, at most", ge=1)
+
+
 class BlockingSettings(Section):
     """Which faces of a large lake are compared at all; chosen by measuring recall and comparisons (face_blocks)."""
 

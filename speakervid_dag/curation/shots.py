@@ -60,8 +60,8 @@ class ShotFinder:
         self._last_s: float | None = None
         self._steps_s: deque[float] = deque(maxlen=25)
 
-    def feed(self, frame: TimedImage) -> None:
-        """Take the next frame.
+    def feed(self, frame: TimedImage) -> Look:
+        """Take the next frame; gives what is kept of it.
 
         Raises:
             ValueError: its time does not rise.
@@ -79,6 +79,7 @@ class ShotFinder:
         self._window.append(look)
         if len(self._window) == self._window.maxlen:
             self._judge(self._around)
+        return look
 
     def finish(self) -> list[Interval]:
         """Shots as (start_s, end_s): each starts at its first frame, they touch, the last ends with the last frame."""

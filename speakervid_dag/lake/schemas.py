@@ -22,6 +22,7 @@ SKELETONS = pl.List(pl.List(pl.Int16()))
 COSTS = pl.List(pl.Struct({"part": pl.String(), "elapsed_s": FLOAT}))
 BOXES = pl.List(pl.List(pl.Float32()))
 STRINGS = pl.List(pl.String())
+HASHES = pl.List(pl.Int64())
 WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
 
 CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
@@ -122,6 +123,8 @@ VIDEOS = Table(
         _c("audio_channels", INT, "number of channels", null=True),
         _c("year", INT, "of the date that the container gives", null=True),
         _c("genre", STRING, "what the container calls its genre", null=True),
+        _c("look_hashes", HASHES, "pHash of the picture every 0.5 s, 64 bits; null: not decoded", null=True),
+        _c("activity", SERIES, "change of the picture in each 0.2 s, deviations of luma; null: not decoded", null=True),
         *_status("ok", "degraded", "rejected"),
     ),
 )
@@ -151,6 +154,23 @@ SHOTS = Table(
     "a continuous take",
     ("shot_id",),
     (BATCH, VIDEO, _c("shot_id", STRING, "video_id-sNNNN"), _c("shot_index", INT, "0-based order"), *SPAN),
+)
+
+NEAR_DUPLICATES = Table(
+    "near_duplicates",
+    "silver",
+    "a stretch of a source that shows what an earlier source shows",
+    ("video_id", "duplicate_of", "start_s"),
+    (
+        BATCH,
+        VIDEO,
+        _c("duplicate_of", STRING, "video_id of the earlier source, of this or an earlier batch"),
+        *SPAN,
+        _c("offset_s", FLOAT, "time in the earlier source minus time in this one, s"),
+        _c("share", FLOAT, "the stretch's share of this source, 0-1"),
+        _c("distance", FLOAT, "mean Hamming distance of the looks, bits of 64"),
+        _c("agreement", FLOAT, "rank correlation of when the two pictures move (ratio)"),
+    ),
 )
 
 SPEECH_TURNS = Table(
@@ -780,6 +800,7 @@ TABLES: dict[str, Table] = {
         VIDEOS,
         STAGE_OUTCOMES,
         SHOTS,
+        NEAR_DUPLICATES,
         SPEECH_TURNS,
         TRANSCRIPTS,
         FACE_TRACKS,

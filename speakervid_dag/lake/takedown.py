@@ -193,10 +193,12 @@ def _tables(lake: DeltaLake) -> list[Table]:
 
 
 def _predicate(table: Table, video_id: str) -> str:
-    """Rows of the video, and rows of another video that name a clip, person, turn … of it (DuckDB and Delta alike)."""
+    """Rows of the video, and rows of another video that name it, or a clip, person … of it (DuckDB and Delta alike)."""
     plain = ("video_id", "identity_id", "speaker_id")
     ids = [c.name for c in table.columns if c.name.endswith("_id") and c.name not in plain]
-    return " OR ".join([f"video_id = '{video_id}'", *(f"starts_with({name}, '{video_id}-')" for name in ids)])
+    whole = [c.name for c in table.columns if c.name in ("video_id", "duplicate_of")]
+    equal = [f"{name} = '{video_id}'" for name in whole]
+    return " OR ".join([*equal, *(f"starts_with({name}, '{video_id}-')" for name in ids)])
 
 
 def _naming(video_id: str, file: SourceFile | None) -> str:

@@ -115,6 +115,17 @@ def traces(lake_dir: Path, word: str) -> list[str]:
     return [str(p) for p in files if word in p.name or word.encode() in p.read_bytes()]
 
 
+def test_no_source_stays_the_duplicate_of_one_that_went(lake: DeltaLake, forget: Forget) -> None:
+    table = TABLES["near_duplicates"]
+    rows = lake.read(table).with_columns(duplicate_of=pl.lit(V1)).filter(pl.col("video_id") != V1)
+    lake.replace(table, rows, [(Slice({"batch": BATCH}), 2)], {"run_id": "r"})
+    assert rows.height > 0
+
+    forget(V1)
+
+    assert lake.read(table).filter(pl.col("batch") == BATCH).is_empty()
+
+
 def test_all_that_came_from_it_goes_and_nothing_else(lake: DeltaLake, forget: Forget) -> None:
     before = everything(lake)
     plan = forget(V1)

@@ -90,6 +90,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     ("duplicate compound key", "speaker_bindings", repeat_first("speaker_bindings"), "key_unique"),
     ("one video in two batches", "videos", in_two_batches, "in_no_other_batch"),
     ("orphan: no such track", "clips", change("clips", first_clip, track_id="nowhere"), "track_exists"),
+    (
+        "own duplicate",
+        "near_duplicates",
+        change("near_duplicates", C("video_id") == V2, duplicate_of=C("video_id")),
+        "not_of_itself",
+    ),
     ("orphan: no such shot", "clips", change("clips", first_clip, shot_id="nowhere"), "shot_exists"),
     ("orphan: no such video", "speech_turns", drop("videos", C("video_id") == V2), "video_exists"),
     ("orphan: score without clip", "clip_scores", drop("clips", first_clip), "clip_exists"),

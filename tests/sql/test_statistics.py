@@ -173,6 +173,15 @@ def test_a_year_and_a_topic_that_no_file_tells_are_said_to_be_unknown(tmp_path: 
     assert topics == [("Comedy", 1, 0.12), ("unknown", 1, None)]
 
 
+def test_clips_in_a_stretch_that_an_earlier_source_shows_are_told(tmp_path: Path) -> None:
+    stretch = {"video_id": "v1", "duplicate_of": "v0", "start_s": 2.0, "end_s": 10.0, "agreement": 0.9}
+    clips = [clip("a", "pa", 0, 4, []), clip("b", "pa", 4, 8, []), clip("c", "pa", 10, 14, [])]
+    lake = write_lake(str(tmp_path / "lake"), {"near_duplicates": [stretch], "clips": clips})
+    with session.open_session(lake, read_only_user_sql=True) as con:
+        rows = session.run_sql(con, "SELECT clip_id, duplicate_of, share FROM duplicate_clips").rows()
+    assert rows == [("a", "v0", 0.5), ("b", "v0", 1.0)]
+
+
 def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
     """An aggregate over nothing must not read as unknown."""
     lake = write_lake(
@@ -196,7 +205,7 @@ def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
 def test_every_file_runs_alone_and_counts_in_clips_and_hours(ask: Ask, name: str) -> None:
     columns = ask(f'FROM "{name}"').columns
     assert {"profile", "clips", "hours"} <= set(columns) or name in (
-        "funnel", "batch_funnel", "person_statistics", "stage_costs", "score_costs"
+        "funnel", "batch_funnel", "person_statistics", "stage_costs", "score_costs", "duplicate_clips"
     )  # fmt: skip
     assert not [c for c in columns if c.endswith("_count")]
 
