@@ -117,7 +117,8 @@ def traces(lake_dir: Path, word: str) -> list[str]:
 
 def test_no_source_stays_the_duplicate_of_one_that_went(lake: DeltaLake, forget: Forget) -> None:
     table = TABLES["near_duplicates"]
-    rows = lake.read(table).with_columns(duplicate_of=pl.lit(V1)).filter(pl.col("video_id") != V1)
+    mine = lake.read(table, batches=[BATCH]).filter(pl.col("video_id") != V1)
+    rows = mine.with_columns(duplicate_of=pl.lit(V1))
     lake.replace(table, rows, [(Slice({"batch": BATCH}), 2)], {"run_id": "r"})
     assert rows.height > 0
 
