@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test accuracy fuzz faults lint types ui clean
+.PHONY: help prepare weights demo test accuracy fuzz faults lint types docs ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,10 @@ types: $(STAMP) ## type-check, in the layout of the installed packages
 	@mkdir -p .cache/typing/speakervid_dag && find .cache/typing -xtype l -delete # of modules that are gone
 	@for part in speakervid_dag/* assets quality_checks sql; do ln -sfn ../../../$$part .cache/typing/speakervid_dag/; done
 	@$(BIN)/mypy
+
+docs: $(STAMP) ## the documentation site into site/, offline and strict
+	@$(BIN)/python -m speakervid_dag.reference docs/*.md docs/*/*.md
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 ui: weights ## the Dagster UI on ./lake
 	@$(BIN)/speakervid ui

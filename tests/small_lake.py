@@ -12,18 +12,20 @@ from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES
 
 
-def published_lake(root: Path, **changes: pl.DataFrame) -> Settings:
-    """Settings of a lake with the mini lake's tables (or these instead), decided by the profile `test`."""
-    own = root / f"{PROFILE}.yaml"
+def published_lake(root: Path, profile: str = PROFILE, **changes: pl.DataFrame) -> Settings:
+    """Settings of a lake with the mini lake's tables (or these instead), decided by a profile of this name."""
+    own = root / f"{profile}.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("inherits: laptop\n")
-    lake, values = DeltaLake(str(root)), {"batch": BATCH, "profile": PROFILE}
+    lake, values = DeltaLake(str(root)), {"batch": BATCH, "profile": profile}
     for name, rows in {**mini_lake(), **changes}.items():
         table = TABLES.get(name)
         if table is None or rows.height == 0:
             continue
+        if "profile" in table.partition_by:
+            rows = rows.with_columns(profile=pl.lit(profile))
         stages = rows["stage"].unique().to_list() if "stage" in table.partition_by else [None]
         parts = [Slice({k: values.get(k, stage) for k in table.partition_by}) for stage in stages]  # type: ignore[misc]
         lake.replace(table, rows, [(part, 1) for part in parts], {"run_id": "made"})
-    snapshots.publish(lake, "made", PROFILE)
+    snapshots.publish(lake, "made", profile)
     return load_settings(lake=root, profile=str(own))

@@ -1,14 +1,10 @@
 """Profiles as rows for a person: which there are, what each gate asks and where it was said; docs/profiles.md.
 
 Belongs here: describing profiles. Does not belong here: checking (profile_check.py) and printing.
-
-`python -m speakervid_dag.config.profile_views docs/profiles.md` makes the generated part of that page anew.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from speakervid_dag.config.profile_files import Layer, read_layers
@@ -84,13 +80,9 @@ def _origin(layers: Sequence[Layer], gate: str) -> str:
     return "; ".join(said)
 
 
-def with_generated_part(page: str) -> str:
-    """The page with the part between `<!-- profiles -->` and `<!-- /profiles -->` made anew."""
-    before, start, rest = page.partition("<!-- profiles -->")
-    _, end, after = rest.partition("<!-- /profiles -->")
-    if not end:
-        raise ValueError("the page has no part marked <!-- profiles --> … <!-- /profiles -->")
-    return f"{before}{start}\n{''.join(_section(name) for name in profile_names())}{end}{after}"
+def profile_sections() -> str:
+    """Every packaged profile with its gates, as Markdown."""
+    return "".join(_section(name) for name in profile_names())
 
 
 def _section(name: str) -> str:
@@ -103,8 +95,3 @@ def _section(name: str) -> str:
         cells = [f"`{row['gate']}`", measure, row["rule"], row["unit"], row["level"], row["mode"], row["applies_to"]]
         lines.append("| " + " | ".join([*cells, row["missing"], row["source"] + instead]) + " |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(with_generated_part(target.read_text("utf-8")), "utf-8")

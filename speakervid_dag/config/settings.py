@@ -23,7 +23,9 @@ class Settings(BaseModel):
     profile: str = Field(default="laptop", description="profile name, or path of a YAML file")
     landing: Path | None = Field(default=None, description="folder the Dagster sensor watches for new videos")
     batch_size: int = Field(default=64, ge=1, description="videos in one ingestion batch")
-    threads: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models")
+    threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models; unset: one a core"
+    )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
     isolate: bool = Field(default=True, description="compute stages in a process of their own; false only to debug")
