@@ -23,6 +23,7 @@ from speakervid_dag.media.encode import write_video
 
 MARK = "generated picture"
 GRAIN = 1.6  # camera noise, standard deviation in grey levels
+DARK = 0.065  # of the light is left when it is out: luma below 10
 ROOM_TONE_RMS = 10 ** (-66 / 20)  # a silence that no recording has would be noticed by the models
 
 
@@ -91,7 +92,7 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
 
 def _recipe(plan: Plan, seed: int) -> str:
     """What a video follows from: its plan, the seed and the code of this package (pictures are pinned by hash)."""
-    digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.brightness]).encode() + plan.sound.tobytes())
+    digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.dark]).encode() + plan.sound.tobytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -132,7 +133,8 @@ def draw(plan: Plan, puppets: dict[str, Puppet], seed: int, find: Find) -> Itera
             for pane in shot.panes:
                 x, y, w, h = pane.rect
                 canvas[y : y + h, x : x + w] = puppets[pane.person].draw(acted[pane.person][i])
-            yield _finish(canvas, plan.brightness, grain, i)
+            is_dark = plan.dark is not None and plan.dark[0] <= i / FPS < plan.dark[1]
+            yield _finish(canvas, DARK if is_dark else 1.0, grain, i)
 
 
 def _finish(canvas: Bgr, brightness: float, grain: np.ndarray, index: int) -> Bgr:

@@ -58,7 +58,7 @@ class Plan:
     sound: Samples
     voices: dict[str, Samples]
     sources: tuple[str, ...]
-    brightness: float = 1.0
+    dark: Span | None = None  # when the light is out, s
     verdict: tuple[str, str | None] = ("ok", None)
     faces: dict[str, Box] = field(default_factory=dict)  # person -> face envelope in the pane, filled when drawn
 

@@ -33,7 +33,8 @@ REACTION_S, BEFORE_REACTION_S = 3.52, 4.4  # either is long enough for a clip of
 # Of two_cities.wav (one man reads) and endgame_nagg_nell.wav (its woman's lines only).
 MAN_LINES: tuple[tuple[Span, ...], ...] = (((1.1, 10.45),), ((17.46, 26.2),))
 WOMAN_LINES: tuple[tuple[Span, ...], ...] = (((8.63, 11.52), (22.45, 23.25)), ((14.58, 17.12), (19.35, 19.9)))
-DARK_LINE, NARRATOR_LINE = (10.68, 14.95), (30.0, 35.0)
+DARK_LINE, NARRATOR_LINE = (10.68, 17.3), (30.0, 35.0)
+DARK_S = 1.4  # twice what the gate allows
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,13 @@ def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Sample
 
 
 def dark(find: Find) -> Plan:
-    """One speaker in the dark: a quality filter has to remove it."""
+    """One speaker; before he ends the light goes out: a quality filter has to remove it."""
     line = Line("man", excerpt(load_voice(find(*READER)), (DARK_LINE,)), False)
     turns, shots = place([line], WIDE)
     sound, voices = mix([line], turns, shots[-1].end)
     return Plan(
         "demo_dark", "degraded", "dark", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
-        brightness=0.065, verdict=("reject", "luminance"),
+        dark=(turns[0].end_s - DARK_S, turns[0].end_s), verdict=("reject", "luminance"),
     )  # fmt: skip
 
 
