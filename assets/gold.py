@@ -15,7 +15,7 @@ import polars as pl
 
 from speakervid_dag.assets import automation, serving
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import RECIPES, Recipe
+from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.standing import standing
 from speakervid_dag.assets.table_asset import (
@@ -56,9 +56,21 @@ PREVIEW_ROWS = 8
 FREE = ("branch_statistics", "funnel", "person_statistics")
 
 
-def gold_asset(table: Table, query: str, reads: Sequence[Table], sections: Sequence[str]) -> dg.AssetsDefinition:
+def gold_asset(
+    table: Table, query: str, reads: Sequence[Table], sections: Sequence[str], population: Population | None = None
+) -> dg.AssetsDefinition:
     """A table that one SQL file computes for the run's batches and the settings' profile."""
-    recipe = Recipe(table.name, (table,), tuple(reads), tuple(sections), lambda _: (), gold_sql.digest(query))
+    code = gold_sql.digest(query)
+    recipe = Recipe(
+        table.name,
+        (table,),
+        tuple(reads),
+        tuple(sections),
+        lambda _: (),
+        code,
+        has_manifest=False,
+        population=population,
+    )
     RECIPES[table.name] = recipe
     shown = Factory()
 
@@ -115,7 +127,22 @@ def _watched(chunks: Iterator[Chunk], preview: list[pl.DataFrame]) -> Iterator[C
         yield batches, frame
 
 
-clip_gates = gold_asset(CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"])
+def _percentiles(factory: Factory, marks: Marks, _: str) -> int | None:
+    """Stands for the thresholds that enforced percentiles are in the lake now; None when the profile has none."""
+    if not gold_sql.enforced_percentiles(factory.profile):
+        return None
+
+    def of_the_lake() -> int:
+        with session.open_session(factory.lake, read_only_user_sql=False) as connection:
+            found = gold_sql.enforced_thresholds(connection, factory.profile)
+        return fingerprint_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
+
+    return marks.once("enforced percentiles", of_the_lake)
+
+
+clip_gates = gold_asset(
+    CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"], population=_percentiles
+)
 tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES, CLIPS], ["name", "gates"])
 branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
 branch_dialogue = gold_asset(

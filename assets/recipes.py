@@ -4,7 +4,8 @@ Belongs here: recipes, their registry, and reading what is promoted. Does not be
 (table_asset.py, gold.py), comparing over the graph (freshness.py).
 
 A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs: a change
-anywhere upstream travels down by itself. A stage that lost a video by a fault of ours (`internal_error`) gets another
+anywhere upstream travels down by itself. Rows that depend on other batches, too, say so in the mark's low bits
+(docs/decisions/0006). A stage that lost a video by a fault of ours (`internal_error`) gets another
 mark than the one that is asked for, so it counts as stale until it is mended, and so does what was made from it.
 """
 
@@ -13,7 +14,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -22,6 +23,9 @@ from speakervid_dag.failures import FAULT, WeightsMissing
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.models.registry import weight_hash, weight_path
+
+OTHERS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a population
+T = TypeVar("T")
 
 
 @dataclass
@@ -32,6 +36,14 @@ class Marks:
     lake: DeltaLake
     versions: Mapping[str, int] = field(default_factory=dict)
     _open: dict[str, Any] = field(default_factory=dict)
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, find: Callable[[], T]) -> T:
+        """What `find` gives: asked the first time only, for what is the same for all batches."""
+        if name not in self._known:
+            self._known[name] = find()
+        found: T = self._known[name]
+        return found
 
     def of(self, table: Table, part: Slice) -> int | None:
         """What the slice was made from; None when it was never promoted."""
@@ -60,6 +72,7 @@ class Recipe:
     weights: Callable[[Factory], Sequence[str]]
     code: str  # hex digest of the source that computes it
     has_manifest: bool = False  # the rows depend on the batch's list of files, too
+    population: "Population | None" = None  # what they depend on of other batches; None: on nothing
 
     def code_version(self, factory: Factory) -> str:
         """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
@@ -76,13 +89,23 @@ class Recipe:
         """What each input table's batch was made from; None for one that was never promoted."""
         return {t.name: marks.of(t, maker_of(t).part(t, batch, profile)) for t in self.reads}
 
-    def fingerprint(self, factory: Factory, batch: str, upstream: Mapping[str, int | None]) -> int:
+    def fingerprint(self, factory: Factory, marks: Marks, batch: str) -> int:
+        """What the batch's rows would be made from now."""
+        upstream = self.upstream(marks, batch, factory.profile.name)
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
             told.append(factory.book.digest(batch))
-        return fingerprint_of(self.code_version(factory), batch, *told)
+        own = fingerprint_of(self.code_version(factory), batch, *told)
+        others = self.population(factory, marks, batch) if self.population is not None else None
+        return own if others is None else own_part(own) | others & OTHERS
+
+    def is_same_but_for_others(self, mark: int, other: int) -> bool:
+        """Whether both marks are of the same code, settings and inputs of the batch itself."""
+        return mark == other or (self.population is not None and own_part(mark) == own_part(other))
 
 
+# stands for what a batch's rows depend on of other batches; None: on nothing, as things are
+Population = Callable[[Factory, Marks, str], int | None]
 RECIPES: dict[str, Recipe] = {}
 
 
@@ -94,7 +117,14 @@ def maker_of(table: Table) -> Recipe:
 def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
     """The mark under which rows are promoted: the fingerprint, or another one while faults of ours left videos out."""
     faulty = sorted(str(o["video_id"]) for o in outcomes if o["reason"] == FAULT)
-    return fingerprint_of(str(fingerprint), FAULT, *faulty) if faulty else fingerprint
+    if not faulty:
+        return fingerprint
+    return own_part(fingerprint_of(str(own_part(fingerprint)), FAULT, *faulty)) | fingerprint & OTHERS
+
+
+def own_part(mark: int) -> int:
+    """A mark without the bits that stand for other batches."""
+    return mark & ~OTHERS
 
 
 def weight_state(name: str) -> str:

@@ -10,6 +10,8 @@ import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import crops_of
+from speakervid_dag.assets.recipes import Marks
+from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
@@ -29,7 +31,7 @@ from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
 from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import (
     CLIPS,
     DROPPED_SPANS,
@@ -110,11 +112,28 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SPEAKER_BINDINGS], work)
 
 
+def _earlier_people(factory: Factory, marks: Marks, batch: str) -> int | None:
+    """Stands for what the people of earlier batches were made from; None when there are none."""
+
+    def before_each() -> dict[str, int | None]:
+        found: dict[str, int | None] = {}
+        so_far = None
+        for name in sorted(factory.book.names()):
+            found[name] = so_far
+            mark = marks.of(PEOPLE, Slice({"batch": name}))
+            if mark is not None:
+                so_far = fingerprint_of(str(so_far), name, str(mark))
+        return found
+
+    return marks.once("people before each batch", before_each).get(batch)
+
+
 @table_asset(
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
     modules=[describing, person_clusters, face_blocks, intervals],
+    population=_earlier_people,
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """One row a person; `identity_id` links them to earlier batches by face."""

@@ -16,7 +16,7 @@ import polars as pl
 from speakervid_dag import __version__, isolation
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of, source_digest, weight_state
+from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, source_digest, weight_state
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import quarantine
@@ -35,6 +35,7 @@ def table_asset(
     weights: Callable[[Factory], Sequence[str]] = lambda _: (),
     modules: Sequence[ModuleType] = (),
     manifest: bool = False,
+    population: Population | None = None,
     kinds: frozenset[str] = frozenset({"polars"}),
     pool: str | None = None,
 ) -> Callable[[Compute], dg.AssetsDefinition]:
@@ -46,11 +47,13 @@ def table_asset(
         weights: names of the weights the rows depend on.
         modules: modules whose source the rows depend on.
         manifest: the rows depend on the batch's list of files.
+        population: what the rows depend on of other batches.
     """
 
     def wrap(compute: Compute) -> dg.AssetsDefinition:
         name = compute.__name__
-        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, source_digest(compute, modules), manifest)
+        code = source_digest(compute, modules)
+        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, code, manifest, population)
         RECIPES[name] = recipe
         COMPUTES[name] = compute
         factory = Factory()
@@ -170,7 +173,7 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
                 )
             if upstream[table] is None:
                 raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not there yet: run it")
-        found.append(recipe.fingerprint(factory, batch, upstream))
+        found.append(recipe.fingerprint(factory, marks, batch))
     return found
 
 

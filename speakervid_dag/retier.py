@@ -41,7 +41,8 @@ class Retiering:
 def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
     """Makes all gold of these batches (none named: of all that are ready) again in one run of the job `retier`.
 
-    It runs whatever the fingerprints say: a gate with a percentile depends on the whole lake, which they do not cover.
+    It runs whatever the fingerprints say: a percentile that decides nothing (`score_only`) depends on the whole lake,
+    which they cover for enforced gates only.
 
     Raises:
         UserError: an unknown batch, none that is ready, or batches that are no neighbours.

@@ -19,6 +19,8 @@ from speakervid_dag.lake.batches import BatchBook, Plan
 if TYPE_CHECKING:
     import dagster as dg
 
+    from speakervid_dag.assets.resources import Factory
+
 AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_statistics")
 
 
@@ -70,7 +72,8 @@ def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Pl
 
 
 def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
-    """Enlists the plan and materialises whatever is not up to date, oldest batch first.
+    """Enlists the plan and materialises whatever is not up to date, oldest batch first; then once more what those runs
+    made stale in other batches (docs/decisions/0006).
 
     A batch that a killed run left half done is finished here too. One batch's failure does not stop the next.
 
@@ -97,7 +100,7 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
     from speakervid_dag.assets import serving
-    from speakervid_dag.assets.freshness import stale_assets, stale_batches
+    from speakervid_dag.assets.freshness import stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
@@ -109,16 +112,10 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
-        for batch in _claimed(factory.book, list(stale_ones)):
-            execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
-            stale = stale_assets(factory, batch)
-            if not stale:
-                continue
-            why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
-            if why is None:
-                report.done.append(batch)
-            else:
-                report.failed[batch] = why
+        left: dict[str, list[str]] = {}
+        _run_stale(instance, factory, list(stale_ones), report, left)
+        if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
+            _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
         if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
@@ -140,6 +137,32 @@ def _claimed(book: BatchBook, batches: Sequence[str]) -> Iterator[str]:
         say(f"Another process runs {batch}; waiting for it.")
         with book.claim(batch, wait=True):
             yield batch
+
+
+def _run_stale(
+    instance: "dg.DagsterInstance",
+    factory: "Factory",
+    batches: Sequence[str],
+    report: RunReport,
+    left: dict[str, list[str]],
+) -> None:
+    """One run a batch, of what is stale in it; `left`: what was still stale after its last run, which is not tried
+    again (a video lost by a fault of ours keeps it so)."""
+    from speakervid_dag import execution
+    from speakervid_dag.assets.freshness import stale_assets
+
+    for batch in _claimed(factory.book, [b for b in batches if b not in report.failed]):
+        execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
+        stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
+        if not stale:
+            continue
+        why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+        left[batch] = stale_assets(factory, batch)
+        if why is not None:
+            report.failed[batch] = why
+            report.done = [b for b in report.done if b != batch]
+        elif batch not in report.done:
+            report.done.append(batch)
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:

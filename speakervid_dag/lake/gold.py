@@ -114,6 +114,16 @@ def with_fixed_thresholds(con: Session, profile: Profile) -> Profile:
     return profile.model_copy(update={"gates": {**profile.gates, **fixed}})
 
 
+def enforced_percentiles(profile: Profile) -> dict[str, Gate]:
+    """The gates by which the clips of other batches decide about a clip."""
+    return {n: g for n, g in profile.gates.items() if g.percentile is not None and g.mode == "enforce"}
+
+
+def enforced_thresholds(con: Session, profile: Profile) -> dict[str, float | None]:
+    """What each of those gates' percentiles is in this lake; None: it has too few clips."""
+    return {name: _threshold(con, gate) for name, gate in enforced_percentiles(profile).items()}
+
+
 def asked_gates(profile: Profile) -> pl.DataFrame:
     """Which gates each role's clips must have a row for: profile, role, gate."""
     rows = [

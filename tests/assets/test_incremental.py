@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from conftest import B1, B2, B3, House
 
+from speakervid_dag import runner
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.freshness import in_order, stale_assets, stale_batches
 from speakervid_dag.assets.recipes import RECIPES
@@ -67,6 +68,72 @@ def test_a_change_recomputes_exactly_what_is_made_from_it(house: House, change: 
     assert moved == dict.fromkeys(expected, 2), "one commit a batch, and none elsewhere"
     assert stale_batches(house.factory, [B1, B2]) == {}
     assert house.run().did_nothing
+
+
+OTHERS_PEOPLE = {"people", "branch_listening"}  # what is made from the people of earlier batches
+
+
+def sync_fault(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
+    def fault(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
+        if stage.name == "sync_scores" and stage.batch == batch:
+            stage.outcomes[0] |= {"status": "not_evaluated", "reason": "internal_error"}
+
+    return fault
+
+
+def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: House) -> None:
+    house.run()
+    house.breaks = sync_fault(B1)
+    assert house.execute("curate", ["sync_scores"], B1) is None
+    assert stale_assets(house.factory, B2) == [], "until the people of the first have changed"
+    before, runs = house.materialized(), len(house.runs())
+    report = house.run()
+    assert (report.done, report.failed) == ([B1, B2], {})
+    assert {n for n, b in house.materialized() - before if b == B2} == OTHERS_PEOPLE
+    assert len(house.runs()) == runs + 2, "the faulty batch is not tried twice"
+    assert stale_assets(house.factory, B2) == []
+
+
+def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: House) -> None:
+    house.run()
+    house.breaks = sync_fault(B2)
+    assert house.execute("curate", ["sync_scores", *LABELS], B2) is None
+    assert stale_assets(house.factory, B1) == []
+    assert "people" in stale_assets(house.factory, B2)
+
+
+def test_a_batch_made_beside_an_earlier_one_is_shown_though_its_people_are_to_be_linked_again(house: House) -> None:
+    from speakervid_dag.lake import snapshots
+
+    house.run()
+    new_binding_setting(house)
+    for batch in (B2, B1):  # as two runs of the daemon may end
+        assert house.execute("curate", [*LABELS, *SCORED], batch) is None
+    assert house.execute("publish", list(runner.AFTER_EVERY_RUN)) is None
+    shown = snapshots.latest(house.lake)
+    assert shown is not None
+    assert shown.held_back == []
+    assert stale_batches(house.factory, [B1, B2]).keys() == {B2}
+    assert set(stale_assets(house.factory, B2)) == OTHERS_PEOPLE
+    assert house.run().done == [B2]
+    assert house.run().did_nothing
+
+
+def test_a_new_batch_moves_an_enforced_percentile_for_all(house: House) -> None:
+    house.change_profile(gates={"clarity": {"mode": "enforce"}})
+    house.run()
+    clarity = pl.col("gate") == "clarity"
+    assert set(house.lake.read(TABLES["clip_gates"], where=clarity)["reason"]) == {"population_too_small"}
+    before = house.versions()
+    report = house.run(B3)  # 24 clips: enough for a 5th percentile
+    assert (sorted(report.done), report.failed) == ([B1, B2, B3], {})
+    moved = {n: v - before[n] for n, v in house.versions().items()}  # type: ignore[operator]
+    assert moved == {n: 3 if n in GOLD else 1 for n in ALL}
+    judged = house.lake.read(TABLES["clip_gates"], where=clarity)
+    assert set(judged["batch"]) == {B1, B2, B3}
+    assert judged["threshold"].n_unique() == 1
+    assert judged["threshold"].null_count() == 0
+    assert stale_batches(house.factory, [B1, B2, B3]) == {}
 
 
 def test_a_threshold_moves_tiers_and_no_score(house: House) -> None:
