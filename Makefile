@@ -48,7 +48,7 @@ test: weights ## all tests, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(MAKE) --no-print-directory types
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 accuracy: weights ## labels measured on the ground-truth kit beside the checkout (minutes; SEED=N for other composites)
 	@$(BIN)/python -m pytest -m accuracy -s tests/accuracy

@@ -23,7 +23,6 @@ from speakervid_dag.media.encode import write_video
 
 MARK = "generated picture"
 GRAIN = 1.6  # camera noise, standard deviation in grey levels
-DARK = 0.065  # of the light is left when it is out: luma below 10
 ROOM_TONE_RMS = 10 ** (-66 / 20)  # a silence that no recording has would be noticed by the models
 
 
@@ -92,7 +91,7 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
 
 def _recipe(plan: Plan, seed: int) -> str:
     """What a video follows from: its plan, the seed and the code of this package (pictures are pinned by hash)."""
-    digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.dark]).encode() + plan.sound.tobytes())
+    digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.blur_px]).encode() + plan.sound.tobytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -133,16 +132,15 @@ def draw(plan: Plan, puppets: dict[str, Puppet], seed: int, find: Find) -> Itera
             for pane in shot.panes:
                 x, y, w, h = pane.rect
                 canvas[y : y + h, x : x + w] = puppets[pane.person].draw(acted[pane.person][i])
-            is_dark = plan.dark is not None and plan.dark[0] <= i / FPS < plan.dark[1]
-            yield _finish(canvas, DARK if is_dark else 1.0, grain, i)
+            yield _finish(canvas, plan.blur_px, grain, i)
 
 
-def _finish(canvas: Bgr, brightness: float, grain: np.ndarray, index: int) -> Bgr:
+def _finish(canvas: Bgr, blur_px: float, grain: np.ndarray, index: int) -> Bgr:
     height, width = canvas.shape[:2]
     rng = np.random.default_rng(index)
     y, x = (int(v) for v in rng.integers(0, 64, 2))
-    lit = canvas if brightness == 1 else cv2.convertScaleAbs(canvas, alpha=brightness)
-    noisy = cv2.add(lit, grain[y : y + height, x : x + width], dtype=cv2.CV_8U)
+    seen = cv2.GaussianBlur(canvas, (0, 0), blur_px) if blur_px else canvas
+    noisy = cv2.add(seen, grain[y : y + height, x : x + width], dtype=cv2.CV_8U)
     for colour, width_px in (((0, 0, 0), 3), ((235, 235, 235), 1)):
         cv2.putText(noisy, MARK, (8, height - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width_px, cv2.LINE_AA)
     return np.asarray(noisy, np.uint8)

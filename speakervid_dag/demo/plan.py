@@ -58,7 +58,7 @@ class Plan:
     sound: Samples
     voices: dict[str, Samples]
     sources: tuple[str, ...]
-    dark: Span | None = None  # when the light is out, s
+    blur_px: float = 0.0  # standard deviation of a lens out of focus
     verdict: tuple[str, str | None] = ("ok", None)
     faces: dict[str, Box] = field(default_factory=dict)  # person -> face envelope in the pane, filled when drawn
 

@@ -33,8 +33,8 @@ REACTION_S, BEFORE_REACTION_S = 3.52, 4.4  # either is long enough for a clip of
 # Of two_cities.wav (one man reads) and endgame_nagg_nell.wav (its woman's lines only).
 MAN_LINES: tuple[tuple[Span, ...], ...] = (((1.1, 10.45),), ((17.46, 26.2),))
 WOMAN_LINES: tuple[tuple[Span, ...], ...] = (((8.63, 11.52), (22.45, 23.25)), ((14.58, 17.12), (19.35, 19.9)))
-DARK_LINE, NARRATOR_LINE = (10.68, 17.3), (30.0, 35.0)
-DARK_S = 1.4  # twice what the gate allows
+BLURRED_LINE, NARRATOR_LINE = (10.68, 17.3), (30.0, 35.0)
+BLUR_PX = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Line:
 
 def plans(find: Find) -> list[Plan]:
     """All videos of the demo, in order. `find(registry name, file name)` gives the materials' paths."""
-    return [split_screen(find), cuts(find), dark(find), narrator(find)]
+    return [split_screen(find), cuts(find), blurred(find), narrator(find)]
 
 
 def split_screen(find: Find) -> Plan:
@@ -130,14 +130,14 @@ def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Sample
     return np.asarray(sum(voices.values()), np.float32), voices
 
 
-def dark(find: Find) -> Plan:
-    """One speaker; before he ends the light goes out: a quality filter has to remove it."""
-    line = Line("man", excerpt(load_voice(find(*READER)), (DARK_LINE,)), False)
+def blurred(find: Find) -> Plan:
+    """One speaker, out of focus: a quality filter has to remove it."""
+    line = Line("man", excerpt(load_voice(find(*READER)), (BLURRED_LINE,)), False)
     turns, shots = place([line], WIDE)
     sound, voices = mix([line], turns, shots[-1].end)
     return Plan(
-        "demo_dark", "degraded", "dark", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
-        dark=(turns[0].end_s - DARK_S, turns[0].end_s), verdict=("reject", "luminance"),
+        "demo_blurred", "degraded", "blur", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
+        blur_px=BLUR_PX, verdict=("reject", "blur"),
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_video_and_another_does_not(stand_in: Find,
     first, again, other = (
         np.stack(frames_of(video.path)).astype(np.float64)
         for i, seed in enumerate((5, 5, 6))
-        for video in generate(tmp_path / str(i), seed=seed, find=stand_in, names=("demo_dark",), longest_s=1.0)
+        for video in generate(tmp_path / str(i), seed=seed, find=stand_in, names=("demo_blurred",), longest_s=1.0)
     )
     assert np.abs(first - other).mean() > 4 * np.abs(first - again).mean()
 
@@ -157,12 +157,12 @@ def test_a_face_mesh_sees_the_lips_follow_the_voice(demo_videos: list[DemoVideo]
 
 def test_a_finished_video_is_kept_until_its_recipe_or_bytes_change(stand_in: Find, tmp_path: Path) -> None:
     def made(seed: int) -> tuple[int, bytes]:
-        video = generate(tmp_path, seed=seed, find=stand_in, names=("demo_dark",), longest_s=1.0)[0]
+        video = generate(tmp_path, seed=seed, find=stand_in, names=("demo_blurred",), longest_s=1.0)[0]
         return video.path.stat().st_mtime_ns, video.path.read_bytes()
 
     first = made(0)
     assert made(0) == first
     other = made(1)
     assert other[0] != first[0]
-    (tmp_path / "demo_dark.mp4").write_bytes(b"cut short")
+    (tmp_path / "demo_blurred.mp4").write_bytes(b"cut short")
     assert len(made(1)[1]) > 1000

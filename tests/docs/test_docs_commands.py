@@ -38,7 +38,7 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the mini lake as `lake`, its videos named as the demo's."""
-    folder, names = tmp_path_factory.mktemp("docs"), ["demo_dark.mp4", "demo_voice_over.mp4"]
+    folder, names = tmp_path_factory.mktemp("docs"), ["demo_blurred.mp4", "demo_voice_over.mp4"]
     videos = mini_lake()["videos"].with_columns(pl.Series("source_name", names))
     published_lake(folder / "lake", "laptop", videos=videos)
     files = [SourceFile((name,), 20_000, 0, sha) for name, sha in zip(names, videos["sha256"], strict=True)]

@@ -1,6 +1,7 @@
 """Whole runs through the command line, each made once for the tests that look at it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake import session, snapshots
@@ -54,18 +56,29 @@ class Lake:
         return pl.DataFrame(self.rows(query))
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, run: Callable[[Path], Any]) -> Lake:
+    """A lake of this name, made by the first worker of the test run that asks for it; the others wait for it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name / "lake"
+    told = folder.parent / "run.json"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.parent / "lock"):
+        if not told.exists():
+            done = run(folder)
+            told.write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+    return Lake(folder, subprocess.CompletedProcess([], *json.loads(told.read_text())))
+
+
 @pytest.fixture(scope="session")
 def demo(speakervid: Run, weights: None, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """`speakervid demo` in an empty folder."""
-    folder = tmp_path_factory.mktemp("demo") / "lake"
-    return Lake(folder, speakervid("demo", "--lake", folder))
+    return made_once(tmp_path_factory, "demo-lake", lambda folder: speakervid("demo", "--lake", folder))
 
 
 @pytest.fixture(scope="session")
 def real(speakervid: Run, weights: None, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """`speakervid run` on the shared folder of real videos."""
-    folder = tmp_path_factory.mktemp("real") / "lake"
-    return Lake(folder, speakervid("run", shared / "media", "--lake", folder))
+    return made_once(tmp_path_factory, "real-lake", lambda lake: speakervid("run", shared / "media", "--lake", lake))
 
 
 @pytest.fixture(scope="session")

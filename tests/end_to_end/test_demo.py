@@ -68,10 +68,10 @@ def test_no_turn_is_bound_to_the_wrong_face(demo: Lake, truths: dict[str, dict[s
         assert turn["box"][0] <= x <= turn["box"][2], row
 
 
-def test_the_dark_video_and_the_voice_over_give_nothing_to_train_on(demo: Lake) -> None:
+def test_the_blurred_video_and_the_voice_over_give_nothing_to_train_on(demo: Lake) -> None:
     kept = demo.rows(
         """SELECT source_name FROM tiers JOIN videos USING (video_id)
-           WHERE tier <> 'rejected' AND source_name IN ('demo_dark.mp4', 'demo_voice_over.mp4')"""
+           WHERE tier <> 'rejected' AND source_name IN ('demo_blurred.mp4', 'demo_voice_over.mp4')"""
     )
     assert kept == []
 
