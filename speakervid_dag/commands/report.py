@@ -21,6 +21,7 @@ from speakervid_dag.failures import UserError
 @click.option("--timeline", "video", metavar="VIDEO", help="Only the timeline of this video (id or file name), as SVG.")
 @click.option("--from", "start_s", type=click.FloatRange(min=0), default=0.0, help="With --timeline: first second.")
 @click.option("--to", "end_s", type=click.FloatRange(min=0, min_open=True), help="With --timeline: last second.")
+@click.option("--no-words", is_flag=True, help="With --timeline: leave out what is said.")
 def report(
     lake: Path | None,
     profile: str | None,
@@ -29,6 +30,7 @@ def report(
     video: str | None,
     start_s: float,
     end_s: float | None,
+    no_words: bool,
 ) -> None:
     """Write one self-contained HTML page about a lake: figures, reasons, samples of each branch, timelines.
 
@@ -45,4 +47,5 @@ def report(
         raise UserError("--timeline needs --out FILE.svg")
     if end_s is not None and end_s <= start_s:
         raise UserError("--to must be later than --from")
-    click.echo(work.write_timeline(settings, video, out, start_s=start_s, end_s=end_s, as_of=as_of))
+    told = work.write_timeline(settings, video, out, start_s=start_s, end_s=end_s, as_of=as_of, has_words=not no_words)
+    click.echo(told)

@@ -34,7 +34,7 @@ REACTION_S, BEFORE_REACTION_S = 3.52, 4.4  # either is long enough for a clip of
 MAN_LINES: tuple[tuple[Span, ...], ...] = (((1.1, 10.45),), ((17.46, 26.2),))
 WOMAN_LINES: tuple[tuple[Span, ...], ...] = (((8.63, 11.52), (22.45, 23.25)), ((14.58, 17.12), (19.35, 19.9)))
 BLURRED_LINE, NARRATOR_LINE = (10.68, 17.3), (30.0, 35.0)
-BLUR_PX = 10.0
+BLUR_PX = 6.0  # too soft for sft, and lips are still read: at 10 nobody can be bound
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,13 @@ def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Sample
 
 
 def blurred(find: Find) -> Plan:
-    """One speaker, out of focus: a quality filter has to remove it."""
+    """One speaker, a little out of focus: good enough for pre-training, not for fine-tuning."""
     line = Line("man", excerpt(load_voice(find(*READER)), (BLURRED_LINE,)), False)
     turns, shots = place([line], WIDE)
     sound, voices = mix([line], turns, shots[-1].end)
     return Plan(
         "demo_blurred", "degraded", "blur", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
-        blur_px=BLUR_PX, verdict=("reject", "blur"),
+        blur_px=BLUR_PX, verdict=("ok", "blur"),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Belongs here: gathering the parts and writing them. Does not belong here: querie
 timeline, posters) and the page's markup (templates/).
 """
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -74,8 +75,12 @@ def write_timeline(
     start_s: float = 0.0,
     end_s: float | None = None,
     as_of: str | None = None,
+    has_words: bool = True,
 ) -> Path:
     """Writes the timeline of a video (its id, or its file name) as an SVG file that stands alone.
+
+    Args:
+        has_words: False leaves out what is said, for a picture that may go where the video may not.
 
     Raises:
         UserError: no lake, nothing published, or not exactly one video is called so.
@@ -87,6 +92,8 @@ def write_timeline(
     if len(found) != 1:
         raise UserError(f"{len(found) or 'no'} videos of this lake are called '{video}': give a video_id")
     rows = video_rows(con, name, found, end_s or float("inf"))[0]
+    if not has_words:
+        rows = dataclasses.replace(rows, turns=[{**turn, "text": None} for turn in rows.turns])
     picture = timeline(rows, start_s=start_s, end_s=end_s, has_title=True)
     write_bytes(out, svg.standalone(picture, pages.template_text("timeline.css") + "svg { background: var(--paper); }"))
     return out

@@ -68,12 +68,13 @@ def test_no_turn_is_bound_to_the_wrong_face(demo: Lake, truths: dict[str, dict[s
         assert turn["box"][0] <= x <= turn["box"][2], row
 
 
-def test_the_blurred_video_and_the_voice_over_give_nothing_to_train_on(demo: Lake) -> None:
-    kept = demo.rows(
-        """SELECT source_name FROM tiers JOIN videos USING (video_id)
-           WHERE tier <> 'rejected' AND source_name IN ('demo_blurred.mp4', 'demo_voice_over.mp4')"""
+def test_the_blurred_video_and_the_voice_over_give_nothing_to_fine_tune_on(demo: Lake) -> None:
+    tiers = demo.rows(
+        """SELECT source_name, tier, reasons FROM tiers JOIN videos USING (video_id)
+           WHERE source_name IN ('demo_blurred.mp4', 'demo_voice_over.mp4')"""
     )
-    assert kept == []
+    assert [(t["source_name"], t["tier"]) for t in tiers] == [("demo_blurred.mp4", "pretrain")]
+    assert tiers[0]["reasons"] == ["sft_face_blur"]
 
 
 def test_what_is_said_is_recognised(demo: Lake) -> None:
