@@ -332,6 +332,9 @@ class BranchSettings(Section):
     dialogue_max_gap_s: float = Field(description="longest silence between question and answer, s", ge=0)
     dialogue_max_overlap_s: float = Field(description="longest talking over each other at the change, s", ge=0)
     dialogue_backchannel_max_s: float = Field(description="a shorter turn between two of another is no answer, s", ge=0)
+    dialogue_needs_exchange: bool = Field(
+        description="with more than two voices a pair needs an answer each way, or both people in one shot"
+    )
     listening_min_overlap_s: float = Field(description="shortest common time of listener's clip and turn, s", ge=0)
     listening_min_margin: float = Field(
         description="co-present: Sync-C of the speaker minus that of the listener is at least this, Sync-C"

@@ -3,8 +3,9 @@
 --    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
 -- 2. A change is two neighbouring turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
--- 3. Both are of one conversation: the video has no third voice, or each takes over from the other at least once, or both
---    are seen in one shot. Two conversations cut one after the other have a change of speaker too, but none of these.
+-- 3. With $dialogue_needs_exchange both must be of one conversation for sure: the video has no third voice, or each takes over
+--    from the other at least once, or both are seen in one shot. Two conversations cut one after the other have a change of
+--    speaker too, but none of these; neither has a question that is answered once, so it is not asked by default.
 -- 4. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
 --    responder's first.
 -- Shots do not matter: shot and reverse shot, or both in one picture.
@@ -55,7 +56,7 @@ exchanges AS (
     FROM changes AS there
     LEFT JOIN changes AS back
         ON back.video_id = there.video_id AND back.initiator = there.responder AND back.responder = there.initiator
-    WHERE back.video_id IS NOT NULL
+    WHERE NOT $dialogue_needs_exchange OR back.video_id IS NOT NULL
         OR (SELECT count(DISTINCT speaker_id) FROM turns WHERE turns.video_id = there.video_id) = 2
 ),
 seen_together AS (

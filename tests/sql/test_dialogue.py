@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from conftest import clip, profile, turn
 
+SURE = profile(dialogue_needs_exchange=True)  # only pairs that are of one conversation for sure
+
 
 def pairs(made: Any) -> list[tuple[str, str]]:
     return list(made["branch_dialogue"].select("initiator_clip_id", "responder_clip_id").iter_rows())
@@ -129,12 +131,13 @@ def four(*, back: bool = False) -> dict[str, Any]:
 
 
 def test_people_of_two_conversations_do_not_answer_each_other(run: Any) -> None:
-    found = pairs(run(four(back=True)))
+    found = pairs(run(four(back=True), SURE))
     assert set(found) == {(f"c{i}", f"c{i + 1}") for i in (0, 1, 2, 4, 5, 6)}  # not c3 > c4: B to C
 
 
 def test_with_more_voices_a_single_change_is_no_conversation(run: Any) -> None:
-    assert pairs(run(four())) == []
+    assert pairs(run(four(), SURE)) == []
+    assert pairs(run(four())) == [("c0", "c1"), ("c1", "c2"), ("c2", "c3")]
 
 
 def test_people_seen_together_are_in_one_conversation(run: Any) -> None:
@@ -142,7 +145,7 @@ def test_people_seen_together_are_in_one_conversation(run: Any) -> None:
         {"track_id": f"t{name}", "shot_id": shot, "person_id": f"p{name}", "start_s": 0.0, "end_s": 20.0}
         for name, shot in (("A", "s1"), ("B", "s1"), ("C", "s3"), ("D", "s4"))
     ]
-    assert pairs(run(four() | {"face_tracks": seen})) == [("c0", "c1")]
+    assert pairs(run(four() | {"face_tracks": seen}, SURE)) == [("c0", "c1")]
 
 
 def test_those_who_follow_each_other_in_a_shot_are_not_seen_together(run: Any) -> None:
@@ -150,4 +153,4 @@ def test_those_who_follow_each_other_in_a_shot_are_not_seen_together(run: Any) -
         {"track_id": f"t{name}", "shot_id": "s1", "person_id": f"p{name}", "start_s": at, "end_s": at + 10.0}
         for name, at in (("A", 0.0), ("B", 10.0))
     ]
-    assert pairs(run(four() | {"face_tracks": seen})) == []
+    assert pairs(run(four() | {"face_tracks": seen}, SURE)) == []
