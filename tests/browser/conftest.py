@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page, Playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = REPOSITORY / ".ci" / "out"
@@ -90,20 +90,39 @@ def dagster_dev(canned_lake: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def ui(dagster_dev: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """A page of headless Chromium on that UI."""
+def player() -> "Iterator[Playwright]":
+    """Playwright, once for all: a second one beside it in a process is refused."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH")
     from playwright.sync_api import sync_playwright
 
-    profile = tmp_path_factory.mktemp("chromium")
-    with sync_playwright() as player:
-        browser = player.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=list(QUIET), viewport={"width": 1600, "height": 1000}
-        )
-        made = Ui(dagster_dev, browser.new_page())
-        own = (dagster_dev, dagster_dev.replace("http", "ws", 1), "data:", "blob:")
-        made.page.on("request", lambda r: None if r.url.startswith(own) else made.strangers.append(r.url))
+    with sync_playwright() as made:
         yield made
-        browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(player: "Playwright", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[BrowserContext]":
+    """Headless Chromium with a new profile."""
+    folder = tmp_path_factory.mktemp("chromium")
+    context = player.chromium.launch_persistent_context(
+        folder, executable_path=CHROMIUM, headless=True, args=list(QUIET)
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def ui(dagster_dev: str, player: "Playwright", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """A page of headless Chromium on that UI."""
+    profile = tmp_path_factory.mktemp("chromium")
+    browser = player.chromium.launch_persistent_context(
+        profile, executable_path=CHROMIUM, headless=True, args=list(QUIET), viewport={"width": 1600, "height": 1000}
+    )
+    made = Ui(dagster_dev, browser.new_page())
+    own = (dagster_dev, dagster_dev.replace("http", "ws", 1), "data:", "blob:")
+    made.page.on("request", lambda r: None if r.url.startswith(own) else made.strangers.append(r.url))
+    yield made
+    browser.close()
 
 
 def _free_port() -> int:

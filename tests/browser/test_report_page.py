@@ -3,12 +3,11 @@
 Pictures go to .ci/out/.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.conftest import CHROMIUM, PICTURES, QUIET
+from browser.conftest import PICTURES
 from release.report_lake import hostile, publish
 
 from speakervid_dag.config.settings import load_settings
@@ -40,21 +39,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("report") / "lake"
     publish(lake, hostile())
     return report.write_report(load_settings(lake=lake))
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[BrowserContext]":
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        profile = tmp_path_factory.mktemp("chromium")
-        context = player.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=list(QUIET)
-        )
-        yield context
-        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
-from browser.conftest import CHROMIUM, PICTURES, QUIET
+from browser.conftest import PICTURES
 from browser.test_report_page import CONTRAST
 from review.sittings import HOST, KEY, playable_lake, sitting
 
@@ -48,21 +48,6 @@ def url(lake: DeltaLake) -> Iterator[str]:
         yield f"http://{HOST}:{port}/?key={KEY}"
         running.should_exit = True
         thread.join(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[BrowserContext]":
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        folder = tmp_path_factory.mktemp("chromium")
-        context = player.chromium.launch_persistent_context(
-            folder, executable_path=CHROMIUM, headless=True, args=list(QUIET)
-        )
-        yield context
-        context.close()
 
 
 def until(page: "Page", condition: str, what: str) -> None:
