@@ -6,6 +6,7 @@ tried again; a `UserError` is a sentence for the person at the command line.
 """
 
 FAULT = "internal_error"  # reason of a video that a fault of ours cost: it counts as stale until it is mended
+OUT_OF_MEMORY = "out_of_memory"  # reason of a video that took more memory than is allowed, however that was noticed
 
 
 class SpeakervidError(Exception):

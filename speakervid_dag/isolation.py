@@ -27,7 +27,7 @@ from typing import Any
 import polars as pl
 import psutil
 
-from speakervid_dag.failures import FAULT, OperationError
+from speakervid_dag.failures import FAULT, OUT_OF_MEMORY, OperationError
 from speakervid_dag.progress import watcher
 from speakervid_dag.stage import Stage
 from speakervid_dag.stage_worker import read_frames, write_frames
@@ -235,7 +235,7 @@ class StageProcess:
         used = _memory(self._process.pid)
         if used > self._limits.memory_bytes:
             told = f"{used >> 20} MB of memory were used, {self._limits.memory_bytes >> 20} are allowed"
-            raise Lost(video_id, "out_of_memory", told)
+            raise Lost(video_id, OUT_OF_MEMORY, told)
 
     def _post_mortem(self, video_id: str | None) -> Lost:
         assert self._process is not None
@@ -247,7 +247,7 @@ class StageProcess:
         if code == -signal.SIGXCPU:
             return Lost(video_id, "timed_out", "the video used up its CPU time")
         if any("memory" in line.lower() or "bad_alloc" in line for line in last_words):
-            return Lost(video_id, "out_of_memory", told)
+            return Lost(video_id, OUT_OF_MEMORY, told)
         return Lost(video_id, FAULT if code == -signal.SIGKILL else "process_crashed", told)
 
 

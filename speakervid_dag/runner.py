@@ -4,7 +4,6 @@ Belongs here: planning batches, running Dagster jobs in this process on the lake
 Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.batches import BatchBook, Plan
 
 if TYPE_CHECKING:
@@ -43,10 +43,13 @@ def lake_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
     import os
 
     import dagster as dg
+    from filelock import FileLock
 
-    prepare_home(settings)
+    home = prepare_home(settings)
     os.environ.update(export_settings(settings))
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
+        opened = dg.DagsterInstance.from_config(str(home))
+    with opened as instance:
         yield instance
 
 
@@ -57,8 +60,7 @@ def prepare_home(settings: Settings) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         target = home / "dagster.yaml"
         if not target.exists():
-            with resources.as_file(resources.files("speakervid_dag.config") / "dagster.yaml") as packaged:
-                shutil.copyfile(packaged, target)
+            write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
     except OSError as problem:
         raise OperationError(f"cannot write the lake {settings.lake_dir}: {problem.strerror}") from problem
     return home

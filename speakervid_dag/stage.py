@@ -21,7 +21,7 @@ import polars as pl
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import FAULT, PermanentFailure, StageFailure, TransientFailure
+from speakervid_dag.failures import FAULT, OUT_OF_MEMORY, PermanentFailure, StageFailure, TransientFailure
 from speakervid_dag.files import path_of, write_bytes, written_aside
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.progress import watcher
@@ -194,6 +194,8 @@ class Stage:
             status, reason, detail = "skipped", problem.reason, problem.detail or None
         except StageFailure as problem:
             status, reason, detail = "not_evaluated", problem.reason, problem.detail or None
+        except MemoryError as problem:
+            status, reason, detail = "not_evaluated", OUT_OF_MEMORY, str(problem) or "the system gave no more memory"
         except Exception as problem:  # noqa: BLE001 - a fault of ours costs this video, is told, and makes the run exit 1
             status, reason, detail = "not_evaluated", FAULT, f"{type(problem).__name__}: {problem}"
             self.log(traceback.format_exc())

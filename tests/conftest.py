@@ -1,8 +1,14 @@
 """Fixtures every test may use. Media makers live in tests/media, demo material in tests/demo."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no wall time", deadline=None)
+settings.load_profile("no wall time")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -13,6 +19,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared folder is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """What a test leaves in the environment (a command that runs in this process exports its settings) ends with it."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

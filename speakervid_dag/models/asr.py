@@ -63,7 +63,7 @@ class Recognition:
 def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s: float, end_s: float) -> list[Span]:
     """Join speech regions to chunks for the recogniser, none longer than max_s, with no silence inside above max_gap_s.
 
-    A chunk that would grow too long is cut at the longest silence in its second half.
+    A chunk that would grow too long is cut at the longest silence in its second half that leaves no rest too long.
 
     Args:
         regions: speech in order of time, s. One that is longer than max_s is cut into equal parts.
@@ -83,8 +83,11 @@ def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s:
         group = groups[-1]
         group.append(part)
         if part[1] - group[0][0] > max_s:
-            late = [i for i in range(1, len(group)) if group[i][0] - group[0][0] > max_s / 2] or [len(group) - 1]
-            cut = max(late, key=lambda i: group[i][0] - group[i - 1][1])
+            latest = len(group) - 1
+            late = [
+                i for i in range(1, latest) if group[i][0] > group[0][0] + max_s / 2 and part[1] - group[i][0] <= max_s
+            ]
+            cut = max([*late, latest], key=lambda i: group[i][0] - group[i - 1][1])
             groups[-1:] = [group[:cut], group[cut:]]
     chunks = [(group[0][0], group[-1][1]) for group in groups]
     padded = []

@@ -4,6 +4,7 @@ Belongs here: two real processes with canned stages. Does not belong here: what 
 """
 
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -41,3 +42,31 @@ def test_two_runs_of_one_folder_share_its_batches(tmp_path: Path) -> None:
     batches = Counter(run.tags.get("dagster/partition") for run in runs if "dagster/partition" in run.tags)
     assert batches == Counter(canned.batch_name(n) for n in range(1, COUNT + 1))
     assert all(run.status == dg.DagsterRunStatus.SUCCESS for run in runs)
+
+
+OPENS = """
+import sys, time
+from pathlib import Path
+from speakervid_dag import runner
+from speakervid_dag.config.settings import load_settings
+import dagster
+import dagster._core.storage.sqlite_storage
+lake, meeting = Path(sys.argv[1]), Path(sys.argv[2])
+(meeting / sys.argv[3]).touch()
+while len(list(meeting.iterdir())) < int(sys.argv[4]):
+    time.sleep(0.001)
+with runner.lake_instance(load_settings(lake=lake)) as instance:
+    print(instance.get_runs_count())
+"""
+
+
+def test_processes_that_open_a_new_lake_together_all_open_it(tmp_path: Path) -> None:
+    """Found by the test above: both made Dagster's databases, and one was told that its table exists already."""
+    (meeting := tmp_path / "meeting").mkdir()
+    command = [sys.executable, "-c", OPENS, str(tmp_path / "lake"), str(meeting)]
+    each = [
+        subprocess.Popen([*command, str(i), "4"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for i in range(4)
+    ]
+    told = [process.communicate() for process in each]
+    assert [out.strip() for out, _ in told] == ["0"] * 4, told

@@ -62,6 +62,7 @@ def tries(lake: Path) -> Counter[str]:
         ("exit", "process_crashed", 1),
         ("killed", "internal_error", 2),
         ("memory", "out_of_memory", 1),
+        ("memory at once", "out_of_memory", 1),
         ("spin", "timed_out", 1),
         ("file", "internal_error", 1),
         ("orphan", "process_crashed", 1),

@@ -46,6 +46,8 @@ def trouble(name: str, lake: Path) -> None:
         hoard = []
         while True:
             hoard.append(bytearray(os.urandom(1 << 20) * 16))
+    elif name == "memory at once":
+        bytearray(16 << 30)
     elif name == "hang":
         time.sleep(600)
     elif name == "spin":

@@ -98,7 +98,18 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
     info = probe.probe(path, budget)
     models = (backends.face_detector(None, 640, 0.5, 1), backends.face_mesh(1), backends.face_embedder(None, 1))
     shots = [Shot("v1-s0000", 0.0, end_s)]
-    pass_ = FacePass("v1", shots, tracking, profile.identity, *models, lambda _, crops: kept.append(crops))
+    people = backends.person_models(1)
+    pass_ = FacePass(
+        "v1",
+        shots,
+        tracking,
+        profile.identity,
+        profile.sampling,
+        *models,
+        people,
+        is_shrunk=False,
+        keep_crops=lambda _, crops: kept.append(crops),
+    )
     with decode.read_frames(path, info, budget, max_long_side_px=640) as reader:
         pass_.run(frame for frame in reader if frame.time_s < end_s)
     return kept, audio.read_audio(path, info, budget, 16000)
