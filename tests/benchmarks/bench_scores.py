@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,25 @@ def copies(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 def measure(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """(score → (value, status)) of the longest track of a file, and the seconds spent in each part."""
     info, tracking = probe(path, BUDGET), PROFILE.tracking
-    detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
     is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
+    with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
+        return measure_frames(reader, (info.width_px or 0, info.height_px or 0), LENGTH_S, is_shrunk=is_shrunk)
+
+
+def measure_frames(
+    frames: Iterable[Any], size_px: tuple[int, int], length_s: float, *, is_shrunk: bool
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The same of one shot's frames (`time_s`, `image`); `size_px` of the file."""
+    tracking = PROFILE.tracking
+    detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
     faces = FacePass(
-        "v", [Shot("s", 0.0, LENGTH_S)], tracking, PROFILE.identity, PROFILE.sampling,
+        "v", [Shot("s", 0.0, length_s)], tracking, PROFILE.identity, PROFILE.sampling,
         detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1), is_shrunk,
         text=backends.text_detector(1),
     )  # fmt: skip
-    with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
-        found = faces.run(reader)
+    found = faces.run(frames)
     plain = [{k: v.to_list() if hasattr(v, "to_list") else v for k, v in r.items()} for r in found.frames]
-    span, video = (0.0, LENGTH_S), {"width_px": info.width_px, "height_px": info.height_px}
+    span, video = (0.0, length_s), {"width_px": size_px[0], "height_px": size_px[1]}
     scores = picture_measures.frame_measures(plain[0], span, PROFILE.scores, "-")
     scores |= camera_measures.picture_scores(plain[0], span, PROFILE.scores, (), "-")
     if found.tracks:

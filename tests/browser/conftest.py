@@ -66,7 +66,7 @@ def canned_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # so that three servers and a browser do not stay for the rest of the tests
 def dagster_dev(canned_lake: Path) -> Iterator[str]:
     """Address of `dagster dev`, started as in a checkout after `make demo`: workspace.yaml and .env."""
     checkout = canned_lake.parent / "checkout"
@@ -111,7 +111,7 @@ def chromium(player: "Playwright", tmp_path_factory: pytest.TempPathFactory) -> 
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(dagster_dev: str, player: "Playwright", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     """A page of headless Chromium on that UI."""
     profile = tmp_path_factory.mktemp("chromium")
