@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_degradations.py [--plot OUT.svg] MEDIA [MEDIA ...]
 
-4 s of each file from 1 s on, degraded in memory by tests/curation/degraded.py, which also says what must move; grade 0
-is the clip itself. Prints a table of the scores that must move and one of those that strayed. A minute a file and core.
+4 s of pictures from 1 s on and 12 s of sound of each file, degraded in memory by tests/curation/degraded.py, which also
+says what must move; grade 0 is the clip itself. Prints a table of the scores that must move and one of those that
+strayed. A minute a file and core.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.vad import speech_probabilities
 
-START_S = 1.0
+START_S, SOUND_S = 1.0, 12
 Series = dict[str, list[float | None]]  # score → value at each grade
 
 
@@ -65,7 +66,7 @@ def of_pictures(path: Path) -> dict[str, Series]:
 
 
 def of_sound(path: Path) -> dict[str, Series]:
-    clean = read_audio(path, probe(path, BUDGET), BUDGET, degraded.RATE_HZ)
+    clean = read_audio(path, probe(path, BUDGET), BUDGET, degraded.RATE_HZ)[: SOUND_S * degraded.RATE_HZ]
     probabilities, hop_s = speech_probabilities(clean)
     regions = speech_regions(probabilities, hop_s, PROFILE.diarization)
     quality = backends.speech_quality(1)

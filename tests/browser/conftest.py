@@ -61,7 +61,7 @@ def canned_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no Chromium on PATH")
     lake = tmp_path_factory.mktemp("browser") / "lake"
     maker = Path(__file__).with_name("canned_lake.py")
-    done = subprocess.run([sys.executable, str(maker), str(lake)], capture_output=True, text=True, timeout=180)
+    done = subprocess.run([sys.executable, str(maker), str(lake)], capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return lake
 

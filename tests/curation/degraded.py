@@ -72,7 +72,8 @@ def babble(sound: Sound, grade: int) -> Sound:
     ways = np.random.default_rng(3).integers(0, len(sound), 6)
     others = np.sum([np.roll(sound[::-1], way) for way in ways], axis=0)
     wanted = np.sqrt(np.mean(sound**2)) / 10 ** ((20, 10, 0)[grade - 1] / 20)
-    return (sound + others * wanted / np.sqrt(np.mean(others**2))).astype(np.float32)
+    both = sound + others * wanted / np.sqrt(np.mean(others**2))
+    return (both / max(1.0, np.abs(both).max())).astype(np.float32)
 
 
 PICTURE: dict[str, Callable[[Frames, int], Frames]] = {
