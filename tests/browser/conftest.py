@@ -89,9 +89,9 @@ def dagster_dev(canned_lake: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def player() -> "Iterator[Playwright]":
-    """Playwright, once for all: a second one beside it in a process is refused."""
+    """Playwright, one at a time in a process. It ends with the module: its event loop bars every other one meanwhile."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on PATH")
     from playwright.sync_api import sync_playwright
