@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
-from browser.conftest import PICTURES
+from browser.conftest import PATIENCE_MS, PICTURES
 from browser.test_report_page import CONTRAST
 from review.sittings import HOST, KEY, playable_lake, sitting
 
@@ -42,7 +42,7 @@ def url(lake: DeltaLake) -> Iterator[str]:
         running = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=running.run, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_MS / 1000
         while not running.started and time.monotonic() < deadline:
             time.sleep(0.05)
         yield f"http://{HOST}:{port}/?key={KEY}"
@@ -52,7 +52,7 @@ def url(lake: DeltaLake) -> Iterator[str]:
 
 def until(page: "Page", condition: str, what: str) -> None:
     """Asks again and again: the page's policy forbids the evaluation that `wait_for_function` needs."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_MS / 1000
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, what
         page.wait_for_timeout(100)

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 from browser.canned_lake import GREEN, RED
-from browser.conftest import Ui
+from browser.conftest import PATIENCE_MS, Ui
 
 pytestmark = pytest.mark.browser
 
@@ -30,10 +30,10 @@ def test_the_graph_shows_layers_and_which_asset_is_red(ui: Ui) -> None:
     ui.picture("graph_layers")
     ui.page.set_viewport_size({"width": 2400, "height": 2400})
     ui.page.keyboard.press("Alt+e")  # opens all groups
-    ui.page.get_by_text("speaker_bindings", exact=True).first.wait_for(timeout=30_000)
+    ui.page.get_by_text("speaker_bindings", exact=True).first.wait_for(timeout=PATIENCE_MS)
     ui.page.mouse.dblclick(2250, 2250)  # fits the graph into the window; what lies outside is not drawn
     for name in ("videos", "speaker_bindings", "clips", "branch_listening", "lake_snapshot", "funnel"):
-        ui.page.get_by_text(name, exact=True).first.wait_for(timeout=30_000)
+        ui.page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE_MS)
     ui.picture("graph")
 
 
