@@ -66,16 +66,17 @@ def of_pictures(path: Path) -> dict[str, Series]:
 
 
 def of_sound(path: Path) -> dict[str, Series]:
-    clean = read_audio(path, probe(path, BUDGET), BUDGET, degraded.RATE_HZ)[: SOUND_S * degraded.RATE_HZ]
+    heard = read_audio(path, probe(path, BUDGET), BUDGET, degraded.RATE_HZ)[: SOUND_S * degraded.RATE_HZ]
+    clean = np.clip(heard, -1, 1)  # lossy coding overshoots
     probabilities, hop_s = speech_probabilities(clean)
     regions = speech_regions(probabilities, hop_s, PROFILE.diarization)
     quality = backends.speech_quality(1)
 
     def measured(degradation: str, grade: int) -> dict[str, float | None]:
         sound = degraded.SOUND[degradation](clean, grade)
-        (heard,) = quality.score([sound])
+        (opinion,) = quality.score([sound])
         snr, clipped = audio_measures.snr_db(sound, degraded.RATE_HZ, regions), audio_measures.clipping_share(sound)
-        return {"snr_db": snr[0], "clipping_share": clipped[0], "dnsmos_ovrl": heard.ovrl, "dnsmos_bak": heard.bak}
+        return {"snr_db": snr[0], "clipping_share": clipped[0], "dnsmos_ovrl": opinion.ovrl, "dnsmos_bak": opinion.bak}
 
     return {name: series(lambda grade, name=name: measured(name, grade)) for name in degraded.SOUND}  # type: ignore[misc]
 
