@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from rows import write_lake
@@ -46,6 +47,23 @@ def test_batches_add_up_to_the_whole(lake: Path) -> None:
     parts = [{r["step"]: r["kept"] for r in funnel.funnel_of(settings, "laptop", b).to_dicts()} for b in ("b1", "b2")]
     assert whole == {step: parts[0][step] + parts[1][step] for step in parts[0]}
     assert [part["gate: dark"] for part in parts] == [2, 1]
+
+
+def test_nothing_left_is_nothing_and_no_rest_of_rounding(tmp_path: Path) -> None:
+    """Three clips of awkward lengths, all rejected: their sum less each of them is below nothing."""
+    at = {"batch": "b1", "video_id": "v1"}
+    clips = [{**at, "clip_id": f"c{i}", "duration_s": s} for i, s in enumerate((0.1, 0.2, 0.1))]
+    gates = [{**c, **GATE, "gate": f"g{i}", "verdict": "fail" if i == j else "pass"}
+             for i in range(3) for j, c in enumerate(clips)]  # fmt: skip
+    tiers = [{**c, "profile": "laptop", "tier": "rejected", "reasons": [f"g{i}"]} for i, c in enumerate(clips)]
+    made = write_lake(
+        str(tmp_path),
+        {"videos": [{**at, "status": "ok", "duration_s": 9.0}], "clips": clips, "clip_gates": gates, "tiers": tiers},
+    )
+    snapshots.publish(made, "r", "laptop")
+    told = funnel.funnel_of(load_settings(lake=tmp_path), "laptop").filter(pl.col("section") == "pretrain")
+    last = told.row(-1, named=True)
+    assert (last["kept"], str(last["hours_kept"])) == (0, "0.0")
 
 
 def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:

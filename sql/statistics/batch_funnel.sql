@@ -132,7 +132,8 @@ steps AS (
 SELECT
     profile, batch, section, position::BIGINT AS position, step,
     count_in::BIGINT AS count_in, kept::BIGINT AS kept, rejected::BIGINT AS rejected, not_evaluated::BIGINT AS not_evaluated,
-    seconds_in / 3600 AS hours_in, coalesce(seconds_kept, 0) / 3600 AS hours_kept,
+    -- sums that cancel leave 1e-18 of either sign
+    round(seconds_in / 3600, 9) + 0 AS hours_in, round(coalesce(seconds_kept, 0) / 3600, 9) + 0 AS hours_kept,
     seconds_rejected / 3600 AS hours_rejected, seconds_not_evaluated / 3600 AS hours_not_evaluated,
     count_in = kept + rejected + not_evaluated AND kept >= 0 AS is_conserved
 FROM steps
