@@ -1,25 +1,19 @@
 """The sound of a video as the stages hear it: decoded once, kept as an artifact of the lake.
 
-Belongs here: the place and reuse of that artifact. Does not belong here: decoding (speakervid_dag.media.audio).
+Belongs here: making and reuse of that artifact. Does not belong here: decoding (speakervid_dag.media.audio).
 """
-
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media import audio as audio_reading
 from speakervid_dag.media import probe as probing
+from speakervid_dag.media import wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.stage import Skipped, Stage, VideoTask
 
 RATE_HZ = 16_000
-LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
-
-
-def kept_sound(lake_dir: Path, video_id: str) -> Path:
-    """Where a video's sound is kept once a stage has read it."""
-    return lake_dir / "artifacts" / "audio" / LAYOUT / f"{video_id}.wav"
 
 
 def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
@@ -37,8 +31,8 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
             budget = MediaBudget()
             samples = audio_reading.read_audio(video.path, probing.probe(video.path, budget), budget, RATE_HZ)
             kept.parent.mkdir(parents=True, exist_ok=True)
-            audio_reading.write_wav(kept, samples, RATE_HZ)
-        samples = audio_reading.read_wav(kept)[0]
+            wav.write_wav(kept, samples, RATE_HZ)
+        samples = wav.read_wav(kept)[0]
     if not np.any(samples):
         raise Skipped("silent_audio", "every sample of the sound is zero")
     return samples

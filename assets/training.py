@@ -27,9 +27,10 @@ from speakervid_dag.curation.sync_regression import LipSeries
 from speakervid_dag.curation.synchrony_training import Figures, Floats, Stretch
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import write_bytes
+from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS
-from speakervid_dag.media.audio import read_wav
+from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 
@@ -114,7 +115,7 @@ def gather(lake: DeltaLake, lake_dir: Path, profile: Profile) -> list[Stretch]:
     rows = bound.join(offsets, on=["track_id", "turn_id"]).sort("video_id", "start_s", "track_id")
     found = []
     for (video_id,), group in rows.group_by(["video_id"], maintain_order=True):
-        path = sound.kept_sound(lake_dir, str(video_id))
+        path = kept_sound(lake_dir, str(video_id))
         if not path.is_file():
             continue  # taken down or cleaned up since
         heard = training.sound_inputs(read_wav(path)[0], sound.RATE_HZ, profile.sync)

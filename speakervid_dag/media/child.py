@@ -77,7 +77,7 @@ class Child:
         return self._process.pid
 
     def messages(self) -> Iterator[tuple[wire.Header, Payload]]:
-        """Messages up to and including the result. The payload is a fresh array, the reader's own.
+        """Messages up to and including the result, without pulses. The payload is a fresh array, the reader's own.
 
         Raises:
             PermanentFailure: what the child reported, or decoder_crashed, decoder_timeout, decoder_out_of_memory.
@@ -88,6 +88,8 @@ class Child:
             if header.kind == wire.FAILURE:
                 told = json.loads(payload.tobytes())
                 raise PermanentFailure(told["reason"], told["detail"])
+            if header.kind == wire.PULSE:
+                continue
             yield header, payload
             if header.kind == wire.RESULT:
                 return

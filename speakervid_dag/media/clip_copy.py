@@ -20,14 +20,13 @@ TOLERANCE_S = 0.002
 
 def send_copies(request: dict[str, Any], output: Any) -> dict[str, Any]:
     """For each of `clips` a CLIP message and, unless it has a `reason`, a FILE message: a whole MP4."""
-    for number, clip in enumerate(request["clips"]):
+    for clip in request["clips"]:
         try:
             data, told = _copied(request, clip)
         except PermanentFailure as failure:
-            told = {"number": number, "reason": failure.reason, "detail": failure.detail}
-            output.send_json(wire.CLIP, told)
+            output.send_json(wire.CLIP, {"reason": failure.reason, "detail": failure.detail})
             continue
-        output.send_json(wire.CLIP, {"number": number, **told})
+        output.send_json(wire.CLIP, told)
         output.send(wire.Header(wire.FILE, len(data)), data)
     return {}
 
@@ -36,6 +35,8 @@ def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[
     """The MP4's bytes, when its first shown picture is shown in the source, and how many are."""
     import av
 
+    from speakervid_dag.media.encode import add_audio
+
     packets, first = _packets(request, clip)
     target = BytesIO()
     options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
@@ -43,7 +44,8 @@ def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[
         template = reader.streams[request["video_index"]]
         stream = writer.add_stream_from_template(template)
         first_s = float(first * template.time_base) - request["origin_s"]
-        sound = _add_sound(writer, clip["sound_path"], first_s - clip["start_s"])
+        heard = sound_from(clip, first_s, clip["end_s"])
+        sound = None if heard is None else add_audio(writer, *heard, 0.0)
         frames = 0
         for packet in packets:
             frames += packet.pts >= first
@@ -52,7 +54,7 @@ def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[
             writer.mux(packet)
         if sound is not None:
             sound.finish()
-    return target.getvalue(), {"first_time_s": first_s, "frames": frames}
+    return target.getvalue(), {"start_s": first_s, "end_s": clip["end_s"], "frames": frames}
 
 
 def _packets(request: dict[str, Any], clip: dict[str, Any]) -> tuple[list[Any], int]:
@@ -81,17 +83,18 @@ def _packets(request: dict[str, Any], clip: dict[str, Any]) -> tuple[list[Any], 
     while taken and float(taken[-1].pts * base) - origin_s >= clip["end_s"] - TOLERANCE_S:
         taken.pop()
     shown = [p.pts for p in taken if float(p.pts * base) - origin_s >= clip["start_s"] - TOLERANCE_S]
-    is_whole = taken and float(taken[0].pts * base) - origin_s <= clip["start_s"] + clip["slack_s"]
+    is_whole = taken and float(taken[0].pts * base) - origin_s <= clip["start_s"] + request["slack_s"]
     if not shown or not is_whole:
         raise PermanentFailure("no_pictures", f"no key picture before {clip['start_s']:.3f} s to copy from")
     return taken, min(shown)
 
 
-def _add_sound(writer: Any, sound_path: str | None, skipped_s: float) -> Any:
-    if sound_path is None:
+def sound_from(clip: dict[str, Any], start_s: float, end_s: float) -> tuple[Any, int] | None:
+    """Samples of [start_s, end_s) out of the WAV that begins at the clip's start, and their rate in Hz."""
+    if clip["sound_path"] is None:
         return None
-    from speakervid_dag.media.audio import read_wav
-    from speakervid_dag.media.encode import add_audio
+    from speakervid_dag.media.wav import read_wav
 
-    samples, rate_hz = read_wav(Path(sound_path))
-    return add_audio(writer, samples[round(skipped_s * rate_hz) :], rate_hz, 0.0)
+    samples, rate_hz = read_wav(Path(clip["sound_path"]))
+    zero, first, after = (round(time_s * rate_hz) for time_s in (clip["start_s"], start_s, end_s))
+    return samples[first - zero : after - zero], rate_hz

@@ -1,63 +1,84 @@
-"""Pictures of clips: found by seeking, shown at a steady rate, cropped; runs in the decoding process.
+"""Clips coded anew: pictures found by seeking, shown at a steady rate, cropped; runs in the decoding process.
 
-Belongs here: which picture is shown at each tick of a clip, and cutting its planes. Does not belong here: encoding
+Belongs here: which picture is shown at each tick of a clip, and cutting its planes. Does not belong here: the encoder
 (encode), asking for it (cut), clips copied without decoding (clip_copy).
+
+They are encoded where they are decoded: sending each picture to another process costs as much as a third of its coding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
 from itertools import chain
-from typing import Any
+from math import ceil
+from typing import Any, Literal
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media import wire
+from speakervid_dag.media.clip_copy import sound_from
 from speakervid_dag.media.container import limit_decoder, open_container
 from speakervid_dag.media.picture import Errors, FrameClock, decoded
 
+PULSE_TICKS = 25
+LAYOUT: Literal["yuv420p"] = "yuv420p"
 TOLERANCE_S = 0.002  # Matroska and FLV round times to 1 ms
 
 Timed = tuple[float, Any]
 
 
 def send_clips(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """For each of `clips` a CLIP message, then its pictures as planes Y, U, V of yuv420p.
-
-    A clip that cannot be given has `reason` and `detail` in its message, and no pictures.
-    """
+    """For each of `clips` a CLIP message and, unless it has a `reason`, a FILE message: a whole MP4."""
     source = _Source(request)
     try:
-        for number, clip in enumerate(request["clips"]):
+        for clip in request["clips"]:
             try:
-                _send_clip(source, number, clip, request["fps"], output)
+                data, told = _encoded(source, clip, output)
             except PermanentFailure as failure:
-                told = {"number": number, "reason": failure.reason, "detail": failure.detail}
-                output.send_json(wire.CLIP, told)
+                output.send_json(wire.CLIP, {"reason": failure.reason, "detail": failure.detail})
+                continue
+            output.send_json(wire.CLIP, told)
+            output.send(wire.Header(wire.FILE, len(data)), data)
     finally:
         source.close()
     return {"decode_errors": source.errors.count}
 
 
-def _send_clip(source: "_Source", number: int, clip: dict[str, Any], fps: float, output: Any) -> None:
-    ticks = _shown(source.pictures_from(clip["start_s"]), clip["start_s"], clip["end_s"], fps, source.interval_s)
+def _encoded(source: "_Source", clip: dict[str, Any], output: Any) -> tuple[memoryview, dict[str, Any]]:
+    """The MP4's bytes, when its first picture is shown in the source, and how many there are."""
+    from speakervid_dag.media.encode import write_video
+
+    how = source.request["encoding"]
+    start_s, end_s, fps = clip["start_s"], clip["end_s"], how["fps"]
+    ticks = _shown(source.pictures_from(start_s), start_s, end_s, fps, source.interval_s)
     first = next(ticks, None)
     if first is None:
-        raise PermanentFailure("no_pictures", f"no picture between {clip['start_s']:.3f} and {clip['end_s']:.3f} s")
-    cutter = _Cutter(source.request, clip)
-    told = {
-        "number": number,
-        "first_time_s": first[0],
-        "width_px": cutter.width,
-        "height_px": cutter.height,
-        "colours": cutter.colours(first[1]),
-    }
-    output.send_json(wire.CLIP, told)
-    size = cutter.width * cutter.height * 3 // 2
-    last, planes = None, b""
-    for tick, (_, frame) in enumerate(chain([first], ticks)):
-        if frame is not last:  # a slow source shows one picture for several ticks
-            last, planes = frame, cutter.planes(frame)
-        header = wire.Header(wire.PICTURE, size, tick / fps, tick, cutter.width, cutter.height)
-        output.send(header, planes)
+        raise PermanentFailure("no_pictures", f"no picture between {start_s:.3f} and {end_s:.3f} s")
+    cutter, target = _Cutter(source.request, clip), BytesIO()
+    last_s = first[0] + ceil((end_s - first[0]) * fps - 1e-6) / fps
+    samples, rate_hz = sound_from(clip, first[0], last_s) or (None, how["rate_hz"])
+    frames = write_video(
+        target,
+        _pictures(chain([first], ticks), cutter, fps, output),
+        fps,
+        (cutter.width, cutter.height),
+        samples,
+        rate_hz,
+        crf=how["crf"],
+        preset=how["preset"],
+        threads=1,
+        layout=LAYOUT,
+        colours=cutter.colours(first[1]),
+    )
+    return target.getbuffer(), {"start_s": first[0], "end_s": last_s, "frames": frames}
+
+
+def _pictures(ticks: Iterable[Timed], cutter: "_Cutter", fps: float, output: Any) -> Iterator[Timed]:
+    """What the encoder takes; now and then the parent hears that we are alive."""
+    for tick, (_, frame) in enumerate(ticks):
+        if tick % PULSE_TICKS == 0:
+            output.send(wire.Header(wire.PULSE, 0), b"")
+        yield tick / fps, cutter.part(frame)
 
 
 def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, interval_s: float) -> Iterator[Timed]:
@@ -176,36 +197,42 @@ class _Cutter:
 
     def __init__(self, request: dict[str, Any], clip: dict[str, Any]) -> None:
         self.width, self.height = clip["width_px"], clip["height_px"]
-        self._left, self._top = clip["left_px"], clip["top_px"]
         display = (clip["display_width_px"], clip["display_height_px"])
-        self._turns, self._is_mirrored = request["rotation_deg"] // 90, request["is_mirrored"]
-        self._stored = display[::-1] if self._turns % 2 else display
+        turns = request["rotation_deg"] // 90
+        self._stored = display[::-1] if turns % 2 else display
+        self._graph = self._filters(request["is_mirrored"], turns, clip["left_px"], clip["top_px"])
 
-    def planes(self, frame: Any) -> bytes:
-        """Y, U, V of the part, one after the other, without padding."""
-        plain = frame.reformat(*self._stored, format="yuv420p", interpolation="BICUBIC")
-        parts = []
-        for number, plane in enumerate(plain.planes):
-            half = 2 if number else 1
-            left, top, width, height = (v // half for v in (self._left, self._top, self.width, self.height))
-            parts.append(self._upright(plane)[top : top + height, left : left + width].tobytes())
-        return b"".join(parts)
+    def _filters(self, is_mirrored: bool, turns: int, left_px: int, top_px: int) -> Any:
+        """Mirror, then turn clockwise, then crop; a crop copies nothing."""
+        from av.filter import Graph
+        from av.video.format import VideoFormat
 
-    def _upright(self, plane: Any) -> Any:
-        import numpy as np
+        graph = Graph()
+        width, height = self._stored
+        filters = [("hflip", "")] * is_mirrored + [("transpose", "clock")] * turns
+        filters += [("crop", f"{self.width}:{self.height}:{left_px}:{top_px}"), ("buffersink", "")]
+        last = graph.add_buffer(width=width, height=height, format=VideoFormat(LAYOUT), time_base=Fraction(1, 1))
+        for name, arguments in filters:
+            last, before = graph.add(name, arguments), last
+            before.link_to(last)
+        graph.configure()
+        return graph
 
-        rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
-        image = rows[:, : plane.width]
-        if self._is_mirrored:
-            image = image[:, ::-1]
-        return np.rot90(image, -self._turns) if self._turns else image
+    def part(self, frame: Any) -> Any:
+        """A new picture, yuv420p; its samples may be the given one's."""
+        plain = self._plain(frame)
+        plain.pts = None
+        self._graph.push(plain)
+        return self._graph.pull()
 
     def colours(self, frame: Any) -> dict[str, int]:
         """What the numbers mean, by libav's codes, as the source says it."""
-        plain = frame.reformat(*self._stored, format="yuv420p", interpolation="BICUBIC")
         return {
-            "color_range": int(plain.color_range),
+            "color_range": int(self._plain(frame).color_range),
             "colorspace": int(frame.colorspace),
             "color_primaries": int(frame.color_primaries),
             "color_trc": int(frame.color_trc),
         }
+
+    def _plain(self, frame: Any) -> Any:
+        return frame.reformat(*self._stored, format=LAYOUT, interpolation="BICUBIC")

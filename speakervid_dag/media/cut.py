@@ -1,33 +1,30 @@
 """Cutting clips out of a video: frame-exact, cropped, 25 fps H.264 with the sound one gives it.
 
-Belongs here: the parent's side: which pixels, asking the decoding process, handing pictures to the encoder. Does not
-belong here: which clips and which sound (release/), what runs in the decoding process (clip_pictures, clip_copy).
+Belongs here: the parent's side: which pixels, asking the decoding process, keeping what it sends. Does not belong here:
+which clips and which sound (release/), what runs in the decoding process (clip_pictures, clip_copy).
 
 One decoding process serves all clips of a call: starting one costs as much as half a second of encoding.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
 from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child, as_argument
-from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.sniff import sniff
 
 COPIED_CODECS = ("h264", "hevc", "av1", "vp9")  # MP4 holds them, and players know them there
 REORDERED_PICTURES = 16  # most that H.264 and HEVC code ahead of their turn
 
-Samples = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
 
@@ -75,17 +72,15 @@ class Cut:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one cut: its facts, or why there is none."""
+    """What became of one cut: its facts, or why there is none. Its sound lasts from `start_s` to `end_s`."""
 
     start_s: float = 0.0
+    end_s: float = 0.0
     frames: int = 0
     width_px: int = 0
     height_px: int = 0
     is_stream_copy: bool = False
     failure: PermanentFailure | None = None
-
-
-Sound = Callable[[int, float, int], Samples | None]  # (number of the cut, first sample's time s, samples) → mono
 
 
 def region(info: MediaInfo, box: Box | None, encoding: Encoding) -> Region:
@@ -124,10 +119,8 @@ def cut_clips(
     info: MediaInfo,
     budget: MediaBudget,
     cuts: Sequence[Cut],
-    sound: Sound,
+    sounds: Sequence[Path | None],
     encoding: Encoding,
-    *,
-    threads: int = 1,
 ) -> Iterator[Done]:
     """Makes the clips, in rising order of their start for the sake of speed; gives what became of each, in order.
 
@@ -136,44 +129,18 @@ def cut_clips(
 
     Args:
         info: of this very file, from `probe`.
-        sound: asked for the clip's samples once its first picture is known; None makes a silent clip.
-        threads: of the encoder.
+        sounds: a WAV of each clip's sound, at `encoding.rate_hz`, from `Cut.start_s` to a tick after its end; None
+            makes a silent clip.
 
     Raises:
         PermanentFailure: what the whole file suffers from; see `FrameReader`.
         OSError: the disk is full, and the like; what was written of that clip is gone.
     """
     require_video(info)
-    regions = [region(info, cut.box, encoding) for cut in cuts]
-    clips = [
-        {"start_s": cut.start_s, "end_s": cut.end_s, **part._asdict()} for cut, part in zip(cuts, regions, strict=True)
-    ]
-    request = _request(source, info, budget, "clips") | {"fps": encoding.fps, "clips": clips}
-    with Child(request, budget, info.duration_s) as child:
-        messages = _Messages(child.messages())
-        for number, cut in enumerate(cuts):
-            told = messages.clip(number)
-            if "reason" in told:
-                yield Done(failure=PermanentFailure(told["reason"], told["detail"]))
-                continue
-            first_s = told["first_time_s"]
-            ticks = int(np.ceil((cut.end_s - first_s) * encoding.fps - 1e-6))
-            samples = sound(number, first_s, round(ticks / encoding.fps * encoding.rate_hz))
-            size = (told["width_px"], told["height_px"])
-            frames = write_video(
-                cut.path,
-                messages.pictures(),
-                encoding.fps,
-                size,
-                samples,
-                encoding.rate_hz,
-                crf=encoding.crf,
-                preset=encoding.preset,
-                threads=threads,
-                layout="yuv420p",
-                colours=told["colours"],
-            )
-            yield Done(first_s, frames, *size)
+    how = {"encoding": encoding.as_dict()}
+    parts = [region(info, cut.box, encoding)._asdict() for cut in cuts]
+    for told in _made({"task": "clips", **how}, source, info, budget, cuts, sounds, parts):
+        yield Done(*told) if isinstance(told, tuple) else Done(failure=told)
 
 
 def can_copy(info: MediaInfo) -> bool:
@@ -187,37 +154,33 @@ def copy_clips(
     """The same without coding the picture again: whole pictures, in the source's rate and quality; in order.
 
     A clip begins as one of `cut_clips` does; it may end some pictures late, where pictures of the clip need later ones.
-
-    Args:
-        sounds: a WAV of each clip's sound from `Cut.start_s` on; None makes a silent clip.
     """
-    clips = [
-        {
-            "start_s": cut.start_s,
-            "end_s": cut.end_s,
-            "sound_path": None if path is None else as_argument(path),
-            "slack_s": 1.5 / (info.fps or 25.0),
-        }
-        for cut, path in zip(cuts, sounds, strict=True)
-    ]
-    request = _request(source, info, budget, "copies") | {"reorder": REORDERED_PICTURES, "clips": clips}
-    with Child(request, budget, info.duration_s) as child:
-        messages = _Messages(child.messages())
-        for number, cut in enumerate(cuts):
-            told = messages.clip(number)
-            if "reason" in told:
-                yield Done(failure=PermanentFailure(told["reason"], told["detail"]))
-                continue
-            write_bytes(cut.path, messages.file())
-            assert info.width_px
-            assert info.height_px
-            yield Done(told["first_time_s"], told["frames"], info.width_px, info.height_px, is_stream_copy=True)
+    how = {"reorder": REORDERED_PICTURES, "slack_s": 1.5 / (info.fps or 25.0)}
+    whole = [{"width_px": info.width_px, "height_px": info.height_px}] * len(cuts)
+    for told in _made({"task": "copies", **how}, source, info, budget, cuts, sounds, whole):
+        yield Done(*told, is_stream_copy=True) if isinstance(told, tuple) else Done(failure=told)
 
 
-def _request(source: Path, info: MediaInfo, budget: MediaBudget, task: str) -> dict[str, Any]:
-    return {
+Told = tuple[float, float, int, int, int]  # the first fields of Done
+
+
+def _made(
+    how: dict[str, Any],
+    source: Path,
+    info: MediaInfo,
+    budget: MediaBudget,
+    cuts: Sequence[Cut],
+    sounds: Sequence[Path | None],
+    parts: Sequence[dict[str, Any]],
+) -> Iterator[Told | PermanentFailure]:
+    """Has the decoding process make the clips, writes each as it comes.
+
+    It works in one thread: who cuts many clips has a process on each core.
+    """
+    budget = budget.model_copy(update={"decoder_threads": 1})
+    request = {
         **base_request(source, sniff(source), budget),
-        "task": task,
+        **how,
         "video_index": info.video_index,
         "origin_s": info.origin_s,
         "video_start_s": info.video_start_s or 0.0,
@@ -225,38 +188,28 @@ def _request(source: Path, info: MediaInfo, budget: MediaBudget, task: str) -> d
         "is_seekable": info.is_seekable,
         "rotation_deg": info.rotation_deg,
         "is_mirrored": info.is_mirrored,
+        "clips": [_asked(cut, sound) | part for cut, sound, part in zip(cuts, sounds, parts, strict=True)],
     }
+    media_s = info.duration_s + sum(cut.end_s - cut.start_s for cut in cuts)
+    with Child(request, budget, media_s) as child:
+        messages = child.messages()
+        for cut, part in zip(cuts, parts, strict=True):
+            told = json.loads(_next(messages, wire.CLIP))
+            if "reason" in told:
+                yield PermanentFailure(told["reason"], told["detail"])
+                continue
+            write_bytes(cut.path, _next(messages, wire.FILE))
+            yield told["start_s"], told["end_s"], told["frames"], part["width_px"], part["height_px"]
 
 
-class _Messages:
-    """The decoding process's messages, one clip after another."""
+def _asked(cut: Cut, sound: Path | None) -> dict[str, Any]:
+    path = None if sound is None else as_argument(sound)
+    return {"start_s": cut.start_s, "end_s": cut.end_s, "sound_path": path}
 
-    def __init__(self, messages: Iterator[tuple[wire.Header, Any]]) -> None:
-        self._messages = messages
-        self._held: tuple[wire.Header, Any] | None = None
 
-    def _next(self) -> tuple[wire.Header, Any]:
-        held, self._held = self._held, None
-        return held or next(self._messages)
-
-    def clip(self, number: int) -> dict[str, Any]:
-        header, payload = self._next()
-        told: dict[str, Any] = json.loads(payload.tobytes())
-        if header.kind != wire.CLIP or told["number"] != number:
-            raise RuntimeError(f"clip {number} was due, not message {header.kind}")
-        return told
-
-    def pictures(self) -> Iterator[tuple[float, Any]]:
-        while True:
-            header, payload = self._next()
-            if header.kind != wire.PICTURE:
-                self._held = (header, payload)
-                return
-            yield header.time_s, payload.reshape(header.height * 3 // 2, header.width)
-
-    def file(self) -> bytes:
-        header, payload = self._next()
-        if header.kind != wire.FILE:
-            raise RuntimeError(f"a file was due, not message {header.kind}")
-        data: bytes = payload.tobytes()
-        return data
+def _next(messages: Iterator[tuple[wire.Header, Any]], kind: int) -> bytes:
+    header, payload = next(messages)
+    if header.kind != kind:
+        raise RuntimeError(f"message {kind} was due, not {header.kind}")
+    data: bytes = payload.tobytes()
+    return data

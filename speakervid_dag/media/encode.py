@@ -1,11 +1,13 @@
-"""Writing video files: H.264 + AAC in MP4, with explicit presentation times.
+"""Writing video: H.264 + AAC in MP4, with explicit presentation times.
 
-Belongs here: turning frames and samples in memory into a file, whole or not at all. Does not belong here: reading media
-(probe, decode, audio) and the choice of what to write (release/, the demo generator).
+Belongs here: turning frames and samples in memory into a file, whole or not at all, or into bytes. Does not belong
+here: reading media (probe, decode, audio) and the choice of what to write (release/, the demo generator).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +26,7 @@ Samples = NDArray[np.float32]
 
 
 def write_video(
-    path: Path,
+    target: Path | BytesIO,
     frames: Iterable[tuple[float, Image]],
     fps: float | None,
     size: tuple[int, int],
@@ -42,11 +44,13 @@ def write_video(
     layout: Literal["bgr24", "yuv420p"] = "bgr24",
     colours: Colours | None = None,
 ) -> int:
-    """Write `frames` and `audio` to the MP4 file `path`, atomically; returns the number of frames written.
+    """Write `frames` and `audio` as an MP4; returns the number of frames written.
 
     Args:
+        target: a file, which is written atomically, or an empty buffer.
         frames: (time_s, image) in rising time; image uint8 (height, width, 3) BGR, or with `layout` yuv420p
-            (height * 3 / 2, width): planes Y, U, V. Consumed lazily, one at a time. Shown at `video_start_s + time_s`.
+            (height * 3 / 2, width): planes Y, U, V, or an av.VideoFrame of that layout, which is then ours to change.
+            Consumed lazily, one at a time. Shown at `video_start_s + time_s`.
         fps: nominal rate, written as the stream's rate and the last frame's length; None for a variable rate.
         size: (width, height) of the images, px. Odd sizes are written as 4:4:4, since 4:2:0 cannot hold them.
         audio: float32 in [-1, 1], (samples,) or (samples, channels) with 1 or 2 channels; None for a silent file.
@@ -62,7 +66,7 @@ def write_video(
     """
     if rotation_deg % 90 or (fps is not None and not fps > 0):
         raise ValueError(f"rotation_deg {rotation_deg} must be a multiple of 90 and fps {fps} positive")
-    with written_aside(path) as part, open_mp4(part) as container:
+    with _opened(target) as container:
         video = _add_video(container, fps, size, crf, preset, gop_frames, b_frames, threads)
         for name, value in (colours or {}).items():
             setattr(video.codec_context, name, value)
@@ -83,13 +87,49 @@ def write_video(
     return count
 
 
-def open_mp4(path: Path) -> Any:
-    """An MP4 file to write, without clock times of ours in it."""
+@contextmanager
+def _opened(target: Path | BytesIO) -> Iterator[Any]:
+    """An MP4 to write, without clock times of ours in it, its index in front."""
     import av
 
-    # `file:` keeps a colon in a name from being read as a protocol; bitexact writes no clock time into the file.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
-    return av.open(f"file:{path}", "w", format="mp4", container_options=options)
+    if isinstance(target, BytesIO):  # faststart reads what was written once more, to move it
+        look = {"io_open": lambda *_: _SecondLook(target)}
+        with av.open(target, "w", format="mp4", container_options=options, **look) as container:
+            yield container
+        return
+    # `file:` keeps a colon in a name from being read as a protocol
+    with (
+        written_aside(target) as part,
+        av.open(f"file:{part}", "w", format="mp4", container_options=options) as container,
+    ):
+        yield container
+
+
+class _SecondLook:
+    """Reads a buffer at a place of its own while it is written to at another."""
+
+    def __init__(self, buffer: BytesIO) -> None:
+        self._buffer, self._place = buffer, 0
+
+    def read(self, size: int) -> bytes:
+        written = self._buffer.tell()
+        self._buffer.seek(self._place)
+        data = self._buffer.read(size)
+        self._place += len(data)
+        self._buffer.seek(written)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        starts = (0, self._place, self._buffer.getbuffer().nbytes)
+        self._place = starts[whence] + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def close(self) -> None:
+        """Nothing to close: the buffer is the writer's."""
 
 
 def _add_video(
@@ -123,9 +163,12 @@ def _video_frames(
     ticks = round(TICKS_PER_S / fps) if fps else TICKS_PER_S // 25
     shape = (size[1], size[0], 3) if layout == "bgr24" else (size[1] * 3 // 2, size[0])
     for time_s, image in frames:
-        if image.shape != shape or image.dtype != np.uint8:
+        if isinstance(image, av.VideoFrame):
+            frame = image
+        elif image.shape != shape or image.dtype != np.uint8:
             raise ValueError(f"image {image.shape} {image.dtype} is not uint8 {shape}")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout)
+        else:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout)
         frame.pts = round((start_s + time_s) * TICKS_PER_S)
         frame.time_base = Fraction(1, TICKS_PER_S)
         if held is not None:

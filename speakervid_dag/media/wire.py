@@ -10,6 +10,7 @@ from dataclasses import dataclass
 HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, reserved position, width, height, payload bytes
 MAGIC = b"SVD1"
 PICTURE, SOUND, RESULT, FAILURE, CLIP, FILE = 1, 2, 3, 4, 5, 6
+PULSE = 7  # no news but that there is work in progress
 MAX_JSON_BYTES = 1 << 20
 
 

@@ -10,11 +10,14 @@ only when the clip is whole. So a killed export goes on with the clips that are 
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,8 @@ from numpy.typing import NDArray
 from speakervid_dag.curation.clip_audio import Voice, clip_sound
 from speakervid_dag.failures import PermanentFailure, StageFailure
 from speakervid_dag.files import path_of, write_bytes
-from speakervid_dag.media import audio, cut, probe
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.release.samples import ClipSpec
@@ -113,8 +117,9 @@ class ClipStore:
                 found[key] = kept
         advanced(len(found))
         jobs = _jobs([spec for key, spec in unique.items() if key not in found], workers)
+        sources = _Sources(self.budget)
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            running = {pool.submit(lambda j=job: list(self._cut_job(j, advanced))) for job in jobs}  # type: ignore[misc]
+            running = {pool.submit(lambda j=job: list(self._cut_job(j, sources, advanced))) for job in jobs}  # type: ignore[misc]
             try:
                 while running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -126,15 +131,14 @@ class ClipStore:
         return found
 
     def _cut_job(
-        self, specs: Sequence[ClipSpec], advanced: Callable[[int], None]
+        self, specs: Sequence[ClipSpec], sources: "_Sources", advanced: Callable[[int], None]
     ) -> Iterator[tuple[str, StoredClip | Missing]]:
         """The clips of one source."""
         left = list(specs)
         try:
-            source, info = self._source(specs[0].row)
+            source, info = sources.find(specs[0].row)
             heard = _Heard(self.lake_dir, source, info, self.budget, self.encoding.rate_hz)
-            makes = self._encoded if self.is_cropped or not cut.can_copy(info) else self._copied
-            for spec, (done, sound) in zip(specs, makes(source, info, heard, specs), strict=True):
+            for spec, (done, sound) in zip(specs, self._cut(source, info, heard, specs), strict=True):
                 left.remove(spec)
                 yield spec.key, self._kept(spec, done, sound)
                 advanced(1)
@@ -142,63 +146,42 @@ class ClipStore:
             yield from ((spec.key, Missing(failure.reason, failure.detail)) for spec in left)
             advanced(len(left))
 
-    def _source(self, row: Mapping[str, Any]) -> tuple[Path, probe.MediaInfo]:
-        source = next((path for path in map(path_of, row["uris"]) if path.is_file()), None)
-        if source is None:
-            raise PermanentFailure("missing_file", f"{row['source_name']} is not where it was")
-        if source.stat().st_size != row["size_bytes"]:
-            raise PermanentFailure("changed_file", f"{row['source_name']} has another size than when it was curated")
-        return source, probe.probe(source, self.budget)
-
-    def _encoded(
+    def _cut(
         self, source: Path, info: probe.MediaInfo, heard: "_Heard", specs: Sequence[ClipSpec]
     ) -> Iterator[tuple[cut.Done, Samples | None]]:
+        """Each clip's MP4, and its sound from the first picture on."""
+        how, rate_hz = self.encoding, self.encoding.rate_hz
         cuts = [
             cut.Cut(self.stem(s).with_suffix(".mp4"), s.start_s, s.end_s, s.box if self.is_cropped else None)
             for s in specs
         ]
-        sounds: dict[int, Samples | None] = {}
-
-        def sound(number: int, start_s: float, count: int) -> Samples | None:
-            sounds[number] = heard.clip(specs[number], start_s, count)
-            return None if specs[number].is_silent else sounds[number]
-
-        made = cut.cut_clips(source, info, self.budget, cuts, sound, self.encoding)
-        for number, done in enumerate(made):
-            yield done, sounds.pop(number, None)
-
-    def _copied(
-        self, source: Path, info: probe.MediaInfo, heard: "_Heard", specs: Sequence[ClipSpec]
-    ) -> Iterator[tuple[cut.Done, Samples | None]]:
-        cuts, paths, sounds = [], [], []
-        rate_hz = self.encoding.rate_hz
-        try:
-            for spec in specs:
-                stem = self.stem(spec)
-                cuts.append(cut.Cut(stem.with_suffix(".mp4"), spec.start_s, spec.end_s, None))
-                sounds.append(heard.clip(spec, spec.start_s, round((spec.end_s - spec.start_s) * rate_hz)))
-                aside = stem.with_name(f".tmp-{stem.name}.wav")
-                paths.append(None if sounds[-1] is None or spec.is_silent else aside)
-                if sounds[-1] is not None and not spec.is_silent:
-                    audio.write_wav(aside, sounds[-1], rate_hz)
-            made = cut.copy_clips(source, info, self.budget, cuts, paths)
+        sounds = [heard.clip(s, s.start_s, round((s.end_s - s.start_s + 1 / how.fps) * rate_hz)) for s in specs]
+        with TemporaryDirectory() as folder:
+            paths: list[Path | None] = []
+            for spec, samples in zip(specs, sounds, strict=True):
+                is_silent = spec.is_silent or samples is None
+                paths.append(None if is_silent else Path(folder) / f"{len(paths)}.wav")
+                if paths[-1] is not None and samples is not None:
+                    wav.write_wav(paths[-1], samples, rate_hz)
+            is_copied = not self.is_cropped and cut.can_copy(info)
+            made = (
+                cut.copy_clips(source, info, self.budget, cuts, paths)
+                if is_copied
+                else cut.cut_clips(source, info, self.budget, cuts, paths, how)
+            )
             for spec, done, samples in zip(specs, made, sounds, strict=True):
-                late = 0 if done.failure else round((done.start_s - spec.start_s) * rate_hz)
-                yield done, None if samples is None else samples[late:]
-        finally:
-            for path in paths:
-                if path is not None:
-                    path.unlink(missing_ok=True)
+                zero, first, after = (round(time_s * rate_hz) for time_s in (spec.start_s, done.start_s, done.end_s))
+                yield done, None if samples is None else samples[first - zero : after - zero]
 
     def _kept(self, spec: ClipSpec, done: cut.Done, sound: Samples | None) -> StoredClip | Missing:
         """Writes what lies beside the MP4; the facts last."""
         if done.failure is not None:
             return Missing(done.failure.reason, done.failure.detail)
         stem = self.stem(spec)
-        video, wav = stem.with_suffix(".mp4"), stem.with_suffix(".wav") if sound is not None else None
-        if wav is not None and sound is not None:
-            audio.write_wav(wav, sound, self.encoding.rate_hz)
-            wav.chmod(READ_ONLY)
+        video, heard = stem.with_suffix(".mp4"), stem.with_suffix(".wav") if sound is not None else None
+        if heard is not None and sound is not None:
+            wav.write_wav(heard, sound, self.encoding.rate_hz)
+            heard.chmod(READ_ONLY)
         video.chmod(READ_ONLY)
         facts: dict[str, Any] = {
             "start_s": done.start_s,
@@ -207,20 +190,41 @@ class ClipStore:
             "height_px": done.height_px,
             "is_stream_copy": done.is_stream_copy,
             "video_sha256": sha256_of(video),
-            "sound_sha256": sha256_of(wav) if wav else None,
+            "sound_sha256": sha256_of(heard) if heard else None,
         }
         write_bytes(stem.with_suffix(".json"), json.dumps(facts).encode())
-        return StoredClip(video, wav, **facts)
+        return StoredClip(video, heard, **facts)
+
+
+class _Sources:
+    """Where sources lie and what is in them; each is probed once, however many workers cut from it."""
+
+    def __init__(self, budget: MediaBudget) -> None:
+        self._budget = budget
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._known: dict[str, tuple[Path, probe.MediaInfo]] = {}
+
+    def find(self, row: Mapping[str, Any]) -> tuple[Path, probe.MediaInfo]:
+        """Raises PermanentFailure: missing_file, changed_file; and see `probe`."""
+        video_id = row["video_id"]
+        with self._locks[video_id]:
+            if video_id not in self._known:
+                source = next((path for path in map(path_of, row["uris"]) if path.is_file()), None)
+                if source is None:
+                    raise PermanentFailure("missing_file", f"{row['source_name']} is not where it was")
+                if source.stat().st_size != row["size_bytes"]:
+                    told = f"{row['source_name']} has another size than when it was curated"
+                    raise PermanentFailure("changed_file", told)
+                self._known[video_id] = (source, probe.probe(source, self._budget))
+            return self._known[video_id]
 
 
 class _Heard:
     """A source's sound, from the lake's artifact where there is one."""
 
     def __init__(self, lake_dir: Path, source: Path, info: probe.MediaInfo, budget: MediaBudget, rate_hz: int) -> None:
-        from speakervid_dag.assets.sound import kept_sound
-
         self._source, self._info, self._budget, self._rate_hz = source, info, budget, rate_hz
-        self._kept: Callable[[str], Path] = lambda video_id: kept_sound(lake_dir, video_id)
+        self._lake_dir = lake_dir
         self._whole: Samples | None = None
 
     def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
@@ -241,9 +245,9 @@ class _Heard:
         return clip_sound(samples, rate_hz, (0.0, count / rate_hz), spec.voice, turns)
 
     def _slice(self, video_id: str, first: int, count: int) -> Samples:
-        kept = self._kept(video_id)
+        kept = kept_sound(self._lake_dir, video_id)
         if kept.is_file():
-            return audio.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
+            return wav.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
         if self._whole is None:
             self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz)
         return self._whole[first : first + count]

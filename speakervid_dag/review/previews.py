@@ -9,21 +9,23 @@ sides of a pair lie in one video, so that one file plays them in sync.
 import hashlib
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import path_of
-from speakervid_dag.media.audio import read_audio, read_wav
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips
 from speakervid_dag.media.probe import MediaInfo, probe
+from speakervid_dag.media.wav import read_wav, write_wav
 from speakervid_dag.review.subjects import Span
 
 LAYOUT = "v1"  # of what a preview holds; another one lies beside it
 ENCODING = Encoding(max_long_side_px=960, crf=23)
-SOUND_LAYOUTS = "audio/*"  # the sound that the stages heard, where it is kept
 
 _cutting: dict[Path, threading.Lock] = {}
 _registry = threading.Lock()
@@ -53,10 +55,13 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
     budget = MediaBudget()
     info = probe(source, budget)
 
-    def sound(_: int, first_s: float, samples: int) -> NDArray[np.float32] | None:
-        return _sound(lake_dir, source, info, budget, (span.video_id, first_s, samples))
-
-    (done,) = cut_clips(source, info, budget, [Cut(target, span.start_s, span.end_s, None)], sound, ENCODING)
+    count = round((span.end_s - span.start_s + 1 / ENCODING.fps) * ENCODING.rate_hz)
+    samples = _sound(lake_dir, source, info, budget, (span.video_id, span.start_s, count))
+    with TemporaryDirectory() as folder:
+        sound = None if samples is None else Path(folder) / "sound.wav"
+        if sound is not None and samples is not None:
+            write_wav(sound, samples, ENCODING.rate_hz)
+        (done,) = cut_clips(source, info, budget, [Cut(target, span.start_s, span.end_s, None)], [sound], ENCODING)
     if done.failure is not None:
         raise done.failure
 
@@ -68,8 +73,8 @@ def _sound(
     video_id, start_s, count = part
     if info.audio_index is None:
         return None
-    kept = next((lake_dir / "artifacts").glob(f"{SOUND_LAYOUTS}/{video_id}.wav"), None)
-    if kept is not None:
+    kept = kept_sound(lake_dir, video_id)
+    if kept.is_file():
         heard = read_wav(kept, start_s, start_s + count / ENCODING.rate_hz)[0]
     else:
         first = round(start_s * ENCODING.rate_hz)

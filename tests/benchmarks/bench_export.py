@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speakervid_dag.media import audio, cut, probe
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
@@ -106,7 +107,8 @@ def main() -> None:
         folder = Path(name)
         source = asked.video or generate(folder / "source.mp4", asked.clips * CLIP_S)
         info = probe.probe(source, BUDGET)
-        audio.write_wav(folder / "audio.wav", audio.read_audio(source, info, BUDGET), how.rate_hz)
+        heard = audio.read_audio(source, info, BUDGET, how.rate_hz)
+        wav.write_wav(kept_sound(folder / "lake", "v0"), heard, how.rate_hz)  # as the stages have left it
         row = {
             "video_id": "v0",
             "sha256": sha256_of(source),

@@ -1,16 +1,22 @@
-"""A run of the canned graph that meets one fault at one point: `python faulty.py LAKE BATCH POINT FAULT`.
+"""Runs of the canned graph that meet one fault at one point each: `python faulty.py`, requests on stdin.
 
 Belongs here: the points at which something is written, and the faults that can meet a writer there. Does not belong
 here: what must hold afterwards (test_fault_matrix.py). FAULT is `kill`, an errno's name, or `clock` for a clock that
 goes backwards.
+
+A request is a line of JSON, [lake, batch, point, fault, file for stderr]; the answer is how the run ended, as
+subprocess tells it. Each run is a process of its own, forked from one that has imported everything: imports cost as
+much as a run.
 """
 
 import errno
+import json
 import os
 import pathlib
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +66,7 @@ POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "analysts' file written, not renamed": (pathlib.Path, "replace", False, to_file("lake.duckdb")),
     "analysts' file renamed": (pathlib.Path, "replace", True, to_file("lake.duckdb")),
 }
+LATE = tuple(POINTS)[list(POINTS).index("gold table, staged, before its commit") :]  # behind all silver
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 
 
@@ -113,5 +120,33 @@ def main(lake: Path, batch: str, point: str, fault: str) -> int:
     return len(report.failed)
 
 
+def forked(lake: str, batch: str, point: str, fault: str, stderr: str) -> int:
+    """How a process of its own ended that ran `main`: its status, or minus the signal that ended it."""
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    status = 1
+    try:
+        told = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(told, 1)  # ours is for answers
+        os.dup2(told, 2)
+        status = main(Path(lake), batch, point, fault)
+    except BaseException:  # noqa: BLE001 - nothing of a run may come back into the process it was forked from
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def serve() -> None:
+    import great_expectations  # noqa: F401 - what every run imports
+
+    from speakervid_dag.definitions import defs
+
+    defs.resolve_job_def("curate")
+    for line in sys.stdin:
+        sys.stdout.write(f"{forked(*json.loads(line))}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    serve()

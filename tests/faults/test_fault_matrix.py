@@ -4,11 +4,13 @@
 places where most could go wrong.
 """
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import faulty
@@ -28,33 +30,79 @@ CHOSEN = [
     ("silver table, before its commit", "ENOSPC"),
     ("any", "clock"),
 ]
+RED = "RED"
 outcomes: dict[tuple[str, str], str] = {}
 
 
-def run(lake: Path, batch: str = B2, point: str = "", fault: str = "none") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, faulty.__file__, str(lake), batch, point, fault]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stderr: str
+
+
+class Runs:
+    """A process that forks one for each run."""
+
+    def __init__(self, home: Path) -> None:
+        self._stderr = home / "stderr.txt"
+        self._process = subprocess.Popen(
+            [sys.executable, faulty.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def run(self, lake: Path, batch: str = B2, point: str = "", fault: str = "none") -> Ended:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(lake), batch, point, fault, str(self._stderr)]) + "\n")
+        return Ended(int(self._process.stdout.readline()), self._stderr.read_text())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class House:
+    """Lakes with one batch; with the second one's silver too, but no more; with both whole."""
+
+    runs: Runs
+    before: Path
+    half: Path
+    after: Path
+
+    def start_of(self, point: str) -> Path:
+        return self.half if point in faulty.LATE else self.before
 
 
 @pytest.fixture(scope="module")
-def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A lake with one batch, and what it is when a second one has joined it."""
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     home = tmp_path_factory.mktemp("faults")
-    first = run(home / "before", B1)
-    assert first.returncode == 0, first.stderr
-    shutil.copytree(home / "before", home / "after")
-    second = run(home / "after")
-    assert second.returncode == 0, second.stderr
-    return home / "before", home / "after"
+    made = House(Runs(home), home / "before", home / "half", home / "after")
+    try:
+        first = made.runs.run(made.before, B1)
+        assert first.returncode == 0, first.stderr
+        shutil.copytree(made.before, made.half)
+        stopped = made.runs.run(made.half, B2, faulty.LATE[0], "kill")
+        assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+        shutil.copytree(made.before, made.after)
+        second = made.runs.run(made.after)
+        assert second.returncode == 0, second.stderr
+        yield made
+    finally:
+        made.runs.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _matrix() -> Iterator[None]:
+    """Prints points x faults: the version that readers saw after the fault where all held, or RED."""
     yield
-    if outcomes:
-        width = max(len(point) for point, _ in outcomes)
-        lines = [f"{point:<{width}}  {fault:<7} {how}" for (point, fault), how in outcomes.items()]
-        print("\n" + "\n".join(lines))  # noqa: T201 - the matrix is the point
+    faults = list(dict.fromkeys(fault for _, fault in outcomes))
+    width = max((len(point) for point, _ in outcomes), default=0)
+    lines = [f"{'':<{width}}  {'  '.join(f'{fault:<6}' for fault in faults)}"]
+    for point in dict.fromkeys(point for point, _ in outcomes):
+        cells = (f"{outcomes.get((point, fault), ''):<6}" for fault in faults)
+        lines.append(f"{point:<{width}}  {'  '.join(cells)}")
+    green = sum(how != RED for how in outcomes.values())
+    print("\n" + "\n".join(lines) + f"\n{green} of {len(outcomes)} green")  # noqa: T201 - the matrix is the point
 
 
 def rows(lake: Path) -> dict[str, pl.DataFrame]:
@@ -73,11 +121,11 @@ def shown(lake: Path) -> dict[str, set[str]]:
         }
 
 
-def check(point: str, fault: str, lakes: tuple[Path, Path], home: Path) -> None:
-    before, after = lakes
+def check(point: str, fault: str, house: House, home: Path) -> None:
+    outcomes[point, fault] = RED
     lake = home / "lake"
-    shutil.copytree(before, lake)
-    met = run(lake, B2, point, fault)
+    shutil.copytree(house.start_of(point), lake)
+    met = house.runs.run(lake, B2, point, fault)
     if fault == "kill":
         assert met.returncode == -signal.SIGKILL, met.stderr
     elif fault == "clock" or point == faulty.LANDED:
@@ -88,12 +136,13 @@ def check(point: str, fault: str, lakes: tuple[Path, Path], home: Path) -> None:
     seen = shown(lake)
     assert all(batches in ({B1}, {B1, B2}) for batches in seen.values()), seen
     assert len(set(map(frozenset, seen.values()))) == 1, f"a mix of versions is shown: {seen}"
-    again = run(lake)
+    again = house.runs.run(lake)
     assert again.returncode == 0, again.stderr
-    for name, frame in rows(after).items():
-        assert rows(lake)[name].equals(frame), f"{name} differs after the second run"
-    assert shown(lake) == shown(after)
-    outcomes[point, fault] = f"exit {met.returncode}; readers saw {sorted(seen['clips'])}; the next run: same tables"
+    found = rows(lake)
+    for name, frame in rows(house.after).items():
+        assert found[name].equals(frame), f"{name} differs after the second run"
+    assert shown(lake) == shown(house.after)
+    outcomes[point, fault] = "old" if seen["clips"] == {B1} else "new"
 
 
 def _words(fault: str) -> tuple[str, ...]:
@@ -105,14 +154,12 @@ def _words(fault: str) -> tuple[str, ...]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("point", "fault"), CHOSEN)
-def test_faults_where_most_could_go_wrong(
-    point: str, fault: str, before_and_after: tuple[Path, Path], tmp_path: Path
-) -> None:
-    check(point, fault, before_and_after, tmp_path)
+def test_faults_where_most_could_go_wrong(point: str, fault: str, house: House, tmp_path: Path) -> None:
+    check(point, fault, house, tmp_path)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("point", "fault"), ALL)
-def test_every_fault_everywhere(point: str, fault: str, before_and_after: tuple[Path, Path], tmp_path: Path) -> None:
-    check(point, fault, before_and_after, tmp_path)
+def test_every_fault_everywhere(point: str, fault: str, house: House, tmp_path: Path) -> None:
+    check(point, fault, house, tmp_path)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.media.audio import read_audio, read_wav, write_wav
+from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
+from speakervid_dag.media.wav import read_wav, write_wav
 
 BUDGET = MediaBudget()
 CLOSE_S = 0.003

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from media import generate
 
-from speakervid_dag.media import audio, probe
+from speakervid_dag.media import audio, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Done, Encoding, can_copy, copy_clips, cut_clips, region
 from speakervid_dag.media.decode import read_frames
@@ -24,7 +24,7 @@ COUNT = 100
 def cut(source: Path, folder: Path, *spans: tuple[float, float], encoding: Encoding | None = None) -> list[Done]:
     cuts = [Cut(folder / f"{n}.mp4", *span, None) for n, span in enumerate(spans)]
     info = probe.probe(source, BUDGET)
-    return list(cut_clips(source, info, BUDGET, cuts, lambda *_: None, encoding or Encoding()))
+    return list(cut_clips(source, info, BUDGET, cuts, [None] * len(cuts), encoding or Encoding()))
 
 
 def seen(path: Path) -> tuple[list[float], list[int]]:
@@ -96,19 +96,20 @@ def test_the_last_clip_ends_with_the_file_and_one_beyond_it_is_told(tmp_path: Pa
     assert again.frames == 10
 
 
-def test_sound_is_asked_for_from_the_first_picture_on(tmp_path: Path) -> None:
+def test_sound_begins_with_the_first_picture(tmp_path: Path) -> None:
     source = generate.plain(tmp_path / "a.mp4", COUNT)
     info = probe.probe(source, BUDGET)
     heard = audio.read_audio(source, info, BUDGET)
-
-    def sound(_: int, start_s: float, count: int) -> np.ndarray:
-        return heard[round(start_s * 16_000) :][:count]
-
-    list(cut_clips(source, info, BUDGET, [Cut(tmp_path / "c.mp4", 1.01, 2.0, None)], sound, Encoding()))
+    wav.write_wav(tmp_path / "s.wav", heard[round(1.01 * 16_000) :], 16_000)
+    cuts = [Cut(tmp_path / "c.mp4", 1.01, 2.0, None)]
+    (done,) = cut_clips(source, info, BUDGET, cuts, [tmp_path / "s.wav"], Encoding())
+    assert (done.start_s, done.end_s) == pytest.approx((1.04, 2.0))
     clip = tmp_path / "c.mp4"
-    made = audio.read_audio(clip, probe.probe(clip, BUDGET), BUDGET)
+    told = probe.probe(clip, BUDGET)
+    made = audio.read_audio(clip, told, BUDGET)
     assert generate.chirp_times(made, 1) == pytest.approx([1.2 - 1.04], abs=0.001)
     assert generate.chirp_times(heard, 2)[1] == pytest.approx(1.2, abs=0.001)
+    assert told.duration_s == pytest.approx(0.96, abs=0.07)  # AAC fills its last frame
 
 
 @pytest.mark.parametrize(("rotation_deg", "corner"), [(0, "tl"), (90, "tl"), (180, "tl"), (270, "tl")])
@@ -120,7 +121,7 @@ def test_the_part_is_cut_from_the_upright_picture(tmp_path: Path, rotation_deg: 
     write_video(tmp_path / "a.mp4", frames, 25.0, size, rotation_deg=rotation_deg)
     info = probe.probe(tmp_path / "a.mp4", BUDGET)
     cuts = [Cut(tmp_path / "c.mp4", 0.2, 0.6, (0.0, 0.0, 0.5, 0.5))]
-    (done,) = cut_clips(tmp_path / "a.mp4", info, BUDGET, cuts, lambda *_: None, Encoding(margin=0.0))
+    (done,) = cut_clips(tmp_path / "a.mp4", info, BUDGET, cuts, [None], Encoding(margin=0.0))
     assert (done.width_px, done.height_px) == (80, 60)
     with read_frames(tmp_path / "c.mp4", probe.probe(tmp_path / "c.mp4", BUDGET), BUDGET) as reader:
         image = next(reader).image
@@ -167,7 +168,7 @@ def test_a_copied_clip_shows_the_same_pictures_uncoded(tmp_path: Path) -> None:
     info = probe.probe(source, BUDGET)
     assert can_copy(info)
     heard = audio.read_audio(source, info, BUDGET)
-    audio.write_wav(tmp_path / "s.wav", heard[round(0.513 * 16_000) : 32_000], 16_000)
+    wav.write_wav(tmp_path / "s.wav", heard[round(0.513 * 16_000) : 32_000], 16_000)
     (done,) = copy_clips(source, info, BUDGET, [Cut(tmp_path / "c.mp4", 0.513, 2.0, None)], [tmp_path / "s.wav"])
     assert done.is_stream_copy
     assert done.start_s == pytest.approx(0.52)

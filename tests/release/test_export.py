@@ -21,7 +21,7 @@ from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import RELEASES
-from speakervid_dag.media import audio, cut, probe
+from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.release import releases
@@ -65,7 +65,7 @@ def test_pictures_sound_and_fields_of_each_clip(settings: Settings, tmp_path: Pa
         first = round(start_s * 25 + 0.49)
         assert numbers(clip) == [n % 256 for n in range(first, first + told["num_frames"])]
         assert told["num_frames"] == 100
-        samples, rate_hz = audio.read_wav(clip.with_suffix(".wav"))
+        samples, rate_hz = wav.read_wav(clip.with_suffix(".wav"))
         assert (rate_hz, len(samples)) == (16_000, 64_000)
         assert strength(samples, speaker) == pytest.approx(0.4, abs=0.02)
         assert strength(samples, other) < 0.001
@@ -86,7 +86,7 @@ def test_a_listener_is_silent_and_the_speaker_is_heard(settings: Settings, tmp_p
     exported(settings, tmp_path / "out", "listening")
     (first, _) = sorted((tmp_path / "out" / "clips").glob("*.mp4"))
     assert not probe.probe(first, BUDGET).has_audio
-    samples, _ = audio.read_wav(first.with_suffix(".wav"))
+    samples, _ = wav.read_wav(first.with_suffix(".wav"))
     assert strength(samples, "B") == pytest.approx(0.4, abs=0.02)
     assert numbers(first)[0] == 138  # the first picture at or after 5.5 s
     assert "_hears_u0001" in first.name
@@ -207,7 +207,7 @@ def test_whole_pictures_are_copied(settings: Settings, tmp_path: Path) -> None:
         assert told["is_stream_copy"]
         clip = tmp_path / "out" / "clips" / f"{told['key']}.mp4"
         assert numbers(clip)[:100] == [n % 256 for n in range(round(told["start_seconds"] * 25), 999)][:100]
-        samples, _ = audio.read_wav(clip.with_suffix(".wav"))
+        samples, _ = wav.read_wav(clip.with_suffix(".wav"))
         assert strength(samples[:60_000], told["speaker_id"]) == pytest.approx(0.4, abs=0.02)
 
 

@@ -45,7 +45,7 @@ def test_it_is_the_span_in_picture_and_sound(root: Path) -> None:
 
 
 def test_the_sound_that_the_stages_heard_is_taken_where_it_is_kept(root: Path) -> None:
-    from speakervid_dag.media.audio import write_wav
+    from speakervid_dag.media.wav import write_wav
 
     write_wav(root / "artifacts" / "audio" / "v1" / "v9.wav", np.zeros(16_000 * 20, np.float32), 16_000)
     made = preview(root, replace(span(root, 1.0, 3.0), video_id="v9"))

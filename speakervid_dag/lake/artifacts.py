@@ -1,0 +1,13 @@
+"""Where a lake keeps files that more than one part of the program looks for.
+
+Belongs here: their places. Does not belong here: what is in them.
+"""
+
+from pathlib import Path
+
+SOUND_LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
+
+
+def kept_sound(lake_dir: Path, video_id: str) -> Path:
+    """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it."""
+    return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}.wav"
