@@ -1,9 +1,9 @@
 """What export costs beside bare encoding: `python tests/benchmarks/bench_export.py [VIDEO] [--clips N] [--workers N]`.
 
 The same clips of one video, cropped, 25 fps, H.264 + AAC, one encoding thread a clip, as many at a time: by the product
-(decoding process, sound, WAV, hashes and facts included), by one ffmpeg process a clip, and by PyAV encoding pictures
-that lie in memory (no decoding at all: the floor).
-CPU seconds are told beside, for a machine in use. Without VIDEO one is generated: 720p with noise, 60 s.
+(its processes, sound, WAV, hashes and facts included), by one ffmpeg process a clip, and by PyAV encoding pictures that
+lie in memory (no decoding at all: the floor).
+CPU seconds are told beside, of all processes, for a machine in use: there the wall says how busy it was. Without VIDEO one is generated: 720p with noise, 60 s.
 """
 
 import argparse
@@ -30,6 +30,7 @@ BUDGET = MediaBudget()
 CLIP_S = 5.0
 BOX = (0.2, 0.05, 0.8, 0.95)
 MOST_RATIO = 1.2
+MEASURES = ("wall", "CPU")
 
 
 def generate(path: Path, length_s: float) -> Path:
@@ -134,7 +135,8 @@ def main() -> None:
         ratio = f"export / this: wall {product[0] / wall_s:.2f}, CPU {product[1] / cpu_s:.2f}"
         print(f"  {what:<20}{wall_s:7.2f} s  {count / wall_s:6.2f} clips/s  CPU {cpu_s:6.2f} s   {ratio}")
     print(f"  a second export     {again_s:7.2f} s")
-    print(f"bar: export / ffmpeg <= {MOST_RATIO}: {'met' if product[0] / ffmpeg[0] <= MOST_RATIO else 'MISSED'}")
+    told = [f"{what} {'met' if a / b <= MOST_RATIO else 'MISSED'}" for what, a, b in zip(MEASURES, product, ffmpeg)]
+    print(f"bar: export / ffmpeg <= {MOST_RATIO}: {', '.join(told)}")
 
 
 if __name__ == "__main__":

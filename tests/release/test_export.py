@@ -24,7 +24,7 @@ from speakervid_dag.lake.schemas import RELEASES
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
-from speakervid_dag.release import releases
+from speakervid_dag.release import clip_store, releases
 from speakervid_dag.release.export import Release, Request, export
 
 BUDGET = MediaBudget()
@@ -313,3 +313,19 @@ def test_what_cannot_be_asked_is_told(settings: Settings, tmp_path: Path) -> Non
         done = CliRunner().invoke(cli, [*asked, *more])
         assert isinstance(done.exception, UserError)
         assert told in str(done.exception)
+
+
+def test_a_source_is_probed_once_however_many_jobs_cut_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[str] = []
+    real = probe.probe
+
+    def counted(path: Path, budget: MediaBudget) -> probe.MediaInfo:
+        probed.append(path.name)
+        return real(path, budget)
+
+    monkeypatch.setattr(probe, "probe", counted)
+    monkeypatch.setattr(clip_store, "CLIPS_A_JOB", 1)
+    exported(settings, tmp_path / "out", encoding=cut.Encoding(crf=30))
+    assert sorted(probed) == ["0.mp4", "1.mp4"]
