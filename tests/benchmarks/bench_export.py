@@ -3,7 +3,8 @@
 The same clips of one video, cropped, 25 fps, H.264 + AAC, one encoding thread a clip, as many at a time: by the product
 (its processes, sound, WAV, hashes and facts included), by one ffmpeg process a clip, and by PyAV encoding pictures that
 lie in memory (no decoding at all: the floor).
-CPU seconds are told beside, of all processes, for a machine in use: there the wall says how busy it was. Without VIDEO one is generated: 720p with noise, 60 s.
+CPU seconds are told beside, of all processes, for a machine in use: there the wall says how busy it was. Without VIDEO
+one is generated: 720p with noise, 60 s.
 """
 
 import argparse
@@ -135,7 +136,10 @@ def main() -> None:
         ratio = f"export / this: wall {product[0] / wall_s:.2f}, CPU {product[1] / cpu_s:.2f}"
         print(f"  {what:<20}{wall_s:7.2f} s  {count / wall_s:6.2f} clips/s  CPU {cpu_s:6.2f} s   {ratio}")
     print(f"  a second export     {again_s:7.2f} s")
-    told = [f"{what} {'met' if a / b <= MOST_RATIO else 'MISSED'}" for what, a, b in zip(MEASURES, product, ffmpeg)]
+    told = [
+        f"{what} {'met' if a / b <= MOST_RATIO else 'MISSED'}"
+        for what, a, b in zip(MEASURES, product, ffmpeg, strict=True)
+    ]
     print(f"bar: export / ffmpeg <= {MOST_RATIO}: {', '.join(told)}")
 
 
