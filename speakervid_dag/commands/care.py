@@ -56,13 +56,15 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
     is published and recorded in the table `takedowns`. Snapshots of before still show the video until `speakervid
     maintain` drops them; --purge does that at once, for every table. A batch that was not whole, and so is shown at an
-    older version, is then hidden until `speakervid run` mends it. The source file itself is yours to delete.
+    older version, is then hidden until `speakervid run` mends it. The source file itself is yours to delete. Releases
+    that hold the video are named here and marked in `speakervid releases list`: they are yours to withdraw.
     """
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
     from speakervid_dag.failures import UserError
     from speakervid_dag.lake import snapshots, takedown
     from speakervid_dag.query import open_lake
+    from speakervid_dag.release.report import write_after_run
 
     if purge and not is_applied:
         raise UserError("--purge needs --apply")
@@ -87,7 +89,9 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
             say(f"Not shown until `speakervid run` mends them, since their older rows are gone: batches {hidden}.")
     else:
         say("Older snapshots still show it until `speakervid maintain --apply` drops them (or --purge).")
-    say("Not touched: the source file, exports, and the previews in the run history of `speakervid ui`.")
+    if made is not None and settings.lake_dir / takedown.REPORT in plan.files:
+        write_after_run(settings)  # the one that went showed the video
+    say("Not touched: the source file, releases, and the previews in the run history of `speakervid ui`.")
 
 
 def _refuse_while_running(settings: "Settings", what: str) -> None:
@@ -145,6 +149,8 @@ def _print_takedown(plan: "TakedownPlan", is_applied: bool) -> None:
         say(f"artifact {path.parent.name}/{path.name}")
     if plan.links:
         say(f"{len(plan.links)} people of other videos were linked to somebody in it and get another identity_id")
+    for release_id, place in plan.releases.items():
+        say(f"Release {release_id} holds it and is not touched: withdraw {place}, and what was made of it")
     if not (plan.rows or plan.findings or plan.files or plan.batch):
         say("nothing is left of it; its bytes stay refused")
 

@@ -132,12 +132,15 @@ def releases() -> None:
 @lake_option
 @format_option
 def list_releases(lake: Path | None, form: str) -> None:
-    """Every export: when, from which snapshot, what, how much, where to."""
-    from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.schemas import RELEASES
-    from speakervid_dag.query import open_lake, print_answer
+    """Every export: when, from which snapshot, what, how much, where to.
 
-    found = open_lake(load_settings(lake=lake)).read(RELEASES).sort("at")
+    taken_down counts sources in it that `speakervid forget` has removed since: such a release is to be withdrawn.
+    """
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.query import open_lake, print_answer
+    from speakervid_dag.release import releases as work
+
+    found = work.listed(open_lake(load_settings(lake=lake)))
     print_answer(found if form == "json" else found.drop("filters", "manifest_sha256"), form)
 
 

@@ -26,6 +26,7 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import print_frame, say
+    from speakervid_dag.release.report import write_after_run
 
     settings = load_settings(lake=lake, profile=profile)
     load_profile(settings.profile)
@@ -37,6 +38,7 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
         sys.exit(1)
     print_frame(done.shares, title=f"Tiers of {done.profile}, {len(done.batches)} batches")
     say(f"Published as snapshot {done.snapshot}.")
+    write_after_run(settings)
 
 
 @click.command("snapshots")

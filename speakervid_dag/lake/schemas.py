@@ -743,6 +743,7 @@ TAKEDOWNS = Table(
         _c("at", pl.Datetime("us", "UTC"), "when it was asked for"),
         _c("run_id", STRING, "run that removed it"),
         _c("reason", STRING, "what the person gave as reason"),
+        _c("release_ids", STRINGS, "releases that hold it: they are published, and a person's to withdraw", null=True),
     ),
     partition_by=(),
 )

@@ -20,9 +20,10 @@ import polars as pl
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import place_of, written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
+from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
-from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
 
 REPORT = "report.html"
@@ -42,6 +43,7 @@ class TakedownPlan:
     findings: int
     files: tuple[Path, ...]
     links: Mapping[str, Link]
+    releases: Mapping[str, str]  # id → where it was written; they hold the video and are not touched
     is_recorded: bool
 
 
@@ -63,7 +65,8 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
     files += tuple(p for p in [lake_dir / REPORT] if p.is_file())  # it shows faces and words; it can be made anew
     links = new_links(lake.read(PEOPLE), video_id)
     kept_rows = {name: count for name, count in rows.items() if count}
-    return TakedownPlan(video_id, batch, file, kept_rows, findings, files, links, video_id in recorded)
+    holding = releases_with(lake, lake_dir, video_id)
+    return TakedownPlan(video_id, batch, file, kept_rows, findings, files, links, holding, video_id in recorded)
 
 
 def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: str, run_id: str) -> Snapshot | None:
@@ -79,6 +82,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
             "at": datetime.now(UTC),
             "run_id": run_id,
             "reason": reason,
+            "release_ids": sorted(plan.releases),
         }
         lake.append(TAKEDOWNS, TAKEDOWNS.frame([row]), {"run_id": run_id})
     _relink(lake, plan.links, run_id)
@@ -159,6 +163,16 @@ def _naming_batches(lake: DeltaLake, shown: Snapshot, video_id: str) -> set[str]
             query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {_predicate(table, video_id)}{linked}'
             found |= {batch for (batch,) in con.sql(query).fetchall()}
     return found
+
+
+def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, str]:
+    """release_id → where it was written last, for releases whose manifest names the video.
+
+    What is published cannot be called back from here: the manifests stay, since they say what has to be withdrawn.
+    """
+    holding = [p.stem for p in sorted(kept_manifests(lake_dir).glob("*.json")) if video_id in p.read_text()]
+    places = dict(lake.read(RELEASES).sort("at").select("release_id", "place").iter_rows())
+    return {release_id: places.get(release_id, "?") for release_id in holding}
 
 
 def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:

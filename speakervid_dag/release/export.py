@@ -21,6 +21,8 @@ from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.media.cut import Encoding
 from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.query import open_lake
@@ -98,11 +100,13 @@ def export(
         samples = find_samples(con, request.branch, name, request.tiers, split_of, request.limit)
     if not samples:
         raise UserError(f"the branch {request.branch} has no {' or '.join(request.tiers)} samples under {name}")
+    samples, missing = _allowed(lake, samples)
     specs = {spec.key: spec for sample in samples for _, spec in sample.clips}
     began(len(specs))
     store = ClipStore(settings.lake_dir, request.encoding, request.is_cropped)
     clips = store.cut_all(specs.values(), request.workers, advanced)
-    items, missing = _items(samples, clips, request.encoding.fps)
+    items, lost = _items(samples, clips, request.encoding.fps)
+    missing |= lost
     manifest = {
         "made_by": f"speakervid-dag {__version__}",
         "request": told,
@@ -153,6 +157,19 @@ def _kept(place: Path, told: Mapping[str, Any]) -> Release | None:
         raise UserError(f"{place} is taken: give --out a folder that is not there yet")
     release_id = "r" + sha256_of(path)[:16]
     return Release(release_id, place, manifest["statistics"], manifest["missing"], was_there=True)
+
+
+def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict[str, str]]:
+    """The samples of which no source was taken down (older snapshots still show them); of the others, the reason."""
+    gone = set(lake.read(TAKEDOWNS)["video_id"])
+    allowed, missing = [], {}
+    for sample in samples:
+        found = next((spec.row for _, spec in sample.clips if spec.row["video_id"] in gone), None)
+        if found is None:
+            allowed.append(sample)
+        else:
+            missing[sample.sample_id] = f"taken_down: {found['video_id']}"
+    return allowed, missing
 
 
 def _items(

@@ -18,8 +18,9 @@ import polars as pl
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import place_of, write_bytes
+from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import RELEASES
+from speakervid_dag.lake.schemas import RELEASES, TAKEDOWNS
 from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.release.writers import Item
 
@@ -63,7 +64,7 @@ def write_manifest(lake_dir: Path, folder: Path, manifest: Mapping[str, Any]) ->
 
 
 def kept_manifest(lake_dir: Path, release_id: str) -> Path:
-    return lake_dir / "artifacts" / "releases" / f"{release_id}.json"
+    return kept_manifests(lake_dir) / f"{release_id}.json"
 
 
 def record(lake: DeltaLake, manifest: Mapping[str, Any], release_id: str, digest: str, place: Path) -> None:
@@ -84,6 +85,13 @@ def record(lake: DeltaLake, manifest: Mapping[str, Any], release_id: str, digest
     lake.append(RELEASES, RELEASES.frame([row]), {"run_id": release_id})
 
 
+def listed(lake: DeltaLake) -> pl.DataFrame:
+    """The `releases` table in the order of time; `taken_down` counts sources that were taken down since."""
+    gone = lake.read(TAKEDOWNS).select("video_id", release_id="release_ids").explode("release_id")
+    counted = gone.drop_nulls().group_by("release_id").agg(taken_down=pl.col("video_id").n_unique().cast(pl.Int64))
+    return lake.read(RELEASES).join(counted, on="release_id", how="left").fill_null(0).sort("at")
+
+
 def load(lake_dir: Path, what: str) -> dict[str, Any]:
     """The manifest of a release: its id (or the beginning of it), or the folder it was exported to.
 
@@ -91,7 +99,7 @@ def load(lake_dir: Path, what: str) -> dict[str, Any]:
         UserError: there is no such release, or more than one.
     """
     folder = Path(what)
-    kept = kept_manifest(lake_dir, "r").parent
+    kept = kept_manifests(lake_dir)
     found = [folder / MANIFEST] if (folder / MANIFEST).is_file() else sorted(kept.glob("*.json"))
     if not (folder / MANIFEST).is_file():
         found = [path for path in found if path.stem.startswith(what)]

@@ -15,10 +15,14 @@ import pytest
 from click.testing import CliRunner
 from export_lake import SIZE, TURNS, make, strength
 from media import generate
+from mini_lake import SHAS, V1, V2
+from rows import BATCH
 
 from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake import session
+from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import RELEASES
 from speakervid_dag.media import audio, cut, probe, wav
@@ -329,3 +333,27 @@ def test_a_source_is_probed_once_however_many_jobs_cut_it(
     monkeypatch.setattr(clip_store, "CLIPS_A_JOB", 1)
     exported(settings, tmp_path / "out", encoding=cut.Encoding(crf=30))
     assert sorted(probed) == ["0.mp4", "1.mp4"]
+
+
+def test_a_release_that_holds_what_was_taken_down_is_told_and_marked(tmp_path: Path) -> None:
+    own = make(tmp_path)
+    forgotten, other = V1, V2
+    book = BatchBook(own.lake_dir)
+    book.write(BATCH, [SourceFile((f"/videos/{sha[:4]}.mp4",), 1, 0, sha) for sha in SHAS])
+    made = exported(own, tmp_path / "a")
+    page = CliRunner().invoke(cli, ["report", "--lake", str(own.lake_dir)], catch_exceptions=False).output.strip()
+    assert forgotten in Path(page).read_text()
+    arguments = ["forget", forgotten, "--lake", str(own.lake_dir), "--apply"]
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert f"Release {made.release_id} holds it and is not touched: withdraw {made.place}" in done.output
+    assert forgotten not in Path(page).read_text()
+    assert other in Path(page).read_text(), "the page is there again, without it"
+    with session.open_session(DeltaLake(str(own.lake_dir)), read_only_user_sql=True) as con:
+        (row,) = session.run_sql(con, "FROM releases_to_withdraw").to_dicts()
+    assert (row["release_id"], row["place"], row["video_id"]) == (made.release_id, str(made.place), forgotten)
+    told = CliRunner().invoke(cli, ["releases", "list", "--lake", str(own.lake_dir), "--format", "json"])
+    assert [release["taken_down"] for release in json.loads(told.output)] == [1]
+    asked = Request(branch="single", form="parquet", workers=2)
+    earlier = export(own, asked, tmp_path / "b", as_of="1")  # this snapshot still shows it
+    assert set(earlier.missing.values()) == {f"taken_down: {forgotten}"}
+    assert forgotten not in "".join(p.name for p in (tmp_path / "b" / "clips").iterdir())

@@ -1,0 +1,5 @@
+-- Which releases hold a source that was taken down? (one row a release and source)
+SELECT DISTINCT r.release_id, r.place, t.video_id, t.at AS taken_down_at, t.reason
+FROM takedowns AS t
+JOIN releases AS r ON list_contains(t.release_ids, r.release_id)
+ORDER BY r.release_id, r.place, t.video_id
