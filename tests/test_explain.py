@@ -71,14 +71,14 @@ def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settin
     answer = told(settings, TALKS, str(own))
     (tier,) = answer["Tiers"]
     assert (tier["profile"], tier["tier"]) == ("strict", "pretrain")
-    assert tier["reasons"][:2] == ["duration", "video_quality:not_measured"]
+    assert tier["reasons"][:2] == ["duration", "video_quality:weights_missing"]
     gates = {g["gate"]: g for g in answer["Gates"]}
     assert (gates["duration"]["value"], gates["duration"]["rule"], gates["duration"]["verdict"]) == (
         4.0,
         ">= 5",
         "fail",
     )
-    assert (gates["motion"]["rule"], gates["motion"]["reason"]) == ("in [0.85, 0.999]", "not_measured")
+    assert (gates["motion"]["rule"], gates["motion"]["reason"]) == ("in [0.85, 0.999]", "weights_missing")
     absent = [b["what"] for b in answer["Branches"] if b["branch"] == "dialogue"]
     assert f"no initiator: 0.5 s to {V1}-u0001, at most 0.25" in absent
 

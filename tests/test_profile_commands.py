@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from speakervid_dag.cli import cli
+from speakervid_dag.models.registry import WEIGHTS_ENV
 
 
 def profiles(*arguments: str) -> Result:
@@ -17,7 +19,7 @@ def test_list_and_show_as_json() -> None:
     assert [row["profile"] for row in listed] == ["laptop", "speakervid-5m", "talkvid"]
     shown = {row["gate"]: row for row in json.loads(profiles("show", "talkvid", "--format", "json").stdout)}
     motion = shown["motion"]
-    assert (motion["rule"], motion["unit"], motion["is_measured"]) == ("in [0.85, 0.999]", "1", False)
+    assert (motion["rule"], motion["unit"], motion["needs_weights"]) == ("in [0.85, 0.999]", "1", "cotracker3")
     assert motion["missing"] == "holds out of sft"
 
 
@@ -33,11 +35,16 @@ def test_check_tells_every_problem_and_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_check_says_what_a_right_profile_will_do(tmp_path: Path) -> None:
+def test_check_says_what_a_right_profile_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WEIGHTS_ENV, str(tmp_path))
     own = tmp_path / "mine.yaml"
     own.write_text("inherits: talkvid\nname: talkvid\n")
     done = profiles("check", str(own))
     told = " ".join(done.stderr.split())
     assert done.exit_code == 0
     assert "its rows take the place of the packaged profile's" in told
-    assert "never evaluated: cotracker_ratio, dover_technical" in told
+    assert "until the weights 'cotracker3' are on disk (docs/scores.md): cotracker_ratio" in told
+    (tmp_path / "dover").mkdir()
+    (tmp_path / "dover" / "onnx_dover.onnx").touch()
+    assert "'dover'" in told
+    assert "'dover'" not in profiles("check", str(own)).stderr

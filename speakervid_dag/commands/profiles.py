@@ -4,10 +4,14 @@ Belongs here: arguments, help, printing. Does not belong here: reading and check
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from speakervid_dag.commands.options import format_option
+
+if TYPE_CHECKING:
+    from speakervid_dag.config.profiles import Profile
 
 
 @click.group()
@@ -28,7 +32,7 @@ def profiles() -> None:
 @profiles.command("list")
 @format_option
 def list_profiles(form: str) -> None:
-    """The profiles of the package: what each is for, how many gates decide, how many measures are made here."""
+    """The profiles of the package: what each is for, how many gates decide, which further weights it needs."""
     import polars as pl
 
     from speakervid_dag.config.profile_views import summaries
@@ -80,13 +84,16 @@ def check_profile(profile: str) -> None:
     right = load_profile(profile)
     if is_file_name(profile) and right.name in profile_names():
         say(f"It is called {right.name}: in a lake its rows take the place of the packaged profile's.")
-    unmade = sorted({g.measure for g in right.gates.values() if not _is_made(g.measure)})
-    if unmade:
-        say(f"Not measured here, so never evaluated: {', '.join(unmade)}")
+    for name, measures in _unmeasured(right).items():
+        say(f"Not evaluated until the weights '{name}' are on disk (docs/scores.md): {', '.join(measures)}")
     say(f"{profile} is right: {len(right.gates)} gates, {' < '.join(layer.source for layer in reversed(layers))}")
 
 
-def _is_made(measure: str) -> bool:
+def _unmeasured(profile: "Profile") -> dict[str, list[str]]:
+    """Measures that the profile's gates ask for and that have no weights on this machine, by the weights."""
+    from speakervid_dag.doctor import is_there
     from speakervid_dag.lake.measures import MEASURES
 
-    return MEASURES[measure].is_made
+    asked = sorted({gate.measure for gate in profile.gates.values()})
+    wanted = {name for measure in asked if (name := MEASURES[measure].weights)}
+    return {n: [m for m in asked if MEASURES[m].weights == n] for n in sorted(wanted) if not is_there(n)}

@@ -15,7 +15,8 @@ MISSING_MEANS = {"fail": "fails", "pass": "passes", "hold": "holds out of sft"}
 
 
 def summaries(names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One row a profile (none named: those of the package): gates by mode, and measures that a stage makes here."""
+    """One row a profile (none named: those of the package): gates by mode, and weights beyond the default ones that
+    its measures rest on."""
     return [_summary(load_profile(name)) for name in names or profile_names()]
 
 
@@ -32,7 +33,7 @@ def gate_rows(name_or_path: str) -> list[dict[str, Any]]:
             "mode": gate.mode,
             "applies_to": gate.applies_to,
             "missing": MISSING_MEANS[gate.not_evaluated],
-            "is_measured": MEASURES[gate.measure].is_made,
+            "needs_weights": MEASURES[gate.measure].weights,
             "stands_for": gate.stands_for,
             "source": gate.source,
             "from": _origin(layers, name),
@@ -52,16 +53,21 @@ def removed_gates(name_or_path: str) -> dict[str, str]:
     }
 
 
+def needing(weights: str | None) -> str:
+    """What a page says beside a measure that rests on weights which are not pulled by default."""
+    return f" (needs `{weights}`)" if weights else ""
+
+
 def _summary(profile: Profile) -> dict[str, Any]:
     modes = Counter(gate.mode for gate in profile.gates.values())
     measures = {gate.measure for gate in profile.gates.values() if gate.mode != "off"}
-    made = sum(MEASURES[m].is_made for m in measures)
+    weights = {name for m in measures if (name := MEASURES[m].weights)}
     return {
         "profile": profile.name,
         "enforce": modes["enforce"],
         "score_only": modes["score_only"],
         "off": modes["off"],
-        "measured_here": f"{made} of {len(measures)}",
+        "needs_weights": ", ".join(sorted(weights)),
         "what_for": profile.description.strip(),
     }
 
@@ -90,7 +96,7 @@ def _section(name: str) -> str:
     lines = [f"\n### `{name}`\n", load_profile(name).description.strip() + "\n"]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in gate_rows(name):
-        measure = f"`{row['measure']}`" + ("" if row["is_measured"] else " (not measured here)")
+        measure = f"`{row['measure']}`" + needing(row["needs_weights"])
         instead = f" Stands for `{row['stands_for']}`." if row["stands_for"] else ""
         cells = [f"`{row['gate']}`", measure, row["rule"], row["unit"], row["level"], row["mode"], row["applies_to"]]
         lines.append("| " + " | ".join([*cells, row["missing"], row["source"] + instead]) + " |")

@@ -314,6 +314,18 @@ class ScoreSettings(Section):
     min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s")
     disabled: tuple[str, ...] = Field(description="scores that are not evaluated (columns of clip_scores)")
     languages: tuple[str, ...] = Field(description="ISO 639-1 codes that language_match expects; none = not evaluated")
+    video_quality: Literal["off", "dover"] = Field(
+        description="model of video_quality and dover_technical; without its weights the scores say `weights_missing`"
+    )
+    point_tracks: Literal["off", "cotracker"] = Field(
+        description="model of cotracker_ratio; without its weights the score says `weights_missing`"
+    )
+    point_hz: float = Field(description="pictures a second in which points are tracked; TalkVid: 2", gt=0)
+    point_window_s: float = Field(description="longest window that points are tracked through, s; TalkVid: 6", gt=0)
+    point_trim_s: float = Field(description="left out at either end of the clip, s; TalkVid: 0.2", ge=0)
+    point_grid: int = Field(
+        description="points a side of the grid laid over a window's first picture; TalkVid: 50", ge=2
+    )
     head_sample_hz: float = Field(description="frames a second of TalkVid's head scores; TalkVid does not say", gt=0)
     min_mesh_score: float = Field(description="a frame's head pose and points count from this mesh presence on, 0-1")
     min_visibility: float = Field(description="a body's point is seen from this belief on, 0-1; SpeakerVid-5M: 0.3")
@@ -351,9 +363,7 @@ class BranchSettings(Section):
 class Gate(Section):
     """One rule: a measurement against a threshold."""
 
-    measure: str = Field(
-        description="a measure of speakervid_dag.lake.measures; one that no stage makes is never evaluated"
-    )
+    measure: str = Field(description="a measure of speakervid_dag.lake.measures: a score of clip_scores, or duration_s")
     keep: Literal[">", ">=", "<", "<=", "==", "between"] = Field(
         description="a clip passes when `value keep threshold` holds; between: threshold <= value <= upper_threshold"
     )

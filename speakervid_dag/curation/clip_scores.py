@@ -8,7 +8,7 @@ Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place
 Reasons: role_listening (the clip's person does not speak), no_words, no_audio, audio_too_short, too_little_speech,
 digital_silence, no_sync_score,
 weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
-those of picture_measures and audio_measures, and whatever reason an upstream stage had.
+those of picture_measures, audio_measures and clip_looks, and whatever reason an upstream stage had.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +20,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
-from speakervid_dag.curation import audio_measures, camera_measures, head_scores, person_measures, picture_measures
+from speakervid_dag.curation import (
+    audio_measures,
+    camera_measures,
+    dover_views,
+    head_scores,
+    person_measures,
+    picture_measures,
+    point_tracks,
+)
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.intervals import Interval, intersect, overlap_s, total_s
 from speakervid_dag.failures import UserError
@@ -31,6 +39,7 @@ Floats = NDArray[np.float32]
 Measured = tuple[float | str | None, str]
 
 DNSMOS = ("sig", "bak", "ovrl", "p808")
+LOOKED = (*dover_views.NAMES, point_tracks.NAME)
 WORDS = (
     "asr_confidence",
     "no_speech_prob",
@@ -94,6 +103,7 @@ def score_clips(
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     missing: Mapping[str, str] | None = None,
     *,
+    looked: Mapping[str, Mapping[str, Measured]] | None = None,
     sampling_disabled: Collection[str] = (),
     clock: PartClock | None = None,
 ) -> pl.DataFrame:
@@ -106,6 +116,7 @@ def score_clips(
         dnsmos: scores clips of 16 kHz sound, one answer each; None when its weights are not there.
         missing: stage → reason, for upstream stages that gave no result for this video (`audio` and `dnsmos` among
             them); the measures that rest on a stage take its reason as their status.
+        looked: by clip_id, the scores that models took from the clip's own pictures (clip_looks); None: `off`.
         sampling_disabled: parts of SamplingSettings that the picture pass left out.
         clock: is told the seconds of each group of scores.
 
@@ -130,6 +141,7 @@ def score_clips(
         shot, track = series.get(clip["shot_id"]), tracks.get(clip["track_id"])
         no_series = gone.get("frame_series", "too_few_frames")
         found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
+        found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
         with clock.timed("picture_scores"):
             found |= picture_measures.frame_measures(shot, span, settings, no_series)
             found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)

@@ -16,7 +16,6 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.delta import check_schema
-from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.session import Session, query_file, sql_names, sql_text
 
@@ -36,7 +35,6 @@ _GATE_COLUMNS = pl.Schema(
         "gate": pl.String,
         "position": pl.Int64,
         "measure": pl.String,
-        "is_measured": pl.Boolean,
         "applies_to": pl.String,
         "keep": pl.String,
         "threshold": pl.Float64,
@@ -159,9 +157,8 @@ def _gate_rows(con: Session, gates: Mapping[str, Gate]) -> pl.DataFrame:
         {
             "gate": name,
             "position": position,
-            "is_measured": gate.measure in MEASURES and MEASURES[gate.measure].is_made,
             "threshold": _threshold(con, gate),
-            **gate.model_dump(include=set(_GATE_COLUMNS) - {"gate", "position", "is_measured", "threshold"}),
+            **gate.model_dump(include=set(_GATE_COLUMNS) - {"gate", "position", "threshold"}),
         }
         for position, (name, gate) in enumerate(gates.items(), 1)
         if gate.mode != "off"

@@ -1,35 +1,26 @@
-"""What a gate can ask: every measure with unit and meaning, also the papers' that no stage makes here.
+"""What a gate can ask: every measure with unit and meaning.
 
-Belongs here: names, units and meanings of measures. Does not belong here: how one is computed (curation/) and
-thresholds (profiles). A column of clip_scores with a `_status` beside it is a measure; its unit stands in schemas.py.
+Belongs here: names, units and meanings of measures, and which of them rest on weights that are not pulled by default.
+Does not belong here: how one is computed (curation/) and thresholds (profiles). A column of clip_scores with a
+`_status` beside it is a measure; its unit stands in schemas.py.
 """
 
 from dataclasses import dataclass
 
 from speakervid_dag.lake.schemas import CLIP_SCORES, CLIPS, FLOAT
 
+# measure → registry name of weights that a user pulls on purpose; without them it is `weights_missing` in every clip
+_RESTS_ON = {"video_quality": "dover", "dover_technical": "dover", "cotracker_ratio": "cotracker3"}
+
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure; `is_made` says whether a stage of this package computes it."""
+    """One measure; `weights`: what it rests on beyond the default weights."""
 
     name: str
     unit: str
     doc: str
-    is_made: bool
-
-
-# what the papers ask and nothing here computes: a gate on one of these is never evaluated, and says so
-_UNMADE = (
-    ("video_quality", "1", "DOVER, technical and aesthetic fused, 0-1"),
-    ("dover_technical", "z-score", "DOVER technical, on TalkVid's z-scored scale"),
-    ("cotracker_ratio", "1", "steadiness by CoTracker points, 0-1: above 0.999 frozen, below 0.85 shaky"),
-)
-
-
-def made_measures() -> list[str]:
-    """What a stage computes: the measurements of clip_scores, and duration_s."""
-    return [name for name, measure in MEASURES.items() if measure.is_made]
+    weights: str | None = None
 
 
 def scores() -> list[str]:
@@ -40,10 +31,10 @@ def scores() -> list[str]:
 
 def _all() -> dict[str, Measure]:
     scored = set(scores())
-    made = [c for c in CLIP_SCORES.columns if c.name in scored] + [c for c in CLIPS.columns if c.name == "duration_s"]
-    found = {c.name: Measure(c.name, c.unit or "1", c.doc, True) for c in made}
-    unmade = {name: Measure(name, unit, doc, False) for name, unit, doc in _UNMADE}
-    return {**unmade, **found}
+    columns = [c for c in CLIP_SCORES.columns if c.name in scored] + [
+        c for c in CLIPS.columns if c.name == "duration_s"
+    ]
+    return {c.name: Measure(c.name, c.unit or "1", c.doc, _RESTS_ON.get(c.name)) for c in columns}
 
 
 MEASURES = _all()

@@ -480,6 +480,8 @@ CLIP_SCORES = Table(
         *_score("blockiness", "difference across the 8 px coding grid over that inside blocks (ratio), 1 = none"),
         *_score("border_share", "share of the picture in black bars along its edges, 0-1"),
         *_score("text_share", "share of the picture taken for text, burnt in or in the scene, median over looks, 0-1"),
+        *_score("video_quality", "DOVER, technical and aesthetic fused, 0-1"),
+        *_score("dover_technical", "DOVER technical, (raw - 0.1107) / 0.07355", "z-score"),
         *_label("framing", "head", "half_body", "full_body"),
         *_score("motion_degree", "1 (still) - 5 (lively), from the speed of head, shoulders and arms (degree)", "1"),
         *_score("motion_speed", "mean speed of head, shoulders and arms, camera taken out, face heights/s", "1/s"),
@@ -488,6 +490,9 @@ CLIP_SCORES = Table(
         *_score("camera_zoom", "change of the background's scale, natural log/s", "1/s"),
         *_score("camera_shake", "deviation of the camera's path from its own mean, share of the long side (ratio)"),
         *_score("point_track_ratio", "share of corners that optical flow follows for up to 1 s, 0-1; not CoTracker's"),
+        *_score(
+            "cotracker_ratio", "TalkVid: share of points CoTracker sees, least window, 0-1: near 1 frozen, low shaky"
+        ),
         *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px", "luma 0-255"),
         *_score("face_motion", "mean displacement of the face box centre per second, face heights/s", "1/s"),
         *_score("freeze_share", "share of frames that repeat the one before, 0-1"),

@@ -36,7 +36,7 @@ def record(spec: ClipSpec, clip: StoredClip, fps: float) -> dict[str, Any]:
         "conf": row["detection_score"],
         "sync": {str(box): row["sync"] or []},  # each (conf, dist, offset)
         "speaker": row["speakers"] or [],
-        "dover": row.get("dover"),
+        "dover": row["video_quality"],
         "raw_video_height": row["height_px"],
         "raw_video_width": row["width_px"],
         "clip_video_height": clip.height_px,
@@ -81,8 +81,8 @@ def talkvid(spec: ClipSpec, clip: StoredClip, end_s: float) -> dict[str, Any]:
             "Video Category": row["genre"],
         },
         "description": None,
-        "dover_scores": row.get("dover"),
-        "cotracker_ratio": row.get("cotracker_ratio"),
+        "dover_scores": row["dover_technical"],
+        "cotracker_ratio": row["cotracker_ratio"],
         "head_detail": {
             "scores": {f"avg_{name}": row.get(f"head_{name}") for name in HEAD}
             | {f"min_{name}": row.get(f"head_{name}_min") for name in HEAD}

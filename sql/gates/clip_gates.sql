@@ -17,7 +17,6 @@ judged AS (
         a.*,
         m.value,
         CASE
-            WHEN NOT a.is_measured THEN 'not_measured'  -- no column of clip_scores has this name
             WHEN m.clip_id IS NULL THEN 'not_scored'  -- the clip has no row in clip_scores
             WHEN m.value IS NULL THEN m.status
             WHEN a.threshold IS NULL THEN 'population_too_small'  -- too few clips for the percentile

@@ -57,8 +57,8 @@ def test_retier_judges_by_a_papers_profile_without_any_stage(house: House, name:
     assert (done.failure, done.profile, done.batches) == (None, name, (B1, B2))
     asked = house.lake.read(TABLES["clip_gates"], where=pl.col("profile") == name)
     assert set(asked["gate"]) == set(load_profile(name).gates)
-    unmade = asked.filter(pl.col("measure").is_in(["video_quality", "dover_technical", "cotracker_ratio"]))
-    assert set(unmade["verdict"]) == {"not_evaluated"}
+    weightless = asked.filter(pl.col("measure").is_in(["video_quality", "dover_technical", "cotracker_ratio"]))
+    assert set(weightless.select("verdict", "reason").iter_rows()) == {("not_evaluated", "weights_missing")}
     assert set(asked.filter(pl.col("gate") == "duration")["verdict"]) <= {"pass", "fail"}
     # DOVER holds every clip out of sft, and rejects none for it
     assert "sft" not in set(house.lake.read(TABLES["tiers"], where=pl.col("profile") == name)["tier"])

@@ -6,7 +6,7 @@ import pytest
 
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.measures import MEASURES, made_measures, scores
+from speakervid_dag.lake.measures import MEASURES, scores
 
 
 @pytest.fixture(params=["laptop", "speakervid-5m", "talkvid"])
@@ -28,8 +28,8 @@ def test_every_role_has_a_gate(named: Profile) -> None:
     assert any(g.applies_to == "all" and g.mode != "off" for g in named.gates.values())
 
 
-def test_laptop_asks_only_what_is_measured_here() -> None:
-    assert {g.measure for g in load_profile("laptop").gates.values()} <= set(made_measures())
+def test_laptop_asks_only_what_the_default_weights_measure() -> None:
+    assert not [g for g in load_profile("laptop").gates.values() if MEASURES[g.measure].weights]
 
 
 def test_speakervid_5m_is_the_paper() -> None:
@@ -82,11 +82,14 @@ def test_talkvid_is_the_paper() -> None:
     assert {(g.level, g.mode, g.not_evaluated) for g in gates.values()} == {("sft", "enforce", "hold")}
 
 
-def test_what_no_stage_makes_is_there_and_held() -> None:
+def test_what_needs_further_weights_is_there_and_held() -> None:
     """A gate whose measure is missing neither passes nor rejects anything."""
-    for name in ("speakervid-5m", "talkvid"):
-        unmade = [g for g in load_profile(name).gates.values() if not MEASURES[g.measure].is_made]
-        assert {g.not_evaluated for g in unmade} <= {"hold"}
+    for name, needed in (("speakervid-5m", {"dover"}), ("talkvid", {"dover", "cotracker3"})):
+        profile = load_profile(name)
+        gates = [g for g in profile.gates.values() if MEASURES[g.measure].weights]
+        assert {MEASURES[g.measure].weights for g in gates} == needed
+        assert {g.not_evaluated for g in gates} == {"hold"}
+        assert (profile.scores.video_quality, profile.scores.point_tracks) == ("dover", "cotracker")
 
 
 def test_laptop_names_what_its_own_measures_stand_for() -> None:

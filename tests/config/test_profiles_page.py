@@ -7,7 +7,7 @@ import pytest
 from speakervid_dag.config import profile_views
 from speakervid_dag.config.profiles import load_profile, profile_names
 from speakervid_dag.config.sections import Gate
-from speakervid_dag.lake.measures import made_measures
+from speakervid_dag.lake.measures import MEASURES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text("utf-8")
 
@@ -39,7 +39,7 @@ def test_a_gate_says_which_file_stated_and_which_changed_it(tmp_path: Path) -> N
     assert profile_views.removed_gates(str(mine)) == {"frozen": f"{tmp_path / 'house.yaml'}:5"}
 
 
-def test_a_summary_counts_modes_and_what_is_measured_here() -> None:
+def test_a_summary_counts_modes_and_tells_further_weights() -> None:
     rows = {row["profile"]: row for row in profile_views.summaries()}
     assert list(rows) == profile_names()
     modes = [gate.mode for gate in load_profile("laptop").gates.values()]
@@ -47,8 +47,8 @@ def test_a_summary_counts_modes_and_what_is_measured_here() -> None:
         modes.count("enforce"),
         modes.count("score_only"),
     )
-    measured, _, measures = rows["talkvid"]["measured_here"].partition(" of ")
-    assert 2 <= int(measured) <= int(measures) == 14
+    needed = {name: row["needs_weights"] for name, row in rows.items()}
+    assert needed == {"laptop": "", "speakervid-5m": "dover", "talkvid": "cotracker3, dover"}
 
 
 def test_the_pages_examples_are_profiles(tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_the_pages_examples_are_profiles(tmp_path: Path) -> None:
     assert len(examples) == 2
 
 
-def test_talkvid_can_be_asked_without_the_models_that_are_not_here(tmp_path: Path) -> None:
+def test_talkvid_can_be_asked_without_further_weights(tmp_path: Path) -> None:
     (body,) = [part.partition("```")[0] for part in PAGE.split("```yaml\n")[1:] if "inherits: talkvid" in part]
     (tmp_path / "mine.yaml").write_text(body)
     gates = load_profile(str(tmp_path / "mine.yaml")).gates
 
-    assert {g.measure for g in gates.values()} <= set(made_measures())
+    assert not [g for g in gates.values() if MEASURES[g.measure].weights]
     assert gates["motion"].rule == load_profile("talkvid").gates["motion"].rule

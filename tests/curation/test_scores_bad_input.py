@@ -2,6 +2,7 @@
 nobody measured."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from rows import frame
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import camera_measures, head_scores, person_measures
+from speakervid_dag.curation import camera_measures, dover_views, head_scores, person_measures, point_tracks
+from speakervid_dag.curation.clip_looks import ClipLooks
 from speakervid_dag.curation.clip_scores import WORDS, score_clips
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.frame_log import FrameLog, Shot
@@ -33,6 +35,7 @@ FACE = ("face_blur", "face_motion", "head_yaw_deg", "head_pitch_deg", "head_roll
 HEAD = tuple(n for n in head_scores.NAMES if n != "face_consistency")
 DNSMOS = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
 PERSON = person_measures.NAMES
+LOOKED = (*dover_views.NAMES, point_tracks.NAME)
 
 
 class Seen(NamedTuple):
@@ -47,13 +50,29 @@ class Blank:
         return np.zeros(image.shape[:2], np.float32)
 
 
-def looked_at(height: int = 120, width: int = 160, count: int = 100, flat: int | None = None) -> list[Row]:
-    """The row of frame_series that the picture pass makes of a moving texture, or of one grey level."""
+class Pictures:
+    """As DOVER and CoTracker would: numbers of what they are given."""
+
+    runs = 3
+
+    def raw(self, aesthetic: NDArray[np.float32], technical: NDArray[np.float32]) -> tuple[float, float]:
+        return 0.1 * float(technical.mean()), 0.1 * float(aesthetic.mean())
+
+    def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]:
+        return np.ones((len(pictures), grid * grid), np.bool_)
+
+
+def frames(height: int = 120, width: int = 160, count: int = 100, flat: int | None = None) -> list[Seen]:
+    """A moving texture, or one grey level."""
     wide = np.random.default_rng(0).integers(0, 256, (height + 200, width, 3), dtype=np.uint8)
+    views = [wide[number : number + height] for number in range(count)]
+    return [Seen(i / FPS, v if flat is None else np.full_like(v, flat)) for i, v in enumerate(views)]
+
+
+def looked_at(*size: int, flat: int | None = None, count: int = 100) -> list[Row]:
+    """The row of frame_series that the picture pass makes of `frames`."""
     log = FrameLog(Shot("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock(), text=Blank())
-    for number in range(count):
-        view = wide[number : number + height]
-        seen = Seen(number / FPS, view if flat is None else np.full_like(view, flat))
+    for seen in frames(*size, count=count, flat=flat):
         log.note(seen)
         log.count_faces(1)
         log.look(seen, [])
@@ -117,11 +136,12 @@ CASES = {
         lambda: {
             "videos": [{"bit_rate_bps": 1e5, "width_px": 8, "height_px": 8}],
             "frame_series": looked_at(8, 8),
+            "frames": frames(8, 8),
             "face_tracks": tracked(face_sharpness=[None] * 100),
             "poses": posed(face_repeat=[None] * 8, left_hand_sharpness=[None] * 8, right_hand_sharpness=[None] * 8),
         },
         {
-            **dict.fromkeys(("blur_effect", "noise_sigma", "text_share"), "too_small"),
+            **dict.fromkeys(("blur_effect", "noise_sigma", "text_share", *LOOKED), "too_small"),
             "blockiness": "shrunk",
             "camera_movement": "no_background",
             **dict.fromkeys(("camera_pan", "camera_zoom", "camera_shake"), "no_background"),
@@ -133,19 +153,23 @@ CASES = {
     "one frame": Case(
         lambda: {"frame_series": looked_at(count=1), "face_tracks": tracked(1), "poses": posed(1)},
         dict.fromkeys(
-            (*PICTURE, *camera_measures.CAMERA, *LOOKS, *FACE, *HEAD, "face_consistency", *PERSON), "too_few_frames"
+            (*PICTURE, *camera_measures.CAMERA, *LOOKS, *FACE, *HEAD, "face_consistency", *PERSON, *LOOKED),
+            "too_few_frames",
         ),
     ),
     "no frame": Case(
         lambda: {"frame_series": looked_at(count=0), "face_tracks": tracked(0)},
         {
             **dict.fromkeys((*PICTURE, *camera_measures.CAMERA, *LOOKS, *FACE, *HEAD), "too_few_frames"),
-            **dict.fromkeys(("face_consistency", "face_repeat_share"), "too_few_frames"),
+            **dict.fromkeys(("face_consistency", "face_repeat_share", *LOOKED), "too_few_frames"),
             **dict.fromkeys(("motion_speed", "motion_degree"), "no_face_pixels"),
         },
     ),
+    "frames that cannot be decoded again": Case(
+        lambda: {"frames": frames()[:50]}, dict.fromkeys(LOOKED, "frames_lost")
+    ),
     "black": Case(
-        lambda: {"frame_series": looked_at(flat=0)},
+        lambda: {"frame_series": looked_at(flat=0), "frames": frames(flat=0)},
         {
             "border_share": "too_dark",
             **dict.fromkeys(camera_measures.CAMERA, "no_background"),
@@ -226,14 +250,22 @@ def scored(change: Row) -> Row:
         "sync_scores": [{"track_id": "t", "turn_id": "u", "sync_conf": 4.0}],
     }
     tables |= {k: v for k, v in change.items() if k in tables}
-    clip = {"clip_id": "c", "track_id": "t", "shot_id": "s", "role": "talking", "turn_ids": ["u"]}
+    clip = {"clip_id": "c", "track_id": "t", "shot_id": "s", "role": "talking", "turn_ids": ["u"], "start_s": 0.0}
+    clips = frame(schemas.CLIPS, [{**clip, "end_s": LENGTH_S, "x1": 0.1, "y1": 0.0, "x2": 0.9, "y2": 1.0}])
+    models = {
+        dover_views.NAMES: partial(dover_views.DoverLook, model=Pictures()),
+        (point_tracks.NAME,): partial(point_tracks.PointLook, settings=SETTINGS, tracker=Pictures()),
+    }
+    looks = ClipLooks.plan(clips.to_dicts(), tables["frame_series"], models)
+    looks.watch(change.get("frames", frames()), PartClock())
     made = score_clips(
-        frame(schemas.CLIPS, [{**clip, "start_s": 0.0, "end_s": LENGTH_S}]),
+        clips,
         **{name: frame(schemas.TABLES[name], rows) for name, rows in tables.items()},
         audio=change.get("audio", voice()),
         rate_hz=RATE_HZ,
         settings=SETTINGS,
         dnsmos=model,
+        looked=looks.answers,
     )
     return dict(made.row(0, named=True))
 

@@ -11,7 +11,7 @@ from rows import write_lake
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.measures import made_measures
+from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.lake.schemas import CLIPS, TABLES
 
 
@@ -150,7 +150,7 @@ def test_clip_measures_is_the_long_form(lake: DeltaLake) -> None:
     con = session.open_session(lake, read_only_user_sql=True)
     found = session.run_sql(con, "SELECT * FROM clip_measures WHERE measure = 'luminance'").row(0, named=True)
     assert (found["clip_id"], found["value"], found["status"]) == ("c1", 50.5, "ok")
-    assert set(session.run_sql(con, "SELECT DISTINCT measure FROM clip_measures")["measure"]) == set(made_measures())
+    assert set(session.run_sql(con, "SELECT DISTINCT measure FROM clip_measures")["measure"]) == set(MEASURES)
 
 
 def test_the_analysts_file_answers_without_us(lake: DeltaLake, lake_dir: Path) -> None:

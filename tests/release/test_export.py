@@ -82,7 +82,8 @@ def test_pictures_sound_and_fields_of_each_clip(settings: Settings, tmp_path: Pa
         assert told["duration"] == pytest.approx(end_s - first / 25)
         assert told["sync"] == {str(told["bbox"]): [[5.0, 3.0, 0.0]]}
         assert told["talkvid"]["start-frame"] == round(told["start_seconds"] * 25)
-        assert told["dover"] is None
+        assert (told["dover"], told["talkvid"]["dover_scores"]) == (None, None)
+        assert told["scores"]["video_quality"] == {"value": None, "status": "weights_missing"}
 
 
 def test_a_listener_is_silent_and_the_speaker_is_heard(settings: Settings, tmp_path: Path) -> None:

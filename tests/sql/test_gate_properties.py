@@ -16,7 +16,7 @@ from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.session import Session
 
-MEASURES = ("luminance", "face_blur", "motion", "snr_db", "video_quality")  # the last one is made by no stage
+MEASURES = ("luminance", "face_blur", "motion", "snr_db", "video_quality")  # the last one without its weights
 BATCHES = ("b0", "b1", "b2")
 PROFILES = range(5)
 
@@ -31,7 +31,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Any:
         clips.append({**own, "role": role, "duration_s": chance.uniform(3, 14)})
         values = {m: None if chance.random() < 0.15 else chance.randrange(21) / 2 for m in MEASURES[:-1]}
         gaps = {f"{m}_status": "ok" if v is not None else "too_few_frames" for m, v in values.items()}
-        scores.append({**own, **values, **gaps})
+        scores.append({**own, **values, **gaps, "video_quality_status": "weights_missing"})
     videos = [{"batch": b, "video_id": f"v{b}", "status": "ok", "duration_s": 60.0} for b in BATCHES]
     lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     for name, rows in (("videos", videos), ("clips", clips), ("clip_scores", scores)):

@@ -67,13 +67,10 @@ def test_a_missing_value_means_what_the_profile_says(run: Any, policy: str, leve
     assert made["tiers"]["reasons"].to_list() == [[] if policy == "pass" else ["g:too_few_frames"]]
 
 
-def test_a_measure_nobody_makes_and_a_clip_nobody_scored_are_told_apart(run: Any) -> None:
-    made = run(
-        {"clips": [{"clip_id": "c1", "role": "talking"}]},
-        profile({"a": gate("video_quality"), "b": gate("luminance")}),
-    )
-    assert dict(made["clip_gates"].select("gate", "reason").iter_rows()) == {"a": "not_measured", "b": "not_scored"}
-    assert made["tiers"]["reasons"].to_list() == [["a:not_measured", "b:not_scored"]]
+def test_a_clip_that_nobody_scored_says_so(run: Any) -> None:
+    made = run({"clips": [{"clip_id": "c1", "role": "talking"}]}, profile({"a": gate("luminance")}))
+    assert made["clip_gates"]["reason"].to_list() == ["not_scored"]
+    assert made["tiers"]["reasons"].to_list() == [["a:not_scored"]]
 
 
 def test_all_reasons_are_kept_and_the_worst_decides(run: Any) -> None:

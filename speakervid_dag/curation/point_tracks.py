@@ -1,0 +1,96 @@
+"""TalkVid's motion measure of a clip: the share of CoTracker's points that stay in sight.
+
+Belongs here: which frames a tracker is given, and the formula over what it sees. Does not belong here: the tracker
+(models/cotracker.py), the measure of sparse optical flow that needs no weights (camera_motion.py), gates.
+
+TalkVid's paper names the ratio and its band [0.85, 0.999]; how it is taken stands in the authors' scripts: two pictures
+a second of the whole frame, 0.2 s left out at either end, windows of at most 6 s (the first, a middle and the last one
+of a longer clip), a grid of 50×50 points on the first picture of each, and of the windows' mean visibilities the least.
+Ours: frames are chosen by their times, so that a variable frame rate does not matter, and shrunk at once to the
+512×384 px at which the tracker works (the scripts go through a quarter of the size).
+
+The measure gives (value, "ok") or (None, reason): too_few_frames (a window has fewer pictures than scores.min_samples),
+too_small (a picture of less than 16 px), frames_lost (decoded once more, the file gave other frames).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.curation.intervals import Interval
+
+Image = NDArray[np.uint8]
+Times = NDArray[np.float64]
+Measured = tuple[float | str | None, str]
+
+NAME = "cotracker_ratio"
+SIZE_PX = (512, 384)  # width, height of CoTracker's input
+MIN_SIDE_PX = 16  # its features have a stride of 4 px, and the grid needs a few of them
+
+
+class PointTracker(Protocol):
+    """models.cotracker.CoTracker: which points of a grid on the first picture are seen in each, bool (t, points)."""
+
+    def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]: ...
+
+
+def windows(span: Interval, length_s: float) -> list[Interval]:
+    """The span itself when it is no longer than `length_s`, its first and last `length_s` up to twice that, and a
+    middle one besides beyond that."""
+    start, end = span
+    if end - start <= length_s:
+        return [span]
+    middle = (start + end) / 2
+    inner = [(middle - length_s / 2, middle + length_s / 2)] if end - start > 2 * length_s else []
+    return [(start, start + length_s), *inner, (end - length_s, end)]
+
+
+def sampled(times_s: Times, span: Interval, rate_hz: float) -> Times:
+    """Of rising frame times those that are the first at or after a tick of `rate_hz`, from the span's start on."""
+    inside = times_s[(times_s >= span[0]) & (times_s < span[1])]
+    ticks = np.arange(span[0], span[1], 1 / rate_hz)
+    first = np.searchsorted(inside, ticks - 1e-6)  # rounding must not cost a frame that is on its tick
+    return np.asarray(inside[np.unique(first[first < len(inside)])], np.float64)
+
+
+def track_ratio(seen: Sequence[NDArray[np.bool_]]) -> float:
+    """The least over the windows of the mean visibility over pictures and points, 0-1; one window or more."""
+    return min(float(window.mean()) for window in seen)
+
+
+class PointLook:
+    """The tracker's look at one clip: `see` each of `times_s`, then `answer`."""
+
+    part = "cotracker"
+    names: tuple[str, ...] = (NAME,)
+
+    def __init__(
+        self, clip: Mapping[str, Any], frame_times_s: Times, *, settings: ScoreSettings, tracker: PointTracker
+    ) -> None:
+        self.clip_id = str(clip["clip_id"])
+        self._tracker, self._grid = tracker, settings.point_grid
+        span = (clip["start_s"] + settings.point_trim_s, clip["end_s"] - settings.point_trim_s)
+        parts = windows(span, settings.point_window_s)
+        self._windows = [sampled(frame_times_s, part, settings.point_hz) for part in parts]
+        is_short = min(len(times) for times in self._windows) < settings.min_samples
+        self.reason = "too_few_frames" if is_short else ""
+        self.times_s = frozenset() if is_short else frozenset(float(t) for times in self._windows for t in times)
+        self._pictures: dict[float, Image] = {}
+
+    def see(self, time_s: float, image: Image) -> None:
+        import cv2
+
+        if min(image.shape[:2]) < MIN_SIDE_PX:
+            self.reason = "too_small"
+            return
+        self._pictures[time_s] = np.asarray(cv2.resize(image, SIZE_PX, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def answer(self) -> dict[str, Measured]:
+        reason = self.reason or ("frames_lost" if len(self._pictures) < len(self.times_s) else "")
+        if reason:
+            return {NAME: (None, reason)}
+        stacks = [np.stack([self._pictures[float(t)] for t in times]) for times in self._windows]
+        return {NAME: (track_ratio([self._tracker.visible(stack, self._grid) for stack in stacks]), "ok")}

@@ -1,0 +1,96 @@
+"""CoTracker 3, offline (Karaev et al. 2024): which points of a grid stay in sight, by its authors' own package.
+
+Belongs here: building the tracker with a checkpoint of the registry, running it. Does not belong here: which pictures
+it is given and what their visibility means (curation/point_tracks.py).
+
+The package `cotracker` is not in the package index and comes under a non-commercial licence, so it is no dependency: a
+user installs it from the authors' repository (docs/scores.md). The checkpoint is loaded by us, as weights only; nothing
+is fetched by torch.hub. Tested with a package of the same interface.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.failures import OperationError, PermanentFailure
+
+WEIGHTS = "cotracker3"
+PACKAGE = "cotracker"
+_WINDOW_FRAMES = 60  # of the published offline model
+
+
+class PackageMissing(PermanentFailure):
+    """The package is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("package_missing", f"the package {PACKAGE} is not installed")
+
+
+def package_state() -> str:
+    """The package's version, or `missing`: rows made without it are made anew once it is there."""
+    if importlib.util.find_spec(PACKAGE) is None:
+        return "missing"
+    try:
+        return importlib.metadata.version(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:  # on the path without having been installed
+        return "unknown"
+
+
+class CoTracker:
+    """The tracker, loaded once.
+
+    Args:
+        checkpoint: scaled_offline.pth; None = the registry's (WeightsMissing when it is not on disk, OperationError
+            when it is not the file that was accepted).
+        device: torch device; None = cuda when present, else cpu.
+
+    Raises:
+        PackageMissing: `cotracker` is not installed.
+        OperationError: the file holds another network.
+    """
+
+    def __init__(self, checkpoint: Path | None = None, device: str | None = None) -> None:
+        if checkpoint is None:
+            from speakervid_dag.models.registry import verified_path
+
+            checkpoint = verified_path(WEIGHTS)
+        if importlib.util.find_spec(PACKAGE) is None:
+            raise PackageMissing
+        import torch
+
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._predictor = _loaded(checkpoint).to(self.device)
+
+    def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]:
+        """Which points of a grid×grid on the first picture are seen in each: bool (t, grid²); all are in the first.
+
+        Args:
+            pictures: (t, h, w, 3) BGR 0-255.
+        """
+        import torch
+
+        rgb = np.ascontiguousarray(pictures[..., ::-1].transpose(0, 3, 1, 2))
+        video = torch.from_numpy(rgb)[None].float().to(self.device)
+        with torch.inference_mode():
+            _, visibility = self._predictor(video, grid_size=grid, grid_query_frame=0)
+        seen = np.asarray(visibility.bool().cpu().numpy(), np.bool_)
+        return seen.reshape(len(pictures), grid * grid)
+
+
+def _loaded(checkpoint: Path) -> Any:
+    import torch
+
+    predictor = importlib.import_module(f"{PACKAGE}.predictor").CoTrackerPredictor(
+        checkpoint=None, offline=True, v2=False, window_len=_WINDOW_FRAMES
+    )
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        predictor.model.load_state_dict(state.get("model", state))
+    except RuntimeError as problem:
+        raise OperationError(f"{checkpoint.name} is no CoTracker 3 (offline): {problem}") from problem
+    return predictor.eval()

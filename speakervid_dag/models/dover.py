@@ -1,0 +1,77 @@
+"""DOVER (Wu et al., ICCV 2023) from the ONNX file that its authors' own script writes: technical and aesthetic quality.
+
+Belongs here: loading that file, refusing another one, running it. Does not belong here: views and formulas
+(curation/dover_views.py), gates.
+
+No ONNX file is published, and an architecture is not copied here: `convert_to_onnx.py` of the authors' repository turns
+DOVER.pth into onnx_dover.onnx (docs/scores.md). Its inputs are `aes_view` (1, 3, 32, 224, 224) and `tech_view`
+(runs, 3, 32, 224, 224), its outputs the aesthetic and the technical raw scores, in this order. The script fixes four
+runs, dover.yml has three: the file says which. Loader and shapes are tested with small networks of that interface.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.failures import OperationError
+
+WEIGHTS = "dover"
+DEFAULT_RUNS = 3  # of dover.yml, for a file that takes any number
+_VIEW = (3, 32, 224, 224)
+_INPUTS = ("aes_view", "tech_view")
+
+Floats = NDArray[np.float32]
+
+
+class Dover:
+    """The network, loaded once.
+
+    Args:
+        path: the ONNX file; None = the registry's (WeightsMissing when it is not on disk, OperationError when it is not
+            the file that was accepted).
+        threads: CPU threads of the runtime.
+
+    Raises:
+        OperationError: the file is no ONNX network, or none with DOVER's inputs and outputs.
+    """
+
+    def __init__(self, path: Path | None = None, threads: int = 2) -> None:
+        import onnxruntime
+
+        if path is None:
+            from speakervid_dag.models.registry import verified_path
+
+            path = verified_path(WEIGHTS)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.enable_cpu_mem_arena = False  # it keeps the largest size ever asked for
+        options.log_severity_level = 3
+        usable = [
+            p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
+        ]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=usable)
+        except Exception as problem:  # onnxruntime has no common base of its errors
+            raise OperationError(f"{path.name} is no ONNX network: {problem}") from problem
+        self.runs = self._runs(path.name)
+
+    def _runs(self, name: str) -> int:
+        shapes = {given.name: tuple(given.shape) for given in self._session.get_inputs()}
+        if set(shapes) != set(_INPUTS) or len(self._session.get_outputs()) != 2:
+            raise OperationError(f"{name} is not DOVER: its inputs are {', '.join(shapes)}, not {', '.join(_INPUTS)}")
+        for shape in shapes.values():
+            if len(shape) != 5 or any(isinstance(n, int) and n != m for n, m in zip(shape[1:], _VIEW, strict=True)):
+                raise OperationError(f"{name} is not DOVER: a view of shape {shape}, not (n, {_VIEW})")
+        runs = shapes["tech_view"][0]
+        return runs if isinstance(runs, int) else DEFAULT_RUNS
+
+    def raw(self, aesthetic: Floats, technical: Floats) -> tuple[float, float]:
+        """(technical, aesthetic) raw scores, each the mean over its view's runs.
+
+        Args:
+            aesthetic: float32 (1, 3, 32, 224, 224), normalised RGB.
+            technical: float32 (runs, 3, 32, 224, 224).
+        """
+        aesthetic_raw, technical_raw = self._session.run(None, {"aes_view": aesthetic, "tech_view": technical})
+        return float(np.mean(technical_raw)), float(np.mean(aesthetic_raw))
