@@ -68,19 +68,19 @@ def speech_quality(threads: int) -> SpeechQualityModel:
 
 
 @cache
-def _dover(threads: int) -> Dover | str:
-    return _loaded(Dover, threads=threads)
+def _dover(threads: int) -> Dover:
+    return Dover(threads=threads)
 
 
 @cache
-def _cotracker() -> CoTracker | str:
-    return _loaded(CoTracker)
+def _cotracker() -> CoTracker:
+    return CoTracker()
 
 
 def clip_looks(settings: ScoreSettings, threads: int) -> dict[tuple[str, ...], Maker]:
     """What looks at clips' own pictures, by the scores it gives; or why nothing does."""
-    quality = "off" if settings.video_quality == "off" else _dover(threads)
-    tracker = "off" if settings.point_tracks == "off" else _cotracker()
+    quality = "off" if settings.video_quality == "off" else _loaded(_dover, threads=threads)
+    tracker = "off" if settings.point_tracks == "off" else _loaded(_cotracker)
     looks: dict[tuple[str, ...], Maker] = {
         dover_views.NAMES: quality if isinstance(quality, str) else partial(dover_views.DoverLook, model=quality)
     }

@@ -18,7 +18,7 @@ judged AS (
         m.value,
         CASE
             WHEN m.clip_id IS NULL THEN 'not_scored'  -- the clip has no row in clip_scores
-            WHEN m.value IS NULL THEN m.status
+            WHEN m.value IS NULL THEN coalesce(m.status, 'not_scored')  -- its row is older than the measure
             WHEN a.threshold IS NULL THEN 'population_too_small'  -- too few clips for the percentile
         END AS gap,
         CASE a.keep

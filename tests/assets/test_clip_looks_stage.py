@@ -106,7 +106,9 @@ def test_without_weights_nothing_is_decoded_and_the_reason_stands_there(
 def test_with_weights_every_clip_has_the_scores_of_its_own_frames(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_models(tmp_path, monkeypatch)
+    before, _ = scored(tmp_path / "before", video)
+    assert got(before, "video_quality") == [(None, "weights_missing")] * 2
+    with_models(tmp_path, monkeypatch)  # and the process that has said so needs no new start
     made, stage = scored(tmp_path, video)
     with read_frames(video, probe(video, MediaBudget()), MediaBudget()) as reader:
         decoded = [f.image.mean(axis=(0, 1))[::-1] for f in reader]  # RGB of what the coder left of the grey

@@ -73,6 +73,12 @@ def test_a_clip_that_nobody_scored_says_so(run: Any) -> None:
     assert made["tiers"]["reasons"].to_list() == [["a:not_scored"]]
 
 
+def test_a_row_older_than_the_measure_is_not_scored_rather_than_failed(run: Any) -> None:
+    made = run(scored({"video_quality": None, "video_quality_status": None}), profile({"g": gate("video_quality")}))
+    assert verdict(made) == ("not_evaluated", None, 1.0, "not_scored")
+    assert made["tiers"]["tier"].item() == "pretrain"
+
+
 def test_all_reasons_are_kept_and_the_worst_decides(run: Any) -> None:
     gates = {
         "z_dark": gate("luminance", threshold=10.0),
