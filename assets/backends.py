@@ -115,10 +115,14 @@ def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveS
     return LipRidge() if known is None else _lake_model(Path(known["uri"]), known["sha256"])
 
 
+def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
+    """Names of the weights that the first one rests on."""
+    return ["light-asd"] if choice.talking == "light_asd" else []
+
+
 def active_speaker_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
-    """Names of the weights that these two rest on."""
-    needed = {"light-asd": choice.talking == "light_asd", "syncnet": choice.synchrony == "syncnet"}
-    names = [name for name, is_needed in needed.items() if is_needed]
+    """Names of the weights that both rest on."""
+    names = [*talking_weights(choice), *(["syncnet"] if choice.synchrony == "syncnet" else [])]
     known = trained_model(lake) if choice.synchrony == "lake_model" else None
     return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import fingerprints
+from speakervid_dag.curation import fingerprints, palettes
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.files import place_of
@@ -36,7 +36,7 @@ BUDGET = MediaBudget()
     SHOTS,
     manifest=True,
     sections=["shots"],
-    modules=[probing, decoding, batches, shot_finding, fingerprints],
+    modules=[probing, decoding, batches, shot_finding, palettes, fingerprints],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -48,6 +48,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         finder, printer = shot_finding.ShotFinder(stage.profile.shots), fingerprints.Fingerprinter()
+        sampler = palettes.PaletteSampler(stage.profile.shots)
         with video.media():
             info = probing.probe(video.path, BUDGET)
         with decoding.read_frames(
@@ -56,11 +57,12 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
             for frame in video.timed(reader):
                 with video.model():
                     printer.feed(finder.feed(frame))
+                    sampler.feed(frame)
         with video.model():
-            rows, fingerprint = finder.finish(), printer.finish()
+            shots, fingerprint = finder.finish(), printer.finish()
         listed[video.video_id].check_unchanged()
         row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
-        return {"videos": [row], "shots": numbered(video.video_id, rows)}
+        return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots))}
 
     frames = stage.each_video([VIDEOS, SHOTS], work)
     return {**frames, "videos": with_failures(probed, frames["videos"], stage.outcomes)}
@@ -108,11 +110,13 @@ def health(row: Mapping[str, Any], report: decoding.DecodeReport) -> dict[str, A
     return {"status": "degraded", "reason": "damaged_media", "detail": told}
 
 
-def numbered(video_id: str, rows: list[tuple[float, float]]) -> list[dict[str, Any]]:
+def numbered(
+    video_id: str, shots: list[tuple[float, float]], palettes: list[list[float] | None]
+) -> list[dict[str, Any]]:
     """Shot rows with ids in order."""
     return [
-        {"shot_id": f"{video_id}-s{i:04d}", "shot_index": i, "start_s": start, "end_s": end}
-        for i, (start, end) in enumerate(rows)
+        {"shot_id": f"{video_id}-s{i:04d}", "shot_index": i, "start_s": start, "end_s": end, "palette": palette}
+        for i, ((start, end), palette) in enumerate(zip(shots, palettes, strict=True))
     ]
 
 

@@ -40,6 +40,7 @@ from speakervid_dag.lake.schemas import (
     CLIPS,
     FACE_TRACKS,
     PEOPLE,
+    SHOTS,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
     SYNC_SCORES,
@@ -146,7 +147,7 @@ clip_gates = gold_asset(
 tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES, CLIPS], ["name", "gates"])
 branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
 branch_dialogue = gold_asset(
-    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SPEECH_TURNS, FACE_TRACKS, TIERS], ["name", "branches"]
+    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SHOTS, SPEECH_TURNS, FACE_TRACKS, TIERS], ["name", "branches"]
 )
 branch_listening = gold_asset(
     BRANCH_LISTENING,

@@ -3,31 +3,60 @@
 Belongs here: wiring of the sound stages. Does not belong here: diarization and recognition themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from speakervid_dag.assets import backends
+from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.curation import (
+    active_speaker,
+    face_crops,
+    intervals,
+    lip_backends,
+    overlaps,
+    sync_regression,
+    voice_clusters,
+)
 from speakervid_dag.curation import diarization as diarizing
-from speakervid_dag.curation import intervals, overlaps, voice_clusters
+from speakervid_dag.curation import talking_faces as seeing
 from speakervid_dag.curation import transcripts as transcribing
-from speakervid_dag.lake.schemas import SPEECH_TURNS, TRANSCRIPTS, VIDEOS
-from speakervid_dag.models import asr, mel, vad, voice
+from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, VIDEOS
+from speakervid_dag.models import asr, light_asd, mel, mfcc, vad, voice
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
 @table_asset(
     SPEECH_TURNS,
-    reads=[VIDEOS],
-    sections=["diarization"],
-    weights=lambda _: ["resemblyzer"],
-    modules=[vad, voice, mel, diarizing, voice_clusters, overlaps, intervals],
+    reads=[VIDEOS, FACE_TRACKS],
+    sections=["diarization", "sync", "active_speaker"],
+    weights=lambda f: ["resemblyzer", *backends.talking_weights(f.profile.active_speaker)],
+    modules=[
+        vad,
+        voice,
+        mel,
+        diarizing,
+        voice_clusters,
+        overlaps,
+        intervals,
+        seeing,
+        active_speaker,
+        lip_backends,
+        sync_regression,
+        face_crops,
+        light_asd,
+        mfcc,
+    ],
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Speech regions, voice embeddings, clustering with an unknown number of speakers."""
+    """Speech regions, voice embeddings, clustering with an unknown number of speakers; faces seen talking help."""
     settings = stage.profile.diarization
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
@@ -36,10 +65,25 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
             regions = diarizing.speech_regions(*vad.speech_probabilities(samples), settings)
             if not regions:
                 return {"speech_turns": []}
-            turns, embeddings = diarizing.diarize(samples, RATE_HZ, regions, backends.voice_encoder(), settings)
-        return {"speech_turns": diarizing.turn_rows(video.video_id, turns, embeddings, settings)}
+            faces = _talking_faces(stage, video, samples, regions)
+            found = diarizing.diarize(samples, RATE_HZ, regions, backends.voice_encoder(), settings, faces)
+        return {"speech_turns": diarizing.turn_rows(video.video_id, found, settings)}
 
-    return stage.each_video([SPEECH_TURNS], work)
+    return stage.each_video([SPEECH_TURNS], work, tolerates=["face_tracks"])
+
+
+def _talking_faces(
+    stage: Stage, video: VideoTask, samples: NDArray[np.float32], regions: Sequence[Interval]
+) -> seeing.TalkingFaces | None:
+    """Who is seen talking while something is said; None without faces."""
+    if video["face_tracks"].is_empty():
+        return None
+    settings, sync = stage.profile.diarization.faces, stage.profile.sync
+    parts = seeing.pieces(regions, settings)
+    pairs = active_speaker.pairs_of(parts, video["face_tracks"], sync)
+    scene = active_speaker.Scene(pairs, samples, RATE_HZ, sync, partial(crops_of, stage))
+    talking = backends.talking_backend(stage.profile.active_speaker)
+    return seeing.talking_faces(parts, pairs, talking.measure(scene), settings)
 
 
 @table_asset(

@@ -30,6 +30,24 @@ class ShotSettings(Section):
     calm_frames: int = Field(description="frames looked at on either side of a cut", gt=0)
     max_unrest: float = Field(description="median change around a cut over its own change, at most (ratio)")
     min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames", ge=0)
+    palette_hz: float = Field(description="looks at the picture's colours, Hz", gt=0)
+
+
+class FaceHintSettings(Section):
+    """What faces say about voices. Without a source, a value is our own."""
+
+    piece_s: float = Field(description="speech is looked at in pieces of about this length, s", gt=0)
+    min_talking: float = Field(description="a face with a lower talking score does not talk in a piece, 0-1")
+    max_silent: float = Field(description="... nor does it alone while another one has a higher talking score, 0-1")
+    owned_s: float = Field(description="a face owns a cluster of voice windows if it talks in it for so long, s")
+    owned_share: float = Field(description="... and in this share of it, 0-1")
+    sole_share: float = Field(description="... and has this share of the time that any one face talks in it, 0-1")
+    same_face_factor: float = Field(description="separation asked of two clusters of one face, as a factor", ge=1)
+    different_faces_factor: float = Field(
+        description="separation asked of two clusters of two faces that are seen together, as a factor", gt=0, le=1
+    )
+    explained_share: float = Field(description="share of speech with a talking face from which faces count voices, 0-1")
+    spare_voice_factor: float = Field(description="what is asked of more voices than that, as a factor", ge=1)
 
 
 class DiarizationSettings(Section):
@@ -55,7 +73,6 @@ class DiarizationSettings(Section):
     separation: float = Field(description="two voices: cosine within minus between above this + the two terms below")
     separation_visit: float = Field(description="divided by how often the rarer voice takes over")
     separation_s: float = Field(description="divided by the seconds of the shorter cluster, s")
-    over_hint_factor: float = Field(description="what is asked of more voices than people are seen, as a factor", ge=1)
     mixture_cosine: float = Field(description="a cluster this near to a mixture of two others may be the two at once")
     mixture_share: float = Field(description="... when the weaker of the two has this share, 0-0.5", gt=0, lt=0.5)
     overlap_window_s: float = Field(description="sound under one embedding when overlaps are looked for, s", gt=0)
@@ -65,8 +82,10 @@ class DiarizationSettings(Section):
         description="a run of mixed windows loses this at either end: so far a window reaches over a change, s", ge=0
     )
     overlap_min_s: float = Field(description="shortest overlap, s", ge=0)
+    overlap_max_cosine: float = Field(description="overlaps of two voices more alike than this cannot be told")
     max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
     min_embedding_s: float = Field(description="shortest turn with an embedding of its own, s")
+    faces: FaceHintSettings
 
 
 class TranscriptSettings(Section):
@@ -344,8 +363,10 @@ class BranchSettings(Section):
     dialogue_max_gap_s: float = Field(description="longest silence between question and answer, s", ge=0)
     dialogue_max_overlap_s: float = Field(description="longest talking over each other at the change, s", ge=0)
     dialogue_backchannel_max_s: float = Field(description="a shorter turn between two of another is no answer, s", ge=0)
-    dialogue_needs_exchange: bool = Field(
-        description="with more than two voices a pair needs an answer each way, or both people in one shot"
+    dialogue_min_palette: float = Field(
+        description="with more than two voices a pair has an answer each way, or both people in one shot, or shots of "
+        "the two whose colours have this share in common, 0-1 (0: not asked, above 1: colours do not count)",
+        ge=0,
     )
     listening_min_overlap_s: float = Field(description="shortest common time of listener's clip and turn, s", ge=0)
     listening_min_margin: float = Field(

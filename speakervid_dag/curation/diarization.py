@@ -5,11 +5,14 @@ models/voice.py), the clustering itself (voice_clusters.py).
 
     probs, hop_s = speech_probabilities(samples)
     regions = speech_regions(probs, hop_s, settings)
-    turns, embeddings = diarize(samples, rate_hz, regions, encoder, settings)
-    rows = turn_rows(video_id, turns, embeddings, settings)
+    found = diarize(samples, rate_hz, regions, encoder, settings, faces)
+    rows = turn_rows(video_id, found, settings)
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +22,7 @@ from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
 from speakervid_dag.curation.overlaps import Turn, clean_parts, find_overlaps, with_overlaps
+from speakervid_dag.curation.talking_faces import TalkingFaces
 from speakervid_dag.curation.voice_clusters import cluster_voices
 
 Floats = NDArray[np.float32]
@@ -36,30 +40,63 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Diarization:
+    """Turns in order of time, and what belongs to each.
+
+    Attributes:
+        embeddings: (d,) float32 of its own sound; None: too little of it.
+        by_sound: the letter that sound alone gives it (most of it).
+    """
+
+    turns: list[Turn]
+    embeddings: list[Floats | None]
+    by_sound: list[str]
+
+
 def diarize(
     samples: Floats,
     rate_hz: int,
     regions: Sequence[Interval],
     encoder: Encoder,
     settings: DiarizationSettings,
-    max_speakers_hint: int | None = None,
-) -> tuple[list[Turn], list[Floats | None]]:
-    """Turns in order of time, and each one's voice embedding (None: too little sound of its own).
+    faces: TalkingFaces | None = None,
+) -> Diarization:
+    """Who speaks when.
 
     Args:
         samples: (n,) float32 mono.
         regions: of speech_regions; at least one.
-        max_speakers_hint: as in speech_turns.
+        faces: who is seen talking, as side information; None: sound alone decides.
     """
     centres_s = window_centres(regions, settings)
     long = encoder.embed_windows(samples, centres_s, settings.window_s)
-    turns = speech_turns(regions, centres_s, long, settings, max_speakers_hint)
-    if len({t.speaker_id for t in turns}) > 1:
-        short = encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
-        turns = overlapping_turns(turns, centres_s, short, settings)
+
+    @cache
+    def short() -> Floats:
+        return encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
+
+    def told(faces: TalkingFaces | None) -> list[Turn]:
+        turns = speech_turns(regions, centres_s, long, settings, faces)
+        has_several = len({t.speaker_id for t in turns}) > 1
+        return overlapping_turns(turns, centres_s, short(), settings) if has_several else turns
+
+    turns = told(faces)
+    by_sound = [t.speaker_id for t in turns] if faces is None else speakers_of(turns, told(None))
     sounds = [own_sound(t, turns, samples, rate_hz, settings) for t in turns]
     vectors = iter(encoder.embed([s for s in sounds if s is not None]))
-    return turns, [None if s is None else next(vectors) for s in sounds]
+    return Diarization(turns, [None if s is None else next(vectors) for s in sounds], by_sound)
+
+
+def speakers_of(turns: Sequence[Turn], others: Sequence[Turn]) -> list[str]:
+    """Of each turn, the letter that the other turns, of the same speech, give most of it."""
+    found = []
+    for turn in turns:
+        shared: dict[str, float] = defaultdict(float)
+        for other in others:
+            shared[other.speaker_id] += intervals.overlap_s(turn.span, other.span)
+        found.append(max(sorted(shared), key=lambda name: shared[name]))
+    return found
 
 
 def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
@@ -98,18 +135,18 @@ def speech_turns(
     centres_s: NDArray[np.float64],
     embeddings: Floats,
     settings: DiarizationSettings,
-    max_speakers_hint: int | None = None,
+    faces: TalkingFaces | None = None,
 ) -> list[Turn]:
     """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn for now.
 
     Args:
         regions, centres_s: of speech_regions and window_centres.
         embeddings: (m, d) float32 of unit length, one a centre.
-        max_speakers_hint: number of people seen, side information only.
+        faces: who is seen talking, side information only.
     """
     if not len(centres_s):
         return []
-    labels = cluster_voices(embeddings, centres_s, settings, max_speakers_hint)
+    labels = cluster_voices(embeddings, centres_s, settings, faces)
     pieces: list[tuple[int, float, float]] = []
     at = 0
     for start, end in regions:
@@ -208,17 +245,12 @@ def _differ(a: Turn, b: Turn) -> bool:
     return a.speaker_id != b.speaker_id
 
 
-def turn_rows(
-    video_id: str, turns: Sequence[Turn], embeddings: Sequence[Floats | None], settings: DiarizationSettings
-) -> list[dict[str, Any]]:
-    """Rows of the table `speech_turns`, without batch.
-
-    Args:
-        embeddings: one a turn, (d,) of its own_sound; None where there is none.
-    """
+def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) -> list[dict[str, Any]]:
+    """Rows of the table `speech_turns`, without batch."""
     rows = []
-    margins = speaker_margins(turns, embeddings)
-    for index, (turn, vector, margin) in enumerate(zip(turns, embeddings, margins, strict=True)):
+    turns = found.turns
+    margins = speaker_margins(turns, found.embeddings)
+    for index, (turn, vector, margin) in enumerate(zip(turns, found.embeddings, margins, strict=True)):
         overlap_s = intervals.total_s(intervals.intersect([turn.span], [t.span for t in turns if _differ(t, turn)]))
         is_short = turn.end_s - turn.start_s < settings.min_embedding_s
         rows.append(
@@ -226,6 +258,7 @@ def turn_rows(
                 "video_id": video_id,
                 "turn_id": f"{video_id}-u{index:04d}",
                 "speaker_id": turn.speaker_id,
+                "audio_speaker_id": found.by_sound[index],
                 "start_s": turn.start_s,
                 "end_s": turn.end_s,
                 "has_overlap": overlap_s > 0,

@@ -76,6 +76,8 @@ def find_overlaps(
     voices = voice_centres(turns, centres_s, embeddings, settings)
     found: list[Overlap] = []
     for pair, share in _pair_shares(embeddings, voices).items():
+        if float(voices[pair[0]] @ voices[pair[1]]) > settings.overlap_max_cosine:
+            continue
         smooth = _running_median(share, settings.overlap_smoothing_windows)
         for start, end in _runs(smooth >= settings.overlap_share, centres_s, 2 * settings.hop_s):
             low = centres_s[start] - settings.hop_s / 2 + settings.overlap_trim_s

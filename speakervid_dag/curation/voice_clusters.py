@@ -17,6 +17,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.overlaps import mixture
+from speakervid_dag.curation.talking_faces import TalkingFaces, bars
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -130,9 +131,15 @@ def _visits(labels: Labels, i: int, j: int) -> int:
 
 
 def closest_pair(
-    embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings, is_spare: bool
+    embeddings: Floats,
+    times_s: NDArray[np.float64],
+    labels: Labels,
+    settings: DiarizationSettings,
+    factors: NDArray[np.float64] | None = None,
 ) -> tuple[float, int, int]:
     """The two clusters that are least separated: (separation over what is asked of them, i, j).
+
+    `factors`, (k, k), multiply what is asked.
 
     Separation is the mean cosine within the two minus that between them. What one voice shows by chance shrinks with
     the sound in the shorter cluster, and with how often the two take turns: drift of one voice, or of the room, gives
@@ -140,14 +147,14 @@ def closest_pair(
     """
     similarity = _Similarity(embeddings, times_s, labels, settings)
     centres = _centres(embeddings, labels)
-    factor = settings.over_hint_factor if is_spare else 1.0
     ranked = []
     for i, j in itertools.combinations(range(len(centres)), 2):
         own = (similarity.within(i, settings) + similarity.within(j, settings)) / 2
         new_s = max(settings.hop_s, min(similarity.new_s[i], similarity.new_s[j]))
         visits = max(1.0, min(_visits(labels, i, j), new_s / settings.window_s))  # too short ones do not count in full
         asked = settings.separation + settings.separation_visit / visits + settings.separation_s / new_s
-        ranked.append(((own - similarity.between(i, j, centres)) / (factor * asked), i, j))
+        asked *= 1.0 if factors is None else float(factors[i, j])
+        ranked.append(((own - similarity.between(i, j, centres)) / asked, i, j))
     return min(ranked)
 
 
@@ -155,15 +162,14 @@ def cluster_voices(
     embeddings: Floats,
     times_s: NDArray[np.float64],
     settings: DiarizationSettings,
-    max_speakers_hint: int | None = None,
+    faces: TalkingFaces | None = None,
 ) -> Labels:
     """One voice label a window.
 
     Args:
         embeddings: (t, d) float32 of unit length, in order of time.
         times_s: (t,) float64, centres of the windows.
-        max_speakers_hint: number of people seen. A voice more than that must be separated better
-            (settings.over_hint_factor), but may exist: people speak off screen.
+        faces: who is seen talking; None: sound alone decides.
 
     Returns:
         (t,) int64 labels 0 … k-1.
@@ -172,8 +178,8 @@ def cluster_voices(
         return np.zeros(len(embeddings), dtype=np.int64)
     labels = resegment(embeddings, times_s, _first_guess(embeddings, settings), settings)
     while labels.max() > 0:
-        is_spare = max_speakers_hint is not None and int(labels.max()) + 1 > max(1, max_speakers_hint)
-        ratio, i, j = closest_pair(embeddings, times_s, labels, settings, is_spare)
+        factors = None if faces is None else bars(labels, times_s, faces, settings.hop_s, settings.faces)
+        ratio, i, j = closest_pair(embeddings, times_s, labels, settings, factors)
         if ratio >= 1:
             break
         labels = resegment(embeddings, times_s, _compact(np.where(labels == j, i, labels)), settings)

@@ -153,7 +153,14 @@ SHOTS = Table(
     "silver",
     "a continuous take",
     ("shot_id",),
-    (BATCH, VIDEO, _c("shot_id", STRING, "video_id-sNNNN"), _c("shot_index", INT, "0-based order"), *SPAN),
+    (
+        BATCH,
+        VIDEO,
+        _c("shot_id", STRING, "video_id-sNNNN"),
+        _c("shot_index", INT, "0-based order"),
+        *SPAN,
+        _c("palette", SERIES, "share of pixels in 8x4x4 bins of hue, saturation, value; null: no look", null=True),
+    ),
 )
 
 NEAR_DUPLICATES = Table(
@@ -183,6 +190,7 @@ SPEECH_TURNS = Table(
         VIDEO,
         _c("turn_id", STRING, "video_id-uNNNN"),
         _c("speaker_id", STRING, "A = first to speak, then B, C … within the video"),
+        _c("audio_speaker_id", STRING, "the same by sound alone, without what is seen: most of the turn's time"),
         *SPAN,
         _c("has_overlap", BOOL, "another speaker's turn overlaps in time"),
         _c("overlap_s", FLOAT, "time of the turn in which another speaker's turn runs too, s"),

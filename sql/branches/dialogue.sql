@@ -3,9 +3,9 @@
 --    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
 -- 2. A change is two neighbouring turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
--- 3. With $dialogue_needs_exchange both must be of one conversation for sure: the video has no third voice, or each takes over
---    from the other at least once, or both are seen in one shot. Two conversations cut one after the other have a change of
---    speaker too, but none of these; neither has a question that is answered once, so it is not asked by default.
+-- 3. Both are of one conversation: the video has no third voice, or each takes over from the other at least once, or both are
+--    seen in one shot, or in one place: a shot of the one and a shot of the other have $dialogue_min_palette of their colours in
+--    common. Two conversations cut one after the other have a change of speaker too, but none of these.
 -- 4. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
 --    responder's first.
 -- Shots do not matter: shot and reverse shot, or both in one picture.
@@ -56,7 +56,7 @@ exchanges AS (
     FROM changes AS there
     LEFT JOIN changes AS back
         ON back.video_id = there.video_id AND back.initiator = there.responder AND back.responder = there.initiator
-    WHERE NOT $dialogue_needs_exchange OR back.video_id IS NOT NULL
+    WHERE back.video_id IS NOT NULL
         OR (SELECT count(DISTINCT speaker_id) FROM turns WHERE turns.video_id = there.video_id) = 2
 ),
 seen_together AS (
@@ -77,30 +77,48 @@ last_clip AS (
 first_clip AS (
     SELECT * FROM spoken
     QUALIFY row_number() OVER (PARTITION BY turn_id ORDER BY start_s, sync_margin DESC NULLS LAST, clip_id) = 1
+),
+pairs AS (
+    SELECT c.*, i.clip_id AS initiator_clip_id, r.clip_id AS responder_clip_id,
+        i.person_id AS initiator_person_id, r.person_id AS responder_person_id,
+        i.shot_id = r.shot_id AS is_same_shot, i.duration_s + r.duration_s AS duration_s,
+        (c.video_id, initiator, responder) IN (SELECT (video_id, initiator, responder) FROM exchanges)
+            OR (c.video_id, i.person_id, r.person_id) IN (SELECT (video_id, one, other) FROM seen_together) AS is_sure
+    FROM changes AS c
+    JOIN last_clip AS i ON i.turn_id = c.initiator_turn_id
+    JOIN first_clip AS r ON r.turn_id = c.responder_turn_id
+    -- a clip that goes on beyond the answer is not the one that was answered
+    WHERE i.person_id <> r.person_id AND i.start_s < r.start_s AND i.end_s < r.end_s
+),
+looks AS (
+    SELECT DISTINCT t.video_id, t.person_id, s.shot_id, s.palette
+    FROM face_tracks AS t JOIN shots AS s ON s.shot_id = t.shot_id AND list_contains($batches, s.batch)
+    WHERE list_contains($batches, t.batch) AND s.palette IS NOT NULL
+        AND t.video_id IN (SELECT video_id FROM pairs WHERE NOT is_sure)
+),
+in_common AS (
+    SELECT p.video_id, p.initiator_person_id, p.responder_person_id,
+        max(list_sum(list_transform(list_zip(one.palette, other.palette), lambda x: least(x[1], x[2])))) AS share
+    FROM (SELECT DISTINCT video_id, initiator_person_id, responder_person_id FROM pairs WHERE NOT is_sure) AS p
+    JOIN looks AS one ON one.video_id = p.video_id AND one.person_id = p.initiator_person_id
+    JOIN looks AS other ON other.video_id = p.video_id AND other.person_id = p.responder_person_id
+    GROUP BY ALL
 )
 SELECT
-    c.batch, c.video_id, $profile AS profile,
-    i.clip_id || '>' || r.clip_id AS pair_id,
-    i.clip_id AS initiator_clip_id, r.clip_id AS responder_clip_id,
-    i.person_id AS initiator_person_id, r.person_id AS responder_person_id,
-    c.initiator_turn_id, c.responder_turn_id, c.gap_s,
-    i.shot_id = r.shot_id AS is_same_shot,
-    i.duration_s + r.duration_s AS duration_s,
+    p.batch, p.video_id, $profile AS profile,
+    initiator_clip_id || '>' || responder_clip_id AS pair_id,
+    initiator_clip_id, responder_clip_id, p.initiator_person_id, p.responder_person_id,
+    initiator_turn_id, responder_turn_id, gap_s, is_same_shot, duration_s,
     CASE
         WHEN 'rejected' IN (it.tier, rt.tier) THEN 'rejected'
         WHEN 'pretrain' IN (it.tier, rt.tier) THEN 'pretrain'
         ELSE 'sft'
     END AS tier
-FROM changes AS c
-JOIN last_clip AS i ON i.turn_id = c.initiator_turn_id
-JOIN first_clip AS r ON r.turn_id = c.responder_turn_id
-JOIN tiers AS it ON it.clip_id = i.clip_id AND it.profile = $profile AND list_contains($batches, it.batch)
-JOIN tiers AS rt ON rt.clip_id = r.clip_id AND rt.profile = $profile AND list_contains($batches, rt.batch)
--- a clip that goes on beyond the answer is not the one that was answered
-WHERE i.person_id <> r.person_id AND i.start_s < r.start_s AND i.end_s < r.end_s
-    AND (
-        (c.video_id, c.initiator, c.responder) IN (SELECT (video_id, initiator, responder) FROM exchanges)
-        OR (c.video_id, i.person_id, r.person_id) IN (SELECT (video_id, one, other) FROM seen_together)
-    )
-QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY c.start_s, c.responder_turn_id) = 1
-ORDER BY c.batch, pair_id
+FROM pairs AS p
+JOIN tiers AS it ON it.clip_id = initiator_clip_id AND it.profile = $profile AND list_contains($batches, it.batch)
+JOIN tiers AS rt ON rt.clip_id = responder_clip_id AND rt.profile = $profile AND list_contains($batches, rt.batch)
+LEFT JOIN in_common AS k ON k.video_id = p.video_id
+    AND k.initiator_person_id = p.initiator_person_id AND k.responder_person_id = p.responder_person_id
+WHERE is_sure OR coalesce(share, 1) >= $dialogue_min_palette -- null: no look at one of them, which tells nothing
+QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY p.start_s, responder_turn_id) = 1
+ORDER BY p.batch, pair_id

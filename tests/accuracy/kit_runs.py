@@ -7,6 +7,7 @@ not belong here: what must hold (test_kit.py).
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,16 @@ from typing import Any
 import polars as pl
 import yaml
 
+from speakervid_dag.assets.sound import RATE_HZ, kept_sound
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation import diarization
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
+from speakervid_dag.media.audio import read_wav
 from speakervid_dag.models import registry
+from speakervid_dag.models.vad import speech_probabilities
+from speakervid_dag.models.voice import VoiceEncoder
 
 Report = dict[str, Any]
 TABLES = ("videos", "shots", "speech_turns", "face_tracks", "sync_scores", "speaker_bindings")
@@ -99,16 +106,37 @@ class Runs:
         return done.returncode == 0 and DeltaLake(str(self.lake)).read(TRAINED_MODELS)["is_better"].any()
 
     def _scored(self, name: str, choice: Mapping[str, str]) -> Report:
-        """What score.py says after a run under a backend; with the audio-only DER beside the one of the table."""
+        """What score.py says after a run under a backend, and what it says of the turns by sound alone."""
         body = {"inherits": "laptop", "name": name, "tracking": {"face_crops": True}, "active_speaker": dict(choice)}
         profile = self.folder / f"{name}.yaml"
         profile.write_text(yaml.safe_dump(body))
         self._speakervid("run", str(self.kit), "--lake", str(self.lake), "--profile", str(profile))
-        tables = self.folder / name
+        tables, by_sound = self.folder / name, self.folder / f"{name}-by-sound"
         tables.mkdir()
         self._export(name, tables)
-        score = [sys.executable, str(self.shared / "truth/score.py"), "--truth", str(self.kit), "--tables", str(tables)]
-        return dict(json.loads(subprocess.run([*score, "--json"], check=True, capture_output=True).stdout))
+        self._export_by_sound(tables, by_sound)
+        report = self._score(tables)
+        report["speech"]["by_sound_alone"] = {
+            k: v for k, v in self._score(by_sound)["speech"].items() if k != "collar_s"
+        }
+        return report
+
+    def _score(self, tables: Path) -> Report:
+        command = [sys.executable, self.shared / "truth/score.py", "--truth", self.kit, "--tables", tables, "--json"]
+        return dict(json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout))
+
+    def _export_by_sound(self, tables: Path, out: Path) -> None:
+        """The turns that diarization gives when it is told nothing of faces."""
+        settings, encoder = load_profile("laptop").diarization, VoiceEncoder()
+        rows = []
+        for wav in sorted(kept_sound(self.lake, "any").parent.glob("*.wav")):
+            samples = read_wav(wav)[0]
+            if regions := diarization.speech_regions(*speech_probabilities(samples), settings):
+                found = diarization.diarize(samples, RATE_HZ, regions, encoder, settings)
+                rows += diarization.turn_rows(wav.stem, found, settings)
+        out.mkdir()
+        shutil.copy(tables / "videos.jsonl", out)
+        (out / "speech_turns.jsonl").write_text("\n".join(json.dumps({**row, "embedding": None}) for row in rows))
 
     def _export(self, profile: str, out: Path) -> None:
         lake = DeltaLake(str(self.lake))

@@ -118,8 +118,14 @@ class Video:
 
     def add_turn(self, speaker: str, start: float, end: float) -> str:
         turn_id = f"{self.video_id}-u{len(self.rows['turns']):04d}"
-        row = {"turn_id": turn_id, "speaker_id": speaker, "start_s": start, "end_s": end, "has_overlap": False}
-        rest = {"overlap_s": 0.0, "speaker_margin": None, "embedding": None, "embedding_status": "ok"}
+        row = {"turn_id": turn_id, "speaker_id": speaker, "audio_speaker_id": speaker, "start_s": start, "end_s": end}
+        rest = {
+            "has_overlap": False,
+            "overlap_s": 0.0,
+            "speaker_margin": None,
+            "embedding": None,
+            "embedding_status": "ok",
+        }
         self.rows["turns"].append(self._labels | row | rest)
         return turn_id
 

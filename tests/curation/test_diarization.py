@@ -1,14 +1,18 @@
 """Turns from speech probabilities and voice embeddings, on voices drawn from a model of GE2E's."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
+from conversations import section_values
 from hypothesis import given
 from hypothesis import strategies as st
+from made_voices import HOP_S, Script, embeddings_of, probabilities
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.diarization import (
+    Diarization,
     Turn,
     letter,
     overlapping_turns,
@@ -19,87 +23,21 @@ from speakervid_dag.curation.diarization import (
     turn_rows,
     window_centres,
 )
+from speakervid_dag.curation.talking_faces import TalkingFaces
 from speakervid_dag.curation.voice_clusters import cluster_voices, smoothed_path, without_mixtures
-
-HOP_S = 0.032
-Script = list[tuple[str, float, float]]
 
 
 @pytest.fixture
 def settings() -> DiarizationSettings:
-    return DiarizationSettings(
-        onset=0.5,
-        offset=0.35,
-        lead_s=0.0,
-        tail_s=0.0,
-        min_silence_s=0.1,
-        min_speech_s=0.1,
-        window_s=1.6,
-        hop_s=0.1,
-        first_clusters=10,
-        max_windows=3000,
-        score_scale=10,
-        change_price=6,
-        pause_scale_s=1.0,
-        resegmentation_passes=5,
-        same_voice=0.76,
-        prior_pairs=20,
-        repeat_cosine=0.93,
-        separation=0.035,
-        separation_visit=0.035,
-        separation_s=0.12,
-        over_hint_factor=1.5,
-        mixture_cosine=0.84,
-        mixture_share=0.25,
-        overlap_window_s=0.8,
-        overlap_share=0.25,
-        overlap_smoothing_windows=5,
-        overlap_trim_s=0.2,
-        overlap_min_s=0.4,
-        max_pause_s=0.9,
-        min_embedding_s=0.6,
-    )
-
-
-def voices(names: str, between: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Centres with cosine `between` / 0.76 to each other, so that windows have cosine `between`."""
-    shared, *own = np.linalg.qr(rng.standard_normal((256, len(names) + 1)))[0].T
-    share = between / 0.76
-    return {name: np.sqrt(share) * shared + np.sqrt(1 - share) * o for name, o in zip(names, own, strict=True)}
-
-
-def embeddings_of(
-    script: Script, centres_s: np.ndarray, between: float = 0.6, seed: int = 0, half_s: float = 0.8
-) -> np.ndarray:
-    """Windows of 2 * half_s: the mixture of voices under each, and noise that windows share as they share sound."""
-    rng = np.random.default_rng(seed)
-    centre = voices("".join(sorted({name for name, _, _ in script})), between, rng)
-    grid = np.arange(0, max(end for _, _, end in script) + 2, 0.1)
-    noise = rng.standard_normal((len(grid) + 16, 256)) / 16
-    out = []
-    for at in centres_s:
-        shares = dict.fromkeys(centre, 0.0)
-        for name, start, end in script:
-            shares[name] += max(0.0, min(end, at + half_s) - max(start, at - half_s))
-        total = sum(shares.values())
-        first = round(at / 0.1)
-        mean = sum(share / total * centre[n] for n, share in shares.items())
-        vector = np.sqrt(0.76) * mean + np.sqrt(0.24) * noise[first : first + 16].sum(axis=0) / 4
-        out.append(vector / np.linalg.norm(vector))
-    return np.array(out, dtype=np.float32)
-
-
-def probabilities(script: Script) -> np.ndarray:
-    steps = (np.arange(int(max(end for _, _, end in script) / HOP_S) + 30) + 0.5) * HOP_S
-    return np.max([(steps >= start) & (steps < end) for _, start, end in script], axis=0).astype(np.float32)
+    return DiarizationSettings.model_validate(section_values()["diarization"] | {"overlap_min_s": 0.4})
 
 
 def turns_of(
-    script: Script, settings: DiarizationSettings, between: float = 0.6, hint: int | None = None
+    script: Script, settings: DiarizationSettings, between: float = 0.6, faces: TalkingFaces | None = None
 ) -> list[Turn]:
     regions = speech_regions(probabilities(script), HOP_S, settings)
     centres_s = window_centres(regions, settings)
-    return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings, hint)
+    return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings, faces)
 
 
 def assert_matches(turns: list[Turn], script: Script, within_s: float) -> None:
@@ -145,12 +83,8 @@ def test_pauses_of_one_speaker_are_bridged_up_to_the_limit(settings: Diarization
     assert [(round(t.start_s, 1), round(t.end_s, 1)) for t in turns] == [(0.4, 8.0), (9.1, 12.0)]
 
 
-def test_the_hint_is_side_information_only(settings: DiarizationSettings) -> None:
-    near = [("A", 0.4, 4.4), ("B", 4.8, 8.8)]
-    assert len({t.speaker_id for t in turns_of(near, settings, between=0.645)}) == 2
-    assert len({t.speaker_id for t in turns_of(near, settings, between=0.645, hint=1)}) == 1
-    far = [("A", 0.4, 6.0), ("B", 6.4, 12.0)]
-    assert len({t.speaker_id for t in turns_of(far, settings, between=0.45, hint=1)}) == 2
+def rows_of(turns: list[Turn], embeddings: list[Any], settings: DiarizationSettings) -> list[dict[str, Any]]:
+    return turn_rows("v1", Diarization(turns, embeddings, [t.speaker_id for t in turns]), settings)
 
 
 def test_a_repeated_recording_does_not_make_a_second_voice(settings: DiarizationSettings) -> None:
@@ -212,7 +146,7 @@ def test_margins_compare_with_the_best_other_voice() -> None:
 
 def test_rows_say_why_there_is_no_embedding(settings: DiarizationSettings) -> None:
     turns = [Turn("A", 0.0, 2.0), Turn("B", 1.5, 2.0), Turn("A", 3.0, 5.0)]
-    rows = turn_rows("v1", turns, [np.eye(4, dtype=np.float32)[0], None, np.eye(4, dtype=np.float32)[1]], settings)
+    rows = rows_of(turns, [np.eye(4, dtype=np.float32)[0], None, np.eye(4, dtype=np.float32)[1]], settings)
     assert [r["turn_id"] for r in rows] == ["v1-u0000", "v1-u0001", "v1-u0002"]
     assert [r["embedding_status"] for r in rows] == ["ok", "turn_too_short", "ok"]
     assert rows[1]["embedding"] is None
@@ -228,7 +162,7 @@ def test_an_embedding_is_made_of_sound_in_which_nobody_else_speaks(settings: Dia
     assert own is not None
     assert own.tolist() == [*range(50), *range(100, 190)]
     assert own_sound(turns[1], turns, sound, 100, settings) is None
-    rows = turn_rows("v1", [Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.5)], [own, None], settings)
+    rows = rows_of([Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.5)], [own, None], settings)
     assert rows[1]["embedding_status"] == "overlapped"
 
 
@@ -251,5 +185,5 @@ def test_both_speakers_have_a_turn_over_crosstalk(settings: DiarizationSettings)
     short = embeddings_of(script, centres_s, half_s=0.4)
     found = overlapping_turns(turns, centres_s, short, settings)
     assert_matches(found, script, within_s=0.4)
-    rows = turn_rows("v1", found, [None] * len(found), settings)
+    rows = rows_of(found, [None] * len(found), settings)
     assert [r["has_overlap"] for r in rows] == [True] * 4

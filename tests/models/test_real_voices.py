@@ -68,7 +68,7 @@ def spoken(voices: dict[str, Sound], script: list[Line], seconds: float) -> Soun
 
 def diarized(samples: Sound, settings: DiarizationSettings) -> list[Turn]:
     regions = diarization.speech_regions(*vad.speech_probabilities(samples), settings)
-    return diarization.diarize(samples, RATE_HZ, regions, VoiceEncoder(), settings)[0] if regions else []
+    return diarization.diarize(samples, RATE_HZ, regions, VoiceEncoder(), settings).turns if regions else []
 
 
 def speech_of(turns: list[Turn], speaker: str) -> list[intervals.Interval]:

@@ -18,7 +18,7 @@ SETTINGS = {
     "dialogue_max_gap_s": 3.0,
     "dialogue_max_overlap_s": 1.0,
     "dialogue_backchannel_max_s": 0.7,
-    "dialogue_needs_exchange": False,
+    "dialogue_min_palette": 0.2,
     "listening_min_overlap_s": 1.0,
     "listening_min_margin": 1.0,
     "listening_needs_margin": False,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from conftest import clip, profile, turn
 
-SURE = profile(dialogue_needs_exchange=True)  # only pairs that are of one conversation for sure
+STUDIO, GARDEN = [0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.1, 0.9]  # 0.1 in common
 
 
 def pairs(made: Any) -> list[tuple[str, str]]:
@@ -118,8 +118,8 @@ def test_videos_are_kept_apart(run: Any) -> None:
     assert pairs(run(tables)) == []
 
 
-def four(*, back: bool = False) -> dict[str, Any]:
-    """A and B talk, then (after a cut) C and D; nobody is asked back unless `back`."""
+def four(*, back: bool = False, places: str = "SSGG") -> dict[str, Any]:
+    """A and B talk, then (after a cut) C and D, each in a shot of their own; nobody is asked back unless `back`."""
     voices = "ABABCDCD" if back else "ABCD"
     turns = [turn(f"u{i}", voice, 5.0 * i, 5.0 * i + 4.5) for i, voice in enumerate(voices)]
     shot = {"A": "s1", "B": "s2", "C": "s3", "D": "s4"}
@@ -127,17 +127,57 @@ def four(*, back: bool = False) -> dict[str, Any]:
         clip(f"c{i}", f"p{voice}", 5.0 * i, 5.0 * i + 4.5, [f"u{i}"], shot_id=shot[voice])
         for i, voice in enumerate(voices)
     ]
-    return {"speech_turns": turns, "clips": clips}
+    look = {"S": STUDIO, "G": GARDEN, "-": None}
+    shots = [{"shot_id": s, "palette": look[place]} for s, place in zip(shot.values(), places, strict=True)]
+    tracks = [
+        {"track_id": f"t-{s}", "shot_id": s, "person_id": f"p{v}", "start_s": 0.0, "end_s": 40.0}
+        for v, s in shot.items()
+    ]
+    return {"speech_turns": turns, "clips": clips, "shots": shots, "face_tracks": tracks}
 
 
 def test_people_of_two_conversations_do_not_answer_each_other(run: Any) -> None:
-    found = pairs(run(four(back=True), SURE))
+    found = pairs(run(four(back=True)))
     assert set(found) == {(f"c{i}", f"c{i + 1}") for i in (0, 1, 2, 4, 5, 6)}  # not c3 > c4: B to C
 
 
-def test_with_more_voices_a_single_change_is_no_conversation(run: Any) -> None:
-    assert pairs(run(four(), SURE)) == []
-    assert pairs(run(four())) == [("c0", "c1"), ("c1", "c2"), ("c2", "c3")]
+def test_a_question_answered_once_is_of_one_conversation_in_one_place(run: Any) -> None:
+    assert pairs(run(four())) == [("c0", "c1"), ("c2", "c3")]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"dialogue_min_palette": 1.1}])
+def test_who_takes_turns_both_ways_talks_together_wherever_they_are(run: Any, chosen: dict[str, float]) -> None:
+    found = set(pairs(run(four(back=True, places="SGSG"), profile(**chosen))))
+    assert found >= {(f"c{i}", f"c{i + 1}") for i in (0, 1, 2, 4, 5, 6)}
+
+
+def test_where_colours_do_not_count_only_what_is_sure_is_a_pair(run: Any) -> None:
+    assert pairs(run(four(), profile(dialogue_min_palette=1.1))) == []
+
+
+def test_the_place_is_not_asked_where_it_may_differ_or_is_not_known(run: Any) -> None:
+    every = [("c0", "c1"), ("c1", "c2"), ("c2", "c3")]
+    assert pairs(run(four(), profile(dialogue_min_palette=0.0))) == every
+    assert pairs(run(four(places="----"))) == every
+
+
+def test_one_look_at_both_in_one_place_is_enough(run: Any) -> None:
+    """B is seen in the garden, too: they walked there."""
+    tables = four()
+    tables["face_tracks"].append(
+        {"track_id": "t-x", "shot_id": "s3", "person_id": "pB", "start_s": 50.0, "end_s": 60.0}
+    )
+    assert pairs(run(tables)) == [("c0", "c1"), ("c1", "c2"), ("c2", "c3")]
+
+
+def test_two_voices_alone_in_a_video_talk_together_wherever_they_are(run: Any) -> None:
+    tables = two(shot_id="s2")
+    tables["shots"] = [{"shot_id": "s1", "palette": STUDIO}, {"shot_id": "s2", "palette": GARDEN}]
+    tables["face_tracks"] = [
+        {"track_id": f"t-{s}", "shot_id": s, "person_id": p, "start_s": 0.0, "end_s": 9.0}
+        for s, p in (("s1", "pa"), ("s2", "pb"))
+    ]
+    assert pairs(run(tables)) == [("a", "b")]
 
 
 def test_people_seen_together_are_in_one_conversation(run: Any) -> None:
@@ -145,7 +185,7 @@ def test_people_seen_together_are_in_one_conversation(run: Any) -> None:
         {"track_id": f"t{name}", "shot_id": shot, "person_id": f"p{name}", "start_s": 0.0, "end_s": 20.0}
         for name, shot in (("A", "s1"), ("B", "s1"), ("C", "s3"), ("D", "s4"))
     ]
-    assert pairs(run(four() | {"face_tracks": seen}, SURE)) == [("c0", "c1")]
+    assert pairs(run(four() | {"face_tracks": seen}, profile(dialogue_min_palette=1.1))) == [("c0", "c1")]
 
 
 def test_those_who_follow_each_other_in_a_shot_are_not_seen_together(run: Any) -> None:
@@ -153,4 +193,4 @@ def test_those_who_follow_each_other_in_a_shot_are_not_seen_together(run: Any) -
         {"track_id": f"t{name}", "shot_id": "s1", "person_id": f"p{name}", "start_s": at, "end_s": at + 10.0}
         for name, at in (("A", 0.0), ("B", 10.0))
     ]
-    assert pairs(run(four() | {"face_tracks": seen}, SURE)) == []
+    assert pairs(run(four() | {"face_tracks": seen}, profile(dialogue_min_palette=1.1))) == []
