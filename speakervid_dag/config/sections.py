@@ -39,6 +39,9 @@ class FaceHintSettings(Section):
     piece_s: float = Field(description="speech is looked at in pieces of about this length, s", gt=0)
     min_talking: float = Field(description="a face with a lower talking score does not talk in a piece, 0-1")
     max_silent: float = Field(description="... nor does it alone while another one has a higher talking score, 0-1")
+    min_talking_beside_hidden: float = Field(
+        description="the first limit while the mouth of another face is hidden, 0-1"
+    )
     owned_s: float = Field(description="a face owns a cluster of voice windows if it talks in it for so long, s")
     owned_share: float = Field(description="... and in this share of it, 0-1")
     sole_share: float = Field(description="... and has this share of the time that any one face talks in it, 0-1")

@@ -91,9 +91,14 @@ def talking_faces(
 
 
 def _talker(scores: Mapping[str, float | None], settings: FaceHintSettings) -> str | None:
-    """Who talks while everybody else whose mouth is seen keeps still."""
+    """Who talks while everybody else whose mouth is seen keeps still.
+
+    Somebody whose mouth is hidden may be the one who talks: then the lips that are seen must move a lot (who listens
+    nods and smiles).
+    """
     ranked = sorted(((score, person) for person, score in scores.items() if score is not None), reverse=True)
-    if not ranked or ranked[0][0] < settings.min_talking:
+    least = settings.min_talking if len(ranked) == len(scores) else settings.min_talking_beside_hidden
+    if not ranked or ranked[0][0] < least:
         return None
     return ranked[0][1] if all(score <= settings.max_silent for score, _ in ranked[1:]) else None
 

@@ -7,6 +7,7 @@ from made_voices import HOP_S, Script, embeddings_of, probabilities
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import active_speaker
+from speakervid_dag.curation.active_speaker import Measured
 from speakervid_dag.curation.diarization import Turn, speakers_of, speech_regions, speech_turns, window_centres
 from speakervid_dag.curation.lip_backends import LipMotion
 from speakervid_dag.curation.talking_faces import NOBODY, TalkingFaces, pieces, talking_faces
@@ -101,6 +102,27 @@ def test_the_talker_is_who_moves_the_lips_while_the_others_keep_still(settings: 
     assert found.at(middles).tolist() == [0] * 4 + [1] * 4 + [NOBODY] * 4
     assert found.at(np.array([-1.0, 99.0])).tolist() == [NOBODY, NOBODY]
     assert found.are_together.tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("scores", "talker"),
+    [
+        ({"p00": 0.3, "p01": 0.05}, 0),
+        ({"p00": 0.3, "p01": 0.2}, NOBODY),  # both move
+        ({"p00": 0.1, "p01": 0.0}, NOBODY),  # neither does
+        ({"p00": 0.3, "p01": None}, NOBODY),  # the hidden mouth may be the one
+        ({"p00": 0.6, "p01": None}, 0),
+        ({"p00": None, "p01": None}, NOBODY),
+    ],
+)
+def test_still_mouths_and_hidden_ones_are_not_the_same(
+    scores: dict[str, float | None], talker: int, settings: DiarizationSettings
+) -> None:
+    parts = pieces([(0.0, 1.0)], settings.faces)
+    (turn,) = parts.to_dicts()
+    pairs = [active_speaker.Pair({"track_id": f"t-{p}", "person_id": p}, turn, 0.0, 1.0) for p in scores]
+    answers = {pair.key: Measured(talking=scores[pair.person_id]) for pair in pairs}
+    assert talking_faces(parts, pairs, answers, settings.faces).talkers.tolist() == [talker]
 
 
 def test_a_video_without_faces_in_its_speech_says_nothing(settings: DiarizationSettings) -> None:

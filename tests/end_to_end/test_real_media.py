@@ -33,7 +33,7 @@ def test_people_and_pairs_of_the_derived_video(real: Lake) -> None:
             JOIN clips cb ON cb.clip_id = responder_clip_id JOIN shots b ON b.shot_id = cb.shot_id
             JOIN videos v ON v.video_id = ca.video_id WHERE v.source_name = '{DERIVED}'"""
     )
-    assert {(0, 1), (2, 3)} <= {(p["a"], p["b"]) for p in pairs}
+    assert {(p["a"], p["b"]) for p in pairs} == {(0, 1), (2, 3)}  # two conversations, cut together in another place
 
 
 def test_the_interview_has_two_people_who_talk_to_each_other(real: Lake) -> None:
@@ -55,6 +55,21 @@ def test_the_press_conference_has_a_listener(real: Lake) -> None:
            WHERE source_name = 'panda_pressconf_listener.mp4'"""
     )
     assert [r["mode"] for r in rows] == ["co_present"]
+
+
+def test_the_two_women_heard_as_one_voice_are_told_apart_by_their_faces(real: Lake) -> None:
+    rows = real.rows(
+        """SELECT speaker_id, audio_speaker_id, t.start_s, t.end_s FROM speech_turns AS t JOIN videos USING (video_id)
+           WHERE source_name = 'datajuicer_two_women_zh.mp4'"""
+    )
+    assert {r["audio_speaker_id"] for r in rows} == {"A"}
+
+    def letters(at_s: float) -> set[str]:
+        return {r["speaker_id"] for r in rows if r["start_s"] <= at_s < r["end_s"]}
+
+    questions, answers = [letters(t) for t in (3.0, 41.5)], [letters(t) for t in (7.0, 20.0, 29.0, 37.0, 48.0)]
+    assert questions == [{"A"}] * 2
+    assert answers == [{"B"}] * 5
 
 
 def test_the_chinese_dialogue_is_transcribed_as_chinese(real: Lake) -> None:
