@@ -6,7 +6,7 @@ which places are one (sql/branches/dialogue.sql).
 A palette is a histogram over hue, saturation and value, the measure by which shots are joined into scenes since Rasheed
 and Shah (2003); two are compared by their intersection (Swain and Ballard 1991): the sum of the smaller shares, 1 =
 the same colours, 0 = none in common. Shot and reverse shot of one room have .30 to .48 in common, unrelated pictures
-.23 in the median (measured on real videos of eight places).
+.23 in the median (36 pairs of real videos of nine places).
 """
 
 from collections.abc import Sequence
