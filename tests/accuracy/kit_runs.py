@@ -111,10 +111,11 @@ class Runs:
         profile = self.folder / f"{name}.yaml"
         profile.write_text(yaml.safe_dump(body))
         self._speakervid("run", str(self.kit), "--lake", str(self.lake), "--profile", str(profile))
-        tables, by_sound = self.folder / name, self.folder / f"{name}-by-sound"
+        tables, by_sound = self.folder / name, self.folder / "by-sound"
         tables.mkdir()
         self._export(name, tables)
-        self._export_by_sound(tables, by_sound)
+        if not by_sound.exists():  # it is the same under every backend
+            self._export_by_sound(tables, by_sound)
         report = self._score(tables)
         report["speech"]["by_sound_alone"] = {
             k: v for k, v in self._score(by_sound)["speech"].items() if k != "collar_s"
