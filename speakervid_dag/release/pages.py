@@ -3,6 +3,7 @@
 Belongs here: the one Jinja environment and its filters. Does not belong here: what pages tell.
 """
 
+import re
 from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,15 @@ def environment(package: str = RELEASE) -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update({name: getattr(text, name) for name in FILTERS})
+    made.filters.update({name: getattr(text, name) for name in FILTERS}, breakable=breakable)
     return made
+
+
+def breakable(name: str) -> str:
+    """A file's name, escaped, that may go on in the next line behind `_` and `-` rather than anywhere."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_-])", r"\1<wbr>", str(escape(text.plain(name)))))
 
 
 def template_text(name: str, package: str = RELEASE) -> str:

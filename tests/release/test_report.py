@@ -18,7 +18,7 @@ from speakervid_dag.lake import snapshots
 from speakervid_dag.release import pages, report
 from speakervid_dag.release.text import plain
 
-VOID = {"meta", "link", "img", "br", "input", "hr"}
+VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background"}
 
 
@@ -46,7 +46,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.tags and self.tags[-1][0] == "wbr":
+            self.texts[-1] += data
+        elif self.open and self.open[-1] != "style":
             self.texts.append(data)
 
     @property
@@ -191,3 +193,8 @@ def test_a_report_that_fails_does_not_fail_the_run(
     assert "The report was not written" in told
     assert "speakervid report" in told
     assert not (lake_dir / "report.html").exists()
+
+
+def test_a_long_file_name_breaks_where_a_person_would_and_stays_escaped() -> None:
+    assert pages.breakable("a_b-c.mp4") == "a_<wbr>b-<wbr>c.mp4"
+    assert pages.breakable("<b>\u202e_.mp4") == "&lt;b&gt;\ufffd_<wbr>.mp4"
