@@ -8,12 +8,14 @@ from speakervid_dag.config.settings import Settings
 from speakervid_dag.console import out, print_frame, say
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.runner import RunReport
 
 
 def print_summary(settings: Settings, report: RunReport) -> int:
     """Prints the summary of the published snapshot. Exit status: 1 when something of ours failed, else 0."""
-    lake = query.open_lake(settings)
+    # where the very first table failed there is no lake to open, and why it failed is the answer
+    lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings)
     snapshot = snapshots.latest(lake)
     faults = 0
     if snapshot is not None:
