@@ -95,6 +95,10 @@ class DeltaLake:
         """Latest version, or None when the table was never written."""
         return int(self.open(table).version()) if self.exists(table) else None  # type: ignore[attr-defined]
 
+    def stored_columns(self, table: Table) -> set[str]:
+        """Names of the columns it has on disk: fewer than its schema's where an older package wrote it last."""
+        return {field.name for field in self.open(table).schema().fields}  # type: ignore[attr-defined]
+
     def fingerprint(self, table: Table, part: Slice) -> int | None:
         """What the slice was made from, or None when it was never promoted."""
         if not self.exists(table):
@@ -160,7 +164,7 @@ class DeltaLake:
         from deltalake.exceptions import DeltaError
 
         handle: Any = self.open(table)
-        if set(table.schema) <= {field.name for field in handle.schema().fields}:
+        if set(table.schema) <= self.stored_columns(table):
             return handle
         try:
             write_deltalake(handle, self.read(table).to_arrow(), mode="overwrite", schema_mode="overwrite")

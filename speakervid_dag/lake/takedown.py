@@ -88,7 +88,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     _relink(lake, plan.links, run_id)
     for table in _tables(lake):
         if table.name in plan.rows:
-            _delete(lake, table, _predicate(table, plan.video_id), run_id)
+            _delete(lake, table, _predicate(table, plan.video_id, lake.stored_columns(table)), run_id)
     if plan.findings:
         _redact(lake, _naming(plan.video_id, plan.file), run_id)
     for path in plan.files:
@@ -206,11 +206,15 @@ def _tables(lake: DeltaLake) -> list[Table]:
     return [t for t in TABLES.values() if "video_id" in t.schema and t.name not in skipped and lake.exists(t)]
 
 
-def _predicate(table: Table, video_id: str) -> str:
-    """Rows of the video, and rows of another video that name it, or a clip, person … of it (DuckDB and Delta alike)."""
+def _predicate(table: Table, video_id: str, stored: Set[str] | None = None) -> str:
+    """Rows of the video, and rows of another video that name it, or a clip, person … of it (DuckDB and Delta alike).
+
+    `stored`: the columns there are, of a table that an older package may have written; None: all of its schema.
+    """
+    columns = [name for name in table.schema.names() if stored is None or name in stored]
     plain = ("video_id", "identity_id", "speaker_id")
-    ids = [c.name for c in table.columns if c.name.endswith("_id") and c.name not in plain]
-    whole = [c.name for c in table.columns if c.name in ("video_id", "duplicate_of")]
+    ids = [name for name in columns if name.endswith("_id") and name not in plain]
+    whole = [name for name in columns if name in ("video_id", "duplicate_of")]
     equal = [f"{name} = '{video_id}'" for name in whole]
     return " OR ".join([*equal, *(f"starts_with({name}, '{video_id}-')" for name in ids)])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from deltalake import write_deltalake
 from mini_lake import V1, V2, mini_lake
 from rows import BATCH, PROFILE, frame
 
@@ -139,6 +140,19 @@ def test_all_that_came_from_it_goes_and_nothing_else(lake: DeltaLake, forget: Fo
             expected, found = (f.drop("identity_id", "identity_similarity") for f in (expected, found))
         assert found.equals(expected), name
         assert plan.rows[name] == made.height - expected.height
+
+
+def test_tables_of_an_older_package_lack_columns_and_lose_the_rows_all_the_same(
+    lake: DeltaLake, forget: Forget
+) -> None:
+    table = TABLES["speech_turns"]
+    (late,) = [n for n in table.schema.names() if n.endswith("_id") and n not in ("video_id", "turn_id", "speaker_id")]
+    older = lake.read(table).drop(late).to_arrow()
+    write_deltalake(lake.uri(table), older, mode="overwrite", schema_mode="overwrite", partition_by=["batch"])
+    forget(V1)
+    left = lake.read(table)
+    assert left.height > 0
+    assert V1 not in set(left["video_id"])
 
 
 def test_nothing_becomes_stale(lake: DeltaLake, lake_dir: Path, forget: Forget) -> None:
