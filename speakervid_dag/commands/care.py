@@ -128,7 +128,10 @@ def _print_care(plan: "CarePlan", lake_dir: Path, is_applied: bool) -> None:
         say(f"Snapshot {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M} {told}.")
     for path in plan.loose:
         say(f"{'Removed' if is_applied else 'Nothing names'} {path.relative_to(lake_dir)}")
-    if not (rows or plan.snapshots or plan.loose):
+    if plan.copies:
+        told = "written" if is_applied else "would be written"
+        say(f"{len(plan.copies)} readers' copies of small files {told}: queries over many batches open fewer files.")
+    if not (rows or plan.snapshots or plan.loose or plan.copies):
         say("Nothing to do: every table is in order.")
     elif not is_applied:
         say("Nothing was changed: repeat with --apply to do it.")

@@ -245,7 +245,7 @@ class DeltaLake:
 
     def files_by_slice(self, table: Table, version: int) -> list[tuple[Slice, str]]:
         """The same with the partition values that each file's folder says."""
-        return [(_slice_of(table, uri), uri) for uri in self.files(table, version)]
+        return [(slice_of(table, uri), uri) for uri in self.files(table, version)]
 
     def _landed(self, handle: Any, token: str) -> int | None:
         """The version whose commit carries this write's token, if it is among the newest ones.
@@ -288,7 +288,7 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
     raise SchemaMismatch(f"{table.name}: {'; '.join(told) or 'columns in another order'}")
 
 
-def _slice_of(table: Table, uri: str) -> Slice:
+def slice_of(table: Table, uri: str) -> Slice:
     """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
     folders = uri.rsplit("/", len(table.partition_by) + 1)[1:-1]
     return Slice({name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)})

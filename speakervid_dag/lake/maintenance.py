@@ -1,4 +1,4 @@
-"""Care of tables: compaction, checkpoints, vacuum with retention, and files that nothing names any more.
+"""Care of tables: compaction, readers' copies, checkpoints, vacuum with retention, files that nothing names any more.
 
 Belongs here: what keeps a lake small and quick without changing what it says. Does not belong here: removing a video
 (takedown.py), printing (commands/care.py).
@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import copies, session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
@@ -41,12 +41,14 @@ class TableCare:
 
 @dataclass(frozen=True)
 class CarePlan:
-    """What care would do (or did): tables, snapshots past the retention, files and folders that nothing names."""
+    """What care would do (or did): tables, snapshots past the retention, files and folders that nothing names, and
+    readers' copies of the newest snapshot."""
 
     tables: tuple[TableCare, ...]
     snapshots: tuple[Snapshot, ...]
     loose: tuple[Path, ...]
     loose_bytes: int
+    copies: tuple[Path, ...] = ()
 
 
 def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime | None = None) -> CarePlan:
@@ -59,13 +61,14 @@ def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime
     kept, expired = _split(snapshots.snapshots(lake), moment - keep)
     tables = tuple(_plan_table(lake, table, kept, keep) for table in TABLES.values() if lake.exists(table))
     loose = tuple(loose_files(lake, lake_dir, moment - keep))
-    return CarePlan(tables, tuple(expired), loose, sum(map(size_of, loose)))
+    return CarePlan(tables, tuple(expired), loose, sum(map(size_of, loose)), tuple(_missing_copies(lake)))
 
 
 def apply_care(
     lake: DeltaLake, lake_dir: Path, *, keep: timedelta, run_id: str, now: datetime | None = None
 ) -> CarePlan:
-    """Merges small files, publishes the same rows anew, drops old snapshots, vacuums, collects loose files.
+    """Merges small files, publishes the same rows anew, writes readers' copies, drops old snapshots, vacuums, collects
+    loose files.
 
     Not to be started beside a run (execution.refuse_while_running); a table that one writes to nevertheless is left
     alone. Gives what was done.
@@ -76,6 +79,7 @@ def apply_care(
     moment = now or datetime.now(UTC)
     plan = plan_care(lake, lake_dir, keep=keep, now=moment)
     busy = _compact(lake, lake_dir, plan.tables, run_id)
+    copied = _copy(lake, lake_dir)
     drop_snapshots(lake, plan.snapshots, run_id)
     kept = snapshots.snapshots(lake)
     done = []
@@ -87,7 +91,7 @@ def apply_care(
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
     for path in plan.loose:
         remove(path)
-    return CarePlan(tuple(done), plan.snapshots, plan.loose, plan.loose_bytes)
+    return CarePlan(tuple(done), plan.snapshots, plan.loose, plan.loose_bytes, tuple(copied))
 
 
 def vacuum(
@@ -173,8 +177,20 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
         told = is_open.get((path.parts[-3], path.parts[-2], path.stem))
         if told is None or (not told and _changed(path) < before):
             yield path
-    aside = [*artifacts.rglob(".tmp-*"), *book.folder.glob(".tmp-*"), *lake_dir.glob(".lake.duckdb-*")]
+    yield from (p for p in unneeded_copies(lake) if _changed(p) < before)
+    aside = [
+        *artifacts.rglob(".tmp-*"),
+        *lake_dir.glob(f"{copies.FOLDER}/*/.tmp-*"),
+        *book.folder.glob(".tmp-*"),
+        *lake_dir.glob(".lake.duckdb-*"),
+    ]
     yield from (p for p in sorted(aside) if _changed(p) < datetime.now(UTC) - ASIDE_AGE)
+
+
+def unneeded_copies(lake: DeltaLake) -> list[Path]:
+    """Readers' copies that do not serve the newest snapshot."""
+    newest = snapshots.latest(lake)
+    return list(copies.unneeded(lake, session.shown_files(lake, newest) if newest else {}))
 
 
 def size_of(path: Path) -> int:
@@ -206,6 +222,21 @@ def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: t
     small = actions.filter(pl.col("size_bytes") < TARGET_BYTES)
     mergeable = small.filter(pl.len().over(parts) > 1) if parts else small.filter(pl.len() > 1)
     return TableCare(table.name, actions.height, mergeable.height, superseded, size)
+
+
+def _missing_copies(lake: DeltaLake) -> list[Path]:
+    newest = snapshots.latest(lake)
+    found = session.shown_files(lake, newest) if newest else {}
+    return [copy.path for name, files in found.items() for copy in copies.missing(lake, TABLES[name], files)]
+
+
+def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
+    """Writes the copies of the newest snapshot, and lets the analysts' file read them."""
+    newest = snapshots.latest(lake)
+    made = session.write_copies(lake, newest) if newest else []
+    if made:
+        session.write_analyst_db(lake, newest, lake_dir / "lake.duckdb")
+    return made
 
 
 def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_id: str) -> set[str]:

@@ -15,23 +15,17 @@ import polars as pl
 import psutil
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import parts
+from speakervid_dag.files import written_aside
+from speakervid_dag.lake import copies, parts
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
-from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
+from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
+from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
-
-_SQL_TYPES: dict[type[pl.DataType], str] = {
-    pl.String: "VARCHAR",
-    pl.Boolean: "BOOLEAN",
-    pl.Int64: "BIGINT",
-    pl.Float64: "DOUBLE",
-    pl.Int16: "SMALLINT",
-    pl.Float32: "FLOAT",
-}
+COPY_ROW_GROUP = 20_480  # rows: some ten batches of clips, so that a question about one batch reads little
 
 
 def open_session(
@@ -53,18 +47,18 @@ def open_session(
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
-    files = {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
+    shown = {name: _shown(lake, table, snapshot) for name, table in TABLES.items()}
     for name, table in TABLES.items():
-        if files[name] and "://" in lake.root:
+        if shown[name].files and "://" in lake.root:
             _remote_view(con, lake, table, snapshot)
         else:
-            con.execute(f'CREATE VIEW "{name}" AS {_select(table, files[name], snapshot)}')
+            con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
     _create_helper_views(con)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for listed in files.values() for f in listed])
+        _lock(con, [] if "://" in lake.root else [f for s in shown.values() for f in (*s.files, *s.copies)])
     return con
 
 
@@ -134,8 +128,7 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         con = duckdb.connect(str(draft))
         try:
             for name, table in TABLES.items():
-                files = _files(lake, table, snapshot)
-                con.execute(f'CREATE VIEW "{name}" AS {_select(table, files, snapshot)}')
+                con.execute(f'CREATE VIEW "{name}" AS {select(table, _shown(lake, table, snapshot))}')
             _create_helper_views(con)
         finally:
             con.close()
@@ -147,53 +140,55 @@ def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> 
     return frame
 
 
+def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
+    """Writes the readers' copies that this snapshot lacks (copies.py), and gives their paths."""
+    made = []
+    with duckdb.connect() as con:
+        _set_limits(con, lake, None, None)
+        for table in TABLES.values():
+            for copy in copies.missing(lake, table, _files(lake, table, snapshot)):
+                rows = select(table, Shown(copy.files, are_mixed=_is_mixed(table, snapshot)))
+                with written_aside(copy.path) as aside:
+                    how = f"FORMAT parquet, ROW_GROUP_SIZE {COPY_ROW_GROUP}"
+                    con.execute(f"COPY ({rows} ORDER BY batch) TO {quoted(str(aside.absolute()))} ({how})")
+                made.append(copy.path)
+    return made
+
+
+def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
+    """Of each table the Delta files of which the snapshot shows rows."""
+    return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
+
+
+def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
+    """A snapshot is read through copies. A run in progress asks for its own batches, by their folders."""
+    files = _files(lake, table, snapshot)
+    if snapshot is None:
+        return Shown(files)
+    copied, rest = copies.shown(lake, table, files)
+    return Shown(rest, copied, _is_mixed(table, snapshot))
+
+
 def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str]:
     if snapshot is None or table.name in UNVERSIONED:  # those are always shown as they are
         return lake.files(table)
     return parts.shown_files(lake, table, snapshot)  # none for a table first written after this snapshot
 
 
-def _select(table: Table, files: list[str], snapshot: Snapshot | None) -> str:
-    """The SELECT that gives exactly the table's columns and types, also when there is no file."""
-    columns = [(_name(c.name), sql_type(c.dtype)) for c in table.columns]
-    none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
-    if not files:
-        return none
-    listed = ", ".join(_quoted(str(Path(f).absolute()) if "://" not in f else f) for f in files)
-    # the values of partition columns stand only in the folders' names, and '0012' must stay text
-    hive = ", ".join(f"{_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
-    options = f", hive_partitioning = true, hive_types = {{{hive}}}" if hive else ", hive_partitioning = false"
-    if snapshot is not None and len(snapshot.shown_versions(table.name)) > 1:
-        options += ", union_by_name = true"  # older versions may lack columns; it reads the header of every file
-    picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
-    # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
-    return f"SELECT {picked} FROM (FROM read_parquet([{listed}]{options}) UNION ALL BY NAME {none})"
+def _is_mixed(table: Table, snapshot: Snapshot) -> bool:
+    return len(snapshot.shown_versions(table.name)) > 1
 
 
 def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> None:
     """An object store is read through Arrow, with deltalake's own client: DuckDB needs no extension and no network."""
-    picked = ", ".join(f"CAST({_name(c.name)} AS {sql_type(c.dtype)}) AS {_name(c.name)}" for c in table.columns)
-    is_whole = snapshot is None or table.name in UNVERSIONED
+    columns = [(quoted_name(c.name), sql_type(c.dtype)) for c in table.columns]
+    picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
     selects = []
-    for version in [None] if is_whole else sorted(snapshot.shown_versions(table.name)):  # type: ignore[union-attr]
+    for version, condition in remote_conditions(table, snapshot).items():
         source = f"__{table.name}" if version is None else f"__{table.name}_{version}"
         con.register(source, lake.open(table, version).to_pyarrow_dataset())  # type: ignore[attr-defined]
-        shown = "true" if version is None else _shown_at(table, snapshot, version)  # type: ignore[arg-type]
-        selects.append(f'SELECT {picked} FROM "{source}" WHERE {shown}')
+        selects.append(f'SELECT {picked} FROM "{source}" WHERE {condition}')
     con.execute(f'CREATE TEMP VIEW "{table.name}" AS {" UNION ALL ".join(selects)}')
-
-
-def _shown_at(table: Table, snapshot: Snapshot, version: int) -> str:
-    """The condition of the rows that a snapshot shows at one of the table's versions."""
-    pins = [part for part in snapshot.pins if part.table == table.name]
-    if snapshot.versions[table.name] == version:  # everything but what is pinned elsewhere
-        return " AND ".join(["true", *(f"NOT {_is_part(p)}" for p in pins if snapshot.pins[p] != version)])
-    return " OR ".join(_is_part(part) for part in pins if snapshot.pins[part] == version)
-
-
-def _is_part(part: Part) -> str:
-    profile = "" if part.profile is None else f" AND profile = {_quoted(part.profile)}"
-    return f"(batch = {_quoted(part.batch)}{profile})"
 
 
 def _create_helper_views(con: Session) -> None:
@@ -212,44 +207,21 @@ def _clip_measures() -> str:
     return " UNION ALL ".join(parts)
 
 
-def sql_type(dtype: pl.DataType) -> str:
-    """DuckDB's name of a polars dtype. Raises TypeError for one that no table uses."""
-    if isinstance(dtype, pl.List):
-        return sql_type(dtype.inner) + "[]"  # type: ignore[arg-type]
-    if isinstance(dtype, pl.Struct):
-        inner = ", ".join(f"{_name(f.name)} {sql_type(f.dtype)}" for f in dtype.fields)  # type: ignore[arg-type]
-        return f"STRUCT({inner})"
-    if isinstance(dtype, pl.Datetime):
-        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
-    found = _SQL_TYPES.get(type(dtype))
-    if found is None:
-        raise TypeError(f"no SQL type for {dtype}")
-    return found
-
-
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:
     memory_mb = memory_limit_mb or int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
     spill = Path(tempfile.gettempdir()) / "speakervid" if "://" in lake.root else Path(lake.root) / ".tmp"
     con.execute(f"SET memory_limit = '{memory_mb}MB'")
     con.execute(f"SET threads = {threads or os.cpu_count() or 2}")
-    con.execute(f"SET temp_directory = {_quoted(str(spill.absolute()))}")
+    con.execute(f"SET temp_directory = {quoted(str(spill.absolute()))}")
     con.execute("SET preserve_insertion_order = false")  # every query that needs an order says so
     con.execute("SET TimeZone = 'UTC'")
 
 
 def _lock(con: Session, files: list[str]) -> None:
-    listed = ", ".join(_quoted(str(Path(f).absolute())) for f in files)
+    listed = ", ".join(quoted(str(Path(f).absolute())) for f in files)
     con.execute(f"SET allowed_paths = [{listed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _first_line(problem: Exception) -> str:

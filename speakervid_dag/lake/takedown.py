@@ -4,8 +4,9 @@ Belongs here: finding what came from a video, removing it, recording that. Does 
 (commands/care.py), vacuum (maintenance.py).
 
 The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
-then the batch's manifest, the tables, the artifacts; publishing is last. Rows are deleted without touching the marks of
-what made their batch (delta.py), and the manifest keeps its digest: nothing else of the batch becomes stale.
+then the batch's manifest, the tables, the artifacts; publishing is last, and then copies of what was shown before go.
+Rows are deleted without touching the marks of what made their batch (delta.py), and the manifest keeps its digest:
+nothing else of the batch becomes stale.
 """
 
 from collections.abc import Callable, Mapping, Set
@@ -102,7 +103,10 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
         return None
     versions, pins = _held(lake, newest)
     pins = _hidden(lake, versions, pins, _older(pins) & _naming_batches(lake, newest, plan.video_id))
-    return maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
+    made = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
+    for path in maintenance.unneeded_copies(lake):  # of files that held the video's rows, among others
+        maintenance.remove(path)
+    return made
 
 
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:

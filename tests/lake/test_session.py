@@ -9,7 +9,7 @@ import pytest
 from rows import write_lake
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import session, snapshots, view_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.lake.schemas import CLIPS, TABLES
@@ -187,4 +187,4 @@ def test_files_are_found_by_name_and_say_their_question() -> None:
 
 def test_unknown_types_are_refused() -> None:
     with pytest.raises(TypeError, match="Duration"):
-        session.sql_type(pl.Duration())
+        view_sql.sql_type(pl.Duration())

@@ -1,0 +1,103 @@
+"""The SELECT behind each view: exactly a table's columns and types, whatever files hold its rows.
+
+Belongs here: text of SQL over Parquet files and Arrow sources, names of types. Does not belong here: connections
+(session.py), which files are shown (parts.py, copies.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
+
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Int16: "SMALLINT",
+    pl.Float32: "FLOAT",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a session reads of a table: files of its Delta versions, and readers' copies in place of others.
+
+    Args:
+        are_mixed: files of several versions; older ones may lack columns.
+    """
+
+    files: Sequence[str]
+    copies: Sequence[str] = ()
+    are_mixed: bool = False
+
+
+def select(table: Table, shown: Shown) -> str:
+    """The SELECT that gives exactly the table's columns and types, also when there is no file."""
+    columns = [(quoted_name(c.name), sql_type(c.dtype)) for c in table.columns]
+    none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
+    parts = []
+    if shown.files:
+        # the values of partition columns stand only in the folders' names, and '0012' must stay text
+        hive = ", ".join(f"{quoted_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
+        options = f"hive_partitioning = true, hive_types = {{{hive}}}" if hive else "hive_partitioning = false"
+        mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
+        parts.append(f"FROM read_parquet({_listed(shown.files)}, {options}{mixed})")
+    if shown.copies:
+        parts.append(f"FROM read_parquet({_listed(shown.copies)}, hive_partitioning = false, union_by_name = true)")
+    if not parts:
+        return none
+    picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
+    # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
+    return f"SELECT {picked} FROM ({' UNION ALL BY NAME '.join([*parts, none])})"
+
+
+def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:
+    """Condition of the rows that are shown at each of the table's versions (None: the present one)."""
+    if snapshot is None or table.name in UNVERSIONED:
+        return {None: "true"}
+    return {version: _shown_at(table, snapshot, version) for version in sorted(snapshot.shown_versions(table.name))}
+
+
+def _shown_at(table: Table, snapshot: Snapshot, version: int) -> str:
+    """The condition of the rows that a snapshot shows at one of the table's versions."""
+    pins = [part for part in snapshot.pins if part.table == table.name]
+    if snapshot.versions[table.name] == version:  # everything but what is pinned elsewhere
+        return " AND ".join(["true", *(f"NOT {_is_part(p)}" for p in pins if snapshot.pins[p] != version)])
+    return " OR ".join(_is_part(part) for part in pins if snapshot.pins[part] == version)
+
+
+def _is_part(part: Part) -> str:
+    profile = "" if part.profile is None else f" AND profile = {quoted(part.profile)}"
+    return f"(batch = {quoted(part.batch)}{profile})"
+
+
+def sql_type(dtype: pl.DataType) -> str:
+    """DuckDB's name of a polars dtype. Raises TypeError for one that no table uses."""
+    if isinstance(dtype, pl.List):
+        return sql_type(dtype.inner) + "[]"  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        inner = ", ".join(f"{quoted_name(f.name)} {sql_type(f.dtype)}" for f in dtype.fields)  # type: ignore[arg-type]
+        return f"STRUCT({inner})"
+    if isinstance(dtype, pl.Datetime):
+        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
+    found = _SQL_TYPES.get(type(dtype))
+    if found is None:
+        raise TypeError(f"no SQL type for {dtype}")
+    return found
+
+
+def quoted_name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _listed(files: Sequence[str]) -> str:
+    return "[" + ", ".join(quoted(f if "://" in f else str(Path(f).absolute())) for f in files) + "]"
