@@ -103,7 +103,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     started = time.perf_counter()
     preview: list[pl.DataFrame] = []
     parents = {"asked_gates": gold_sql.asked_gates(profile)}
-    with session.open_session(lake, read_only_user_sql=False) as connection:
+    with session.open_session(lake, read_only_user_sql=False, statistics=()) as connection:
         chunks = _watched(gold_sql.compute_chunks(connection, table.name, profile, batches), preview)
         outcome = audit_and_land(
             lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, factory, recipe)
@@ -134,7 +134,7 @@ def _percentiles(factory: Factory, marks: Marks, _: str) -> int | None:
         return None
 
     def of_the_lake() -> int:
-        with session.open_session(factory.lake, read_only_user_sql=False) as connection:
+        with session.open_session(factory.lake, read_only_user_sql=False, statistics=()) as connection:
             found = gold_sql.enforced_thresholds(connection, factory.profile)
         return fingerprint_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
 
@@ -211,7 +211,8 @@ def statistics_asset(name: str) -> dg.AssetsDefinition:
         description=f"{question}\n\nComputed by sql/statistics/{name}.sql.",
     )
     def asset(factory: Factory) -> dg.MaterializeResult[Any]:
-        with session.open_session(factory.lake, snapshots.latest(factory.lake), read_only_user_sql=False) as connection:
+        shown = snapshots.latest(factory.lake)
+        with session.open_session(factory.lake, shown, read_only_user_sql=False, statistics=[name]) as connection:
             frame = session.run_sql(connection, f'FROM "{name}"')
         preview = dg.MetadataValue.md(markdown_table(frame.head(40)))
         return dg.MaterializeResult(metadata={"dagster/row_count": frame.height, "preview": preview})

@@ -121,7 +121,7 @@ def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[s
 def _shares(lake: DeltaLake, snapshot: Snapshot | None, done: Retiering) -> pl.DataFrame:
     if snapshot is None:
         return pl.DataFrame(schema={"tier": pl.String, "clips": pl.Int64, "share": pl.Float64})
-    with session.open_session(lake, snapshot, read_only_user_sql=False) as connection:
+    with session.open_session(lake, snapshot, read_only_user_sql=False, statistics=()) as connection:
         params = {"profile": done.profile, "batches": list(done.batches)}
         found: pl.DataFrame = connection.sql(SHARES, params=params).pl()
     return found

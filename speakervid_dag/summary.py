@@ -19,7 +19,8 @@ def print_summary(settings: Settings, report: RunReport) -> int:
     snapshot = snapshots.latest(lake)
     faults = 0
     if snapshot is not None:
-        connection = session.open_session(lake, snapshot, read_only_user_sql=False)
+        shown = ("rejections", "branch_statistics")
+        connection = session.open_session(lake, snapshot, read_only_user_sql=False, statistics=shown)
         faults = _print_videos(connection, report)
         reasons = session.run_sql(connection, "FROM rejections")
         if reasons.height:

@@ -17,7 +17,7 @@ from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.delta import check_schema
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session, query_file, sql_names, sql_text
+from speakervid_dag.lake.session import Session, ask_measures, query_file, sql_names, sql_text
 
 QUERIES = {
     "clip_gates": "gates/clip_gates",
@@ -58,14 +58,16 @@ def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) 
         KeyError: not a gold table.
     """
     query, wanted = QUERIES[table], TABLES[table]
+    measures = sorted({g.measure for g in profile.gates.values()})
     params = {
         "batches": list(batches),
         "profile": profile.name,
-        "measures": sorted({g.measure for g in profile.gates.values()}),
+        "measures": measures,
         **profile.branches.model_dump(),
     }
     if table == "clip_gates":
         con.register("profile_gates", _gate_rows(con, profile.gates))
+        ask_measures(con, measures, batches)
     try:
         frame = query_file(con, query, **params)
     finally:
@@ -174,6 +176,7 @@ def _threshold(con: Session, gate: Gate) -> float | None:
     if gate.percentile is None:
         return gate.threshold
     asked = {"share": gate.percentile / 100, "measure": gate.measure, "applies_to": gate.applies_to}
+    ask_measures(con, [gate.measure])
     found = query_file(con, "gates/percentile", **asked).row(0, named=True)
     smaller = min(gate.percentile, 100 - gate.percentile)
     needed = math.ceil(100 / smaller) if smaller else 1

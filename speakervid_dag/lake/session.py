@@ -7,6 +7,7 @@ database file. Does not belong here: what a query asks (that is sql/) and writin
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -33,15 +34,17 @@ def open_session(
     snapshot: Snapshot | None = None,
     *,
     read_only_user_sql: bool,
+    statistics: Sequence[str] | None = None,
     threads: int | None = None,
     memory_limit_mb: int | None = None,
 ) -> Session:
-    """An in-memory DuckDB in which every table of the lake, `clip_measures` and every sql/statistics/*.sql is a view.
+    """An in-memory DuckDB in which every table of the lake, `clip_measures` and sql/statistics/*.sql are views.
 
     Args:
         snapshot: the versions to show; None shows the present version of each table (what a run in progress needs).
         read_only_user_sql: True for SQL that a person wrote: nothing outside the snapshot's own files can be read, no
             file, network, extension or setting can be touched (`run_sql` moreover refuses everything but SELECT).
+        statistics: the sql/statistics/*.sql to make views of; None makes all, which takes longer than most questions.
         threads: None takes the machine's cores.
         memory_limit_mb: None takes half of the machine's memory.
     """
@@ -53,7 +56,7 @@ def open_session(
             _remote_view(con, lake, table, snapshot)
         else:
             con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
-    _create_helper_views(con)
+    _create_helper_views(con, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
@@ -191,20 +194,44 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
     con.execute(f'CREATE TEMP VIEW "{table.name}" AS {" UNION ALL ".join(selects)}')
 
 
-def _create_helper_views(con: Session) -> None:
-    con.execute(f"CREATE VIEW clip_measures AS {_clip_measures()}")
-    for name in statistics_names():
-        con.execute(f'CREATE VIEW "{name}" AS {sql_text(f"statistics/{name}")}')
+def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:
+    """`clip_measures` and these statistics, with those that they read; None: all of them."""
+    con.execute(f"CREATE VIEW clip_measures AS {_clip_measures(scores())}")
+    texts = {name: sql_text(f"statistics/{name}") for name in statistics_names()}
+    wanted = [text for name, text in texts.items() if statistics is None or name in statistics]
+    for name, text in texts.items():
+        if statistics is None or name in statistics or any(re.search(rf"\b{name}\b", other) for other in wanted):
+            con.execute(f'CREATE VIEW "{name}" AS {text}')
 
 
-def _clip_measures() -> str:
+def ask_measures(con: Session, measures: Sequence[str], batches: Sequence[str] | None = None) -> None:
+    """Lets `clip_measures` give these measures only, of these batches only (None: of all).
+
+    The view of all measures is a SELECT for each, over thousands of files in each: DuckDB takes seconds to plan that.
+    With batches it is one pass over their rows.
+    """
+    asked = [name for name in scores() if name in measures]
+    view = _clip_measures(asked) if batches is None else _measures_in_one_pass(asked, batches)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW clip_measures AS {view}")
+
+
+def _clip_measures(measures: Sequence[str]) -> str:
     """What gates can ask, one row a clip and measure: batch, video_id, clip_id, measure, value, status."""
     parts = [
         f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM clip_scores"
-        for m in scores()
+        for m in measures
     ]
-    parts.append("SELECT batch, video_id, clip_id, 'duration_s', duration_s, 'ok' FROM clips")
-    return " UNION ALL ".join(parts)
+    return " UNION ALL ".join([*parts, _DURATIONS])
+
+
+def _measures_in_one_pass(measures: Sequence[str], batches: Sequence[str]) -> str:
+    inside = f"list_contains([{', '.join(map(quoted, batches))}], batch)"  # here, since no filter gets below the unnest
+    each = ", ".join(f"{{'measure': '{m}', 'value': {m}, 'status': {m}_status}}" for m in measures)
+    scored = f"SELECT batch, video_id, clip_id, unnest([{each}], recursive := true) FROM clip_scores WHERE {inside}"
+    return " UNION ALL ".join([*([scored] if measures else []), f"{_DURATIONS} WHERE {inside}"])
+
+
+_DURATIONS = "SELECT batch, video_id, clip_id, 'duration_s' AS measure, duration_s AS value, 'ok' AS status FROM clips"
 
 
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:

@@ -59,7 +59,7 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
     if file is None and what not in recorded:
         raise UserError(f"no video of this lake is called '{what}': give a video_id, a path or a file name")
     video_id = file.video_id if file is not None else what
-    with session.open_session(lake, read_only_user_sql=False) as con:
+    with session.open_session(lake, read_only_user_sql=False, statistics=()) as con:
         rows = {t.name: _count(con, t.name, _predicate(t, video_id)) for t in _tables(lake)}
         findings = _count(con, QUARANTINE.name, _naming(video_id, file))
     files = tuple(sorted(p for p in (lake_dir / "artifacts").rglob(f"{video_id}[.-]*") if p.is_file()))
@@ -161,7 +161,7 @@ def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: S
 def _naming_batches(lake: DeltaLake, shown: Snapshot, video_id: str) -> set[str]:
     """Batches that have a row of the video, or one that names it, in what a snapshot shows."""
     found: set[str] = set()
-    with session.open_session(lake, shown, read_only_user_sql=False) as con:
+    with session.open_session(lake, shown, read_only_user_sql=False, statistics=()) as con:
         for table in (t for t in _tables(lake) if "batch" in t.schema):
             linked = f" OR starts_with(identity_id, '{video_id}-')" if "identity_id" in table.schema else ""
             query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {_predicate(table, video_id)}{linked}'

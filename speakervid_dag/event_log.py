@@ -1,0 +1,87 @@
+"""Where a lake's Dagster instance keeps its events: Dagster's own SQLite files, opened once instead of at every event.
+
+Belongs here: what dagster.yaml names as its event log. Does not belong here: anything about lakes.
+
+Dagster makes an engine, a connection and a full sync for each event, and a batch has some 200 of them: half of what a
+batch costs beside its models. The files are the same, so either class reads what the other wrote.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy
+from dagster import EventLogEntry, StringSource
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+
+FOLDER = ("history", "runs")  # below DAGSTER_HOME, as Dagster has it
+OPEN_SHARDS = 8  # files kept open: the index, and those of the latest runs
+
+
+class EventLogStorage(SqliteEventLogStorage):
+    """Keeps its connections, and syncs at checkpoints only.
+
+    A process that is killed loses nothing. After a power cut the newest events may be missing; what was done, and what
+    is to be done, is told by the tables' own logs.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, sqlalchemy.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"home": StringSource}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        return cls(str(Path(config_value["home"], *FOLDER)), inst_data)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        super().store_event(event)
+        os.utime(self.path_for_shard(event.run_id))  # the UI follows a run by its file, which no checkpoint has changed
+
+    def dispose(self) -> None:
+        with self._db_lock:
+            self._close()
+        super().dispose()
+
+    def wipe(self) -> None:
+        with self._db_lock:
+            self._close()
+        super().wipe()
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _engine(self, shard: str) -> sqlalchemy.Engine:
+        if shard not in self._engines:
+            made = sqlalchemy.create_engine(
+                self.conn_string_for_shard(shard), pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            )
+            sqlalchemy.event.listen(made, "connect", _sync_at_checkpoints)
+            self._engines[shard] = made
+            if len(self._engines) > OPEN_SHARDS:
+                self._engines.popitem(last=False)[1].dispose()
+        self._engines.move_to_end(shard)
+        return self._engines[shard]
+
+    def _close(self) -> None:
+        while self._engines:
+            self._engines.popitem()[1].dispose()
+
+
+def _sync_at_checkpoints(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=NORMAL")  # safe with the write-ahead log, which Dagster turns on
