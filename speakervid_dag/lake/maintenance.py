@@ -86,7 +86,9 @@ def apply_care(
     for care in plan.tables:
         table = TABLES[care.name]
         gone, size = vacuum(lake, table, kept, keep, run_id)
-        lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+        handle: Any = lake.open(table)
+        handle.create_checkpoint()
+        handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
     for path in plan.loose:

@@ -1,6 +1,7 @@
 """Replacing batches: exactly their rows, atomically with the mark of what made them, also under concurrency."""
 
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -267,3 +268,37 @@ def test_a_table_of_an_older_package_gets_its_new_columns(lake: DeltaLake) -> No
             shown.append(session.run_sql(con, query).rows())
     assert shown[0] == [("b1", "c-b1", None, None), ("b2", "c", 3, "m")]
     assert shown[1] == shown[2] == [("b1", "c-b1", None, None), ("b2", "c-b2", None, None)]
+
+
+def test_a_handle_kept_open_sees_what_others_commit(lake: DeltaLake) -> None:
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    other: Any = lake.open(SHOTS)
+    other.delete("shot_id = 'a1'")  # past this process's own handle
+    assert lake.version(SHOTS) == 2
+    assert lake.read(SHOTS).is_empty()
+
+
+@pytest.mark.parametrize("commits", [1, 5])
+def test_a_table_made_anew_in_its_place_is_not_taken_for_the_one_before(lake: DeltaLake, commits: int) -> None:
+    for n in range(3):
+        lake.replace(SHOTS, shots("a", f"old{n}"), part("a", stamp=1), {})
+    shutil.rmtree(lake.uri(SHOTS))
+    assert not lake.exists(SHOTS)
+    assert lake.read(SHOTS).is_empty()
+    for n in range(commits):
+        lake.replace(SHOTS, shots("b", f"new{n}"), part("b", stamp=2), {})
+    assert lake.version(SHOTS) == commits
+    assert lake.read(SHOTS)["shot_id"].to_list() == [f"new{commits - 1}"]
+    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) is None
+
+
+def test_a_handle_kept_open_outlives_a_log_that_was_cleaned_up(lake: DeltaLake) -> None:
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    other: Any = lake.open(SHOTS)
+    other.delete("shot_id = 'none'")
+    other.create_checkpoint()
+    for entry in sorted((Path(lake.uri(SHOTS)) / "_delta_log").glob("*.json"))[:-1]:
+        entry.unlink()
+    assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
+    lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
+    assert lake.batches(SHOTS) == ["a", "b"]
