@@ -41,10 +41,15 @@ def _clips_missing(frame: pl.DataFrame, parents: Parents, scope: pl.DataFrame) -
 
 def _gates_missing(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
     """A profile's gates may apply to talking or listening clips only, so they are compared within a role."""
-    judged = frame.join(parents["clips"].select("clip_id", "role").unique("clip_id"), on="clip_id")
-    gates = pl.concat([judged.select("profile", "role", "gate"), parents["asked_gates"]]).unique()
-    wanted = judged.select("batch", "profile", "role", "clip_id").unique().join(gates, on=["profile", "role"])
-    lost = wanted.join(frame, on=["profile", "clip_id", "gate"], how="anti")
+    found = frame.group_by("batch", "profile", "clip_id").agg(pl.col("gate").unique())
+    judged = found.join(parents["clips"].select("clip_id", "role").unique("clip_id"), on="clip_id")
+    seen = judged.select("profile", "role", "gate").unique().explode("gate")
+    gates = pl.concat([seen, parents["asked_gates"]]).unique()
+    count = gates.group_by("profile", "role").len("wanted")
+    # a clip with as many gates as there are has them all: the rest, mostly nothing, is looked at one by one
+    lacking = judged.join(count, on=["profile", "role"]).filter(pl.col("gate").list.len() < pl.col("wanted"))
+    wanted = lacking.select("batch", "profile", "role", "clip_id").join(gates, on=["profile", "role"])
+    lost = wanted.join(lacking.explode("gate"), on=["profile", "clip_id", "gate"], how="anti")
     return lost.select("batch", "profile", item=pl.format("{} × {}", "clip_id", "gate"))
 
 

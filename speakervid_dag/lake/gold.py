@@ -28,7 +28,9 @@ QUERIES = {
     "branch_multi_turn": "branches/multi_turn",
 }  # in the order in which they depend on each other
 
-CHUNK_CLIPS = 40_000  # whose rows of one table are held and audited at once; 20 gates each stay below 2 GB
+# clips whose rows of a table are held and audited at once: 20 gates each stay below 2 GB; the others have a row a clip
+GATES_CHUNK_CLIPS = 40_000
+CHUNK_CLIPS = 160_000
 
 _GATE_COLUMNS = pl.Schema(
     {
@@ -83,14 +85,15 @@ def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) 
 def compute_chunks(
     con: Session, table: str, profile: Profile, batches: Sequence[str]
 ) -> Iterator[tuple[list[str], pl.DataFrame]]:
-    """The same rows a chunk of whole batches at a time, about `CHUNK_CLIPS` clips each, with one set of thresholds."""
-    fixed = with_fixed_thresholds(con, profile) if table == "clip_gates" else profile
-    for chunk in chunks_of(con, batches):
+    """The same rows a chunk of whole batches at a time, with one set of thresholds."""
+    are_gates = table == "clip_gates"
+    fixed = with_fixed_thresholds(con, profile) if are_gates else profile
+    for chunk in chunks_of(con, batches, GATES_CHUNK_CLIPS if are_gates else CHUNK_CLIPS):
         yield chunk, compute(con, table, fixed, chunk)
 
 
-def chunks_of(con: Session, batches: Sequence[str]) -> list[list[str]]:
-    """The batches in order, in groups of at most `CHUNK_CLIPS` clips; a larger batch is a group of its own."""
+def chunks_of(con: Session, batches: Sequence[str], most_clips: int) -> list[list[str]]:
+    """The batches in order, in groups of at most so many clips; a larger batch is a group of its own."""
     counted = "SELECT batch, count(*) FROM clips WHERE list_contains($b, batch) GROUP BY batch"
     clips: dict[str, int] = dict(con.sql(counted, params={"b": list(batches)}).fetchall())
     chunks: list[list[str]] = []
@@ -98,7 +101,7 @@ def chunks_of(con: Session, batches: Sequence[str]) -> list[list[str]]:
     for batch in batches:
         if not chunks or clips.get(batch, 0) > room:
             chunks.append([])
-            room = CHUNK_CLIPS
+            room = most_clips
         chunks[-1].append(batch)
         room -= clips.get(batch, 0)
     return chunks
