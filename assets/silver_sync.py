@@ -61,7 +61,7 @@ def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _none(stage: Stage, basis: str, problem: WeightsMissing) -> pl.DataFrame:
-    row = calibration.calibrate([], [], [], stage.profile.calibration, stage.profile.binding)
+    row = calibration.calibrate([], [], {}, stage.profile.calibration, stage.profile.binding)
     row |= {"batch": stage.batch, "backend": stage.profile.active_speaker.synchrony, "basis": basis}
     return SYNC_CALIBRATION.frame([row | {"reason": problem.reason, "detail": problem.detail}])
 
@@ -128,8 +128,11 @@ def _lake(stage: Stage) -> DeltaLake:
     return DeltaLake(str(stage.settings.lake_dir))
 
 
-def _earlier(stage: Stage, backend: str, basis: str) -> list[float]:
-    """Mismatches of earlier batches, the nearest first: the order of batches decides, so a rerun gives the same."""
+def _earlier(stage: Stage, backend: str, basis: str) -> dict[str, list[float]]:
+    """Mismatches of earlier batches, the nearest first: the order of batches decides, so a rerun gives the same.
+
+    They are told in `pooled_batches` and are no part of the fingerprint (docs/decisions/0006).
+    """
     same = (pl.col("batch") < stage.batch) & (pl.col("backend") == backend) & (pl.col("basis") == basis)
     known = _lake(stage).read(SYNC_CALIBRATION, where=same).sort("batch", descending=True)
-    return [score for row in known["mismatched_scores"].to_list() for score in row]
+    return dict(known.select("batch", "mismatched_scores").iter_rows())

@@ -106,7 +106,9 @@ def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[s
     """The batches of the run. Raises UserError when there is none, or when they are no range of the lake's order."""
     chosen = [b for b in wanted if b not in left_out]
     if not chosen:
-        raise UserError("; ".join(left_out.values()) or "there is no batch yet: run `speakervid run PATH…` first")
+        raise UserError(
+            "; ".join(dict.fromkeys(left_out.values())) or "there is no batch yet: run `speakervid run PATH…` first"
+        )
     span = order[order.index(chosen[0]) : order.index(chosen[-1]) + 1]
     holes = [b for b in span if b not in chosen]
     if holes:

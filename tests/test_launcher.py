@@ -73,6 +73,10 @@ def test_the_lakes_instance_uses_it(tmp_path: Path) -> None:
         assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 10
         assert instance.run_retries_max_retries == 1
         assert not instance.run_retries_retry_on_asset_or_op_failure
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_user_code_failure_retries == 5, "a busy code server costs no run"
+        assert queue.max_concurrent_runs == 2
 
 
 def monitored(instance: dg.DagsterInstance) -> None:

@@ -141,18 +141,25 @@ def best_trials(found: Sequence[Trial]) -> list[Trial]:
 def calibrate(
     matched: Sequence[float],
     mismatched: Sequence[float],
-    earlier: Sequence[float],
+    earlier: Mapping[str, Sequence[float]],
     settings: CalibrationSettings,
     binding: BindingSettings,
 ) -> Row:
     """The columns of sync_calibration that follow from the scores.
 
     Args:
-        matched: of the batch's real pairs; mismatched: of its mismatches; earlier: mismatches of earlier batches.
+        matched: of the batch's real pairs; mismatched: of its mismatches; earlier: mismatches of earlier batches by
+            batch, the nearest first.
     """
-    wrong = np.array([*mismatched, *earlier][: settings.max_pool], np.float64)
+    pool, pooled = list(mismatched), []
+    for batch, scores in earlier.items():
+        if scores and len(pool) < settings.max_pool:
+            pool += scores
+            pooled.append(batch)
+    wrong = np.array(pool[: settings.max_pool], np.float64)
     right = np.array(matched, np.float64)
     row: Row = {"matched_count": len(right), "mismatched_count": len(mismatched), "pooled_count": len(wrong)}
+    row |= {"pooled_batches": pooled}
     row |= {"matched_scores": list(matched), "mismatched_scores": list(mismatched)}
     row |= {"false_accept_rate": settings.false_accept_rate, "curve": _curve(right, wrong)}
     row |= {"auc": float((right[:, None] > wrong[None, :]).mean()) if len(right) and len(wrong) else None}

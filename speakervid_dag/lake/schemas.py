@@ -356,6 +356,7 @@ SYNC_CALIBRATION = Table(
         _c("matched_count", INT, "real pairs of the batch: each speaker's best person (count)"),
         _c("mismatched_count", INT, "mismatches of the batch: other people's voices and large shifts (count)"),
         _c("pooled_count", INT, "mismatches that set the threshold, earlier batches' too (count)"),
+        _c("pooled_batches", STRINGS, "the earlier batches that have mismatches among them, the nearest first"),
         _c("matched_scores", SERIES, "scores of the real pairs"),
         _c("mismatched_scores", SERIES, "scores of the mismatches"),
         _c("auc", FLOAT, "chance that a real pair's score is above a mismatch's, 0-1", null=True),

@@ -242,6 +242,7 @@ def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit
     con.execute(f"SET temp_directory = {quoted(str(spill.absolute()))}")
     con.execute("SET preserve_insertion_order = false")  # every query that needs an order says so
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")  # it would stand among the answers of a query of some seconds
 
 
 def _lock(con: Session, files: list[str]) -> None:

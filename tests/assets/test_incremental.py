@@ -94,6 +94,15 @@ def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: Ho
     assert stale_assets(house.factory, B2) == []
 
 
+def test_an_early_batch_calibrated_again_leaves_later_calibrations_and_what_they_bound(house: House) -> None:
+    """Made anew they would cost models; what they rest on is told in their rows (docs/decisions/0006)."""
+    house.run()
+    house.breaks = sync_fault(B1)
+    assert house.execute("curate", ["sync_scores", *LABELS], B1) is None
+    assert set(stale_assets(house.factory, B2)) == OTHERS_PEOPLE
+    assert stale_assets(house.factory, B1)[:2] == ["sync_scores", "sync_calibration"]
+
+
 def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: House) -> None:
     house.run()
     house.breaks = sync_fault(B2)

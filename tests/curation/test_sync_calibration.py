@@ -73,7 +73,7 @@ def test_real_pairs_score_above_the_threshold_that_mismatches_set() -> None:
         people = {(r["track_id"], r["turn_id"]): ("A", "v1-p00") for r in scores}
         told = calibration.trials_of(scores, people, dict.fromkeys(people, 0.8), binding_settings())
         right += [t.score for t in calibration.best_trials(told)]
-    row = calibration.calibrate(right, wrong, [], SETTINGS, binding_settings())
+    row = calibration.calibrate(right, wrong, {}, SETTINGS, binding_settings())
     assert row["status"] == "ok"
     assert row["pooled_count"] == len(wrong) == 14
     assert np.quantile(wrong, 0.9) < row["threshold"] < min(right)
@@ -87,21 +87,28 @@ def test_fewer_mismatches_ask_for_more_and_too_few_for_all() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(0.2, 0.2, 400)
     scores = (scores - scores.mean()) / scores.std() * 0.2 + 0.2
-    many = calibration.calibrate([], list(scores), [], SETTINGS, binding_settings())
+    many = calibration.calibrate([], list(scores), {}, SETTINGS, binding_settings())
     assert many["threshold"] == pytest.approx(0.2 + 1.65 * 0.2, abs=0.01)
     assert (scores >= many["threshold"]).mean() == pytest.approx(0.05, abs=0.02)
-    few = calibration.calibrate([], [0.0, 0.4] * 5, [], SETTINGS, binding_settings())
+    few = calibration.calibrate([], [0.0, 0.4] * 5, {}, SETTINGS, binding_settings())
     assert few["threshold"] > many["threshold"]
-    none = calibration.calibrate([], [0.2] * 9, [], SETTINGS, binding_settings())
+    none = calibration.calibrate([], [0.2] * 9, {}, SETTINGS, binding_settings())
     assert (none["status"], none["reason"], none["threshold"]) == ("not_evaluated", "too_few_mismatches", None)
-    pooled = calibration.calibrate([], [0.2] * 9, [0.0, 0.4], SETTINGS, binding_settings())
-    assert (pooled["status"], pooled["mismatched_count"], pooled["pooled_count"]) == ("ok", 9, 11)
+    earlier = {"b3": [0.0, 0.4], "b2": [], "b1": [0.1]}
+    pooled = calibration.calibrate([], [0.2] * 9, earlier, SETTINGS, binding_settings())
+    assert (pooled["status"], pooled["mismatched_count"], pooled["pooled_count"]) == ("ok", 9, 12)
+    assert pooled["pooled_batches"] == ["b3", "b1"]
+    full = SETTINGS.model_copy(update={"max_pool": 10})
+    nearest = calibration.calibrate([], [0.2] * 9, earlier, full, binding_settings())
+    assert (nearest["pooled_count"], nearest["pooled_batches"]) == (10, ["b3"])
+    own = calibration.calibrate([], [0.2] * 9, earlier, full.model_copy(update={"max_pool": 9}), binding_settings())
+    assert own["pooled_batches"] == []
 
 
 def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_still_binds() -> None:
     video, audio = talker(1)
     scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
-    row = calibration.calibrate([], [], [], SETTINGS, binding_settings())
+    row = calibration.calibrate([], [], {}, SETTINGS, binding_settings())
 
     def status(settings: object) -> list[str]:
         found = bind_video(video.shots, video.turns, video.tracks, scores, settings)  # type: ignore[arg-type]
@@ -121,7 +128,7 @@ def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_s
 
 def test_a_calibration_scales_what_counts_as_evidence() -> None:
     row = calibration.calibrate(
-        [], list(np.random.default_rng(1).normal(2.0, 2.0, 500)), [], SETTINGS, binding_settings()
+        [], list(np.random.default_rng(1).normal(2.0, 2.0, 500)), {}, SETTINGS, binding_settings()
     )
     settings = calibration.calibrated(binding_settings(), row)
     assert settings.foreign_deviation * (settings.min_evidence + settings.min_margin) == pytest.approx(row["threshold"])
