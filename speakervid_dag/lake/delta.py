@@ -26,6 +26,7 @@ from speakervid_dag.lake.schemas import Table
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
 NEWEST_COMMITS = 50  # how far back a write looks for its own commit
 LIKELY_COMMITS = 3  # where it mostly is
+CHECKPOINT_INTERVAL = "20"  # commits; opening a table reads the log entries since the last one (default 100)
 CONFLICT_ATTEMPTS = 8  # whole-write repeats when two writers replace the same partition
 
 
@@ -94,6 +95,7 @@ class DeltaLake:
                 partition_by=list(table.partition_by),
                 name=table.name,
                 description=table.doc,
+                configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                 storage_options=self._options,
             )
         return DeltaTable(self.uri(table), version=version, storage_options=self._options)

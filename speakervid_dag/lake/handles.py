@@ -9,26 +9,29 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_kept = threading.local()  # .tables: log folder → (its identity, DeltaTable)
+MOST_COMMITS = 20  # that a table is moved on by: with each, delta-rs is slower by 0.1 ms, until it is opened anew
+_kept = threading.local()  # .tables: log folder → (its identity, the version it was opened at, DeltaTable)
 Identity = tuple[int, int]
 
 
 def held(log_folder: Path) -> Any:
-    """This thread's DeltaTable, at whatever version it was left; None without one."""
-    identity, handle = _tables().get(log_folder, (None, None))
-    return handle if handle is not None and identity == _identity(log_folder) else None
+    """This thread's DeltaTable, at whatever version it was left; None without one, or when it is to be opened anew."""
+    identity, opened_at, handle = _tables().get(log_folder, (None, 0, None))
+    if handle is None or identity != _identity(log_folder) or handle.version() - opened_at > MOST_COMMITS:
+        return None
+    return handle
 
 
 def hold(log_folder: Path, handle: Any) -> None:
     found = _identity(log_folder)
     if found is not None:
-        _tables()[log_folder] = found, handle
+        _tables()[log_folder] = found, handle.version(), handle
 
 
-def _tables() -> dict[Path, tuple[Identity, Any]]:
+def _tables() -> dict[Path, tuple[Identity, int, Any]]:
     if not hasattr(_kept, "tables"):
         _kept.tables = {}
-    found: dict[Path, tuple[Identity, Any]] = _kept.tables
+    found: dict[Path, tuple[Identity, int, Any]] = _kept.tables
     return found
 
 

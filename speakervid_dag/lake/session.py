@@ -44,7 +44,8 @@ def open_session(
         snapshot: the versions to show; None shows the present version of each table (what a run in progress needs).
         read_only_user_sql: True for SQL that a person wrote: nothing outside the snapshot's own files can be read, no
             file, network, extension or setting can be touched (`run_sql` moreover refuses everything but SELECT).
-        statistics: the sql/statistics/*.sql to make views of; None makes all, which takes longer than most questions.
+        statistics: the sql/statistics/*.sql to make views of; None makes all, and `clip_measures`, which takes longer
+            than most questions.
         threads: None takes the machine's cores.
         memory_limit_mb: None takes half of the machine's memory.
     """
@@ -195,8 +196,9 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
 
 
 def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:
-    """`clip_measures` and these statistics, with those that they read; None: all of them."""
-    con.execute(f"CREATE VIEW clip_measures AS {_clip_measures(scores())}")
+    """These statistics, with those that they read; None: all of them, and `clip_measures`."""
+    if statistics is None:
+        con.execute(f"CREATE VIEW clip_measures AS {_clip_measures(scores())}")
     texts = {name: sql_text(f"statistics/{name}") for name in statistics_names()}
     wanted = [text for name, text in texts.items() if statistics is None or name in statistics]
     for name, text in texts.items():
