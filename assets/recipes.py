@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 @dataclass
 class Marks:
-    """The marks of a lake as they are now, or were at `versions`: each table is opened once, however many batches are
+    """The marks of a lake as they are now, or were at `versions`: each table's are read once, however many batches are
     asked for."""
 
     lake: DeltaLake
     versions: Mapping[str, int] = field(default_factory=dict)
-    _open: dict[str, Any] = field(default_factory=dict)
+    _read: dict[str, Callable[[str], int | None]] = field(default_factory=dict)
     _known: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, find: Callable[[], T]) -> T:
@@ -47,12 +47,9 @@ class Marks:
 
     def of(self, table: Table, part: Slice) -> int | None:
         """What the slice was made from; None when it was never promoted."""
-        if table.name not in self._open:
-            version = self.versions.get(table.name)
-            self._open[table.name] = self.lake.open(table, version) if self.lake.exists(table) else None
-        handle = self._open[table.name]
-        found = None if handle is None else handle.transaction_version(part.app_id)
-        return None if found is None else int(found)
+        if table.name not in self._read:
+            self._read[table.name] = self.lake.fingerprints(table, self.versions.get(table.name))
+        return self._read[table.name](part.app_id)
 
     def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
         """Outcomes of the videos that a fault of ours cost in a stage."""

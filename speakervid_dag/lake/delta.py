@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from speakervid_dag.failures import OperationError, TransientFailure
-from speakervid_dag.lake import handles
+from speakervid_dag.lake import handles, log
 from speakervid_dag.lake.schemas import Table
 
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
@@ -140,6 +140,18 @@ class DeltaLake:
             return None
         found = self._newest(table).transaction_version(part.app_id)
         return None if found is None else int(found)
+
+    def fingerprints(self, table: Table, version: int | None = None) -> Callable[[str], int | None]:
+        """The same for every slice, by `app_id`, at one version: for who asks for many."""
+        if not self.exists(table):
+            return lambda _: None
+        handle: Any = self.open(table, version)
+        folder = self._log_folder(table)
+        found = None if folder is None else log.transactions(folder, handle.version())
+        if found is not None:
+            return found.get
+        ask: Callable[[str], int | None] = handle.transaction_version
+        return ask
 
     def read(
         self,

@@ -6,7 +6,6 @@ recording it (snapshots.py), SQL (session.py).
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import QUARANTINE, TABLES, Table
@@ -71,7 +70,7 @@ def _moved(lake: DeltaLake, table: Table, previous: Snapshot | None, version: in
     if shown == {version} and previous and not any(part.table == table.name for part in previous.pins):
         return {}
     files = {v: files_by_part(lake, table, v) for v in {version, *shown}}
-    handles: dict[int, Any] = {v: lake.open(table, v) for v in files}
+    marks = {v: lake.fingerprints(table, v) for v in files}
     found: dict[Part, int | None] = {}
     for part in {part for parts in files.values() for part in parts}:
         before = previous.version_of(part) if previous else None
@@ -79,11 +78,6 @@ def _moved(lake: DeltaLake, table: Table, previous: Snapshot | None, version: in
         if now.keys() == then.keys():
             continue
         slices = {values.app_id for values in (*now.values(), *then.values())}
-        if before is None or any(_mark(handles[version], s) != _mark(handles[before], s) for s in slices):
+        if before is None or any(marks[version](s) != marks[before](s) for s in slices):
             found[part] = before
     return found
-
-
-def _mark(handle: Any, app_id: str) -> int | None:
-    mark: int | None = handle.transaction_version(app_id)
-    return mark

@@ -144,6 +144,25 @@ def test_the_fingerprint_is_the_latest_and_survives_a_checkpoint(lake: DeltaLake
     assert [lake.fingerprint(SHOTS, Slice({"batch": b})) for b in "ab"] == [3, 5]
 
 
+def test_the_fingerprints_of_all_slices_are_those_of_each(lake: DeltaLake) -> None:
+    assert lake.fingerprints(SHOTS)("a") is None, "no table"
+    for stamp in (1, 2):
+        for batch in ("a", "b'c", "d"):
+            lake.replace(SHOTS, shots(batch, "x"), part(batch, stamp), {})
+    handle: Any = lake.open(SHOTS, 4)
+    handle.create_checkpoint()
+    for version in (1, 3, 4, 5, 6, None):
+        opened: Any = lake.open(SHOTS, version)
+        told = lake.fingerprints(SHOTS, version)
+        assert [told(b) for b in ("a", "b'c", "d", "e")] == [
+            opened.transaction_version(b) for b in ("a", "b'c", "d", "e")
+        ]
+    assert [lake.fingerprints(SHOTS)(b) for b in ("a", "b'c", "d")] == [2, 2, 2]
+    log = Path(lake.uri(SHOTS)) / "_delta_log"
+    (log / f"{2:020d}.json").unlink()
+    assert lake.fingerprints(SHOTS)("a") == 2, "read from the checkpoint on"
+
+
 def test_fingerprints_fit_delta_and_tell_their_parts_apart() -> None:
     assert fingerprint_of("ab", "c") != fingerprint_of("a", "bc")
     assert all(0 <= fingerprint_of(str(i)) < 2**63 for i in range(100))
