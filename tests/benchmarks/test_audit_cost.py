@@ -14,7 +14,7 @@ VIDEOS = 250  # of 4 clips each
 def many(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """The first video of the mini lake, once for each of `VIDEOS` ids."""
     video_id = frames["videos"]["video_id"][0]
-    names = [f"v{i:016x}" for i in range(VIDEOS)]
+    names = [f"v{i:016x}" for i in range(1, VIDEOS + 1)]
     out = {}
     for name, frame in frames.items():
         one = frame.filter(pl.col("video_id") == video_id) if "video_id" in frame.columns else frame
@@ -27,7 +27,7 @@ def many(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
             ).with_columns(*([pl.lit(new[1:] + "0" * 48).alias("sha256")] if name == "videos" else []))
             for new in names
         ]
-        out[name] = pl.concat(copies)
+        out[name] = pl.concat(copies) if "video_id" in frame.columns else frame
     return out
 
 
