@@ -238,7 +238,10 @@ def write_rounds(root: str, batch: str, writer: int) -> list[int]:
 
 def in_processes(root: str, jobs: list[tuple[str, int]]) -> list[list[int]]:
     with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
-        return pool.starmap(write_rounds, [(root, *job) for job in jobs], chunksize=1)
+        found = pool.starmap(write_rounds, [(root, *job) for job in jobs], chunksize=1)
+        pool.close()  # leaving would end it with SIGTERM, which children of pytest-xdist's workers ignore
+        pool.join()
+    return found
 
 
 def test_eight_processes_on_different_batches_lose_nothing(lake: DeltaLake) -> None:
