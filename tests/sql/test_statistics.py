@@ -205,7 +205,8 @@ def test_a_step_that_loses_nothing_says_zero(tmp_path: Path) -> None:
 def test_every_file_runs_alone_and_counts_in_clips_and_hours(ask: Ask, name: str) -> None:
     columns = ask(f'FROM "{name}"').columns
     assert {"profile", "clips", "hours"} <= set(columns) or name in (
-        "funnel", "batch_funnel", "person_statistics", "stage_costs", "score_costs", "duplicate_clips"
+        "funnel", "batch_funnel", "person_statistics", "stage_costs", "score_costs", "duplicate_clips",
+        "releases_to_withdraw",
     )  # fmt: skip
     assert not [c for c in columns if c.endswith("_count")]
 
