@@ -4,7 +4,8 @@ Belongs here: planning batches, running Dagster jobs in this process on the lake
 Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -39,18 +40,34 @@ class RunReport:
 
 @contextmanager
 def lake_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
-    """The Dagster instance of a lake (`<lake>/.dagster`), the same one the UI shows."""
-    import os
+    """The Dagster instance of a lake (`<lake>/.dagster`), the same one the UI shows.
 
+    While it is open the settings stand in this process's environment, where steps of their own process find them; the
+    environment is as before once it is closed.
+    """
     import dagster as dg
     from filelock import FileLock
 
     home = prepare_home(settings)
-    os.environ.update(export_settings(settings))
-    with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
-        opened = dg.DagsterInstance.from_config(str(home))
-    with opened as instance:
-        yield instance
+    with _environment(export_settings(settings)):
+        with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
+            opened = dg.DagsterInstance.from_config(str(home))
+        with opened as instance:
+            yield instance
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def prepare_home(settings: Settings) -> Path:

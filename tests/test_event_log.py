@@ -1,5 +1,6 @@
 """The event log that keeps its files open: as Dagster's own reads it, alive for who watches a run, gone when closed."""
 
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -20,8 +21,7 @@ def something() -> int:
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", "")  # and what `lake_instance` exports goes again
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with runner.lake_instance(load_settings(lake=tmp_path / "lake")) as opened:
         yield opened
 
@@ -67,3 +67,12 @@ def test_few_files_stay_open_and_none_after_closing(
     instance.dispose()
     folder = Path(instance.root_directory, *FOLDER)
     assert not list(folder.glob("*-wal")), "closed files are whole"
+
+
+def test_the_environment_is_as_before_once_a_lake_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEAKERVID_PROFILE", "laptop")
+    before = dict(os.environ)
+    with runner.lake_instance(load_settings(lake=tmp_path / "lake", profile="talkvid")):
+        assert os.environ["SPEAKERVID_LAKE"] == str(tmp_path / "lake")
+        assert os.environ["SPEAKERVID_PROFILE"] == "talkvid"
+    assert dict(os.environ) == before

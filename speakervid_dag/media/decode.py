@@ -6,6 +6,7 @@ is done with pictures.
 
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -87,11 +88,10 @@ class FrameReader:
             self._began = time.monotonic()
             self._child = Child(self._request, self._budget, self._info.duration_s)
             self._messages = self._child.messages()
-        try:
+        with ExitStack() as failing:
+            failing.callback(self.close)
             header, payload = next(self._messages)
-        except BaseException:
-            self.close()
-            raise
+            failing.pop_all()
         if header.kind == wire.PICTURE:
             return Frame(header.time_s, payload.reshape(header.height, header.width, 3))
         self._report = self._conclude(json.loads(payload.tobytes()))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import OperationError
+from speakervid_dag.models.onnx_session import open_session
 
 WEIGHTS = "dover"
 DEFAULT_RUNS = 3  # of dover.yml, for a file that takes any number
@@ -37,21 +38,12 @@ class Dover:
     """
 
     def __init__(self, path: Path | None = None, threads: int = 2) -> None:
-        import onnxruntime
-
         if path is None:
             from speakervid_dag.models.registry import verified_path
 
             path = verified_path(WEIGHTS)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # it keeps the largest size ever asked for
-        options.log_severity_level = 3
-        usable = [
-            p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
-        ]
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=usable)
+            self._session = open_session(path, threads)
         except Exception as problem:  # onnxruntime has no common base of its errors
             raise OperationError(f"{path.name} is no ONNX network: {problem}") from problem
         self.runs = self._runs(path.name)

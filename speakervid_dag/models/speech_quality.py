@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.models.mel import mel_power
+from speakervid_dag.models.onnx_session import open_session
 
 RATE_HZ = 16_000
 WINDOW_SAMPLES = 144_160  # 9.01 s, the networks' fixed input
@@ -68,8 +69,6 @@ class SpeechQualityModel:
     """
 
     def __init__(self, folder: Path | None = None, threads: int = 2) -> None:
-        import onnxruntime
-
         paths = []
         for name in ("sig_bak_ovr.onnx", "model_v8.onnx"):
             if folder is None:
@@ -78,14 +77,7 @@ class SpeechQualityModel:
                 paths.append(weight_path("dnsmos", name))
             else:
                 paths.append(folder / name)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # it keeps the largest size ever asked for
-        options.log_severity_level = 3
-        usable = [
-            p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
-        ]
-        self._p835, self._p808 = (onnxruntime.InferenceSession(str(p), options, providers=usable) for p in paths)
+        self._p835, self._p808 = (open_session(path, threads) for path in paths)
 
     def score(self, clips: Sequence[Floats]) -> list[SpeechQuality]:
         """Scores of each clip: the mean over its windows.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.models.onnx_session import open_session
 from speakervid_dag.models.registry import weight_path
 
 Image = NDArray[np.uint8]
@@ -23,14 +24,7 @@ class TextDetector:
     """
 
     def __init__(self, threads: int) -> None:
-        path = weight_path("text_detector")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # it keeps the largest size ever asked for
-        options.log_severity_level = 3
-        self._network: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._network: Any = open_session(weight_path("text_detector"), threads)
         self._input = self._network.get_inputs()[0].name
 
     def probability(self, image: Image, long_side_px: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.models.onnx_session import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -25,16 +26,11 @@ BLOCK_STEPS = 4096  # steps in one call (131 s of sound): bounds memory; the sta
 @functools.cache
 def _session() -> "InferenceSession":
     import faster_whisper
-    import onnxruntime
 
     path = Path(faster_whisper.__file__).parent / "assets" / "silero_vad_v6.onnx"
     if not path.is_file():
         raise WeightsMissing("silero-vad")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # tiny steps: threads cost more than they give
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return open_session(path, threads=1, on_gpu=False)  # tiny steps: threads and a GPU cost more than they give
 
 
 def speech_probabilities(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -120,14 +121,13 @@ class ClipStore:
         sources = _Sources(self.budget)
         with ThreadPoolExecutor(max_workers=workers) as pool:
             running = {pool.submit(lambda j=job: list(self._cut_job(j, sources, advanced))) for job in jobs}  # type: ignore[misc]
-            try:
+            with ExitStack() as failing:
+                failing.callback(pool.shutdown, wait=False, cancel_futures=True)
                 while running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         found |= dict(future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                failing.pop_all()
         return found
 
     def _cut_job(
