@@ -19,16 +19,32 @@ from typing import cast
 import dagster as dg
 
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
+_updated: Condition = dg.AutomationCondition.any_deps_updated()
 _code_changed = cast(Condition, dg.AutomationCondition.code_version_changed())  # typed for assets only
-_changed: Condition = dg.AutomationCondition.any_deps_updated() | _code_changed | dg.AutomationCondition.newly_missing()
 _at_rest: Condition = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+# what the daemon asked for on this tick comes first: it runs in another run, which may end after the publication
+_asked_for: Condition = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
 
-KEEP_CURRENT = (_changed.since_last_handled() & ~dg.AutomationCondition.any_deps_missing() & _at_rest).with_label(
-    "stale, and its inputs are complete"
-)
+
+def _since_handled(change: Condition) -> Condition:
+    """True from `change` on until the asset is asked for or made.
+
+    Unlike Dagster's `since_last_handled`, an input that was updated in the tick that handled the asset counts: it may
+    have been updated after the asset read it. At worst the asset is made once more.
+    """
+    handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    return change.since((handled & ~_updated) | dg.AutomationCondition.initial_evaluation())
+
+
+KEEP_CURRENT = (
+    _since_handled(_updated | _code_changed | dg.AutomationCondition.newly_missing())
+    & ~dg.AutomationCondition.any_deps_missing()
+    & _at_rest
+).with_label("stale, and its inputs are complete")
 
 # one batch that is not finished must not keep the others from being published, so a missing partition does not stop it
-PUBLISH = (dg.AutomationCondition.any_deps_updated().since_last_handled() & _at_rest).with_label("something new below")
+PUBLISH = (_since_handled(_updated) & ~_asked_for & _at_rest).with_label("something new below")
+FOLLOW = (_since_handled(_updated) & _at_rest).with_label("another snapshot is published")
 
 keep_gold_current = dg.AutomationConditionSensorDefinition(
     "keep_gold_current",

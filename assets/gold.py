@@ -204,7 +204,7 @@ def statistics_asset(name: str) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
         deps=["lake_snapshot"],
-        automation_condition=automation.PUBLISH,
+        automation_condition=automation.FOLLOW,
         group_name="statistics",
         kinds={"duckdb", "sql"},
         owners=OWNERS,

@@ -73,3 +73,10 @@ def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
     assert house.execute("retier", GOLD, B1) is None
     asked, cursor = requested(house, cursor)
     assert asked == {("lake_snapshot", None), ("funnel", None)}, "what is new is published, once"
+    assert house.execute("publish", ["lake_snapshot"]) is None
+    assert house.execute("retier", GOLD, B2) is None
+    asked, cursor = requested(house, cursor)
+    assert asked == {("lake_snapshot", None), ("funnel", None)}, "gold that came after the publication of the same tick"
+    assert house.execute("publish", ["lake_snapshot", "funnel"]) is None
+    asked, cursor = requested(house, cursor)
+    assert asked == set()

@@ -1,0 +1,123 @@
+"""A real `dagster-webserver` and `dagster-daemon` on loopback, over a lake with canned stages.
+
+Belongs here: starting, asking and killing them. Does not belong here: what is tested (test_backfill_ui.py).
+"""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from backfills import environment
+
+from speakervid_dag.config.settings import Settings
+
+LOCATION = Path(__file__).with_name("canned_location.py")
+
+PATIENT = {"DAGSTER_GRPC_TIMEOUT_SECONDS": "300"}  # a busy machine is no reason for a run to fail
+
+
+class Pair:
+    """The two services; what they write goes to one log."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.settings, self.log = settings, log
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+
+    def start_webserver(self) -> None:
+        self._start("webserver", "dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port))
+        self.wait(lambda: self._answers("/server_info"), 240)
+
+    def start_daemon(self, **variables: str) -> None:
+        self._start("daemon", "dagster._daemon", "run", **variables)
+
+    def kill_daemon(self, *, with_children: bool) -> None:
+        """SIGKILL to the daemon; `with_children`: and to its code server and run processes, as when a machine dies."""
+        daemon = self.started.pop("daemon")
+        assert daemon.poll() is None, f"the daemon has ended: {self._told()}"
+        if with_children:
+            _kill_family(daemon)
+        else:
+            daemon.kill()
+        assert daemon.wait() == -signal.SIGKILL
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of a GraphQL answer."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        url = f"http://127.0.0.1:{self.port}/graphql"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            told = json.load(answer)
+        assert "errors" not in told, told
+        found: dict[str, Any] = told["data"]
+        return found
+
+    def wait(self, is_there: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_there():
+            for name, process in self.started.items():
+                assert process.poll() is None, f"{name} has ended: {self._told()}"
+            if time.monotonic() > deadline:
+                pytest.fail(f"it did not happen within {seconds:.0f} s: {self._told()}")
+            time.sleep(0.5)
+
+    def end(self) -> None:
+        for process in self.started.values():
+            _kill_family(process)
+            process.wait()
+
+    def _start(self, name: str, module: str, *arguments: str, **variables: str) -> None:
+        command = [sys.executable, "-m", module, *arguments, "-f", str(LOCATION)]
+        with self.log.open("ab") as log:
+            self.started[name] = subprocess.Popen(
+                command,
+                env=environment(self.settings, **PATIENT, **variables),
+                cwd=self.log.parent,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _answers(self, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _told(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:]
+
+
+def _kill_family(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the process and all below it; those that are gone already are as wanted."""
+    try:
+        top = psutil.Process(process.pid)
+        family = [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(family[1:], timeout=10)
+
+
+@contextmanager
+def dagster_pair(settings: Settings, folder: Path) -> Iterator[Pair]:
+    pair = Pair(settings, folder / "dagster.log")
+    try:
+        yield pair
+    finally:
+        pair.end()
