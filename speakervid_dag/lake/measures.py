@@ -2,7 +2,7 @@
 
 Belongs here: names, units and meanings of measures, and which of them rest on weights that are not pulled by default.
 Does not belong here: how one is computed (curation/) and thresholds (profiles). A column of clip_scores with a
-`_status` beside it is a measure; its unit stands in schemas.py.
+`_status` beside it is a measure; its unit stands in schemas/clips.py.
 """
 
 from dataclasses import dataclass

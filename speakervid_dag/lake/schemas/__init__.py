@@ -1,0 +1,118 @@
+"""Every table of the lake: columns with exact dtypes and meaning, keys, partitioning.
+
+Belongs here: the one statement of each table's shape, from which Delta schemas, audits, Dagster metadata and docs
+are made. Does not belong here: rules about values (quality_checks/suites), reading or writing.
+"""
+
+from speakervid_dag.lake.schemas.clips import (
+    CLIP_SCORES,
+    CLIPS,
+    DROPPED_SPANS,
+)
+from speakervid_dag.lake.schemas.columns import FLOAT, Column, Layer, Table
+from speakervid_dag.lake.schemas.gold import (
+    BRANCH_DIALOGUE,
+    BRANCH_LISTENING,
+    BRANCH_MULTI_TURN,
+    BRANCH_SINGLE,
+    CLIP_GATES,
+    TIERS,
+)
+from speakervid_dag.lake.schemas.labels import (
+    FACE_TRACKS,
+    FRAME_SERIES,
+    PEOPLE,
+    POSES,
+    SPEAKER_BINDINGS,
+    SPEECH_TURNS,
+    SYNC_CALIBRATION,
+    SYNC_SCORES,
+    TRANSCRIPTS,
+)
+from speakervid_dag.lake.schemas.sources import (
+    NEAR_DUPLICATES,
+    SHOTS,
+    VIDEOS,
+)
+from speakervid_dag.lake.schemas.system import (
+    QUARANTINE,
+    RELEASES,
+    REVIEWS,
+    SNAPSHOT_PINS,
+    SNAPSHOTS,
+    STAGE_OUTCOMES,
+    TAKEDOWNS,
+    TRAINED_MODELS,
+)
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        VIDEOS,
+        STAGE_OUTCOMES,
+        SHOTS,
+        NEAR_DUPLICATES,
+        SPEECH_TURNS,
+        TRANSCRIPTS,
+        FACE_TRACKS,
+        FRAME_SERIES,
+        POSES,
+        SYNC_SCORES,
+        SYNC_CALIBRATION,
+        SPEAKER_BINDINGS,
+        PEOPLE,
+        CLIPS,
+        DROPPED_SPANS,
+        CLIP_SCORES,
+        CLIP_GATES,
+        TIERS,
+        BRANCH_SINGLE,
+        BRANCH_DIALOGUE,
+        BRANCH_LISTENING,
+        BRANCH_MULTI_TURN,
+        QUARANTINE,
+        SNAPSHOTS,
+        SNAPSHOT_PINS,
+        TAKEDOWNS,
+        RELEASES,
+        TRAINED_MODELS,
+        REVIEWS,
+    )
+}
+
+__all__ = [
+    "BRANCH_DIALOGUE",
+    "BRANCH_LISTENING",
+    "BRANCH_MULTI_TURN",
+    "BRANCH_SINGLE",
+    "CLIPS",
+    "CLIP_GATES",
+    "CLIP_SCORES",
+    "DROPPED_SPANS",
+    "FACE_TRACKS",
+    "FLOAT",
+    "FRAME_SERIES",
+    "NEAR_DUPLICATES",
+    "PEOPLE",
+    "POSES",
+    "QUARANTINE",
+    "RELEASES",
+    "REVIEWS",
+    "SHOTS",
+    "SNAPSHOTS",
+    "SNAPSHOT_PINS",
+    "SPEAKER_BINDINGS",
+    "SPEECH_TURNS",
+    "STAGE_OUTCOMES",
+    "SYNC_CALIBRATION",
+    "SYNC_SCORES",
+    "TABLES",
+    "TAKEDOWNS",
+    "TIERS",
+    "TRAINED_MODELS",
+    "TRANSCRIPTS",
+    "VIDEOS",
+    "Column",
+    "Layer",
+    "Table",
+]

@@ -1,0 +1,93 @@
+"""What a table and a column are, and the columns that many tables share.
+
+Belongs here: polars types, `Column`, `Table`. Does not belong here: any one table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+Layer = Literal["bronze", "silver", "gold", "system"]
+PolarsType = DataType | DataTypeClass
+
+STRING, BOOL, INT, FLOAT = pl.String(), pl.Boolean(), pl.Int64(), pl.Float64()
+SERIES = pl.List(pl.Float32())
+TIMES = pl.List(pl.Float64())
+SKELETONS = pl.List(pl.List(pl.Int16()))
+COSTS = pl.List(pl.Struct({"part": pl.String(), "elapsed_s": FLOAT}))
+BOXES = pl.List(pl.List(pl.Float32()))
+STRINGS = pl.List(pl.String())
+HASHES = pl.List(pl.Int64())
+WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
+
+CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: polars dtype, what it means (with unit), whether null may stand in it."""
+
+    name: str
+    dtype: DataType
+    doc: str
+    nullable: bool = False
+    unit: str | None = None  # of a measure that gates can ask; '1' for a ratio or an index
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns in order, its key, and how its files are partitioned."""
+
+    name: str
+    layer: Layer
+    doc: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ("batch",)
+    extra_docs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        return pl.Schema({c.name: c.dtype for c in self.columns})
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns if not c.nullable)
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
+    def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
+        """Rows as a frame of exactly these columns. Raises on a value of another type or an unknown key."""
+        unknown = {k for row in rows for k in row} - set(self.schema.names())
+        if unknown:
+            raise ValueError(f"{self.name} has no column {sorted(unknown)}")
+        return pl.DataFrame(rows, schema=self.schema, strict=True, orient="row") if rows else self.empty()
+
+
+def column(name: str, dtype: DataType, doc: str, *, null: bool = False) -> Column:
+    """A column that is no measure; `null`: it may be empty."""
+    return Column(name, dtype, doc, null)
+
+
+BATCH = column("batch", STRING, "ingestion batch: the partition")
+VIDEO = column("video_id", STRING, "'v' + first 16 hex digits of the file's SHA-256")
+SPAN = (column("start_s", FLOAT, "start on the container's clock, s"), column("end_s", FLOAT, "end (exclusive), s"))
+PROFILE = column("profile", STRING, "name of the profile that decided")
+BOX = tuple(
+    column(n, FLOAT, f"{n} of the box, 0-1 of the display {d}")
+    for n, d in (("x1", "width"), ("y1", "height"), ("x2", "width"), ("y2", "height"))
+)
+
+
+def status(*states: str) -> tuple[Column, ...]:
+    """How a row came out, best state first, and why it is not the best."""
+    return (
+        column("status", STRING, " | ".join(states)),
+        column("reason", STRING, "snake_case word when the status is not the best one", null=True),
+        column("detail", STRING, "a sentence for a person", null=True),
+    )
