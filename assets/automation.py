@@ -19,32 +19,33 @@ from typing import cast
 import dagster as dg
 
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
-_updated: Condition = dg.AutomationCondition.any_deps_updated()
+_updated = dg.AutomationCondition.any_deps_updated()
 _code_changed = cast(Condition, dg.AutomationCondition.code_version_changed())  # typed for assets only
+_changed: Condition = _updated | _code_changed | dg.AutomationCondition.newly_missing()
 _at_rest: Condition = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
-# what the daemon asked for on this tick comes first: it runs in another run, which may end after the publication
+# what the daemon asks for on this tick comes first: it runs in another run, which may end after the publication
 _asked_for: Condition = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
 
 
-def _since_handled(change: Condition) -> Condition:
+def _since_handled(change: Condition, late: Condition) -> Condition:
     """True from `change` on until the asset is asked for or made.
 
-    Unlike Dagster's `since_last_handled`, an input that was updated in the tick that handled the asset counts: it may
-    have been updated after the asset read it. At worst the asset is made once more.
+    Unlike with Dagster's `since_last_handled`, a `late` change counts: one in the very tick that handled the asset. It
+    may have come after the asset read its inputs; at worst the asset is made once more.
     """
     handled = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
-    return change.since((handled & ~_updated) | dg.AutomationCondition.initial_evaluation())
+    return change.since((handled & ~late) | dg.AutomationCondition.initial_evaluation())
 
 
+# gold below gold is never late: one run makes both
+_late_scores = _updated.allow(dg.AssetSelection.groups("bronze", "silver"))
 KEEP_CURRENT = (
-    _since_handled(_updated | _code_changed | dg.AutomationCondition.newly_missing())
-    & ~dg.AutomationCondition.any_deps_missing()
-    & _at_rest
+    _since_handled(_changed, _late_scores) & ~dg.AutomationCondition.any_deps_missing() & _at_rest
 ).with_label("stale, and its inputs are complete")
 
 # one batch that is not finished must not keep the others from being published, so a missing partition does not stop it
-PUBLISH = (_since_handled(_updated) & ~_asked_for & _at_rest).with_label("something new below")
-FOLLOW = (_since_handled(_updated) & _at_rest).with_label("another snapshot is published")
+PUBLISH = (_since_handled(_updated, _updated) & ~_asked_for & _at_rest).with_label("something new below")
+FOLLOW = (_since_handled(_updated, _updated) & _at_rest).with_label("another snapshot is published")
 
 keep_gold_current = dg.AutomationConditionSensorDefinition(
     "keep_gold_current",

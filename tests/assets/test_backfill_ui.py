@@ -95,7 +95,7 @@ def test_a_backfill_survives_its_daemon_and_its_machine(tmp_path: Path) -> None:
         assert found is not None
         assert found.status == BulkActionStatus.COMPLETED_SUCCESS, found.error
         took_s = time.monotonic() - started
-        pair.wait(lambda: has_followed(settings, count), 600)
+        pair.wait(lambda: has_followed(settings, count), 600 + 60 * count)
         records = instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": backfill}))
     assert most_at_once(list(records)) == 1, "dagster.yaml lets one run of a backfill run at a time"
     wanted = {dg.AssetKey(name) for name in BACKFILLED}
