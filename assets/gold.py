@@ -103,7 +103,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     started = time.perf_counter()
     preview: list[pl.DataFrame] = []
     parents = {"asked_gates": gold_sql.asked_gates(profile)}
-    with session.open_session(lake, read_only_user_sql=False, statistics=()) as connection:
+    with _session(factory, statistics=()) as connection:
         chunks = _watched(gold_sql.compute_chunks(connection, table.name, profile, batches), preview)
         outcome = audit_and_land(
             lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, factory, recipe)
@@ -117,6 +117,18 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(f"{version:016x}"),
         metadata={**told, "dagster/row_count": outcome.commit.row_count},
+    )
+
+
+def _session(
+    factory: Factory, snapshot: snapshots.Snapshot | None = None, *, statistics: Sequence[str]
+) -> session.Session:
+    return session.open_session(
+        factory.lake,
+        snapshot,
+        read_only_user_sql=False,
+        statistics=statistics,
+        memory_limit_mb=session.RUN_MEMORY_MB,
     )
 
 
@@ -134,7 +146,7 @@ def _percentiles(factory: Factory, marks: Marks, _: str) -> int | None:
         return None
 
     def of_the_lake() -> int:
-        with session.open_session(factory.lake, read_only_user_sql=False, statistics=()) as connection:
+        with _session(factory, statistics=()) as connection:
             found = gold_sql.enforced_thresholds(connection, factory.profile)
         return fingerprint_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
 
@@ -212,7 +224,7 @@ def statistics_asset(name: str) -> dg.AssetsDefinition:
     )
     def asset(factory: Factory) -> dg.MaterializeResult[Any]:
         shown = snapshots.latest(factory.lake)
-        with session.open_session(factory.lake, shown, read_only_user_sql=False, statistics=[name]) as connection:
+        with _session(factory, shown, statistics=[name]) as connection:
             frame = session.run_sql(connection, f'FROM "{name}"')
         preview = dg.MetadataValue.md(markdown_table(frame.head(40)))
         return dg.MaterializeResult(metadata={"dagster/row_count": frame.height, "preview": preview})

@@ -26,6 +26,7 @@ from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_cond
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
+RUN_MEMORY_MB = 2048  # of SQL inside a run: with it a run over five million clips stays below 4 GB
 COPY_ROW_GROUP = 20_480  # rows: some ten batches of clips, so that a question about one batch reads little
 
 
@@ -47,7 +48,7 @@ def open_session(
         statistics: the sql/statistics/*.sql to make views of; None makes all, and `clip_measures`, which takes longer
             than most questions.
         threads: None takes the machine's cores.
-        memory_limit_mb: None takes half of the machine's memory.
+        memory_limit_mb: at most half of the machine's memory, which None takes.
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
@@ -237,7 +238,8 @@ _DURATIONS = "SELECT batch, video_id, clip_id, 'duration_s' AS measure, duration
 
 
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:
-    memory_mb = memory_limit_mb or int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
+    most_mb = int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
+    memory_mb = min(memory_limit_mb or most_mb, most_mb)
     spill = Path(tempfile.gettempdir()) / "speakervid" if "://" in lake.root else Path(lake.root) / ".tmp"
     con.execute(f"SET memory_limit = '{memory_mb}MB'")
     con.execute(f"SET threads = {threads or os.cpu_count() or 2}")

@@ -8,7 +8,6 @@ GB.
 import argparse
 import json
 import multiprocessing
-import resource
 import shutil
 import statistics
 import sys
@@ -185,6 +184,12 @@ def with_other_thresholds(profile: Profile, path: Path) -> Path:
     return path
 
 
+def peak_gb() -> float:
+    """Of this process alone: `ru_maxrss` is at least what its parent held when it started this one."""
+    (line,) = (text for text in Path("/proc/self/status").read_text().splitlines() if text.startswith("VmHWM:"))
+    return int(line.split()[1]) / 2**20
+
+
 def retier(root: str, profile: str) -> None:
     """What `speakervid retier` does: all gold of every batch computed, audited, landed and published in one run."""
     from speakervid_dag import retier as product
@@ -193,7 +198,7 @@ def retier(root: str, profile: str) -> None:
     started = time.perf_counter()
     done = product.retier(load_settings(lake=Path(root), profile=str(profile_path)))
     wall = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gb()
     if done.failure is not None:
         raise SystemExit(done.failure)
     with session.open_session(DeltaLake(root), read_only_user_sql=False) as con:
