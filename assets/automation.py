@@ -37,11 +37,11 @@ def _since_handled(change: Condition, late: Condition) -> Condition:
     return change.since((handled & ~late) | dg.AutomationCondition.initial_evaluation())
 
 
-# gold below gold is never late: one run makes both
-_late_scores = _updated.allow(dg.AssetSelection.groups("bronze", "silver"))
-KEEP_CURRENT = (
-    _since_handled(_changed, _late_scores) & ~dg.AutomationCondition.any_deps_missing() & _at_rest
-).with_label("stale, and its inputs are complete")
+# gold that a run has made is never late: the same run made what is below it
+_late: Condition = _updated.allow(dg.AssetSelection.groups("bronze", "silver")) | _asked_for
+KEEP_CURRENT = (_since_handled(_changed, _late) & ~dg.AutomationCondition.any_deps_missing() & _at_rest).with_label(
+    "stale, and its inputs are complete"
+)
 
 # one batch that is not finished must not keep the others from being published, so a missing partition does not stop it
 PUBLISH = (_since_handled(_updated, _updated) & ~_asked_for & _at_rest).with_label("something new below")

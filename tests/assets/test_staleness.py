@@ -80,3 +80,9 @@ def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
     assert house.execute("publish", ["lake_snapshot", "funnel"]) is None
     asked, cursor = requested(house, cursor)
     assert asked == set()
+    assert house.execute("retier", GOLD, B2) is None
+    assert house.execute("curate", ["clip_scores"], B2) is None
+    asked, cursor = requested(house, cursor)
+    assert {a for a in asked if a[0] in ALL} == {(name, B2) for name in GOLD}, (
+        "scores that came after gold of that tick"
+    )
