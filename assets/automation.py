@@ -38,7 +38,7 @@ def _since_handled(change: Condition, late: Condition) -> Condition:
 
 
 # gold that a run has made is never late: the same run made what is below it
-_late: Condition = _updated.allow(dg.AssetSelection.groups("bronze", "silver")) | _asked_for
+_late = cast(Condition, _updated.allow(dg.AssetSelection.groups("bronze", "silver"))) | _asked_for
 KEEP_CURRENT = (_since_handled(_changed, _late) & ~dg.AutomationCondition.any_deps_missing() & _at_rest).with_label(
     "stale, and its inputs are complete"
 )
