@@ -70,9 +70,9 @@ def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
     assert house.execute("curate", ["clip_scores"], B1) is None
     asked, cursor = requested(house, cursor)
     assert {a for a in asked if a[0] in ALL} == {(name, B1) for name in GOLD}
-    assert house.execute("retier", GOLD, B1) is None
+    assert house.execute("retier", GOLD, B1, B2) is None  # one run over a range
     asked, cursor = requested(house, cursor)
-    assert asked == {("lake_snapshot", None), ("funnel", None)}, "what is new is published, once"
+    assert asked == {("lake_snapshot", None), ("funnel", None)}, "what is new is published, and not made again"
     assert house.execute("publish", ["lake_snapshot"]) is None
     assert house.execute("retier", GOLD, B2) is None
     asked, cursor = requested(house, cursor)
