@@ -3,24 +3,20 @@
 Belongs here: starting, asking and killing them. Does not belong here: what is tested (test_backfill_ui.py).
 """
 
-import json
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from backfills import environment
 
 from speakervid_dag.config.settings import Settings
+from tests.loopback import HOST, answers, free_port
 
 LOCATION = Path(__file__).with_name("canned_location.py")
 
@@ -33,13 +29,12 @@ class Pair:
     def __init__(self, settings: Settings, log: Path) -> None:
         self.settings, self.log = settings, log
         self.started: dict[str, subprocess.Popen[bytes]] = {}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
 
     def start_webserver(self) -> None:
-        self._start("webserver", "dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port))
-        self.wait(lambda: self._answers("/server_info"), 240)
+        self._start("webserver", "dagster_webserver", "-h", HOST, "-p", str(self.port))
+        self.wait(lambda: answers(f"{self.url}/server_info"), 240)
 
     def start_daemon(self, **variables: str) -> None:
         self._start("daemon", "dagster._daemon", "run", **variables)
@@ -53,17 +48,6 @@ class Pair:
         else:
             daemon.kill()
         assert daemon.wait() == -signal.SIGKILL
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The data of a GraphQL answer."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        url = f"http://127.0.0.1:{self.port}/graphql"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            told = json.load(answer)
-        assert "errors" not in told, told
-        found: dict[str, Any] = told["data"]
-        return found
 
     def wait(self, is_there: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -89,13 +73,6 @@ class Pair:
                 stdout=log,
                 stderr=log,
             )
-
-    def _answers(self, path: str) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
 
     def _told(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

@@ -21,6 +21,7 @@ from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
+from tests.loopback import graphql
 
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
@@ -45,7 +46,8 @@ def prepare(settings: Settings, count: int) -> list[str]:
 def launch(pair: Pair, batches: list[str]) -> str:
     """What the button "Materialize" over a range of partitions sends."""
     selection = [{"path": [name]} for name in BACKFILLED]
-    told = pair.ask(LAUNCH, params={"assetSelection": selection, "partitionNames": batches})["launchPartitionBackfill"]
+    params = {"assetSelection": selection, "partitionNames": batches}
+    told = graphql(pair.url, LAUNCH, params=params)["launchPartitionBackfill"]
     assert told["__typename"] == "LaunchBackfillSuccess", told
     return str(told["backfillId"])
 

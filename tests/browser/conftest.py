@@ -6,18 +6,17 @@ Belongs here: starting and ending them. Does not belong here: what is looked at 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.loopback import answers, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Playwright
@@ -76,7 +75,7 @@ def dagster_dev(canned_lake: Path) -> Iterator[str]:
     for_lake = {**plain, "SPEAKERVID_LAKE": str(canned_lake)}
     told = subprocess.check_output([sys.executable, "-m", "speakervid_dag.config.dotenv"], env=for_lake)
     (checkout / ".env").write_bytes(told)
-    port, log = _free_port(), checkout / "log"
+    port, log = free_port(), checkout / "log"
     with log.open("wb") as out:
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
         process = subprocess.Popen(command, cwd=checkout, env=plain, stdout=out, stderr=out, start_new_session=True)
@@ -126,18 +125,10 @@ def ui(dagster_dev: str, player: "Playwright", tmp_path_factory: pytest.TempPath
     browser.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
+        if answers(url):
+            return
+        time.sleep(0.3)
     pytest.fail(f"dagster dev does not answer: {log.read_text()[-2000:]}")

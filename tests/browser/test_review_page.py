@@ -3,7 +3,6 @@
 Pictures go to .ci/out/.
 """
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from review.sittings import HOST, KEY, playable_lake, sitting
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import REVIEWS
 from speakervid_dag.review import server
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -34,9 +34,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> DeltaLake:
 @pytest.fixture(scope="module")
 def url(lake: DeltaLake) -> Iterator[str]:
     """The page of a sitting, served as the command serves it."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with (at := sitting(lake, "ada")).book:
         app = server.app(at, host=HOST, port=port, key=KEY)
         running = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning", lifespan="off"))

@@ -4,12 +4,11 @@ Belongs here: pages and the words on them; pictures of each go to .ci/out/. Does
 (conftest.py).
 """
 
-import json
-import urllib.request
-
 import pytest
 from browser.canned_lake import GREEN, RED
 from browser.conftest import PATIENCE_MS, Ui
+
+from tests.loopback import graphql
 
 pytestmark = pytest.mark.browser
 
@@ -17,10 +16,7 @@ pytestmark = pytest.mark.browser
 def run_ids(ui: Ui) -> dict[str, str]:
     """Run id by the batch it was for."""
     query = "{runsOrError{... on Runs{results{runId tags{key value}}}}}"
-    body = json.dumps({"query": query}).encode()
-    request = urllib.request.Request(f"{ui.url}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        runs = json.load(answer)["data"]["runsOrError"]["results"]
+    runs = graphql(ui.url, query)["runsOrError"]["results"]
     return {t["value"]: run["runId"] for run in runs for t in run["tags"] if t["key"] == "dagster/partition"}
 
 
