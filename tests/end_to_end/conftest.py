@@ -77,8 +77,10 @@ def demo(speakervid: Run, weights: None, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def real(speakervid: Run, weights: None, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """`speakervid run` on the shared folder of real videos."""
-    return made_once(tmp_path_factory, "real-lake", lambda lake: speakervid("run", shared / "media", "--lake", lake))
+    """`speakervid run` on the shared folder's own videos and sounds, without its subfolders of other purposes."""
+    media = shared / "media"
+    paths = [*sorted(p for p in media.iterdir() if p.suffix in (".avi", ".mp4")), media / "audio"]
+    return made_once(tmp_path_factory, "real-lake", lambda lake: speakervid("run", *paths, "--lake", lake))
 
 
 @pytest.fixture(scope="session")
