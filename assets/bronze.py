@@ -5,6 +5,9 @@ finding files (speakervid_dag.lake.batches).
 
 The two tables are one asset because a file's health is what could be decoded of it, and the pass that finds that out is
 the one that finds the shots: a video is decoded twice in all.
+
+A file that is not at hand is no input. A new one leaves the batch, and is new again when it is found again; one that
+the lake has rows of stops the stage, so that its rows stay, until it is back or a person gives it up.
 """
 
 import dataclasses
@@ -17,15 +20,16 @@ import polars as pl
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import fingerprints, palettes
 from speakervid_dag.curation import shots as shot_finding
-from speakervid_dag.failures import StageFailure
+from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.files import place_of
-from speakervid_dag.lake import batches
 from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
 
 EMPTY = dict.fromkeys(VIDEOS.schema.names())
 BUDGET = MediaBudget()
@@ -36,14 +40,24 @@ BUDGET = MediaBudget()
     SHOTS,
     manifest=True,
     sections=["shots"],
-    modules=[probing, decoding, batches, shot_finding, palettes, fingerprints],
+    modules=[probing, decoding, shot_finding, palettes, fingerprints],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Identity by content hash, probe, health by decoding, and shots; an unusable file is a row that says why."""
-    files = BatchBook(stage.settings.lake_dir).read(stage.batch)
-    listed = {file.video_id: file for file in files}
-    probed = VIDEOS.frame([{**describe(file), "batch": stage.batch} for file in files])
+    book = BatchBook(stage.settings.lake_dir)
+    leave_out_vanished(stage, book)
+    given_up, rows, absent = book.given_up(stage.batch), [], []
+    for file in book.read(stage.batch):
+        try:
+            path = None if file.video_id in given_up else stage.source_of(file.video_id)
+            row = describe(file, path)
+            if path is not None and row["status"] == "rejected":
+                stage.source_of(file.video_id)  # a verdict on a file that went away meanwhile is none
+            rows.append({**row, "batch": stage.batch})
+        except SourceAbsent as problem:
+            absent.append(problem)
+    probed = VIDEOS.frame(rows)
     stage.inputs = {"videos": probed}
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
@@ -60,16 +74,35 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
                     sampler.feed(frame)
         with video.model():
             shots, fingerprint = finder.finish(), printer.finish()
-        listed[video.video_id].check_unchanged()
         row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
         return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots))}
 
     frames = stage.each_video([VIDEOS, SHOTS], work)
+    if absent:  # after the others, which lie in checkpoints
+        raise all_absent(absent)
     return {**frames, "videos": with_failures(probed, frames["videos"], stage.outcomes)}
 
 
-def describe(file: SourceFile) -> dict[str, Any]:
-    """The `videos` row of one file, from its header."""
+def leave_out_vanished(stage: Stage, book: BatchBook) -> None:
+    """Take files out of the batch's manifest that are gone before anything was made of them.
+
+    Raises:
+        SourceAbsent: all of the batch are gone: a folder that is not mounted, say.
+    """
+    made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    absent = Sources.of(book, [stage.batch]).absent()
+    vanished = {video_id: problem for video_id, problem in absent.items() if video_id not in set(made["video_id"])}
+    if not vanished:
+        return
+    if len(vanished) == len(book.read(stage.batch)):
+        raise all_absent([SourceAbsent(problem.detail) for problem in vanished.values()])
+    for video_id, problem in vanished.items():
+        stage.log(f"{video_id} is left out: {problem}")
+    book.forget(stage.batch, vanished.keys())
+
+
+def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:
+    """The `videos` row of one file, from its header; `path` None: its loss was accepted."""
     row = {
         **EMPTY,
         "video_id": file.video_id,
@@ -80,8 +113,9 @@ def describe(file: SourceFile) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
     }
     try:
-        file.check_unchanged()
-        info = probing.probe(Path(file.uris[0]), BUDGET)
+        if path is None:
+            raise PermanentFailure("missing_file", "its bytes are gone, and that was accepted with --allow-loss")
+        info = probing.probe(path, BUDGET)
     except StageFailure as problem:
         return {**row, "status": "rejected", "reason": problem.reason, "detail": problem.detail}
     known = {k: v for k, v in dataclasses.asdict(info).items() if k in EMPTY}

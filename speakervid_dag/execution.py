@@ -128,4 +128,4 @@ def _why(result: "dg.ExecuteInProcessResult") -> str:
     told = failures[0].step_failure_data.error if failures else None
     cause = told.cause if told is not None and told.cause is not None else told
     said = cause.message.strip() if cause is not None else "see the run in `speakervid ui`"
-    return re.sub(r"^[\w.]+(?:Error|Failure): ", "", said)
+    return re.sub(r"^[\w.]+(?:Error|Failure|Absent): ", "", said)

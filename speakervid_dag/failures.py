@@ -21,6 +21,10 @@ class OperationError(SpeakervidError):
     """Something of ours could not do its work: printed as one line, exit status 1."""
 
 
+class SourceAbsent(OperationError):
+    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays."""
+
+
 class StageFailure(SpeakervidError):
     """A stage cannot give a result for one video.
 

@@ -4,6 +4,7 @@ Belongs here: that one way of writing a file, for lake, media and demo alike. Do
 a file or where it lies.
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -33,6 +34,12 @@ def write_bytes(target: Path, data: bytes) -> None:
     """Atomically replaces `target` by these bytes."""
     with written_aside(target) as aside:
         aside.write_bytes(data)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex SHA-256 of a file, read in pieces. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def place_of(path: str | Path) -> str:

@@ -21,9 +21,18 @@ import polars as pl
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import FAULT, OUT_OF_MEMORY, PermanentFailure, StageFailure, TransientFailure
-from speakervid_dag.files import path_of, write_bytes, written_aside
+from speakervid_dag.failures import (
+    FAULT,
+    OUT_OF_MEMORY,
+    PermanentFailure,
+    SourceAbsent,
+    StageFailure,
+    TransientFailure,
+)
+from speakervid_dag.files import write_bytes, written_aside
+from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.progress import watcher
 
 Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
@@ -32,6 +41,7 @@ Rows = pl.DataFrame | list[dict[str, Any]]
 USABLE = ("ok", "degraded")
 ATTEMPTS = 3  # of a video whose failure may pass
 BACKOFF_S = 1.0
+SHOWN_ABSENT = 3  # sources that are named in one line
 T = TypeVar("T")
 
 
@@ -46,6 +56,8 @@ class VideoTask:
     row: Mapping[str, Any]
     inputs: Mapping[str, pl.DataFrame]
     upstream: Mapping[str, str]  # stage → reason, for upstream stages that gave no result for this video
+    source_of: Callable[[str], Path]
+    is_opened: bool = False  # the stage asked for the path
     media_s: float = 0.0
     model_s: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)  # wall time of single measurements, s
@@ -56,7 +68,9 @@ class VideoTask:
 
     @property
     def path(self) -> Path:
-        return path_of(str(self.row["source_uri"]))
+        """Return where the video's bytes are now. Raises SourceAbsent."""
+        self.is_opened = True
+        return self.source_of(self.video_id)
 
     def __getitem__(self, table: str) -> pl.DataFrame:
         return self.inputs[table]
@@ -107,6 +121,7 @@ class Stage:
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not tried again
     began: Callable[[str, float], None] = lambda *_: None  # hears each video's id and length in s as its turn comes
+    sources: Sources | None = None  # of the batch; None: as its manifest says
 
     def __getitem__(self, table: str) -> pl.DataFrame:
         return self.inputs[table]
@@ -124,17 +139,27 @@ class Stage:
             work: gives rows (or a frame) for each of `tables`; `batch` and `video_id` are filled in. A
                 StageFailure it raises becomes the video's outcome; any other exception becomes `internal_error`.
             tolerates: upstream stages whose failure does not stop this stage for the video.
+
+        Raises:
+            SourceAbsent: naming the videos whose bytes were not at hand when `work` asked for them. The others are
+                computed first, and lie in checkpoints.
         """
         videos = self._usable()
         durations = videos["duration_s"].fill_null(0.0)
         watcher().stage_started(self.name, self.batch, videos.height, float(durations.sum()))
         started = time.perf_counter()
         gathered: dict[str, list[pl.DataFrame]] = {t.name: [] for t in tables}
+        absent: list[SourceAbsent] = []
         for task in self._tasks(videos):
             media_s = float(task.row["duration_s"] or 0.0)
             self.began(task.video_id, media_s)
             watcher().video_started(str(task.row["source_name"]), media_s)
-            frames, outcome = self._one(task, tables, work, tolerates)
+            try:
+                frames, outcome = self._one(task, tables, work, tolerates)
+            except SourceAbsent as problem:
+                absent.append(problem)
+                watcher().video_done("not_evaluated", "source_absent")
+                continue
             self.outcomes.append(outcome)
             for name, frame in frames.items():
                 gathered[name].append(frame)
@@ -143,6 +168,8 @@ class Stage:
             )
             watcher().video_done(outcome["status"], outcome["reason"])
         watcher().stage_done(time.perf_counter() - started)
+        if absent:
+            raise all_absent(absent)
         return {t.name: pl.concat([t.empty(), *gathered[t.name]]) for t in tables}
 
     def videos(self) -> Iterator[VideoTask]:
@@ -167,7 +194,16 @@ class Stage:
             mine = {name: parts.get(video_id, self.inputs[name].clear()) for name, parts in by_video.items()}
             missing = failed.filter(pl.col("video_id") == video_id)
             reasons = dict(zip(missing["stage"], missing["reason"].fill_null("unknown"), strict=True))
-            yield VideoTask(row, mine, reasons)
+            yield VideoTask(row, mine, reasons, self.source_of)
+
+    def source_of(self, video_id: str) -> Path:
+        """Return where a video of the batch is now. Raises SourceAbsent."""
+        if self.sources is None:
+            self.sources = Sources.of(BatchBook(self.settings.lake_dir), [self.batch])
+        try:
+            return self.sources.path(video_id)
+        except PermanentFailure as problem:
+            raise SourceAbsent(problem.detail) from problem
 
     def _one(
         self,
@@ -189,7 +225,9 @@ class Stage:
                 raise Skipped(f"upstream_{stage}", f"{stage} gave no result: {why}")
             if task.video_id in self.lost:
                 raise PermanentFailure(*self.lost[task.video_id])
-            frames = self._shaped(task.video_id, tables, self._tried(work, task))
+            frames = self._shaped(task.video_id, tables, self._from_source(work, task))
+        except SourceAbsent:
+            raise
         except Skipped as problem:
             status, reason, detail = "skipped", problem.reason, problem.detail or None
         except StageFailure as problem:
@@ -215,6 +253,21 @@ class Stage:
         if status == "ok":
             self._keep(task.video_id, frames, outcome)
         return frames, outcome
+
+    def _from_source(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
+        """What `work` gives. Raises SourceAbsent when the bytes it read are not at hand any more: what it found, or
+        could not find, may then say nothing about the video."""
+        try:
+            made = self._tried(work, task)
+        except (Skipped, SourceAbsent):
+            raise
+        except Exception:
+            if task.is_opened:
+                self.source_of(task.video_id)
+            raise
+        if task.is_opened:
+            self.source_of(task.video_id)
+        return made
 
     def _tried(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
         """What `work` gives; a failure that may pass is tried again, after a wait that doubles."""
@@ -269,3 +322,12 @@ class Stage:
     def forget_checkpoints(self) -> None:
         """To be called once the batch is committed."""
         shutil.rmtree(self._checkpoints, ignore_errors=True)
+
+
+def all_absent(problems: Sequence[SourceAbsent]) -> SourceAbsent:
+    """Return one failure for all these: how many, the first ones, and what can be done."""
+    shown = "; ".join(str(problem) for problem in problems[:SHOWN_ABSENT]) + "; …" * (len(problems) > SHOWN_ABSENT)
+    return SourceAbsent(
+        f"{len(problems)} of its sources are not at hand ({shown}). What is published of them stays: bring them back "
+        f"(`speakervid run` with the folder they are in now), `speakervid forget` them, or run with --allow-loss"
+    )

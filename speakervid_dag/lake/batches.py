@@ -1,16 +1,18 @@
 """Batches: which files belong to an ingestion batch, and which files the lake knows already.
 
-Belongs here: scanning paths, content identity, batch manifests. Does not belong here: opening a container, Dagster.
+Belongs here: scanning paths, content identity, batch manifests. Does not belong here: opening a container, Dagster,
+finding a video's bytes again (sources.py).
 
-A manifest is one JSON file, written aside and renamed; its files are data for the `videos` asset. Several processes may
-take in the same folder at once: a file is enlisted in one batch (`BatchBook.enlist`), and a batch is run by one of them
-(`BatchBook.claim`). Both are locks of the operating system, which a killed process gives back.
+A manifest is one JSON file, written aside and renamed. It holds what a batch is made of, and where those files were
+seen last: places change, and nothing is stale for that. Several processes may take in the same folder at once: a file
+is enlisted in one batch (`BatchBook.enlist`), a manifest is changed by one of them at a time, and a batch is run by one
+of them (`BatchBook.claim`). All are locks of the operating system, which a killed process gives back.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,8 +20,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from speakervid_dag.failures import PermanentFailure, UserError
-from speakervid_dag.files import write_bytes
+from speakervid_dag.failures import UserError
+from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
 
@@ -30,47 +32,66 @@ MEDIA_SUFFIXES = frozenset(
         *("wav", "mp3", "flac", "m4a", "aac", "ogg", "opus", "wma"),
     )
 )  # sound files are taken too: they are listed as rejected rather than passed over in silence
-CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file was seen, and when it was last written then (ns since the epoch); None: nobody looked."""
+
+    uri: str
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a batch; `sha256` is None where the bytes could not be read (`problem` says why)."""
+    """One file of a batch: its content, and the places it was seen at, the latest first.
 
-    uris: tuple[str, ...]
+    `sha256` is None for what is no regular file and is never read (a link, a pipe): its identity is its place.
+    """
+
+    places: tuple[Place, ...]
     size_bytes: int | None
-    mtime_ns: int | None
     sha256: str | None
-    problem: str | None = None
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        return tuple(place.uri for place in self.places)
 
     @property
     def video_id(self) -> str:
         """'v' + 16 hex digits of the content's SHA-256; of the place, where there is no content to read."""
         return "v" + (self.sha256 or hashlib.sha256(os.fsencode(self.uris[0])).hexdigest())[:16]
 
-    def check_unchanged(self) -> None:
-        """Raises PermanentFailure (changed_file) when the bytes may no longer be those the identity was taken from.
-
-        A file that is gone or was never there is left to whoever opens it.
-        """
-        now = _stat(Path(self.uris[0]))
-        if now.problem is None and (now.size_bytes, now.mtime_ns) != (self.size_bytes, self.mtime_ns):
-            told = f"{self.size_bytes} bytes when it was listed, {now.size_bytes} now, or written since: run again"
-            raise PermanentFailure("changed_file", told)
-
     @property
     def name(self) -> str:
         return os.fsencode(Path(self.uris[0]).name).decode("utf-8", "backslashreplace")
 
+    def seen_at(self, *places: Place) -> "SourceFile":
+        """Return the file with these as its latest places."""
+        fresh = {place.uri for place in places}
+        return replace(self, places=(*places, *(place for place in self.places if place.uri not in fresh)))
+
+
+Renewed = Mapping[str, Mapping[str, tuple[Place, ...]]]  # batch → video_id → places
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do with the paths it was given; the batches' names hold once they are enlisted."""
+    """What a run would do with the paths it was given; the batches' names hold once they are enlisted.
+
+    Args:
+        known: uri → batch that already holds those bytes.
+        renewed: new places of known files, and places of files that had been given up.
+        unread: uri → why it could not be read. It is no input: the next run looks again.
+        forgotten: uris of bytes that were taken down and stay out.
+    """
 
     batches: dict[str, list[SourceFile]]
-    known: dict[str, str] = field(default_factory=dict)  # uri → batch that already holds those bytes
+    known: dict[str, str] = field(default_factory=dict)
+    renewed: Renewed = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
-    forgotten: tuple[str, ...] = ()  # uris of bytes that were taken down and stay out
+    forgotten: tuple[str, ...] = ()
 
 
 class BatchBook:
@@ -85,24 +106,33 @@ class BatchBook:
 
     def read(self, batch: str) -> list[SourceFile]:
         """The batch's files. Raises UserError when there is no such batch."""
-        return [SourceFile(**{**row, "uris": tuple(row["uris"])}) for row in self._body(batch)["sources"]]
+        return [_file_of(row) for row in self._body(batch)["sources"]]
 
     def digest(self, batch: str) -> str:
-        """Hex SHA-256 of the files the batch was made of; a file forgotten later does not make the batch stale."""
-        kept = self._body(batch).get("made_of")
-        return str(kept or hashlib.sha256(repr(self.read(batch)).encode("utf-8", "surrogateescape")).hexdigest())
+        """Return the hex SHA-256 of what the batch is made of.
+
+        A file that is forgotten, or seen in another place, does not change it; one that is given up does.
+        """
+        body = self._body(batch)
+        made_of = str(body.get("made_of") or _made_of([_file_of(row) for row in body["sources"]]))
+        given_up = "\n".join(sorted(body.get("given_up", ())))
+        return hashlib.sha256(f"{made_of}\n{given_up}".encode()).hexdigest() if given_up else made_of
+
+    def given_up(self, batch: str) -> frozenset[str]:
+        """Return the video_ids whose bytes are gone, and whose loss a person accepted."""
+        return frozenset(self._body(batch).get("given_up", ()))
 
     def write(self, batch: str, files: Sequence[SourceFile]) -> None:
-        self._store({"batch": batch, "sources": [asdict(f) for f in files]})
+        self._store({"batch": batch, "sources": [asdict(f) for f in files], "made_of": _made_of(files)})
 
     def enlist(self, plan: Plan) -> Plan:
-        """Writes the plan's manifests, and gives the plan as written: under the next free names, without the files that
-        another process has enlisted since it was made (those are `known`).
+        """Writes the plan's manifests and new places, and gives the plan as written: under the next free names, without
+        the files that another process has enlisted since it was made (those are `known`).
         """
-        if not plan.batches:
+        if not plan.batches and not plan.renewed:
             return plan
         with self._lock("enlist"):
-            _, by_id = self._index()
+            by_id = self._index().by_id
             known = {
                 uri: by_id[f.video_id]
                 for files in plan.batches.values()
@@ -114,6 +144,8 @@ class BatchBook:
             written = self._named([files for files in fresh if files])
             for batch, files in written.items():
                 self.write(batch, files)
+            for batch, places in plan.renewed.items():
+                self._renew(batch, places)
         return replace(plan, batches=written, known={**plan.known, **known})
 
     @contextmanager
@@ -130,20 +162,20 @@ class BatchBook:
         finally:
             lock.release()
 
-    def forget(self, batch: str, video_id: str) -> None:
-        """Takes a file out of the batch's manifest, with its places; the batch's digest stays what it was."""
-        kept = [asdict(f) for f in self.read(batch) if f.video_id != video_id]
-        self._store({"batch": batch, "sources": kept, "made_of": self.digest(batch)})
+    def forget(self, batch: str, video_ids: Set[str]) -> None:
+        """Takes files out of the batch's manifest, with their places; the batch's digest stays what it was."""
+        with self._changing(batch) as body:
+            body["sources"] = [row for row in body["sources"] if _file_of(row).video_id not in video_ids]
 
-    def _body(self, batch: str) -> dict[str, Any]:
-        path = self.folder / f"{batch}.json"
-        if not path.is_file():
-            raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
-        body: dict[str, Any] = json.loads(path.read_text())
-        return body
+    def give_up(self, batch: str, video_ids: Set[str]) -> None:
+        """Notes that these files are gone for good: the batch is made anew without them."""
+        with self._changing(batch) as body:
+            body["given_up"] = sorted({*body.get("given_up", ()), *video_ids})
 
-    def _store(self, body: dict[str, Any]) -> None:
-        write_bytes(self.folder / f"{body['batch']}.json", json.dumps(body, indent=1).encode())
+    def take_back(self, batch: str, video_ids: Set[str]) -> None:
+        """Notes that files that were given up are there again: the batch is made anew with them."""
+        with self._changing(batch) as body:
+            body["given_up"] = sorted(set(body.get("given_up", ())) - video_ids)
 
     def plan(
         self,
@@ -160,30 +192,66 @@ class BatchBook:
         are `forgotten`.
         """
         found, ignored = scan(paths)
-        by_place, by_id = self._index()
+        index = self._index()
         taken_down = set(DeltaLake(str(self.lake_dir)).read(TAKEDOWNS)["video_id"])
         known: dict[str, str] = {}
+        renewed: dict[str, dict[str, tuple[Place, ...]]] = {}
+        unread: dict[str, str] = {}
         fresh: dict[str, SourceFile] = {}
         forgotten: list[str] = []
         for path in found:
-            file = _stat(path)
-            place = (file.uris[0], file.size_bytes, file.mtime_ns)
-            if place in by_place:
-                known[file.uris[0]] = by_place[place]
+            try:
+                file = _stat(path)
+                (place,) = file.places
+                video_id = index.by_place.get((place, file.size_bytes))
+                if video_id is None:
+                    report(path.name)
+                    file = _hashed(file)
+            except OSError as problem:
+                unread[str(path)] = problem.strerror or str(problem)
                 continue
-            report(path.name)
-            file = _hashed(file)
-            if file.video_id in taken_down:
-                forgotten.append(file.uris[0])
-                continue
-            if file.video_id in by_id:
-                known[file.uris[0]] = by_id[file.video_id]
-                continue
-            twin = fresh.get(file.video_id)
-            fresh[file.video_id] = file if twin is None else _with_place(twin, file.uris[0])
+            is_renewed = (video_id is None and file.sha256 is not None) or video_id in index.given_up
+            video_id = video_id or file.video_id
+            if video_id in taken_down:
+                forgotten.append(place.uri)
+            elif video_id in index.by_id:
+                batch = known[place.uri] = index.by_id[video_id]
+                if is_renewed:
+                    places = renewed.setdefault(batch, {})
+                    places[video_id] = (*places.get(video_id, ()), place)
+            else:
+                twin = fresh.get(video_id)
+                fresh[video_id] = file if twin is None else replace(twin, places=(*twin.places, place))
         chosen = list(fresh.values())[:limit]
         groups = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
-        return Plan(self._named(groups), known, tuple(map(str, ignored)), tuple(forgotten))
+        return Plan(self._named(groups), known, renewed, unread, tuple(map(str, ignored)), tuple(forgotten))
+
+    def _renew(self, batch: str, places: Mapping[str, tuple[Place, ...]]) -> None:
+        body = self._body(batch)
+        files = [_file_of(row) for row in body["sources"]]
+        body["made_of"] = body.get("made_of") or _made_of(files)
+        body["sources"] = [asdict(f.seen_at(*places.get(f.video_id, ()))) for f in files]
+        body["given_up"] = sorted(set(body.get("given_up", ())) - places.keys())
+        self._store(body)
+
+    @contextmanager
+    def _changing(self, batch: str) -> Iterator[dict[str, Any]]:
+        """The manifest's body, stored as it is left; what the batch was made of stays in it."""
+        with self._lock("enlist"):
+            body = self._body(batch)
+            body["made_of"] = body.get("made_of") or _made_of([_file_of(row) for row in body["sources"]])
+            yield body
+            self._store(body)
+
+    def _body(self, batch: str) -> dict[str, Any]:
+        path = self.folder / f"{batch}.json"
+        if not path.is_file():
+            raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
+        body: dict[str, Any] = json.loads(path.read_text())
+        return body
+
+    def _store(self, body: dict[str, Any]) -> None:
+        write_bytes(self.folder / f"{body['batch']}.json", json.dumps(body, indent=1).encode())
 
     def _named(self, groups: Sequence[list[SourceFile]]) -> dict[str, list[SourceFile]]:
         """The groups under the next free names."""
@@ -194,21 +262,30 @@ class BatchBook:
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / f".{name}.lock")
 
-    def _index(self) -> tuple[dict[tuple[str, int | None, int | None], str], dict[str, str]]:
-        """Batch by place and by video_id of every file that is enlisted."""
-        by_place: dict[tuple[str, int | None, int | None], str] = {}
-        by_id: dict[str, str] = {}
+    def _index(self) -> "_Index":
+        index = _Index()
         for batch in self.names():
+            index.given_up |= self.given_up(batch)
             for file in self.read(batch):
-                by_place |= {(uri, file.size_bytes, file.mtime_ns): batch for uri in file.uris}
-                by_id[file.video_id] = batch
-        return by_place, by_id
+                index.by_id[file.video_id] = batch
+                if file.sha256 is not None:
+                    index.by_place |= {(place, file.size_bytes): file.video_id for place in file.places}
+        return index
+
+
+@dataclass
+class _Index:
+    """Every file that is enlisted: its batch by video_id, and its video_id by place and size."""
+
+    by_id: dict[str, str] = field(default_factory=dict)
+    by_place: dict[tuple[Place, int | None], str] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
 
 
 def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """Files to take and files passed over, both in a stable order; hidden files and folders are not looked at.
 
-    A path that does not exist is kept: it becomes a status row.
+    A path that does not exist is kept: nobody has read it yet.
     """
     taken: dict[Path, None] = {}
     ignored: list[Path] = []
@@ -228,27 +305,29 @@ def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     return list(taken), ignored
 
 
+def _file_of(row: Mapping[str, Any]) -> SourceFile:
+    """A file from its row in a manifest; packages before 0.2 kept one time for all of its places."""
+    if "places" in row:
+        places = tuple(Place(**place) for place in row["places"])
+    else:
+        first, *others = row["uris"]
+        places = (Place(first, row["mtime_ns"]), *map(Place, others))
+    return SourceFile(places, row["size_bytes"], row["sha256"])
+
+
+def _made_of(files: Sequence[SourceFile]) -> str:
+    told = "\n".join(file.sha256 or file.video_id for file in files)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 def _stat(path: Path) -> SourceFile:
-    try:
-        stat = path.lstat()
-    except OSError as problem:
-        return SourceFile((str(path),), None, None, None, problem.strerror or str(problem))
-    return SourceFile((str(path),), stat.st_size, stat.st_mtime_ns, None)
+    stat = path.lstat()
+    return SourceFile((Place(str(path), stat.st_mtime_ns),), stat.st_size, None)
 
 
 def _hashed(file: SourceFile) -> SourceFile:
+    """The file with its content's hash. Raises OSError."""
     path = Path(file.uris[0])
-    if file.problem is not None or path.is_symlink() or not path.is_file():  # a FIFO or a device must not be read
+    if path.is_symlink() or not path.is_file():  # a FIFO or a device must not be read
         return file
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as problem:
-        return SourceFile(file.uris, file.size_bytes, file.mtime_ns, None, problem.strerror or str(problem))
-    return SourceFile(file.uris, file.size_bytes, file.mtime_ns, digest.hexdigest())
-
-
-def _with_place(file: SourceFile, uri: str) -> SourceFile:
-    return SourceFile((*file.uris, uri), file.size_bytes, file.mtime_ns, file.sha256, file.problem)
+    return replace(file, sha256=sha256_of(path))

@@ -97,7 +97,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     for path in (lake_dir / "artifacts" / "quarantine").rglob("*.parquet"):
         _strip(path, plan.video_id)
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
-        BatchBook(lake_dir).forget(plan.batch, plan.video_id)
+        BatchBook(lake_dir).forget(plan.batch, {plan.video_id})
     newest = snapshots.latest(lake)
     if newest is None:
         return None

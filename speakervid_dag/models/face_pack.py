@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.models.registry import sha256_of, weight_hash, weight_path, weights_dir
+from speakervid_dag.files import sha256_of
+from speakervid_dag.models.registry import weight_hash, weight_path, weights_dir
 
 _ADAPTER_VERSION = "1"  # part of the pack's folder name: raise it when the graph below changes
 _OPSET = (

@@ -21,13 +21,13 @@ from typing import IO
 from urllib.error import URLError
 
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import sha256_of
 from speakervid_dag.models.registry import (
     Weight,
     WeightFile,
     accepted_hash_path,
     expected_hash,
     get_weight,
-    sha256_of,
     weights_dir,
 )
 

@@ -21,7 +21,7 @@ from speakervid_dag.curation.lip_backends import lips_problem
 from speakervid_dag.curation.sync_regression import Array
 from speakervid_dag.curation.synchrony_training import Floats, Scorer, Stretch, lip_inputs, sound_inputs
 from speakervid_dag.failures import OperationError
-from speakervid_dag.models.registry import sha256_of
+from speakervid_dag.files import sha256_of
 
 if TYPE_CHECKING:
     import torch

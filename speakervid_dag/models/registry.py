@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from speakervid_dag.failures import OperationError, UserError, WeightsMissing
+from speakervid_dag.files import sha256_of
 
 WEIGHTS_ENV = "SPEAKERVID_WEIGHTS"
 _ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash the user accepted at `pull --accept-hash`
@@ -154,9 +155,3 @@ def expected_hash(name: str, file: WeightFile) -> str | None:
 def accepted_hash_path(name: str, filename: str) -> Path:
     """Where the accepted hash of an unpinned file is kept."""
     return weights_dir() / name / f"{filename}{_ACCEPTED_SUFFIX}"
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,12 +19,11 @@ from speakervid_dag import __version__
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
-from speakervid_dag.files import write_bytes
+from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.media.cut import Encoding
-from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.query import open_lake
 from speakervid_dag.release import card, releases, splits
 from speakervid_dag.release.clip_store import ClipStore, Missing, StoredClip

@@ -17,11 +17,10 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.files import place_of, write_bytes
+from speakervid_dag.files import place_of, sha256_of, write_bytes
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import RELEASES, TAKEDOWNS
-from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.release.writers import Item
 
 MANIFEST = "manifest.json"

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mini_lake import SHAS, mini_lake
 
 from speakervid_dag.assets import table_asset
-from speakervid_dag.lake.batches import BatchBook, Plan, SourceFile
+from speakervid_dag.lake.batches import BatchBook, Place, Plan, SourceFile
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import AuditReport, FailingRow, Finding
@@ -42,7 +42,7 @@ def batch_name(number: int) -> str:
 
 def files_of(batch: str) -> list[SourceFile]:
     """Two files of the batch's own; nothing opens them."""
-    return [SourceFile((f"/videos/{sha[:8]}.mp4",), 20_000, 0, sha) for sha in _shas(batch)]
+    return [SourceFile((Place(f"/videos/{sha[:8]}.mp4", 0),), 20_000, sha) for sha in _shas(batch)]
 
 
 def write_videos(folder: Path, count: int) -> None:

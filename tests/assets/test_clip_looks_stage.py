@@ -19,7 +19,10 @@ from speakervid_dag.config.settings import load_settings
 from speakervid_dag.curation import dover_views
 from speakervid_dag.curation.dover_views import fused, technical_z
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.batches import Place, SourceFile
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
@@ -57,7 +60,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scored(tmp_path: Path, video: Path, profile: str = "laptop") -> tuple[pl.DataFrame, Stage]:
     """Rows of two clips, 0.5-3.5 s and 2-6 s."""
-    ids = {"video_id": "v1", "status": "ok", "duration_s": 6.0, "source_uri": video.as_uri(), "has_audio": False}
+    ids = {"video_id": f"v{sha256_of(video)[:16]}", "status": "ok", "duration_s": 6.0, "has_audio": False}
     box = {"x1": 0.0, "y1": 0.0, "x2": 1.0, "y2": 1.0, "shot_id": "s", "track_id": "t", "role": "listening"}
     spans = {"c1": (0.5, 3.5), "c2": (2.0, 6.0)}
     clips = [{"clip_id": c, "start_s": a, "end_s": b, **box} for c, (a, b) in spans.items()]
@@ -67,6 +70,7 @@ def scored(tmp_path: Path, video: Path, profile: str = "laptop") -> tuple[pl.Dat
     inputs["videos"] = frame(TABLES["videos"], [{"width_px": 320, "height_px": 240, "bit_rate_bps": 1e6, **ids}])
     settings = load_settings(lake=tmp_path / "lake")
     stage = Stage("clip_scores", BATCH, "r", 1, settings, load_profile(profile), inputs)
+    stage.sources = Sources([SourceFile((Place(str(video)),), video.stat().st_size, sha256_of(video))])
     made = COMPUTES["clip_scores"](stage)["clip_scores"]
     assert [(o["status"], o["detail"]) for o in stage.outcomes] == [("ok", None)]
     return made, stage

@@ -17,13 +17,13 @@ from conversations import RATE_HZ, Video, lips, loudness, sound
 from speakervid_dag.assets import backends, training
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.curation.lip_backends import LipRidge
+from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.media.wav import write_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
-from speakervid_dag.models.registry import sha256_of
 
 QUICK = """
 inherits: laptop

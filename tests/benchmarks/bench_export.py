@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
-from speakervid_dag.models.registry import sha256_of
 from speakervid_dag.release.clip_store import ClipStore, StoredClip
 from speakervid_dag.release.samples import ClipSpec
 

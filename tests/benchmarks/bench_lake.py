@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the row makers of the test
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.lake import gold, session, snapshots
-from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES, Table
 
@@ -134,7 +134,7 @@ def generate(lake: DeltaLake, scale: Scale, profile: str) -> None:
             lake.replace(TABLES[name], frame, slices(TABLES[name], batches, profile), {"run_id": "bench"})
             if name == "videos":
                 for (batch,), rows in frame.group_by("batch"):
-                    book.write(str(batch), [SourceFile((f"/{sha}",), 1, 1, sha) for sha in rows["sha256"]])
+                    book.write(str(batch), [SourceFile((Place(f"/{sha}", 1),), 1, sha) for sha in rows["sha256"]])
 
 
 def compare_statistics(lake: DeltaLake, plain: Path) -> None:

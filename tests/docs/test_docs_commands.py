@@ -22,7 +22,7 @@ from small_lake import published_lake
 from speakervid_dag.cli import cli
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.models.registry import parse_registry
 
@@ -41,7 +41,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, names = tmp_path_factory.mktemp("docs"), ["demo_blurred.mp4", "demo_voice_over.mp4"]
     videos = mini_lake()["videos"].with_columns(pl.Series("source_name", names))
     published_lake(folder / "lake", "laptop", videos=videos)
-    files = [SourceFile((name,), 20_000, 0, sha) for name, sha in zip(names, videos["sha256"], strict=True)]
+    files = [SourceFile((Place(name, 0),), 20_000, sha) for name, sha in zip(names, videos["sha256"], strict=True)]
     BatchBook(folder / "lake").write(BATCH, files)
     return folder
 

@@ -1,12 +1,17 @@
 """Which files become a batch: identity by content, stable order, nothing lost, nothing taken twice."""
 
+import errno
+import hashlib
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from speakervid_dag.failures import UserError
-from speakervid_dag.lake.batches import BatchBook, scan
+from speakervid_dag.failures import PermanentFailure, UserError
+from speakervid_dag.lake.batches import BatchBook, Place, scan
+from speakervid_dag.lake.sources import Sources, find
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -64,11 +69,114 @@ def test_batches_are_filled_to_their_size_and_limited(tmp_path: Path, lake_dir: 
     assert {k: len(v) for k, v in plan.batches.items()} == {"b000001": 3, "b000002": 2}
 
 
-def test_a_missing_path_stays_as_a_file_without_content(tmp_path: Path, lake_dir: Path) -> None:
-    (files,) = BatchBook(lake_dir).plan([tmp_path / "gone.mp4"], batch_size=3).batches.values()
-    assert files[0].sha256 is None
-    assert files[0].problem
-    assert files[0].video_id.startswith("v")
+def test_a_missing_path_is_no_input(tmp_path: Path, lake_dir: Path) -> None:
+    plan = BatchBook(lake_dir).plan([tmp_path / "gone.mp4"], batch_size=3)
+    assert plan.batches == {}
+    assert list(plan.unread) == [str(tmp_path / "gone.mp4")]
+
+
+def test_a_known_file_in_a_new_place_gives_its_video_that_place(tmp_path: Path, lake_dir: Path) -> None:
+    book, old = BatchBook(lake_dir), put(tmp_path / "old/a.mp4", b"one")
+    book.enlist(book.plan([old], batch_size=8))
+    made_of = book.digest("b000001")
+    new = tmp_path / "new/b.mp4"
+    new.parent.mkdir()
+    old.rename(new)
+    plan = book.enlist(book.plan([new], batch_size=8))
+    assert plan.batches == {}
+    assert set(plan.renewed) == {"b000001"}
+    (file,) = book.read("b000001")
+    assert file.uris == (str(new), str(old))
+    assert Sources.of(book).path(file.video_id) == new
+    assert book.digest("b000001") == made_of
+    assert book.plan([new], batch_size=8).renewed == {}  # and is not looked at again
+
+
+def test_a_file_written_anew_with_the_same_bytes_is_remembered_so(tmp_path: Path, lake_dir: Path) -> None:
+    book, a = BatchBook(lake_dir), put(tmp_path / "a.mp4", b"one")
+    book.enlist(book.plan([a], batch_size=8))
+    os.utime(a, (1, 1))
+    book.enlist(book.plan([a], batch_size=8))
+    (file,) = book.read("b000001")
+    assert file.places == (Place(str(a), 1_000_000_000),)
+
+
+def test_a_manifest_of_an_older_package_is_read(tmp_path: Path, lake_dir: Path) -> None:
+    book, a = BatchBook(lake_dir), put(tmp_path / "a.mp4", b"one")
+    sha256 = hashlib.sha256(b"one").hexdigest()
+    row = {"uris": [str(a), "/b.mp4"], "size_bytes": 3, "mtime_ns": 7, "sha256": sha256, "problem": None}
+    put(book.folder / "b000001.json", json.dumps({"batch": "b000001", "sources": [row]}).encode())
+    made_of = book.digest("b000001")
+    (file,) = book.read("b000001")
+    assert file.places == (Place(str(a), 7), Place("/b.mp4"))
+    book.enlist(book.plan([a], batch_size=8))
+    assert book.digest("b000001") == made_of
+
+
+def test_a_file_that_is_given_up_changes_what_the_batch_is_made_of_until_it_is_found(
+    tmp_path: Path, lake_dir: Path
+) -> None:
+    book, a = BatchBook(lake_dir), put(tmp_path / "a.mp4", b"one")
+    book.enlist(book.plan([a], batch_size=8))
+    (file,), made_of = book.read("b000001"), book.digest("b000001")
+    book.give_up("b000001", {file.video_id})
+    assert book.digest("b000001") != made_of
+    assert book.read("b000001") == [file]
+    book.enlist(book.plan([a], batch_size=8))
+    assert book.given_up("b000001") == frozenset()
+    assert book.digest("b000001") == made_of
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda path: path.unlink(), "missing_file"),
+        (lambda path: path.rename(path.with_name("b.mp4")), "missing_file"),
+        (lambda path: put(path, b"two"), "changed_file"),
+        (lambda path: put(path, b"longer"), "changed_file"),
+        (lambda path: (path.unlink(), path.mkdir()), "changed_file"),
+    ],
+)
+def test_a_source_is_known_by_its_bytes(
+    tmp_path: Path, lake_dir: Path, change: Callable[[Path], object], reason: str
+) -> None:
+    book, a = BatchBook(lake_dir), put(tmp_path / "a.mp4", b"one")
+    book.enlist(book.plan([a], batch_size=8))
+    (file,) = book.read("b000001")
+    assert find(file) == a
+    change(a)
+    with pytest.raises(PermanentFailure) as caught:
+        find(file)
+    assert caught.value.reason == reason
+    assert list(Sources.of(book).absent()) == [file.video_id]
+
+
+def test_a_second_place_serves_when_the_first_is_gone_or_holds_something_else(tmp_path: Path, lake_dir: Path) -> None:
+    book = BatchBook(lake_dir)
+    a, b = put(tmp_path / "a.mp4", b"one"), put(tmp_path / "b.mp4", b"one")
+    book.enlist(book.plan([a, b], batch_size=8))
+    (file,) = book.read("b000001")
+    put(a, b"two")
+    assert find(file) == b
+    a.unlink()
+    assert find(file) == b
+
+
+def test_a_source_that_cannot_be_read_is_not_at_hand(
+    tmp_path: Path, lake_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, a = BatchBook(lake_dir), put(tmp_path / "a.mp4", b"one")
+    book.enlist(book.plan([a], batch_size=8))
+    (file,) = book.read("b000001")
+
+    def broken(path: Path) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "lstat", broken)
+    with pytest.raises(PermanentFailure) as caught:
+        find(file)
+    assert caught.value.reason == "unreadable_file"
+    assert list(book.plan([a], batch_size=8).unread) == [str(a)]
 
 
 def test_a_fifo_is_never_read(tmp_path: Path, lake_dir: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rows import frame
 
 from speakervid_dag.lake import maintenance, session, snapshots
-from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.quarantine import Entry, record
 from speakervid_dag.lake.schemas import SHOTS, SNAPSHOTS, TIERS
@@ -140,7 +140,7 @@ def put(path: Path, days: int = 0) -> Path:
 
 
 def test_files_that_nothing_names_are_found_and_collected(lake: DeltaLake, lake_dir: Path) -> None:
-    book, file = BatchBook(lake_dir), SourceFile(("/a.mp4",), 1, 1, "0" * 64)
+    book, file = BatchBook(lake_dir), SourceFile((Place("/a.mp4", 1),), 1, "0" * 64)
     book.write("b000001", [file])
     record(lake, SHOTS, {"b000001": [Entry("x", "critical", None, "x")]}, "closed", is_open=True)
     record(lake, SHOTS, {"b000001": [Entry("x", "critical", None, "x")]}, "open", is_open=True)  # closes the one before

@@ -294,5 +294,4 @@ KINDS = (
     Kind("link to nothing", _dangling, "rejected", "symbolic_link", is_media=False),
     Kind("fifo", _fifo, "rejected", "not_a_regular_file", is_media=False),
     Kind("device", lambda _: Path("/dev/zero"), "rejected", "not_a_regular_file", is_media=False),
-    Kind("missing", lambda folder: folder / "gone.mp4", "rejected", "missing_file", is_media=False),
 )

@@ -9,8 +9,8 @@ from mini_lake import SHAS, mini_lake
 from release.report_lake import publish
 
 from speakervid_dag.config.settings import Settings, load_settings
+from speakervid_dag.files import sha256_of
 from speakervid_dag.media.encode import write_video
-from speakervid_dag.models.registry import sha256_of
 
 LENGTH_S = 11.0
 RATE_HZ = 16_000

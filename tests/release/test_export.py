@@ -22,7 +22,7 @@ from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake import session
-from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import RELEASES
 from speakervid_dag.media import audio, cut, probe, wav
@@ -340,7 +340,7 @@ def test_a_release_that_holds_what_was_taken_down_is_told_and_marked(tmp_path: P
     own = make(tmp_path)
     forgotten, other = V1, V2
     book = BatchBook(own.lake_dir)
-    book.write(BATCH, [SourceFile((f"/videos/{sha[:4]}.mp4",), 1, 0, sha) for sha in SHAS])
+    book.write(BATCH, [SourceFile((Place(f"/videos/{sha[:4]}.mp4", 0),), 1, sha) for sha in SHAS])
     made = exported(own, tmp_path / "a")
     page = CliRunner().invoke(cli, ["report", "--lake", str(own.lake_dir)], catch_exceptions=False).output.strip()
     assert forgotten in Path(page).read_text()
