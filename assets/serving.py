@@ -3,38 +3,54 @@
 Belongs here: deciding that from fingerprints. Does not belong here: recording it (lake/snapshots.py), comparing
 versions (lake/parts.py), what is to be run (freshness.py).
 
-A batch is shown anew only as a whole: all its stages and the profile's gold made from one another. Any other batch
-stays as the snapshot before showed it, and is not shown if it never was. Gold of another profile stays as long as the
+A batch is shown anew only as a whole: all its stages and the profile's gold made from one another, and with nothing
+lost that nothing asked for (losses.py). Any other batch stays as the snapshot before showed it, and is not shown if it
+never was. Gold of another profile stays as long as the
 rows it was made from are shown, and is hidden once they are replaced.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 
+from speakervid_dag.assets import losses
 from speakervid_dag.assets.freshness import in_order, is_coherent
 from speakervid_dag.assets.recipes import RECIPES, Marks
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.lake import parts, snapshots
+from speakervid_dag.lake.losses import Loss
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots import Part
 
 Pinned = dict[Part, int | None]
+Changes = dict[Part, parts.Change]
 
 
 def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:
     """The versions and pins to publish now."""
-    versions, by_batch = _moved(factory)
+    versions, by_batch = _changed(factory)
     marks, pins = Marks(factory.lake, versions), Pinned()
-    for batch, before in by_batch.items():
-        pins |= _pins(factory, marks, batch, before, versions)
+    for batch, changes in by_batch.items():
+        before = _moved(changes)
+        if not factory.settings.allow_loss and _unasked(factory, batch, changes, versions):
+            pins |= {part: change.before for part, change in changes.items()}
+        elif _is_whole(factory, marks, batch, before):
+            pins |= _pins(factory, batch, before, versions)
+        else:
+            pins |= before
     return versions, pins
+
+
+def held_losses(factory: Factory) -> list[Loss]:
+    """What readers would lose of batches that are held back for that."""
+    versions, by_batch = _changed(factory)
+    return [loss for batch, changes in by_batch.items() for loss in _unasked(factory, batch, changes, versions)]
 
 
 def half_done(factory: Factory) -> set[str]:
     """Batches whose stages below gold were left between two states: gold made of them would not be shown."""
-    versions, by_batch = _moved(factory)
+    versions, by_batch = _changed(factory)
     marks = Marks(factory.lake, versions)
-    return {batch for batch, before in by_batch.items() if not _is_ready(factory, marks, batch, before)}
+    return {batch for batch, changes in by_batch.items() if not _is_ready(factory, marks, batch, _moved(changes))}
 
 
 def is_published(factory: Factory) -> bool:
@@ -47,19 +63,28 @@ def is_published(factory: Factory) -> bool:
     return newest.pins == pins and all(newest.versions.get(name) == version for name, version in data.items())
 
 
-def _moved(factory: Factory) -> tuple[dict[str, int], dict[str, Pinned]]:
-    """The present versions, and what has moved in them by batch."""
+def _changed(factory: Factory) -> tuple[dict[str, int], dict[str, Changes]]:
+    """The present versions, and what has changed in them by batch."""
     versions = snapshots.present_versions(factory.lake)
-    by_batch: dict[str, Pinned] = defaultdict(dict)
-    for part, version in parts.moved(factory.lake, snapshots.latest(factory.lake), versions).items():
-        by_batch[part.batch][part] = version
+    by_batch: dict[str, Changes] = defaultdict(dict)
+    for part, change in parts.changed(factory.lake, snapshots.latest(factory.lake), versions).items():
+        by_batch[part.batch][part] = change
     return versions, by_batch
 
 
-def _pins(factory: Factory, marks: Marks, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
-    """Pins of one batch; `before`: its parts that have moved, each with the version that is shown until now."""
-    if not _is_whole(factory, marks, batch, before):
-        return before
+def _moved(changes: Changes) -> Pinned:
+    """The parts made from something else than what is shown, each with the version that is shown."""
+    return {part: change.before for part, change in changes.items() if change.has_moved}
+
+
+def _unasked(factory: Factory, batch: str, changes: Changes, versions: Mapping[str, int]) -> list[Loss]:
+    newest = snapshots.latest(factory.lake)
+    before = {part: change.before for part, change in changes.items()}
+    return losses.unasked(factory, newest, batch, before, versions) if newest is not None else []
+
+
+def _pins(factory: Factory, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
+    """Pins of a batch that is shown anew; `before`: its parts that have moved, with the versions shown until now."""
     profile = factory.profile.name
     others = {part: version for part, version in before.items() if part.profile not in (None, profile)}
     if any(part.table in _gold_inputs() for part in before):

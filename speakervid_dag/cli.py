@@ -37,19 +37,23 @@ def cli(debug: bool) -> None:
 @lake_option
 @profile_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most N new files.")
-def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: int | None) -> None:
+@click.option("--allow-loss", is_flag=True, help="Publish without videos, clips or people that are gone (see below).")
+def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: int | None, allow_loss: bool) -> None:
     """Curate videos: files, or folders that are searched for media.
 
     New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
-    content) are left alone, a batch that was interrupted is finished. Exit status: 0 when the pipeline did its work,
-    also if single videos were rejected (they are listed with reasons); 1 if something of ours failed; 2 for bad
-    arguments.
+    content) are left alone, and are read from where they are found now; a batch that was interrupted is finished. Exit
+    status: 0 when the pipeline did its work, also if single videos were rejected (they are listed with reasons); 1 if
+    something of ours failed or something was not at hand; 2 for bad arguments.
+
+    A source or weight that is gone takes nothing away: what is published stays, and the run says so and exits with 1.
+    --allow-loss makes those batches again without them. The videos come back when their files do.
     """
     from speakervid_dag import runner
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
 
-    settings = load_settings(lake=lake, profile=profile)
+    settings = load_settings(lake=lake, profile=profile, allow_loss=allow_loss or None)
     load_profile(settings.profile)
     sys.exit(runner.run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
 

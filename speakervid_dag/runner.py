@@ -12,10 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.batches import BatchBook, Plan
+from speakervid_dag.lake.losses import Loss, as_frame
+from speakervid_dag.lake.sources import Sources
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -27,11 +31,26 @@ AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_stati
 
 @dataclass
 class RunReport:
-    """What a run did: batches done and failed, files already known, files passed over."""
+    """What a run did.
+
+    Attributes:
+        failed: batch → why.
+        vanished: names of new files that were gone before they were read.
+        held: losses for whose sake batches are shown as they were before.
+        lost: what readers see fewer of than before, where the person who started the run allows that.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     plan: Plan = field(default_factory=lambda: Plan({}))
+    vanished: list[str] = field(default_factory=list)
+    held: list[Loss] = field(default_factory=list)
+    lost: pl.DataFrame = field(default_factory=lambda: as_frame([]))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything that was asked for was done."""
+        return not (self.failed or self.plan.unread or self.vanished or self.held)
 
     @property
     def did_nothing(self) -> bool:
@@ -123,11 +142,14 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
+    from speakervid_dag.lake import losses, snapshots
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile)
+    shown_before = snapshots.latest(factory.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
         register_batches(instance, BatchBook(settings.lake_dir).names())
+        _take_back(factory.book, batches)
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
@@ -139,6 +161,18 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
                 report.failed["(publishing)"] = why
+        report.held = serving.held_losses(factory)
+    if settings.allow_loss and shown_before is not None:
+        report.lost = losses.since(factory.lake, shown_before)
+
+
+def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
+    """Files that were given up and are at hand again belong to their batches again."""
+    for batch in batches:
+        if given_up := book.given_up(batch):
+            absent = Sources.of(book, [batch]).absent()
+            if back := given_up - absent.keys():
+                book.take_back(batch, back)
 
 
 def _claimed(book: BatchBook, batches: Sequence[str]) -> Iterator[str]:
@@ -175,13 +209,26 @@ def _run_stale(
         stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
         if not stale:
             continue
+        before = {file.video_id: file.name for file in factory.book.read(batch)}
         why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+        if why is not None and factory.settings.allow_loss and _give_up(factory.book, batch):
+            stale = stale_assets(factory, batch)
+            why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+        after = {file.video_id for file in factory.book.read(batch)}
+        report.vanished += [name for video_id, name in before.items() if video_id not in after]
         left[batch] = stale_assets(factory, batch)
         if why is not None:
             report.failed[batch] = why
             report.done = [b for b in report.done if b != batch]
         elif batch not in report.done:
             report.done.append(batch)
+
+
+def _give_up(book: BatchBook, batch: str) -> bool:
+    """Gives up files of the batch that are not at hand; whether there were any."""
+    absent = Sources.of(book, [batch]).absent().keys() - book.given_up(batch)
+    book.give_up(batch, absent)
+    return bool(absent)
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:
@@ -207,6 +254,13 @@ def _announce(plan: Plan) -> None:
     new = sum(map(len, plan.batches.values()))
     if plan.known:
         say(f"{len(plan.known)} files are in the lake already.")
+    if renewed := sum(map(len, plan.renewed.values())):
+        say(
+            f"{renewed} of its videos were found in a new place, or written anew: that is where they are read from now."
+        )
+    if plan.unread:
+        shown = "; ".join(f"{place}: {why}" for place, why in list(plan.unread.items())[:5])
+        say(f"{len(plan.unread)} files could not be read ({shown}{'; …' * (len(plan.unread) > 5)}).")
     if plan.forgotten:
         say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
     if plan.ignored:

@@ -31,14 +31,13 @@ from speakervid_dag.failures import (
 )
 from speakervid_dag.files import write_bytes, written_aside
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, USABLE, Table
 from speakervid_dag.lake.sources import Sources
 from speakervid_dag.progress import watcher
 
 Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
 COMPUTES: dict[str, Compute] = {}  # what each stage computes, by its name; filled where stages are declared
 Rows = pl.DataFrame | list[dict[str, Any]]
-USABLE = ("ok", "degraded")
 ATTEMPTS = 3  # of a video whose failure may pass
 BACKOFF_S = 1.0
 SHOWN_ABSENT = 3  # sources that are named in one line

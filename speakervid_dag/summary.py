@@ -9,6 +9,7 @@ from speakervid_dag.console import out, print_frame, say
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.losses import as_frame
 from speakervid_dag.runner import RunReport
 
 
@@ -34,9 +35,16 @@ def print_summary(settings: Settings, report: RunReport) -> int:
         say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
+    if report.vanished:
+        say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
+    if report.held:
+        print_frame(as_frame(report.held), title="Not published: what readers would lose, and nothing asked for")
+        say("Their batches are shown as they were before. Fix the cause and run again, or run with --allow-loss.")
+    if report.lost.height:
+        print_frame(report.lost, title="Readers see fewer rows than before the run, as --allow-loss says")
     if report.failed:
-        say("What was finished is kept: mend the cause and run the same command again, or look with `speakervid ui`.")
-    return int(bool(report.failed) or faults > 0)
+        say("What was finished is kept: fix the cause and run the same command again, or look with `speakervid ui`.")
+    return int(not report.is_clean or faults > 0)
 
 
 REFUSED = """

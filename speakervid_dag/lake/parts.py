@@ -5,7 +5,8 @@ recording it (snapshots.py), SQL (session.py).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import QUARANTINE, TABLES, Table
@@ -47,17 +48,29 @@ def parts_of(lake: DeltaLake, versions: Mapping[str, int], batch: str) -> set[Pa
     return {p for t in tables for p in files_by_part(lake, t, versions[t.name]) if p.batch == batch}
 
 
-def moved(lake: DeltaLake, previous: Snapshot | None, versions: Mapping[str, int]) -> dict[Part, int | None]:
-    """Parts made from something else in `versions` than in what `previous` shows, each with its version there (None:
-    not shown).
+class Change(NamedTuple):
+    """A part whose files are not those that are shown.
 
-    A part that was compacted, or lost rows to a takedown, has not moved: its marks are the same.
+    Args:
+        before: the version at which it is shown; None: it is not.
+        has_moved: it was made from something else. False: it was compacted, lost rows to a takedown, or was made again
+            from the same.
     """
-    found: dict[Part, int | None] = {}
-    for table in batched():
-        if table.name in versions:
-            found |= _moved(lake, table, previous, versions[table.name])
-    return found
+
+    before: int | None
+    has_moved: bool
+
+
+def changed(lake: DeltaLake, previous: Snapshot | None, versions: Mapping[str, int]) -> dict[Part, Change]:
+    """Return the parts that have other files in `versions` than in what `previous` shows."""
+    tables = [table for table in batched() if table.name in versions]
+    return {part: change for t in tables for part, change in _changes(lake, t, previous, versions[t.name])}
+
+
+def moved(lake: DeltaLake, previous: Snapshot | None, versions: Mapping[str, int]) -> dict[Part, int | None]:
+    """Return the parts made from something else in `versions` than in what `previous` shows, each with its version
+    there (None: not shown)."""
+    return {part: change.before for part, change in changed(lake, previous, versions).items() if change.has_moved}
 
 
 def batched() -> list[Table]:
@@ -65,19 +78,16 @@ def batched() -> list[Table]:
     return [t for t in TABLES.values() if "batch" in t.partition_by and t.name != QUARANTINE.name]
 
 
-def _moved(lake: DeltaLake, table: Table, previous: Snapshot | None, version: int) -> dict[Part, int | None]:
+def _changes(lake: DeltaLake, table: Table, previous: Snapshot | None, version: int) -> Iterator[tuple[Part, Change]]:
     shown = previous.shown_versions(table.name) if previous else set()
     if shown == {version} and previous and not any(part.table == table.name for part in previous.pins):
-        return {}
+        return
     files = {v: files_by_part(lake, table, v) for v in {version, *shown}}
     marks = {v: lake.fingerprints(table, v) for v in files}
-    found: dict[Part, int | None] = {}
     for part in {part for parts in files.values() for part in parts}:
         before = previous.version_of(part) if previous else None
         now, then = files[version].get(part, {}), {} if before is None else files[before].get(part, {})
         if now.keys() == then.keys():
             continue
         slices = {values.app_id for values in (*now.values(), *then.values())}
-        if before is None or any(marks[version](s) != marks[before](s) for s in slices):
-            found[part] = before
-    return found
+        yield part, Change(before, before is None or any(marks[version](s) != marks[before](s) for s in slices))

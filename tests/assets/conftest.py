@@ -16,6 +16,7 @@ from canned import Breaks
 
 from speakervid_dag import execution, runner
 from speakervid_dag.assets import recipes, table_asset
+from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.delta import DeltaLake
@@ -48,6 +49,7 @@ class House:
 
     def execute(self, job: str, assets: list[str], *batches: str) -> str | None:
         with runner.lake_instance(self.settings) as instance:
+            register_batches(instance, self.factory.book.names())
             return execution.execute(instance, job, assets, batches=batches)
 
     def change_profile(self, **sections: Any) -> None:

@@ -32,6 +32,7 @@ from speakervid_dag.lake.schemas.labels import (
 from speakervid_dag.lake.schemas.sources import (
     NEAR_DUPLICATES,
     SHOTS,
+    USABLE,
     VIDEOS,
 )
 from speakervid_dag.lake.schemas.system import (
@@ -111,6 +112,7 @@ __all__ = [
     "TIERS",
     "TRAINED_MODELS",
     "TRANSCRIPTS",
+    "USABLE",
     "VIDEOS",
     "Column",
     "Layer",

@@ -19,6 +19,8 @@ from speakervid_dag.lake.schemas.columns import (
     status,
 )
 
+USABLE = ("ok", "degraded")  # status of videos that stages look at
+
 VIDEOS = Table(
     "videos",
     "bronze",

@@ -1,0 +1,97 @@
+"""What readers would lose if a batch were published as it is now, and whether anything asked for that.
+
+Belongs here: comparing a batch's rows with those that are shown, and judging a loss. Does not belong here: what is
+shown instead (serving.py), whole snapshots (speakervid_dag.lake.losses).
+
+A loss is asked for by changed code, profile sections or weights, by a takedown, by a file that a person gave up, and by
+other batches' evidence (docs/decisions/0006, 0011). None of these excuses a video that an absent source, absent
+weights or a fault of ours cost.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from speakervid_dag.assets.freshness import in_order, is_coherent
+from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, maker_of
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.failures import FAULT
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.losses import COUNTED, Loss, usable
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, SYNC_CALIBRATION, TABLES, TAKEDOWNS, VIDEOS, Table
+from speakervid_dag.lake.snapshots import Part, Snapshot
+from speakervid_dag.lake.sources import REASONS
+
+NO_EXCUSE = (*REASONS, "weights_missing", FAULT)
+Shown = Mapping[Part, int | None]  # parts of a batch that have moved, each with the version that is shown until now
+
+
+def unasked(factory: Factory, newest: Snapshot, batch: str, before: Shown, versions: Mapping[str, int]) -> list[Loss]:
+    """Return the losses that nothing asked for.
+
+    Args:
+        newest: what readers see now.
+        versions: the tables' versions that would be shown.
+    """
+    counted = [t for t in COUNTED if before.get(Part(t.name, batch)) is not None]
+    found = [loss for table in counted for loss in _losses(factory.lake, table, batch, before, versions)]
+    if not found:
+        return []
+    excused = set(factory.lake.read(TAKEDOWNS)["video_id"]) | factory.book.given_up(batch)
+    found = [loss for loss in found if loss.video_id not in excused]
+    if _has_other_recipe(factory, newest, batch, before) or _has_other_evidence(factory.lake, batch, before, versions):
+        troubled = _troubled(factory.lake, batch)
+        found = [loss for loss in found if loss.video_id in troubled]
+    return found
+
+
+def _losses(lake: DeltaLake, table: Table, batch: str, before: Shown, versions: Mapping[str, int]) -> Iterator[Loss]:
+    then, now = (_counts(lake, table, batch, v) for v in (before[Part(table.name, batch)], versions[table.name]))
+    for video_id, count in sorted(then.items()):
+        if now.get(video_id, 0) < count:
+            yield Loss(batch, video_id, table.name, count, now.get(video_id, 0))
+
+
+def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> dict[str, int]:
+    """Rows by video; of `videos` the usable ones."""
+    columns = ["video_id", *(["status"] if table is VIDEOS else [])]
+    frame = usable(table, lake.read(table, batches=[batch], version=version, columns=columns))
+    return dict(frame.group_by("video_id").len().iter_rows())
+
+
+def _has_other_recipe(factory: Factory, newest: Snapshot, batch: str, before: Shown) -> bool:
+    """Whether what is shown was made by other code, profile sections, weights or files than today's."""
+    versions = {name: before.get(Part(name, batch)) or newest.versions.get(name) for name in TABLES}
+    marks = Marks(factory.lake, {name: version for name, version in versions.items() if version is not None})
+    return not all(is_coherent(factory, marks, recipe, batch) for recipe in _upstream())
+
+
+def _upstream() -> list[Recipe]:
+    """The recipes that the counted tables are made by, with all that lies upstream of them."""
+    wanted = {maker_of(table).name for table in COUNTED}
+    for recipe in reversed(in_order()):
+        if recipe.name in wanted:
+            wanted |= {maker_of(table).name for table in recipe.reads}
+    return [RECIPES[name] for name in sorted(wanted)]
+
+
+def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Mapping[str, int]) -> bool:
+    """Whether synchrony was calibrated with other batches' mismatches than what is shown."""
+    version = before.get(Part(SYNC_CALIBRATION.name, batch))
+    if version is None:
+        return False
+    then, now = (
+        lake.read(SYNC_CALIBRATION, batches=[batch], version=v, columns=["pooled_batches"])
+        for v in (version, versions[SYNC_CALIBRATION.name])
+    )
+    return not then.equals(now)
+
+
+def _troubled(lake: DeltaLake, batch: str) -> set[str]:
+    """Videos that lack a result for a reason that says nothing about them."""
+    has_no_excuse = pl.col("reason").is_in(NO_EXCUSE)
+    return {
+        video_id
+        for table in (STAGE_OUTCOMES, VIDEOS)
+        for video_id in lake.read(table, batches=[batch], where=has_no_excuse)["video_id"]
+    }
