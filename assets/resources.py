@@ -19,6 +19,7 @@ class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     lake_dir: str | None = None
     profile_name: str | None = None
+    allow_loss: bool | None = None
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Says on the run which process executes it: so a dead one can be told from a slow one."""
@@ -27,7 +28,7 @@ class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings(lake=self.lake_dir, profile=self.profile_name)
+        return load_settings(lake=self.lake_dir, profile=self.profile_name, allow_loss=self.allow_loss)
 
     @cached_property
     def profile(self) -> Profile:

@@ -10,7 +10,7 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.explain import has_profile, published
-from speakervid_dag.lake import gold
+from speakervid_dag.lake import gold, losses
 from speakervid_dag.lake.session import Session, query_file
 
 RANK = {"rejected": 0, "pretrain": 1, "sft": 2}
@@ -28,11 +28,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Difference:
-    """`tiers`: a row a tier. `causes`: a row a move and gate. `clips`: a row a clip that moved, with all its causes."""
+    """`tiers`: a row a tier. `causes`: a row a move and gate. `clips`: a row a clip that moved, with all its causes.
+    `losses`: one row per video and table of which the second side shows fewer usable videos, clips or people."""
 
     tiers: pl.DataFrame
     causes: pl.DataFrame
     clips: pl.DataFrame
+    losses: pl.DataFrame
 
 
 def diff(settings: Settings, before: Side, after: Side) -> Difference:
@@ -49,8 +51,9 @@ def diff(settings: Settings, before: Side, after: Side) -> Difference:
             query_file(con, "diff/gates", profile=side.profile.name, clips=both)
             for con, side in ((one, before), (other, after))
         ]
+        lost = losses.between(one, other)
     causes = _causes(moved, *gates)
-    return Difference(_by_tier(moves), _by_cause(causes), _by_clip(moved, causes))
+    return Difference(_by_tier(moves), _by_cause(causes), _by_clip(moved, causes), lost)
 
 
 def _decided(settings: Settings, side: Side) -> Session:

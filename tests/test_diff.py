@@ -58,6 +58,9 @@ def test_snapshots_are_compared(settings: Settings) -> None:
     assert tiers["sft"]["hours_left"] == pytest.approx(8 / 3600, abs=1e-6)
     told = found.clips.filter(tier_after="pretrain")["by"].to_list()
     assert told == [["luminance: 1.0 against 0.5 → 2.0 (threshold)"]]
+    gone = mini_lake()["clips"].sort("clip_id").tail(1)
+    before = mini_lake()["clips"].filter(pl.col("video_id") == gone["video_id"][0]).height
+    assert found.losses.rows() == [(gone["batch"][0], gone["video_id"][0], "clips", before, before - 1)]
 
 
 def test_the_other_way_round_is_the_mirror_image(settings: Settings) -> None:
@@ -100,7 +103,7 @@ def test_a_preview_decides_anew(settings: Settings) -> None:
     assert found.clips.height > 0
 
 
-def test_the_command_gives_three_sections(settings: Settings) -> None:
+def test_the_command_gives_its_sections(settings: Settings) -> None:
     asked = ["diff", "1", "2", "--lake", str(settings.lake_dir), "--profile", settings.profile]
     done = CliRunner().invoke(cli, [*asked, "--format", "json"], catch_exceptions=False)
     parts = {part["section"]: part["rows"] for part in json.loads(done.stdout)}

@@ -27,7 +27,8 @@ def diff(
 
     V1 and V2 are numbers or times of `speakervid snapshots`. With --profile twice it compares profiles; one that the
     lake has not seen is applied to the stored scores on the fly. `only_clips` counts clips that moved for no other
-    cause. `--format json` is an array of three sections: tiers, causes, clips.
+    cause. Videos, clips and people of which V2 shows fewer are listed by video. `--format json` is an array of four
+    sections: tiers, causes, clips, losses.
 
     \b
     Examples:
@@ -48,11 +49,18 @@ def diff(
     sides = [load_profile(name) for name in (profiles[:1] + profiles[-1:] if profiles else [settings.profile] * 2)]
     found = work.diff(settings, work.Side(before, sides[0]), work.Side(after, sides[1], preview))
     if form == "json":
-        parts = (("tiers", found.tiers), ("causes", found.causes), ("clips", found.clips))
+        parts = (
+            ("tiers", found.tiers),
+            ("causes", found.causes),
+            ("clips", found.clips),
+            ("losses", found.losses),
+        )
         click.echo(json.dumps([{"section": n, "rows": f.to_dicts()} for n, f in parts], ensure_ascii=False))
         return
     names = [f"{v}, {p.name}" for v, p in zip((before, after), sides, strict=True)]
     print_frame(found.tiers, title=f"Tiers: {names[0]} → {names[1]}")
+    if found.losses.height:
+        print_frame(found.losses, title="Fewer videos, clips or people than before")
     if found.clips.is_empty():
         say("No clip is in another tier.")
         return
