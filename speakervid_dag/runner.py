@@ -17,9 +17,11 @@ import polars as pl
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes
+from speakervid_dag.lake import own_output
 from speakervid_dag.lake.batches import BatchBook, Plan
 from speakervid_dag.lake.losses import Loss, as_frame
 from speakervid_dag.lake.sources import Sources
+from speakervid_dag.lake.walk import not_read
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -94,6 +96,7 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
+        own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
         target = home / "dagster.yaml"
         if not target.exists():
             write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
@@ -104,9 +107,10 @@ def prepare_home(settings: Settings) -> Path:
 
 def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
     """What is new in these paths. Raises UserError when none of them exists."""
-    if paths and not any(p.exists() or p.is_symlink() for p in paths):
+    plan = BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
+    if paths and set(paths) <= set(plan.found.missing):
         raise UserError(f"no such file or folder: {', '.join(map(str, paths))}")
-    return BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
+    return plan
 
 
 def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
@@ -234,11 +238,16 @@ def _give_up(book: BatchBook, batch: str) -> bool:
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:
-    """Runs the plan with progress and prints the summary. Exit status: 0, or 1 when something of ours failed."""
+    """Runs the plan with progress and prints the summary. Exit status: 0; 1 when something of ours failed or something
+    that was named could not be read; 2 when there is no lake and nothing to make one of."""
     from speakervid_dag import summary
     from speakervid_dag.console import say, watched_run
     from speakervid_dag.release.report import write_after_run
 
+    if not plan.batches and not BatchBook(settings.lake_dir).names():
+        _announce(plan)
+        say("There is nothing to take in, and no lake yet.")
+        return 1 if plan.unread else 2
     with watched_run():
         report = run_plan(settings, plan, _announce)
     if report.did_nothing:
@@ -260,13 +269,9 @@ def _announce(plan: Plan) -> None:
         say(
             f"{renewed} of its videos were found in a new place, or written anew: that is where they are read from now."
         )
-    if plan.unread:
-        shown = "; ".join(f"{place}: {why}" for place, why in list(plan.unread.items())[:5])
-        say(f"{len(plan.unread)} files could not be read ({shown}{'; …' * (len(plan.unread) > 5)}).")
     if plan.forgotten:
         say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
-    if plan.ignored:
-        shown = ", ".join(Path(p).name for p in plan.ignored[:5]) + ", …" * (len(plan.ignored) > 5)
-        say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}).")
+    for line in (*plan.found.passed_over(), *not_read(plan.unread)):
+        say(line)
     if new:
         say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")
