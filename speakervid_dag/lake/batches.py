@@ -181,8 +181,8 @@ class BatchBook:
     ) -> Plan:
         """Finds what is new in paths and groups it into batches (nothing is written yet).
 
-        Folders are walked (`walk`). The same bytes twice are one file with two places; bytes of an earlier batch are `known`, those that were taken down
-        are `forgotten`.
+        Folders are walked (`walk`). The same bytes twice are one file with two places; bytes of an earlier batch are
+        `known`, those that were taken down are `forgotten`.
         """
         found = walk(paths)
         index = self._index()

@@ -3,8 +3,8 @@
 Belongs here: the marks, and which folders of a lake are its own. Does not belong here: what `run` does with them
 (walk.py).
 
-A lake and a release hold a mark file from their first moment, so that what a killed process left is recognised too.
-Those written before there were marks are recognised by a table or by the manifest.
+A lake holds a mark file from its first moment, a release while it is half written, so that what a killed process left
+is recognised too. A whole release is recognised by its manifest, a lake older than the mark by a table.
 """
 
 import os
@@ -36,7 +36,7 @@ def is_lake(folder: Path) -> bool:
 
 
 def is_release(folder: Path) -> bool:
-    """Return whether `folder` is an exported release, whole or half written, marked or older than the mark."""
+    """Return whether `folder` is an exported release, whole or half written."""
     if os.path.exists(folder / RELEASE_MARK):  # noqa: PTH110
         return True
     manifest = folder / RELEASE_MANIFEST

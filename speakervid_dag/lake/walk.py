@@ -57,7 +57,7 @@ class Walk:
         sentences = {
             "Passed over {}: no media suffix.": (names, "file"),
             "Passed over {}: links are not followed.": (self.linked_folders, "linked folder"),
-            "Passed over the output in {}: name a path inside to take it.": (self.own_output, "lake/release"),
+            "Passed over the output of this program in {}: name a path inside to take it.": (self.own_output, "folder"),
             "Took {} inside a lake or a release, as named.": (self.named_output, "path"),
         }
         return [text.format(_counted(found, what)) for text, (found, what) in sentences.items() if found]

@@ -205,6 +205,7 @@ def _write(
     write_bytes(aside / "README.md", card.render(manifest, items, profile).encode())
     manifest["files"] = releases.file_entries(aside)
     told = releases.write_manifest(lake_dir, aside, manifest)
+    (aside / own_output.RELEASE_MARK).unlink()  # from here on the manifest tells
     if place.exists():
         place.rmdir()  # it is empty
     aside.rename(place)

@@ -1,4 +1,4 @@
-"""`speakervid run PATH…` beside a finished lake: what is not taken in is said, and the exit status tells what was not read."""
+"""`speakervid run PATH…` beside a finished lake: what is not taken in is said, and what was not read is told."""
 
 import os
 from pathlib import Path
