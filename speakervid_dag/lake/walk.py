@@ -10,6 +10,7 @@ import errno
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, is_lake, is_release, owner_of
@@ -92,6 +93,7 @@ class _Walker:
         self.linked_folders: dict[Path, None] = {}
         self.unreadable: dict[Path, str] = {}
         self.missing: dict[Path, None] = {}
+        self._owner = cache(lambda folder: owner_of(Path(os.path.realpath(folder))))  # thousands of files may be named
 
     def result(self) -> Walk:
         return Walk(
@@ -115,12 +117,12 @@ class _Walker:
         except OSError as problem:
             self.unreadable[path] = _why(problem)
             return
-        real = Path(os.path.realpath(path))
-        if owner_of(real) is not None:
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a link's target cannot be reached
+        if self._owner(path if is_folder else path.parent) is not None:
             self.named_output[path] = None
-        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a link's target cannot be reached
+        if not is_folder:
             self.taken[path] = None
-        elif is_lake(real):
+        elif is_lake(path):
             self.own_output[path] = None
             self._walk(path, LAKE_FOLDERS | LAKE_FILES | {DEMO})
         else:

@@ -10,7 +10,7 @@ from conftest import House
 from speakervid_dag import runner
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.own_output import LAKE_MARK
+from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, LAKE_MARK
 
 
 def run(house: House, *paths: Path) -> int:
@@ -33,6 +33,7 @@ def test_a_lake_among_the_videos_takes_nothing_in_of_itself(house: House, capsys
     for own in ("artifacts/audio/v1/v0.wav", "artifacts/clips/v1/00/c.mp4", "demo/seed0/d.mp4"):
         put(lake / own)
     assert (lake / LAKE_MARK).is_file()
+    assert {p.name for p in lake.iterdir() if not p.name.startswith(".")} <= {*LAKE_FOLDERS, *LAKE_FILES, DEMO}
     assert run(house, lake.parent) == 0
     assert run(house, lake) == 0
     (lake / LAKE_MARK).unlink()  # as an older package left it
