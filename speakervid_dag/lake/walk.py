@@ -142,14 +142,14 @@ class _Walker:
                 if folder == top and entry.name in not_in_top:
                     continue
                 try:
-                    is_folder = _is_folder(entry)
+                    is_folder, is_link = _is_folder(entry), entry.is_symlink()
                 except OSError as problem:
                     self.unreadable[path] = _why(problem)
                     continue
                 if not is_folder:
                     kind = self.taken if path.suffix.lower() in MEDIA_SUFFIXES else self.ignored
                     kind[path] = None
-                elif entry.is_symlink():
+                elif is_link:
                     self.linked_folders[path] = None
                 else:
                     below.append(path)

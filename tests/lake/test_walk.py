@@ -168,6 +168,30 @@ def test_of_a_folder_that_fails_halfway_what_was_listed_is_taken(tmp_path: Path)
     assert found == Walk(taken=(first,), unreadable={tmp_path: os.strerror(errno.EIO)})
 
 
+def test_an_entry_whose_kind_cannot_be_found_out_is_unreadable(tmp_path: Path) -> None:
+    """Some file systems do not say it while they list a folder."""
+    film, real = put(tmp_path / "b.mp4"), os.scandir
+
+    class Unknown:
+        name = "a"
+
+        def is_dir(self) -> bool:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def is_symlink(self) -> bool:
+            return False
+
+    @contextmanager
+    def scandir(path: Any) -> Iterator[Any]:
+        with real(path) as entries:
+            yield [Unknown(), *entries]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        found = walk([tmp_path])
+    assert found == Walk(taken=(film,), unreadable={tmp_path / "a": os.strerror(errno.EIO)})
+
+
 def test_a_named_path_that_cannot_be_reached_is_unreadable(tmp_path: Path) -> None:
     film, too_long = put(tmp_path / "a.mp4"), tmp_path / ("x" * 300)
     found = walk([too_long, film])
