@@ -58,6 +58,15 @@ def test_without_sound_the_sound_stages_are_skipped_and_say_why(trouble: Lake) -
     assert rows == [{"stage": "speech_turns", "status": "skipped", "reason": "no_audio_stream"}]
 
 
+def test_the_lake_among_the_videos_is_not_taken_in_by_the_next_run(speakervid: Run, trouble: Lake) -> None:
+    before = trouble.rows("SELECT video_id, batch FROM videos ORDER BY ALL")
+    assert list((trouble.folder / "artifacts").rglob("*.wav"))
+    again = speakervid("run", trouble.folder.parent, "--lake", trouble.folder)
+    assert again.returncode == 0, again.stderr
+    assert str(trouble.folder) in again.stderr
+    assert trouble.rows("SELECT video_id, batch FROM videos ORDER BY ALL") == before
+
+
 def test_missing_weights_are_not_evaluated_and_nothing_else_is_lost(
     speakervid: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
