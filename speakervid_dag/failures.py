@@ -22,7 +22,15 @@ class OperationError(SpeakervidError):
 
 
 class SourceAbsent(OperationError):
-    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays."""
+    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays.
+
+    Args:
+        reason: missing_file, changed_file or unreadable_file.
+    """
+
+    def __init__(self, detail: str, reason: str = "missing_file") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class StageFailure(SpeakervidError):
