@@ -34,6 +34,10 @@ class SchemaMismatch(OperationError):
     """A frame does not have exactly the table's columns and dtypes."""
 
 
+class NumberTaken(OperationError):
+    """Another writer has added this entry of a numbered log."""
+
+
 @dataclass(frozen=True)
 class Slice:
     """The part of a table that a write replaces: values of its partition columns, `batch` always among them."""
@@ -47,6 +51,9 @@ class Slice:
     @property
     def predicate(self) -> str:
         return " AND ".join(f"{k} = '{_quoted(v)}'" for k, v in sorted(self.values.items()))
+
+
+ENTRY = Slice({"log": "entry"})  # its mark in a numbered log is the newest entry's number
 
 
 @dataclass(frozen=True)
@@ -220,11 +227,17 @@ class DeltaLake:
             raise OperationError(f"adding the new columns of {table.name} failed: {problem}") from problem
         return self._newest(table)
 
-    def append(self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str]) -> Commit:
+    def append(
+        self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str], number: int | None = None
+    ) -> Commit:
         """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
+
+        Args:
+            number: of this entry, in a log whose entries are numbered upwards: it lands only as the newest one.
 
         Raises:
             SchemaMismatch: other columns or dtypes.
+            NumberTaken: another writer has used this number or a later one; nothing was written.
             OperationError: the store refused.
         """
         from deltalake import write_deltalake
@@ -233,9 +246,18 @@ class DeltaLake:
         data = frame.to_arrow()
 
         def write(handle: Any, properties: Any) -> None:
+            newest = handle.transaction_version(ENTRY.app_id)
+            if number is not None and newest is not None and newest >= number:
+                raise NumberTaken(f"{table.name}: {number} is taken; the newest is {newest}")
             write_deltalake(handle, data, mode="append", **_options_of(properties))
 
-        return Commit(self.commit(table, write, [], metadata), frame.height)
+        # of two commits with one application transaction Delta lets the first land: the other comes back to `write`
+        mark = [] if number is None else [(ENTRY, number)]
+        return Commit(self.commit(table, write, mark, metadata), frame.height)
+
+    def newest_number(self, table: Table) -> int:
+        """The largest number that `append` was given for this table; 0 when it never was."""
+        return self.fingerprint(table, ENTRY) or 0
 
     def commit(
         self,
