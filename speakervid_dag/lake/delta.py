@@ -208,6 +208,38 @@ class DeltaLake:
 
         return Commit(self.commit(table, write, pairs, metadata), frame.height)
 
+    def rewrite(
+        self,
+        table: Table,
+        change: Callable[[pl.DataFrame], pl.DataFrame],
+        parts: Sequence[tuple[Slice, int]],
+        metadata: Mapping[str, str],
+    ) -> Commit:
+        """Replaces the rows of `parts` by what `change` makes of them, in one commit.
+
+        A writer who replaces one of the parts meanwhile loses nothing: `change` is asked again, with its rows.
+
+        Raises:
+            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
+            TransientFailure: the slices stayed contended.
+        """
+        from deltalake import write_deltalake
+
+        slices = [part for part, _ in parts]
+        inside = pl.any_horizontal(pl.all_horizontal(pl.col(k) == v for k, v in s.values.items()) for s in slices)
+        predicate = " OR ".join(f"({part.predicate})" for part in slices)
+        count = 0
+
+        def write(handle: Any, properties: Any) -> None:
+            nonlocal count
+            frame = change(self.read(table, version=handle.version(), where=inside))
+            check_schema(table, frame)
+            check_inside(table, frame, slices)
+            count = frame.height
+            write_deltalake(handle, frame.to_arrow(), mode="overwrite", predicate=predicate, **_options_of(properties))
+
+        return Commit(self.commit(table, write, parts, metadata), count)
+
     def _up_to_date(self, table: Table) -> Any:
         """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
         with null in them: all files of a version agree, and its marks stay.
