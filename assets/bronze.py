@@ -24,6 +24,7 @@ from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.files import place_of
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import decode as decoding
@@ -89,7 +90,10 @@ def leave_out_vanished(stage: Stage, book: BatchBook) -> None:
     Raises:
         SourceAbsent: all of the batch are gone: a folder that is not mounted, say.
     """
-    made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    try:
+        made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    except FileLost:  # the batch was made once: what is absent now is one of its videos
+        return
     absent = Sources.of(book, [stage.batch]).absent()
     vanished = {video_id: problem for video_id, problem in absent.items() if video_id not in set(made["video_id"])}
     if not vanished:

@@ -35,6 +35,8 @@ def print_summary(settings: Settings, report: RunReport) -> int:
         say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
+    for told in report.unreadable:
+        say(told)
     if report.vanished:
         say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
     if report.held:

@@ -20,7 +20,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from speakervid_dag.failures import OperationError, TransientFailure
-from speakervid_dag.lake import handles, log
+from speakervid_dag.lake import handles, integrity, log
+from speakervid_dag.lake.integrity import FileLost, LostFile
 from speakervid_dag.lake.schemas import Table
 
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
@@ -169,7 +170,11 @@ class DeltaLake:
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written."""
+        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written.
+
+        Raises:
+            FileLost: one of its files is gone or cut off.
+        """
         wanted = pl.Schema({name: table.schema[name] for name in columns or table.schema.names()})
         if not self.exists(table):
             return table.empty().select(wanted.names())
@@ -179,9 +184,28 @@ class DeltaLake:
             scan = scan.filter(pl.col("batch").is_in(list(batches)))
         if where is not None:
             scan = scan.filter(where)
-        known = set(scan.collect_schema().names())
-        lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
-        return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
+        try:
+            known = set(scan.collect_schema().names())
+            lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
+            return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
+        except (OSError, pl.exceptions.ComputeError):
+            self.check_files(table, version, batches)
+            raise
+
+    def lost_files(
+        self, table: Table, version: int | None = None, batches: Sequence[str] | None = None
+    ) -> list[LostFile]:
+        """Files of one version (None: the latest) that are gone or cut off; none is looked for in an object store."""
+        if "://" in self.root or not self.exists(table):
+            return []
+        handle = self._newest(table) if version is None else self.open(table, version)
+        return integrity.lost_files(handle, Path(self.uri(table)), table, batches)
+
+    def check_files(self, table: Table, version: int | None = None, batches: Sequence[str] | None = None) -> None:
+        """Raises FileLost when a file of this version is gone or cut off."""
+        lost = self.lost_files(table, version, batches)
+        if lost:
+            raise FileLost(integrity.one_line(table, lost))
 
     def replace(
         self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]

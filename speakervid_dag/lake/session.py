@@ -17,16 +17,17 @@ import psutil
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake import copies, parts
+from speakervid_dag.lake import copies, integrity, parts
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
-from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type
+from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type, unreadable
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
 RUN_MEMORY_MB = 2048  # of SQL inside a run: with it a run over five million clips stays below 4 GB
+UNREADABLE = "unreadable table: "
 COPY_ROW_GROUP = 20_480  # rows: some ten batches of clips, so that a question about one batch reads little
 
 
@@ -57,7 +58,7 @@ def open_session(
         if shown[name].files and "://" in lake.root:
             _remote_view(con, lake, table, snapshot)
         else:
-            con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
+            _create_view(con, lake, table, shown[name], snapshot)
     _create_helper_views(con, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
@@ -73,6 +74,7 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
     Raises:
         UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the
             message is DuckDB's first line.
+        OperationError: a data file of a table that it reads is lost.
     """
     try:
         statements = con.extract_statements(text)
@@ -80,6 +82,9 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
             raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
         return _frame(con, text)
     except duckdb.Error as problem:
+        _, is_unreadable, told = _first_line(problem).partition(UNREADABLE)
+        if is_unreadable:
+            raise OperationError(told) from problem
         raise UserError(f"SQL: {_first_line(problem)}") from problem
 
 
@@ -132,8 +137,8 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         draft = Path(aside) / path.name
         con = duckdb.connect(str(draft))
         try:
-            for name, table in TABLES.items():
-                con.execute(f'CREATE VIEW "{name}" AS {select(table, _shown(lake, table, snapshot))}')
+            for table in TABLES.values():
+                _create_view(con, lake, table, _shown(lake, table, snapshot), snapshot)
             _create_helper_views(con)
         finally:
             con.close()
@@ -163,6 +168,18 @@ def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
 def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     """Of each table the Delta files of which the snapshot shows rows."""
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
+
+
+def _create_view(con: Session, lake: DeltaLake, table: Table, shown: Shown, snapshot: Snapshot | None) -> None:
+    """Makes the view of a table; where a file of it is lost, one that says so when it is asked."""
+    try:
+        con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
+    except duckdb.Error as problem:
+        is_versioned = snapshot is not None and table.name not in UNVERSIONED
+        versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_versioned else [None]
+        lost = [file for version in versions for file in lake.lost_files(table, version)]
+        told = integrity.one_line(table, lost) if lost else f"{table.name}: {_first_line(problem)}"
+        con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, UNREADABLE + told)}')
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:

@@ -3,8 +3,8 @@
 Each silver stage hands back what tests/mini_lake.py says, under ids of the batch's own. Run as a script it is
 `speakervid` with these stages (`python canned.py run VIDEOS --lake LAKE`). CANNED_HANG=STAGE/BATCH makes that stage
 wait for ever, after it has made the file CANNED_REACHED: what a test then kills is killed exactly there. With
-CANNED_MEET=FOLDER a process that has planned waits until a second one has: both then hold a plan of the same files; with
-CANNED_MEET_TO_PUBLISH=FOLDER the same for one that is about to publish.
+CANNED_MEET=FOLDER a process that has planned waits until a second one has: both then hold a plan of the same files.
+CANNED_MEET_TO_PUBLISH=FOLDER is the same for one that is about to publish.
 """
 
 import hashlib

@@ -1,0 +1,119 @@
+"""A lost data file or a damaged manifest: one line that names it, the rest answers, and `run` makes the batch again."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import B1, B2, House
+
+from speakervid_dag import query
+from speakervid_dag.assets.freshness import stale_assets, stale_batches
+from speakervid_dag.cli import cli
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
+
+
+def data_file(house: House, table: Table, part: str) -> Path:
+    """The file of the newest version in this partition folder."""
+    (found,) = [Path(uri) for uri in house.lake.files(table) if f"/{part}/" in uri]
+    return found
+
+
+def ask(house: House, text: str) -> list[tuple[object, ...]]:
+    return query.ask(house.settings, text).rows()
+
+
+def command(house: House, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, [*arguments, "--lake", str(house.settings.lake_dir)])
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_lost_file_is_named_the_other_tables_answer_and_a_run_makes_it_again(house: House, is_cut_off: bool) -> None:
+    before = {name: house.lake.read(t).sort(list(t.key)) for name, t in TABLES.items() if t.layer != "system"}
+    files = house.files(B2)
+    lost = data_file(house, CLIPS, f"batch={B1}")
+    if is_cut_off:
+        lost.write_bytes(lost.read_bytes()[:-100])
+    else:
+        lost.unlink()
+    assert ask(house, "SELECT count(*) > 0 FROM videos") == [(True,)]
+    for question in ("FROM clips", "SELECT 1 FROM clips WHERE start_s = 3", "SELECT count(*) FROM duplicate_clips"):
+        with pytest.raises(OperationError, match=lost.name):
+            ask(house, question)
+    with pytest.raises(OperationError, match=lost.name):
+        house.lake.read(CLIPS)
+
+    made = stale_assets(house.factory, B1)
+    assert made[:2] == ["clips", "dropped_spans"]
+    assert "videos" not in made
+    assert list(stale_batches(house.factory, [B1, B2])) == [B1]
+    report = house.run()
+    assert (report.done, report.failed, report.held, report.unreadable) == ([B1], {}, [], [])
+    assert stale_batches(house.factory, [B1, B2]) == {}
+    for name, frame in before.items():
+        assert house.lake.read(TABLES[name]).sort(list(TABLES[name].key)).equals(frame), name
+    assert house.files(B2) == files
+    assert ask(house, "SELECT count(*) FROM clips") == [(before["clips"].height,)]
+
+
+def test_lost_outcomes_make_their_stage_again(house: House) -> None:
+    data_file(house, STAGE_OUTCOMES, f"stage=clip_scores/batch={B2}").unlink()
+    told = command(house, "batches", "--format", "json")
+    assert (told.exit_code, told.output.count("unfinished")) == (1, 1), told.output
+    assert stale_assets(house.factory, B2)[0] == "clip_scores"
+    report = house.run()
+    assert (report.done, report.is_clean) == ([B2], True)
+    assert house.lake.lost_files(STAGE_OUTCOMES) == []
+
+
+def test_a_lost_file_of_every_batch_is_made_again_in_one_run(house: House) -> None:
+    for batch in (B1, B2):
+        data_file(house, TABLES["videos"], f"batch={batch}").unlink()
+        data_file(house, TABLES["people"], f"batch={batch}").unlink()
+    report = house.run()
+    assert (report.done, report.failed, report.unreadable) == ([B1, B2], {}, [])
+
+
+def test_gold_of_another_profile_that_is_lost_is_named_with_the_command(house: House) -> None:
+    other = house.settings.model_copy(update={"profile": "talkvid"})
+    from speakervid_dag.retier import retier
+
+    assert retier(other).failure is None
+    lost = data_file(house, TIERS, f"batch={B1}/profile=talkvid")
+    lost.unlink()
+    report = house.run()
+    assert not report.is_clean
+    (told,) = report.unreadable
+    assert lost.name in told
+    assert "retier --profile talkvid" in told
+    assert retier(other).failure is None
+    assert house.lake.lost_files(TIERS) == []
+
+
+def test_a_lost_file_of_a_system_table_is_named_with_what_to_do(house: House) -> None:
+    lost = Path(house.lake.files(SNAPSHOTS)[0])
+    lost.unlink()
+    with pytest.raises(OperationError, match=lost.name):
+        ask(house, "FROM videos")
+
+
+def test_strange_files_among_the_manifests_are_named_and_left_alone(house: House) -> None:
+    book = house.factory.book
+    copies = [book.folder / name for name in (f"{B1} (conflicted copy).json", f"{B1}.sync-conflict-1.json", "x.txt")]
+    for path in copies:
+        path.write_bytes((book.folder / f"{B1}.json").read_bytes())
+    assert book.names() == [B1, B2]
+    assert book.strangers() == sorted(copies)
+    assert house.run().did_nothing
+    told = command(house, "batches")
+    assert told.exit_code == 0
+    assert all(path.name in told.stderr for path in copies)
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"batch": "b000001"}', '{"batch": "b000002", "sources": []}', "\xff{"])
+def test_a_damaged_manifest_is_named_and_what_is_published_answers(house: House, body: str) -> None:
+    manifest = house.factory.book.folder / f"{B1}.json"
+    manifest.write_bytes(body.encode("latin-1"))
+    with pytest.raises(OperationError, match=manifest.name):
+        house.run()
+    assert ask(house, f"SELECT count(*) FROM videos WHERE batch = '{B1}'") == [(2,)]
