@@ -16,7 +16,7 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import TABLES, Table
+from speakervid_dag.lake.schemas import TABLES, TIERS, Table
 from speakervid_dag.lake.snapshots import Snapshot
 
 SHARES = """
@@ -123,7 +123,9 @@ def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[s
 
 
 def _shares(lake: DeltaLake, snapshot: Snapshot | None, done: Retiering) -> pl.DataFrame:
-    if snapshot is None:
+    """Tier, clips, share; no rows where nothing was published, or its file is lost."""
+    shown = snapshot.shown_versions(TIERS.name) if snapshot else set()
+    if snapshot is None or any(lake.lost_files(TIERS, version) for version in shown):
         return pl.DataFrame(schema={"tier": pl.String, "clips": pl.Int64, "share": pl.Float64})
     with session.open_session(lake, snapshot, read_only_user_sql=False, statistics=()) as connection:
         params = {"profile": done.profile, "batches": list(done.batches)}

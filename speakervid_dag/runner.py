@@ -140,7 +140,7 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
     from speakervid_dag.assets import materializations, serving
-    from speakervid_dag.assets.freshness import stale_batches
+    from speakervid_dag.assets.freshness import lost_parts, stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
@@ -159,7 +159,12 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
+        has_lost_files = bool(stale_ones and lost_parts(factory, batches))
         _run_stale(instance, factory, list(stale_ones), report, left)
+        if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
+            again, report.failed = list(report.failed), {}
+            _run_stale(instance, factory, again, report, {})
+            report.done += [b for b in again if b not in (*report.failed, *report.done)]
         if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
             _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
         if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing

@@ -188,7 +188,7 @@ class DeltaLake:
             known = set(scan.collect_schema().names())
             lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
             return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
-        except (OSError, pl.exceptions.ComputeError):
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):  # it panics at a file cut off
             self.check_files(table, version, batches)
             raise
 

@@ -82,9 +82,7 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
             raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
         return _frame(con, text)
     except duckdb.Error as problem:
-        _, is_unreadable, told = _first_line(problem).partition(UNREADABLE)
-        if is_unreadable:
-            raise OperationError(told) from problem
+        _check_readable(problem)
         raise UserError(f"SQL: {_first_line(problem)}") from problem
 
 
@@ -100,6 +98,7 @@ def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
     try:
         return _frame(con, text, chosen)
     except duckdb.Error as problem:
+        _check_readable(problem)
         raise OperationError(f"sql/{name}.sql: {_first_line(problem)}") from problem
 
 
@@ -271,6 +270,13 @@ def _lock(con: Session, files: list[str]) -> None:
     con.execute(f"SET allowed_paths = [{listed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
+
+
+def _check_readable(problem: duckdb.Error) -> None:
+    """Raises OperationError when a query failed at the view of a table of which a file is lost."""
+    _, is_unreadable, told = _first_line(problem).partition(UNREADABLE)
+    if is_unreadable:
+        raise OperationError(told) from problem
 
 
 def _first_line(problem: Exception) -> str:
