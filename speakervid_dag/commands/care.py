@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     "--keep-days", default=30, show_default=True, type=click.IntRange(min=1), help="Age up to which all stays."
 )
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only say what would be done.")
-def maintain(lake: Path | None, keep_days: int, is_applied: bool) -> None:
+@click.option(
+    "--drop-lost", is_flag=True, help="With --apply: go on without rows whose file is lost and that no run makes again."
+)
+def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: bool) -> None:
     """Merge small files, drop old snapshots, remove files that nothing shows any more.
 
     Without --apply nothing is changed. No file that a snapshot of the last --keep-days days shows is removed, nor of
@@ -31,14 +34,21 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool) -> None:
     from datetime import timedelta
 
     from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.console import say
+    from speakervid_dag.failures import UserError
     from speakervid_dag.lake import maintenance
     from speakervid_dag.query import open_lake
 
+    if drop_lost and not is_applied:
+        raise UserError("--drop-lost needs --apply")
     settings = load_settings(lake=lake)
     opened, keep = open_lake(settings), timedelta(days=keep_days)
     if is_applied:
         _refuse_while_running(settings, "maintain --apply")
-        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=_run_id("maintain"))
+        run_id = _run_id("maintain")
+        for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
+            say(f"{rows} rows of {table} are gone with their file.")
+        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=run_id)
     else:
         done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
     _print_care(done, settings.lake_dir, is_applied)

@@ -90,8 +90,13 @@ class DeltaLake:
         return handles.held(folder) is not None or bool(DeltaTable.is_deltatable(self.uri(table)))
 
     def open(self, table: Table, version: int | None = None) -> "object":
-        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write)."""
+        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write).
+
+        Raises:
+            OperationError: its log is damaged, or holds this version no more.
+        """
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
 
         if version is None and not self.exists(table):
             if "://" not in self.root:
@@ -106,7 +111,13 @@ class DeltaLake:
                 configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                 storage_options=self._options,
             )
-        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        except DeltaError as problem:
+            log_folder = f"{self.uri(table)}/_delta_log"
+            raise OperationError(
+                f"the log of {table.name} cannot be read, put {log_folder} back from a backup: {problem}"
+            ) from problem
 
     def _newest(self, table: Table) -> Any:
         """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.

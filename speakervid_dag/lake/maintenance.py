@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import copies, session, snapshots
+from speakervid_dag.lake import copies, integrity, session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, NumberTaken
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
@@ -134,6 +134,29 @@ def vacuum(
     except DeltaError as problem:
         raise OperationError(f"vacuum of {table.name} failed: {problem}") from problem
     return found, size
+
+
+def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
+    """Go on without the lost files of tables that no run can make again: table → rows that are gone for good.
+
+    Raises:
+        OperationError: the store refused.
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import DeltaError
+
+    gone = {}
+    for table in TABLES.values():
+        lost = [] if integrity.is_made_by_a_stage(table) else lake.lost_files(table)
+        for file in lost:
+            file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
+        if lost:
+            try:
+                lake.open(table).repair(commit_properties=CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))  # type: ignore[attr-defined]
+            except DeltaError as problem:
+                raise OperationError(f"repairing {table.name} failed: {problem}") from problem
+            gone[table.name] = sum(file.row_count or 0 for file in lost)
+    return gone
 
 
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:

@@ -53,18 +53,13 @@ def open_session(
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
-    shown = {name: _shown(lake, table, snapshot) for name, table in TABLES.items()}
-    for name, table in TABLES.items():
-        if shown[name].files and "://" in lake.root:
-            _remote_view(con, lake, table, snapshot)
-        else:
-            _create_view(con, lake, table, shown[name], snapshot)
+    shown = [_create_view(con, lake, table, snapshot) for table in TABLES.values()]
     _create_helper_views(con, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for s in shown.values() for f in (*s.files, *s.copies)])
+        _lock(con, [] if "://" in lake.root else [f for s in shown for f in (*s.files, *s.copies)])
     return con
 
 
@@ -137,7 +132,7 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         con = duckdb.connect(str(draft))
         try:
             for table in TABLES.values():
-                _create_view(con, lake, table, _shown(lake, table, snapshot), snapshot)
+                _create_view(con, lake, table, snapshot)
             _create_helper_views(con)
         finally:
             con.close()
@@ -169,16 +164,30 @@ def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
 
 
-def _create_view(con: Session, lake: DeltaLake, table: Table, shown: Shown, snapshot: Snapshot | None) -> None:
-    """Makes the view of a table; where a file of it is lost, one that says so when it is asked."""
+def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
+    """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
+    the other tables answer."""
     try:
-        con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
+        shown = _shown(lake, table, snapshot)
+        if shown.files and "://" in lake.root:
+            _remote_view(con, lake, table, snapshot)
+        else:
+            con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
+        return shown
+    except OperationError as problem:
+        told = str(problem)
     except duckdb.Error as problem:
-        is_versioned = snapshot is not None and table.name not in UNVERSIONED
-        versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_versioned else [None]
-        lost = [file for version in versions for file in lake.lost_files(table, version)]
-        told = integrity.one_line(table, lost) if lost else f"{table.name}: {_first_line(problem)}"
-        con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, UNREADABLE + told)}')
+        told = _lost(lake, table, snapshot) or f"{table.name}: {_first_line(problem)}"
+    con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, UNREADABLE + " ".join(told.split()))}')
+    return Shown(())
+
+
+def _lost(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> str | None:
+    """One line about lost files of the versions that are shown; None when there is none."""
+    is_pinned = snapshot is not None and table.name not in UNVERSIONED
+    versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_pinned else [None]
+    lost = [file for version in versions for file in lake.lost_files(table, version)]
+    return integrity.one_line(table, lost) if lost else None
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from conftest import B1, B2, House
@@ -10,6 +11,8 @@ from speakervid_dag import query
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.cli import cli
 from speakervid_dag.failures import OperationError
+from speakervid_dag.lake import snapshots
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
 from speakervid_dag.retier import retier
 
@@ -91,11 +94,46 @@ def test_gold_of_another_profile_that_is_lost_is_named_with_the_command(house: H
     assert house.lake.lost_files(TIERS) == []
 
 
-def test_a_lost_file_of_a_system_table_is_named_with_what_to_do(house: House) -> None:
-    lost = Path(house.lake.files(SNAPSHOTS)[0])
-    lost.unlink()
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_lost_file_of_a_system_table_is_named_and_left_behind_on_request(house: House, is_cut_off: bool) -> None:
+    before = snapshots.latest(house.lake)
+    assert before is not None
+    newest = house.lake.read(SNAPSHOTS, where=pl.col("snapshot") == before.number).height
+    lost = max(map(Path, house.lake.files(SNAPSHOTS)), key=lambda path: path.stat().st_mtime_ns)
+    if is_cut_off:
+        lost.write_bytes(b"")
+    else:
+        lost.unlink()
     with pytest.raises(OperationError, match=lost.name):
         ask(house, "FROM videos")
+    done = command(house, "maintain", "--apply", "--drop-lost")
+    assert done.exit_code == 0, done.output
+    assert f"{newest} rows of snapshots" in done.stderr
+    older = snapshots.latest(house.lake)
+    assert older is not None
+    assert older.number < before.number
+    house.run()
+    after = snapshots.latest(house.lake)
+    assert after is not None
+    assert after.number > before.number, "no number is given twice"
+    assert ask(house, "SELECT count(DISTINCT batch) FROM clips") == [(2,)]
+
+
+def test_a_damaged_log_is_named(house: House) -> None:
+    log = Path(house.lake.uri(CLIPS)) / "_delta_log"
+    rows = house.lake.read(CLIPS).height
+    house.lake.open(CLIPS).create_checkpoint()  # type: ignore[attr-defined]
+    (checkpoint,) = log.glob("*.checkpoint.parquet")
+    pointer = (log / "_last_checkpoint").read_bytes()
+    (log / "_last_checkpoint").write_bytes(b"{")
+    assert DeltaLake(house.lake.root).read(CLIPS).height == rows, "Delta finds the checkpoint itself"
+    (log / "_last_checkpoint").write_bytes(pointer)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-50])
+    assert ask(house, "SELECT count(*) > 0 FROM videos") == [(True,)]
+    with pytest.raises(OperationError, match="log of clips"):
+        ask(house, "FROM clips")
+    with pytest.raises(OperationError, match="log of clips"):
+        house.run()
 
 
 def test_strange_files_among_the_manifests_are_named_and_left_alone(house: House) -> None:
