@@ -26,19 +26,26 @@ from speakervid_dag.lake.schemas import Table
 Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its newest event in the instance
 
 
-def report_promoted(instance: dg.DagsterInstance, factory: Factory, batches: Sequence[str]) -> int:
-    """Report each promoted (table, batch) that the instance has no materialization of, upstream first; their number."""
+def report_promoted(
+    instance: dg.DagsterInstance, factory: Factory, batches: Sequence[str], announce: Callable[[str], None]
+) -> None:
+    """Report each promoted (table, batch) that the instance has no materialization of, upstream first.
+
+    Args:
+        announce: is told once, before it is done: some hundredths of a second each.
+    """
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     events = cache(lambda name: instance.get_latest_storage_id_by_partition(dg.AssetKey(name), kind))
-    marks, count = Marks(factory.lake), 0
+    marks, missing = Marks(factory.lake), []
     for recipe in in_order():
         for table in recipe.tables:
             known = instance.get_materialized_partitions(dg.AssetKey(table.name))
-            for batch in batches:
-                if batch not in known and _mark(factory, marks, table, batch) is not None:
-                    instance.report_runless_asset_event(_event(factory, marks, events, recipe, table, batch))
-                    count += 1
-    return count
+            unknown = [b for b in batches if b not in known and _mark(factory, marks, table, b) is not None]
+            missing += [(recipe, table, batch) for batch in unknown]
+    if missing:
+        announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
+    for recipe, table, batch in missing:
+        instance.report_runless_asset_event(_event(factory, marks, events, recipe, table, batch))
 
 
 def _event(

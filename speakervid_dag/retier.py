@@ -50,6 +50,7 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
     from speakervid_dag import execution
     from speakervid_dag.assets import materializations
     from speakervid_dag.assets.partitions import register_batches
+    from speakervid_dag.console import say
     from speakervid_dag.query import open_lake
     from speakervid_dag.runner import AFTER_EVERY_RUN, lake_instance
 
@@ -67,7 +68,7 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
         chosen = _neighbours(order, wanted, left_out)
         gold = [t.name for t in TABLES.values() if t.layer == "gold"]
         failure = execution.execute(instance, "retier", [*gold, *AFTER_EVERY_RUN], batches=chosen)
-        materializations.report_promoted(instance, factory, book.names())
+        materializations.report_promoted(instance, factory, book.names(), say)
     done = Retiering(factory.profile.name, tuple(chosen), left_out, failure)
     if failure is not None:
         return done

@@ -143,6 +143,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.assets.freshness import lost_parts, stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.console import say
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
     from speakervid_dag.lake import integrity, losses, snapshots
     from speakervid_dag.lake.schemas import TABLES
@@ -172,7 +173,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
             if why is not None:
                 report.failed["(publishing)"] = why
         report.held = serving.held_losses(factory)
-        materializations.report_promoted(instance, factory, batches)
+        materializations.report_promoted(instance, factory, batches, say)
         lost = [(table, factory.lake.lost_files(table)) for table in TABLES.values()]
         report.unreadable = [integrity.one_line(table, files) for table, files in lost if files]
     if settings.allow_loss and shown_before is not None:

@@ -3,6 +3,7 @@
 Belongs here: arguments, help, printing. Does not belong here: work (lake/maintenance.py, lake/takedown.py).
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     from speakervid_dag.console import say
     from speakervid_dag.failures import UserError
     from speakervid_dag.lake import snapshots, takedown
+    from speakervid_dag.lake.batches import BatchBook
     from speakervid_dag.query import open_lake
     from speakervid_dag.release.report import write_after_run
 
@@ -87,8 +89,11 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     if not is_applied:
         say("Nothing was changed: repeat with --apply to do it.")
         return
-    run_id = _run_id("forget")
-    made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
+    run_id, book = _run_id("forget"), BatchBook(settings.lake_dir)
+    with book.claim(plan.batch, wait=False) if plan.batch else nullcontext(True) as is_ours:
+        if not is_ours:  # a run that has begun since we looked
+            raise UserError(f"batch {plan.batch} is being run: wait for its end, then repeat the command")
+        made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
     say(f"Published as snapshot {made.number}." if made else "Nothing was published before, so nothing is now.")
     if purge:
         count, size = takedown.purge(opened, settings.lake_dir, run_id)
