@@ -93,6 +93,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     with book.claim(plan.batch, wait=False) if plan.batch else nullcontext(True) as is_ours:
         if not is_ours:  # a run that has begun since we looked
             raise UserError(f"batch {plan.batch} is being run: wait for its end, then repeat the command")
+        plan = takedown.plan_takedown(opened, settings.lake_dir, what)  # as it is now that nobody runs the batch
         made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
     say(f"Published as snapshot {made.number}." if made else "Nothing was published before, so nothing is now.")
     if purge:
