@@ -15,6 +15,8 @@ import polars as pl
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 
+UNREADABLE = "unreadable table: "  # begins the error of a view of which a file is lost (session.py)
+
 
 class FileLost(OperationError):
     """A data file of a table is gone or cut off; the message names it."""
@@ -62,6 +64,12 @@ def one_line(table: Table, lost: Sequence[LostFile]) -> str:
     first = lost[0]
     more = f" (and {len(lost) - 1} more files of {table.name})" if len(lost) > 1 else ""
     return f"{table.name}: the data file {first.path} {first.why}{more}: {_remedy(table, first)}"
+
+
+def told_by(problem: Exception) -> str | None:
+    """Return the line with which a query failed at a view of which a file is lost; None for another error."""
+    told = next((line for line in str(problem).splitlines() if UNREADABLE in line), None)
+    return told.partition(UNREADABLE)[2] if told else None
 
 
 def is_made_by_a_stage(table: Table) -> bool:

@@ -27,7 +27,6 @@ from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_cond
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
 RUN_MEMORY_MB = 2048  # of SQL inside a run: with it a run over five million clips stays below 4 GB
-UNREADABLE = "unreadable table: "
 COPY_ROW_GROUP = 20_480  # rows: some ten batches of clips, so that a question about one batch reads little
 
 
@@ -178,7 +177,7 @@ def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
         told = str(problem)
     except duckdb.Error as problem:
         told = _lost(lake, table, snapshot) or f"{table.name}: {_first_line(problem)}"
-    con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, UNREADABLE + " ".join(told.split()))}')
+    con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, integrity.UNREADABLE + " ".join(told.split()))}')
     return Shown(())
 
 
@@ -283,8 +282,8 @@ def _lock(con: Session, files: list[str]) -> None:
 
 def _check_readable(problem: duckdb.Error) -> None:
     """Raises OperationError when a query failed at the view of a table of which a file is lost."""
-    _, is_unreadable, told = _first_line(problem).partition(UNREADABLE)
-    if is_unreadable:
+    told = integrity.told_by(problem)
+    if told:
         raise OperationError(told) from problem
 
 

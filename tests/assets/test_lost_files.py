@@ -1,5 +1,6 @@
 """A lost data file or a damaged manifest: one line that names it, the rest answers, and `run` makes the batch again."""
 
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ from conftest import B1, B2, House
 
 from speakervid_dag import query
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
-from speakervid_dag.cli import cli
+from speakervid_dag.cli import cli, main
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.delta import DeltaLake
@@ -58,6 +59,21 @@ def test_a_lost_file_is_named_the_other_tables_answer_and_a_run_makes_it_again(h
         assert house.lake.read(TABLES[name]).sort(list(TABLES[name].key)).equals(frame), name
     assert house.files(B2) == files
     assert ask(house, "SELECT count(*) FROM clips") == [(before["clips"].height,)]
+
+
+def test_a_command_that_asks_a_lost_table_ends_with_one_line(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = data_file(house, CLIPS, f"batch={B1}")
+    lost.unlink()
+    video_id = house.factory.book.read(B1)[0].video_id
+    monkeypatch.setattr(sys, "argv", ["speakervid", "forget", video_id, "--lake", house.lake.root])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert lost.name in told
+    assert len(told.splitlines()) == 1
 
 
 def test_lost_outcomes_make_their_stage_again(house: House) -> None:
