@@ -24,6 +24,7 @@ from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.files import place_of
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
@@ -89,7 +90,10 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 def new_videos(stage: Stage, files: Sequence[SourceFile]) -> set[str]:
     """Return the ids of the batch's videos that have no row yet."""
-    made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    try:
+        made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    except FileLost:  # the batch was made once: what is absent now is one of its videos
+        return set()
     return {file.video_id for file in files} - set(made["video_id"])
 
 

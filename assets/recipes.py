@@ -21,6 +21,7 @@ import polars as pl
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT, WeightsMissing
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.models.registry import weight_hash, weight_path
 
@@ -52,10 +53,13 @@ class Marks:
         return self._read[table.name](part.app_id)
 
     def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
-        """Outcomes of the videos that a fault of ours cost in a stage."""
+        """Outcomes of the videos that a fault of ours cost in a stage; none where their file is lost."""
         is_fault = (pl.col("stage") == stage) & (pl.col("reason") == FAULT)
         version = self.versions.get(STAGE_OUTCOMES.name)
-        return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
+        try:
+            return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
+        except FileLost:  # the stage is stale for that, whatever they said
+            return []
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,15 @@ class Recipe:
     def part(self, table: Table, batch: str, profile: str) -> Slice:
         values = {"batch": batch, "profile": profile, "stage": self.name}
         return Slice({k: values[k] for k in table.partition_by})
+
+    def parents(self, table: Table) -> list[Table]:
+        """Return the tables on which one of the step's tables hangs in the graph.
+
+        A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as deep as
+        its deepest table, and split what reads the first one off into a run of its own. Intake reads no table, so its
+        shots hang on its videos.
+        """
+        return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
     def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
         """What each input table's batch was made from; None for one that was never promoted."""

@@ -60,10 +60,7 @@ def table_asset(
         specs = [
             dg.AssetSpec(
                 table.name,
-                # A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as
-                # deep as its deepest table, and split what reads the first one off into a run of its own. Intake reads
-                # no table, so its shots hang on its videos.
-                deps=[t.name for t in (reads or tables[:1]) if t is not table],
+                deps=[t.name for t in recipe.parents(table)],
                 description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
                 group_name=table.layer,
                 kinds={"deltalake", *kinds},

@@ -240,6 +240,13 @@ def main() -> None:
         if debug:
             raise
         _end(f"{problem.strerror or problem}: {problem.filename or ''}", 1)
+    except Exception as problem:
+        from speakervid_dag.lake import integrity
+
+        told = integrity.told_by(problem)  # a query of ours, wherever it was asked
+        if debug or not told:
+            raise
+        _end(told, 1)
 
 
 def _end(message: str, status: int) -> None:

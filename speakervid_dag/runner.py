@@ -40,6 +40,7 @@ class RunReport:
         vanished: names of new files that were gone before they were read.
         held: losses for whose sake batches are shown as they were before.
         lost: what readers see fewer of than before, where the person who started the run allows that.
+        unreadable: one line per table of which a data file is still lost.
     """
 
     done: list[str] = field(default_factory=list)
@@ -48,11 +49,12 @@ class RunReport:
     vanished: list[str] = field(default_factory=list)
     held: list[Loss] = field(default_factory=list)
     lost: pl.DataFrame = field(default_factory=lambda: as_frame([]))
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether everything that was asked for was done."""
-        return not (self.failed or self.plan.unread or self.vanished or self.held)
+        return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
 
     @property
     def did_nothing(self) -> bool:
@@ -141,12 +143,14 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
-    from speakervid_dag.assets import serving
-    from speakervid_dag.assets.freshness import stale_batches
+    from speakervid_dag.assets import materializations, serving
+    from speakervid_dag.assets.freshness import lost_parts, stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.console import say
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
-    from speakervid_dag.lake import losses, snapshots
+    from speakervid_dag.lake import integrity, losses, snapshots
+    from speakervid_dag.lake.schemas import TABLES
 
     factory = Factory(
         lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss or None
@@ -160,7 +164,12 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
+        has_lost_files = bool(stale_ones and lost_parts(factory, batches))
         _run_stale(instance, factory, list(stale_ones), report, left)
+        if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
+            again, report.failed = list(report.failed), {}
+            _run_stale(instance, factory, again, report, {})
+            report.done += [b for b in again if b not in (*report.failed, *report.done)]
         if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
             _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
         if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
@@ -168,6 +177,9 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
             if why is not None:
                 report.failed["(publishing)"] = why
         report.held = serving.held_losses(factory)
+        materializations.report_promoted(instance, factory, batches, say)
+        lost = [(table, factory.lake.lost_files(table)) for table in TABLES.values()]
+        report.unreadable = [integrity.one_line(table, files) for table, files in lost if files]
     if settings.allow_loss and shown_before is not None:
         report.lost = losses.since(factory.lake, shown_before)
 
@@ -252,10 +264,21 @@ def run_and_report(settings: Settings, plan: Plan) -> int:
         report = run_plan(settings, plan, _announce)
     if report.did_nothing:
         say("Nothing to do: everything is up to date.")
+    say_strangers(BatchBook(settings.lake_dir))
     status = summary.print_summary(settings, report)
     if report.done:
         write_after_run(settings)
     return status
+
+
+def say_strangers(book: BatchBook) -> None:
+    """Names files among the manifests that are none."""
+    from speakervid_dag.console import say
+
+    strangers = book.strangers()
+    if strangers:
+        names = ", ".join(p.name for p in strangers[:5]) + ", …" * (len(strangers) > 5)
+        say(f"{len(strangers)} files in {book.folder} are no manifests and are ignored ({names}).")
 
 
 def _announce(plan: Plan) -> None:

@@ -38,6 +38,8 @@ def print_summary(settings: Settings, report: RunReport) -> int:
         say(f"batch {batch} failed: {why}")
     for line in not_read(report.plan.unread):  # once more, below what may be hours of output
         say(line)
+    for told in report.unreadable:
+        say(told)
     if report.vanished:
         say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
     if report.held:

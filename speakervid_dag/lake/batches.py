@@ -12,6 +12,7 @@ of them (`BatchBook.claim`). All are locks of the operating system, which a kill
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,11 +21,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from speakervid_dag.failures import UserError
+from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.lake.walk import Walk, walk
+
+NAME = re.compile(r"b\d+")  # of a batch
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,19 @@ class BatchBook:
         self.folder = lake_dir / "batches"
 
     def names(self) -> list[str]:
-        return sorted(p.stem for p in self.folder.glob("b*.json"))
+        return sorted(p.stem for p in self.folder.glob("b*.json") if NAME.fullmatch(p.stem))
+
+    def strangers(self) -> list[Path]:
+        """Return files that lie among the manifests and are none: copies of sync tools, say. They are left alone."""
+        return sorted(p for p in self.folder.glob("[!.]*") if p.suffix != ".json" or not NAME.fullmatch(p.stem))
 
     def read(self, batch: str) -> list[SourceFile]:
-        """The batch's files. Raises UserError when there is no such batch."""
+        """The batch's files.
+
+        Raises:
+            UserError: there is no such batch.
+            OperationError: its manifest is damaged.
+        """
         return [_file_of(row) for row in self._body(batch)["sources"]]
 
     def digest(self, batch: str) -> str:
@@ -240,7 +252,18 @@ class BatchBook:
         path = self.folder / f"{batch}.json"
         if not path.is_file():
             raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
-        body: dict[str, Any] = json.loads(path.read_text())
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            is_whole = body["batch"] == batch and all(_file_of(row).places for row in body["sources"])
+        except (ValueError, KeyError, TypeError):
+            is_whole = False
+        if not is_whole:
+            asked = f"SELECT source_uri, sha256 FROM videos WHERE batch = '{batch}'"
+            raise OperationError(
+                f"the manifest {path} is damaged ({path.stat().st_size} bytes): put it back from a backup, or from "
+                f"the copy that a sync tool left; what is published stays readable, the files it named too: "
+                f'`speakervid sql "{asked}"`'
+            )
         return body
 
     def _store(self, body: dict[str, Any]) -> None:

@@ -17,12 +17,12 @@ import psutil
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake import copies, parts
+from speakervid_dag.lake import copies, integrity, parts
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
-from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type
+from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type, unreadable
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
@@ -52,18 +52,13 @@ def open_session(
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
-    shown = {name: _shown(lake, table, snapshot) for name, table in TABLES.items()}
-    for name, table in TABLES.items():
-        if shown[name].files and "://" in lake.root:
-            _remote_view(con, lake, table, snapshot)
-        else:
-            con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
+    shown = [_create_view(con, lake, table, snapshot) for table in TABLES.values()]
     _create_helper_views(con, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for s in shown.values() for f in (*s.files, *s.copies)])
+        _lock(con, [] if "://" in lake.root else [f for s in shown for f in (*s.files, *s.copies)])
     return con
 
 
@@ -73,6 +68,7 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
     Raises:
         UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the
             message is DuckDB's first line.
+        OperationError: a data file of a table that it reads is lost.
     """
     try:
         statements = con.extract_statements(text)
@@ -80,6 +76,7 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
             raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
         return _frame(con, text)
     except duckdb.Error as problem:
+        _check_readable(problem)
         raise UserError(f"SQL: {_first_line(problem)}") from problem
 
 
@@ -95,6 +92,7 @@ def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
     try:
         return _frame(con, text, chosen)
     except duckdb.Error as problem:
+        _check_readable(problem)
         raise OperationError(f"sql/{name}.sql: {_first_line(problem)}") from problem
 
 
@@ -132,8 +130,8 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
         draft = Path(aside) / path.name
         con = duckdb.connect(str(draft))
         try:
-            for name, table in TABLES.items():
-                con.execute(f'CREATE VIEW "{name}" AS {select(table, _shown(lake, table, snapshot))}')
+            for table in TABLES.values():
+                _create_view(con, lake, table, snapshot)
             _create_helper_views(con)
         finally:
             con.close()
@@ -163,6 +161,32 @@ def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
 def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     """Of each table the Delta files of which the snapshot shows rows."""
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
+
+
+def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
+    """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
+    the other tables answer."""
+    try:
+        shown = _shown(lake, table, snapshot)
+        if shown.files and "://" in lake.root:
+            _remote_view(con, lake, table, snapshot)
+        else:
+            con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
+        return shown
+    except OperationError as problem:
+        told = str(problem)
+    except duckdb.Error as problem:
+        told = _lost(lake, table, snapshot) or f"{table.name}: {_first_line(problem)}"
+    con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, integrity.UNREADABLE + " ".join(told.split()))}')
+    return Shown(())
+
+
+def _lost(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> str | None:
+    """One line about lost files of the versions that are shown; None when there is none."""
+    is_pinned = snapshot is not None and table.name not in UNVERSIONED
+    versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_pinned else [None]
+    lost = [file for version in versions for file in lake.lost_files(table, version)]
+    return integrity.one_line(table, lost) if lost else None
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
@@ -254,6 +278,13 @@ def _lock(con: Session, files: list[str]) -> None:
     con.execute(f"SET allowed_paths = [{listed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
+
+
+def _check_readable(problem: duckdb.Error) -> None:
+    """Raises OperationError when a query failed at the view of a table of which a file is lost."""
+    told = integrity.told_by(problem)
+    if told:
+        raise OperationError(told) from problem
 
 
 def _first_line(problem: Exception) -> str:
