@@ -14,14 +14,16 @@ import dagster as dg
 import polars as pl
 
 from speakervid_dag import __version__, isolation
+from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, source_digest, weight_state
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.failures import OperationError
+from speakervid_dag.failures import OperationError, WeightsUnusable
 from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.used_weights import remember
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 from speakervid_dag.stage import COMPUTES, Compute, Stage
 
@@ -96,6 +98,7 @@ def table_asset(
 def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:
     batch, lake = context.partition_key, factory.lake
     (stamp,) = fingerprints(factory, recipe, [batch])
+    found = checked_weights.states(factory, recipe)
     stage = Stage(
         name=recipe.name,
         batch=batch,
@@ -109,6 +112,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     )
     started = time.perf_counter()
     frames = compute(stage)
+    _keep_weights(factory, recipe, stage, found)
     metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
     outcomes = stage.outcome_frame()
@@ -131,6 +135,17 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
+
+
+def _keep_weights(factory: Factory, recipe: Recipe, stage: Stage, found: Mapping[str, str]) -> None:
+    """Remembers the weights that the rows were made with. Raises WeightsUnusable when they were taken away meanwhile;
+    the checkpoints go, since they may hold what was measured without them."""
+    try:
+        checked_weights.require_unchanged(factory, recipe, found)
+    except WeightsUnusable:
+        stage.forget_checkpoints()
+        raise
+    remember(factory.settings.lake_dir, found, stage.run_id)
 
 
 def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -161,7 +176,9 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
 
     Raises:
         OperationError: naming the input and what to do.
+        WeightsUnusable: the weights it needs are damaged, or made rows of the lake and are gone.
     """
+    checked_weights.require_weights(factory, [recipe])
     marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), []
     for batch in batches:
         upstream = recipe.upstream(marks, batch, factory.profile.name)
