@@ -97,7 +97,8 @@ class Recipe:
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
             told.append(factory.book.digest(batch))
-        own = fingerprint_of(self.code_version(factory), batch, *told)
+        code = marks.once(f"code of {self.name}", lambda: self.code_version(factory))
+        own = fingerprint_of(code, batch, *told)
         others = self.population(factory, marks, batch) if self.population is not None else None
         return own if others is None else own_part(own) | others & OTHERS
 

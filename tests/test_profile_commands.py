@@ -1,5 +1,6 @@
 """`speakervid profiles`: answers that teach, and every problem with its place."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from speakervid_dag.cli import cli
-from speakervid_dag.models.registry import WEIGHTS_ENV
+from speakervid_dag.models.registry import WEIGHTS_ENV, accepted_hash_path
 
 
 def profiles(*arguments: str) -> Result:
