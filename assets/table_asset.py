@@ -111,8 +111,11 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         log=context.log.info,
     )
     started = time.perf_counter()
-    frames = compute(stage)
-    _keep_weights(factory, recipe, stage, found)
+    try:
+        frames = compute(stage)
+    finally:
+        _require_same_weights(factory, recipe, stage, found)
+    remember(factory.settings.lake_dir, found, stage.run_id)
     metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
     outcomes = stage.outcome_frame()
@@ -137,15 +140,14 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     stage.forget_checkpoints()
 
 
-def _keep_weights(factory: Factory, recipe: Recipe, stage: Stage, found: Mapping[str, str]) -> None:
-    """Remembers the weights that the rows were made with. Raises WeightsUnusable when they were taken away meanwhile;
-    the checkpoints go, since they may hold what was measured without them."""
+def _require_same_weights(factory: Factory, recipe: Recipe, stage: Stage, found: Mapping[str, str]) -> None:
+    """Raises WeightsUnusable when weights were taken away while the stage was computed; the checkpoints go, since they
+    may hold what was measured without them."""
     try:
         checked_weights.require_unchanged(factory, recipe, found)
     except WeightsUnusable:
         stage.forget_checkpoints()
         raise
-    remember(factory.settings.lake_dir, found, stage.run_id)
 
 
 def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:

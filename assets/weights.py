@@ -74,4 +74,4 @@ def _gone(names: list[str]) -> str:
             f"not in {registry.weights_dir()}: run `speakervid models pull {' '.join(pulled)}{options}`, "
             f"or set {registry.WEIGHTS_ENV} to the folder that holds them",
         )
-    return f"weights that made rows of this lake are gone: {', '.join(names)} ({'; '.join(told)})"
+    return f"weights that made rows of this lake are gone: {', '.join(names)} ({'; '.join(told)}); nothing was computed"

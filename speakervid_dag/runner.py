@@ -150,9 +150,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
     from speakervid_dag.lake import losses, snapshots
 
-    factory = Factory(
-        lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss or None
-    )
+    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
     shown_before = snapshots.latest(factory.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)

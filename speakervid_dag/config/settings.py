@@ -28,7 +28,6 @@ class Settings(BaseModel):
     )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
-    allow_loss: bool = Field(default=False, description="publish losses that nothing asked for")
     isolate: bool = Field(default=True, description="compute stages in a process of their own; false only to debug")
     allow_loss: bool = Field(default=False, description="publish losses that nothing asked for")
     work_memory_mb: int | None = Field(
