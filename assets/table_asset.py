@@ -19,11 +19,10 @@ from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, source_digest, weight_state
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.failures import OperationError, WeightsUnusable
+from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
-from speakervid_dag.lake.used_weights import remember
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 from speakervid_dag.stage import COMPUTES, Compute, Stage
 
@@ -98,7 +97,6 @@ def table_asset(
 def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:
     batch, lake = context.partition_key, factory.lake
     (stamp,) = fingerprints(factory, recipe, [batch])
-    found = checked_weights.states(factory, recipe)
     stage = Stage(
         name=recipe.name,
         batch=batch,
@@ -111,11 +109,8 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         log=context.log.info,
     )
     started = time.perf_counter()
-    try:
+    with checked_weights.kept(factory, recipe, stage):
         frames = compute(stage)
-    finally:
-        _require_same_weights(factory, recipe, stage, found)
-    remember(factory.settings.lake_dir, found, stage.run_id)
     metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
     outcomes = stage.outcome_frame()
@@ -138,16 +133,6 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
-
-
-def _require_same_weights(factory: Factory, recipe: Recipe, stage: Stage, found: Mapping[str, str]) -> None:
-    """Raises WeightsUnusable when weights were taken away while the stage was computed; the checkpoints go, since they
-    may hold what was measured without them."""
-    try:
-        checked_weights.require_unchanged(factory, recipe, found)
-    except WeightsUnusable:
-        stage.forget_checkpoints()
-        raise
 
 
 def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -7,14 +7,16 @@ Weights that the lake never had may be missing: what needs them is not evaluated
 Weights that made rows of the lake and are gone are an error of this machine: without them those rows would be lost.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from speakervid_dag.assets import backends, recipes
 from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import WeightsUnusable
-from speakervid_dag.lake.used_weights import MISSING, begin_record, used_weights
+from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
 from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
+from speakervid_dag.stage import Stage
 
 PACKAGED = {
     vad.NAME: "install the package faster-whisper again",
@@ -45,12 +47,25 @@ def states(factory: Factory, recipe: Recipe) -> dict[str, str]:
     return {recipes.base_name(name): recipes.weight_state(name) for name in recipe.weights(factory)}
 
 
-def require_unchanged(factory: Factory, recipe: Recipe, before: Mapping[str, str]) -> None:
-    """Raise WeightsUnusable when weights that were there before a stage was computed are gone or others now."""
-    now = states(factory, recipe)
-    changed = [name for name, state in before.items() if state not in (MISSING, now.get(name))]
-    if changed:
-        raise WeightsUnusable(f"weights changed while {recipe.name} was computed: {', '.join(changed)}; run it again")
+@contextmanager
+def kept(factory: Factory, recipe: Recipe, stage: Stage) -> Iterator[None]:
+    """While a stage is computed inside: its weights must stay as they are. Afterwards the lake remembers them.
+
+    Raises:
+        WeightsUnusable: weights that were there before are gone or others now. The stage's checkpoints go, since they
+            may hold what was measured without them.
+    """
+    before = states(factory, recipe)
+    try:
+        yield
+    finally:
+        now = states(factory, recipe)
+        changed = [name for name, state in before.items() if state not in (MISSING, now.get(name))]
+        if changed:
+            stage.forget_checkpoints()
+            told = ", ".join(changed)
+            raise WeightsUnusable(f"weights changed while {recipe.name} was computed: {told}; run it again")
+    remember(factory.settings.lake_dir, before, stage.run_id)
 
 
 def _refuse_damaged(factory: Factory, name: str) -> None:
