@@ -28,6 +28,7 @@ from speakervid_dag.failures import (
     SourceAbsent,
     StageFailure,
     TransientFailure,
+    WeightsUnusable,
 )
 from speakervid_dag.files import write_bytes, written_aside
 from speakervid_dag.lake.batches import BatchBook
@@ -231,7 +232,7 @@ class Stage:
             if task.video_id in self.lost:
                 raise PermanentFailure(*self.lost[task.video_id])
             frames = self._shaped(task.video_id, tables, self._from_source(work, task))
-        except SourceAbsent:
+        except (SourceAbsent, WeightsUnusable):
             raise
         except Skipped as problem:
             status, reason, detail = "skipped", problem.reason, problem.detail or None
