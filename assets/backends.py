@@ -19,6 +19,7 @@ from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.clip_looks import Maker
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
 from speakervid_dag.failures import StageFailure
+from speakervid_dag.lake.artifacts import kept_model
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.models import cotracker, dover
@@ -112,7 +113,7 @@ def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveS
     if choice.synchrony == "syncnet":
         return _syncnet()
     known = trained_model(lake) if choice.synchrony == "lake_model" else None
-    return LipRidge() if known is None else _lake_model(Path(known["uri"]), known["sha256"])
+    return LipRidge() if known is None else _lake_model(lake, known)
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
@@ -133,8 +134,13 @@ def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def _lake_model(lake: DeltaLake, known: dict[str, Any]) -> LakeSynchrony:
+    """The model of this row, from the lake as it lies now: its recorded place is where the lake was then."""
+    return _trained(kept_model(Path(lake.root), known["model"], known["sha256"]), known["sha256"])
+
+
 @cache
-def _lake_model(path: Path, sha256: str) -> LakeSynchrony:
+def _trained(path: Path, sha256: str) -> LakeSynchrony:
     return LakeSynchrony.load(path, sha256)
 
 

@@ -31,7 +31,8 @@ class StagedRows:
         lake.open(table)  # the folder is there from here on
         self.row_count = 0
         self._lake, self._table = lake, table
-        self._store = PyFileSystem(DeltaStorageHandler(lake.uri(table), dict(lake.storage_options) or None))
+        address, options = lake.address(table)
+        self._store = PyFileSystem(DeltaStorageHandler(address, options or None))
         self._files: list[tuple[str, int, dict[str, str], int]] = []  # path, bytes, partition values, rows
         self._is_landing = False
 

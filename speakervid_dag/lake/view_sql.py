@@ -12,6 +12,7 @@ import polars as pl
 
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
+from speakervid_dag.places import literal
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.String: "VARCHAR",
@@ -42,11 +43,10 @@ def select(table: Table, shown: Shown) -> str:
     none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
     parts = []
     if shown.files:
-        # the values of partition columns stand only in the folders' names, and '0012' must stay text
-        hive = ", ".join(f"{quoted_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
-        options = f"hive_partitioning = true, hive_types = {{{hive}}}" if hive else "hive_partitioning = false"
         mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
-        parts.append(f"FROM read_parquet({_listed(shown.files)}, {options}{mixed})")
+        options = f"filename = true, hive_partitioning = false{mixed}"
+        chosen = ", ".join(["* EXCLUDE (filename)", *_partition_values(table)])
+        parts.append(f"SELECT {chosen} FROM read_parquet({_listed(shown.files)}, {options})")
     if shown.copies:
         parts.append(f"FROM read_parquet({_listed(shown.copies)}, hive_partitioning = false, union_by_name = true)")
     if not parts:
@@ -54,6 +54,18 @@ def select(table: Table, shown: Shown) -> str:
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
     # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
     return f"SELECT {picked} FROM ({' UNION ALL BY NAME '.join([*parts, none])})"
+
+
+def _partition_values(table: Table) -> list[str]:
+    """The partition columns, whose values stand only in the names of a file's last folders.
+
+    DuckDB's own `hive_partitioning` takes every folder of the path that looks like `name=value`, also above the lake.
+    """
+    count = len(table.partition_by)
+    folders = (
+        (name, f"split_part(filename, '/', {place - count - 1})") for place, name in enumerate(table.partition_by)
+    )
+    return [f"url_decode({folder}[{len(name) + 2}:]) AS {quoted_name(name)}" for name, folder in folders]
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:
@@ -100,4 +112,4 @@ def quoted(text: str) -> str:
 
 
 def _listed(files: Sequence[str]) -> str:
-    return "[" + ", ".join(quoted(f if "://" in f else str(Path(f).absolute())) for f in files) + "]"
+    return "[" + ", ".join(quoted(literal(str(Path(f).absolute()))) for f in files) + "]"
