@@ -44,6 +44,11 @@ def path_of(place: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(place.removeprefix(FILE_URI))) if place.startswith(FILE_URI) else place)
 
 
+def uri_of(place: str) -> str:
+    """Return the URI of an absolute path; a URI stays what it is."""
+    return place if is_uri(place) else Path(place).as_uri()
+
+
 def is_uri(text: str) -> bool:
     """Return whether this is a URI (`s3://bucket/lake`) rather than a path."""
     return _SCHEME.match(text) is not None

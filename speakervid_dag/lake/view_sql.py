@@ -43,10 +43,7 @@ def select(table: Table, shown: Shown) -> str:
     none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
     parts = []
     if shown.files:
-        mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
-        options = f"filename = true, hive_partitioning = false{mixed}"
-        chosen = ", ".join(["* EXCLUDE (filename)", *_partition_values(table)])
-        parts.append(f"SELECT {chosen} FROM read_parquet({_listed(shown.files)}, {options})")
+        parts.append(_from_files(table, shown))
     if shown.copies:
         parts.append(f"FROM read_parquet({_listed(shown.copies)}, hive_partitioning = false, union_by_name = true)")
     if not parts:
@@ -56,16 +53,26 @@ def select(table: Table, shown: Shown) -> str:
     return f"SELECT {picked} FROM ({' UNION ALL BY NAME '.join([*parts, none])})"
 
 
-def _partition_values(table: Table) -> list[str]:
-    """The partition columns, whose values stand only in the names of a file's last folders.
+def _from_files(table: Table, shown: Shown) -> str:
+    """Delta's own files. The values of partition columns stand only in folders' names, and '0012' must stay text.
 
-    DuckDB's own `hive_partitioning` takes every folder of the path that looks like `name=value`, also above the lake.
+    DuckDB takes every folder of a path that looks like `name=value` for a partition. Where one above the table does,
+    the values are taken from a file's last folders instead; a join then cannot tell which files are to be opened.
     """
-    count = len(table.partition_by)
-    folders = (
-        (name, f"split_part(filename, '/', {place - count - 1})") for place, name in enumerate(table.partition_by)
-    )
-    return [f"url_decode({folder}[{len(name) + 2}:]) AS {quoted_name(name)}" for name, folder in folders]
+    listed, count = _listed(shown.files), len(table.partition_by)
+    mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
+    if not count:
+        return f"FROM read_parquet({listed}, hive_partitioning = false{mixed})"
+    if "=" not in str(Path(shown.files[0]).absolute().parents[count]):
+        types = ", ".join(f"{quoted_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
+        return f"FROM read_parquet({listed}, hive_partitioning = true, hive_types = {{{types}}}{mixed})"
+    folders = [f"split_part(filename, '/', {place - count - 1})" for place in range(count)]
+    values = [
+        f"url_decode({folder}[{len(name) + 2}:]) AS {quoted_name(name)}"
+        for name, folder in zip(table.partition_by, folders, strict=True)
+    ]
+    source = f"read_parquet({listed}, filename = true, hive_partitioning = false{mixed})"
+    return f"SELECT * EXCLUDE (filename), {', '.join(values)} FROM {source}"
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:

@@ -1,6 +1,7 @@
 """Tables in folders of any name: written, read and kept exactly there, and nothing of the path becomes a value."""
 
 import multiprocessing
+import os
 import shutil
 import tempfile
 from datetime import timedelta
@@ -122,6 +123,25 @@ def test_a_lake_whose_name_is_a_pattern_does_not_read_its_neighbours(tmp_path: P
         shutil.rmtree(twin, ignore_errors=True)
         shutil.copytree(mine, twin)
         assert pairs(DeltaLake(str(mine)).read(SHOTS)) == asked(DeltaLake(str(mine))) == [("b1", "s1")]
+
+
+def test_a_lake_is_moved_to_a_plain_name_and_back(tmp_path: Path) -> None:
+    plain, odd = tmp_path / "lake", tmp_path / "a\\b%20[x]"
+    for number, folder in enumerate([plain, odd, plain, odd]):
+        lake = DeltaLake(str(folder))
+        replace(lake, f"b{number}", "s")
+        assert lake.batches(SHOTS) == [f"b{n}" for n in range(number + 1)]
+        assert len(asked(lake)) == number + 1
+        folder.rename(odd if folder == plain else plain)
+
+
+def test_what_a_killed_write_leaves_aside_is_collected(tmp_path: Path) -> None:
+    lake = DeltaLake(str(tmp_path / "a?b"))
+    replace(lake, "b1", "s")
+    left = Path(lake.root) / "tables" / ".aside" / "00000000000000000001.json.x"
+    left.write_text("half")
+    os.utime(left, (0, 0))
+    assert left in maintenance.plan_care(lake, Path(lake.root), keep=timedelta(days=1)).loose
 
 
 def test_writers_take_turns_where_the_store_cannot_refuse(tmp_path: Path) -> None:
