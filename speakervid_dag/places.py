@@ -14,9 +14,10 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from speakervid_dag.failures import OperationError, UserError
 
@@ -109,6 +110,22 @@ def delta_address(root: str, table: str) -> tuple[str, dict[str, str]]:
         return folder, {}
     aside = f"{root}/tables/.aside"
     return f"opendal+fs:///tables/{table}", {"opendal.root": root, "opendal.atomic_write_dir": aside}
+
+
+def partition_folder(values: Mapping[str, str]) -> str:
+    """Return the folder of these partition values inside a table, as Delta and Hive name it: `batch=b1/profile=a%20b`."""
+    return "/".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+
+
+def partition_values(file: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the values of these partition columns from a data file's last folders; folders above say nothing."""
+    folders = file.rsplit("/", len(names) + 1)[1:-1]
+    return {name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)}
+
+
+def inside_table(uri: str) -> str:
+    """Return the path inside a table that deltalake's `get_add_actions` gives as a URI."""
+    return unquote(uri)
 
 
 def literal(path: str) -> str:

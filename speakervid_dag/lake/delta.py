@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -409,8 +408,7 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
 
 def slice_of(table: Table, uri: str) -> Slice:
     """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
-    folders = uri.rsplit("/", len(table.partition_by) + 1)[1:-1]
-    return Slice({name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)})
+    return Slice(places.partition_values(uri, table.partition_by))
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
