@@ -19,7 +19,7 @@ from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.clip_looks import Maker
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
 from speakervid_dag.failures import StageFailure
-from speakervid_dag.lake.artifacts import kept_models
+from speakervid_dag.lake.artifacts import kept_model
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.models import cotracker, dover, vad
@@ -153,7 +153,7 @@ def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
 def trained_file(lake: DeltaLake) -> tuple[Path, str] | None:
     """Return the file of `trained_model` in this lake, wherever the lake lay when it was trained, and its hash."""
     known = trained_model(lake)
-    return None if known is None else (kept_models(Path(lake.root)) / Path(known["uri"]).name, str(known["sha256"]))
+    return None if known is None else (kept_model(Path(lake.root), known["model"], known["sha256"]), known["sha256"])
 
 
 @cache

@@ -21,7 +21,6 @@ from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import fingerprints, palettes
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
-from speakervid_dag.files import place_of
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
@@ -29,6 +28,7 @@ from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.places import place_of
 from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
 
 EMPTY = dict.fromkeys(VIDEOS.schema.names())

@@ -48,6 +48,7 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     Table,
 )
+from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import check_result, check_spec
 from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
 
@@ -87,7 +88,7 @@ def gold_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=automation.KEEP_CURRENT,
         check_specs=[check_spec(table, BATCHES)],
-        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": shown.lake.uri(table)},
+        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(shown.lake.uri(table))},
     )
     def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
         yield from _run(context, factory, recipe)

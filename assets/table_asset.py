@@ -23,6 +23,7 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 from speakervid_dag.stage import COMPUTES, Compute, Stage
 
@@ -68,7 +69,10 @@ def table_asset(
                 owners=OWNERS,
                 code_version=recipe.code_version(factory),
                 partitions_def=BATCHES,
-                metadata={"dagster/column_schema": column_schema(table), "dagster/uri": factory.lake.uri(table)},
+                metadata={
+                    "dagster/column_schema": column_schema(table),
+                    "dagster/uri": uri_of(factory.lake.uri(table)),
+                },
             )
             for table in tables
         ]

@@ -27,12 +27,13 @@ from speakervid_dag.curation.sync_regression import LipSeries
 from speakervid_dag.curation.synchrony_training import Figures, Floats, Stretch
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake.artifacts import kept_models, kept_sound
+from speakervid_dag.lake.artifacts import kept_model, kept_sound
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
+from speakervid_dag.places import place_of
 
 
 @dg.asset(
@@ -66,11 +67,11 @@ def train_and_keep(lake: DeltaLake, lake_dir: Path, profile: Profile, run_id: st
     net = lake_synchrony.train(learnt, profile.sync, settings)
     data = lake_synchrony.packed(net)
     digest = hashlib.sha256(data).hexdigest()
-    path = kept_models(lake_dir) / f"{LakeSynchrony.name}-{digest[:16]}.safetensors"
+    path = kept_model(lake_dir, LakeSynchrony.name, digest)
     write_bytes(path, data)
     rows = judge(LakeSynchrony(net), held_out, profile)
     seconds = [sum(len(s.lips) for s in part) / profile.sync.grid_hz for part in (learnt, held_out)]
-    about: Row = {"sha256": digest, "model": LakeSynchrony.name, "uri": str(path), "run_id": run_id}
+    about: Row = {"sha256": digest, "model": LakeSynchrony.name, "uri": place_of(path), "run_id": run_id}
     about |= {"at": datetime.now(UTC), "people_count": people[0], "held_out_people_count": people[1]}
     about |= {"train_s": seconds[0], "held_out_s": seconds[1]}
     frame = TRAINED_MODELS.frame([about | row for row in rows])

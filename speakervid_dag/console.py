@@ -29,7 +29,12 @@ err = _console(stderr=True)
 
 def say(text: str) -> None:
     """One line for a person, on stderr, so that stdout stays data."""
-    err.print(escape(text), highlight=False)
+    err.print(text, markup=False, emoji=False, highlight=False)
+
+
+def print_line(text: str) -> None:
+    """Print one line on stdout as it is: nothing is folded, no word of it is markup."""
+    out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class TerminalWatcher:

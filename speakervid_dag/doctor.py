@@ -15,7 +15,7 @@ import psutil
 
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.console import out, print_frame
+from speakervid_dag.console import out, print_frame, print_line
 from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.models import cotracker, dover
 from speakervid_dag.models.registry import examine, get_weight, load_registry, verify, weights_dir
@@ -126,9 +126,9 @@ def _print_machine(settings: Settings) -> None:
     memory = psutil.virtual_memory().total / 2**30
     out.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB memory, GPU: {_gpu()}")
     exists = (settings.lake_dir / "tables").is_dir()
-    out.print(f"Lake: {settings.lake_dir} ({'there' if exists else 'not there yet'}), {_free(settings.lake_dir)} free")
-    out.print(f"Weights: {weights_dir()}")
-    out.print(f"Profile: {settings.profile} (there are {', '.join(profile_names())})")
+    print_line(f"Lake: {settings.lake_dir} ({'there' if exists else 'not there yet'}), {_free(settings.lake_dir)} free")
+    print_line(f"Weights: {weights_dir()}")
+    print_line(f"Profile: {settings.profile} (there are {', '.join(profile_names())})")
     versions = [{"package": name, "version": _version(name)} for name in PACKAGES]
     print_frame(pl.DataFrame(versions), title="Installed")
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there (written aside, synced, renamed), and paths as tables can hold them.
+"""Files that are either whole or not there: written aside, synced, renamed.
 
 Belongs here: that one way of writing a file, for lake, media and demo alike. Does not belong here: what is in
 a file or where it lies.
@@ -10,9 +10,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
-
-FILE_URI = "file://"
 
 
 @contextmanager
@@ -40,20 +37,6 @@ def sha256_of(path: Path) -> str:
     """Return the hex SHA-256 of a file, read in pieces. Raises OSError."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def place_of(path: str | Path) -> str:
-    """An absolute path as text: itself, or a percent-encoded `file://` URI where its bytes are not UTF-8."""
-    raw = os.fsencode(path)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return FILE_URI + quote(raw)
-
-
-def path_of(place: str) -> Path:
-    """The path that `place_of` told."""
-    return Path(os.fsdecode(unquote_to_bytes(place.removeprefix(FILE_URI))) if place.startswith(FILE_URI) else place)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -97,7 +97,8 @@ def prepare_home(settings: Settings) -> Path:
     """Makes the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user has put one of their own there."""
     home = settings.dagster_home
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may lead there by a link
+        home.mkdir(exist_ok=True)
         own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
         target = home / "dagster.yaml"
         if not target.exists():

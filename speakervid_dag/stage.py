@@ -322,7 +322,7 @@ class Stage:
         told = folder / f"{video_id}.json"
         if not told.is_file():
             return None
-        frames = {t.name: pl.read_ipc(folder / f"{video_id}.{t.name}.arrow") for t in tables}
+        frames = {t.name: read_frame(folder / f"{video_id}.{t.name}.arrow") for t in tables}
         return frames, json.loads(told.read_text())
 
     def forget_checkpoints(self) -> None:
@@ -337,3 +337,8 @@ def all_absent(problems: Sequence[SourceAbsent]) -> SourceAbsent:
         f"{len(problems)} of its sources are not at hand ({shown}). What is published of them stays: bring them back "
         f"(`speakervid run` with the folder they are in now), `speakervid forget` them, or run with --allow-loss"
     )
+
+
+def read_frame(path: Path) -> pl.DataFrame:
+    """Return the frame of an Arrow file, whatever its path is called."""
+    return pl.scan_ipc(path, glob=False, hive_partitioning=False).collect()

@@ -24,7 +24,7 @@ from speakervid_dag import progress
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.limits import confine
-from speakervid_dag.stage import COMPUTES, Stage
+from speakervid_dag.stage import COMPUTES, Stage, read_frame
 
 FILE_BYTES = 8 * 1024**3  # of any one file it writes: checkpoints of a video are megabytes
 
@@ -62,7 +62,7 @@ def write_frames(folder: Path, frames: "dict[str, pl.DataFrame]") -> None:
 
 
 def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
-    return {path.stem: pl.read_ipc(path) for path in sorted(folder.glob("*.arrow"))}
+    return {path.stem: read_frame(path) for path in sorted(folder.glob("*.arrow"))}
 
 
 def compute(request: dict[str, Any], events: Events) -> None:
@@ -77,7 +77,7 @@ def compute(request: dict[str, Any], events: Events) -> None:
         settings=Settings.model_validate(request["settings"]),
         profile=Profile.model_validate(request["profile"]),
         inputs=read_frames(folder / "in"),
-        upstream=pl.read_ipc(folder / "upstream.arrow"),
+        upstream=read_frame(folder / "upstream.arrow"),
         log=lambda text: events.tell("log", text),
         lost={video: (reason, detail) for video, (reason, detail) in request["lost"].items()},
         began=_announcer(events, request["cpu_base_s"], request["cpu_s_per_media_s"]),

@@ -3,9 +3,11 @@
 Belongs here: choosing and printing. Does not belong here: the queries (sql/statistics) and the run itself.
 """
 
+import shlex
+
 from speakervid_dag import query
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.console import out, print_frame, say
+from speakervid_dag.console import print_frame, print_line, say
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
@@ -31,7 +33,7 @@ def print_summary(settings: Settings, report: RunReport) -> int:
             session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
             title="Branches × tiers",
         )
-        out.print(f'Ask more: speakervid sql "FROM funnel" --lake {settings.lake_dir}')
+        print_line(f'Ask more: speakervid sql "FROM funnel" --lake {shlex.quote(str(settings.lake_dir))}')
     for batch in snapshot.held_back if snapshot is not None else ():
         say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
     for batch, why in report.failed.items():

@@ -9,13 +9,24 @@ from typing import Any
 
 import click
 
+from speakervid_dag.places import check_lake_name
+
 Command = Callable[..., Any]
 LAKE_HELP = "Folder of the lake. [default: $SPEAKERVID_LAKE, else ./lake]"
 PROFILE_HELP = "Profile by name, or the path of a YAML file. [default: $SPEAKERVID_PROFILE, else laptop]"
 
 
+class LakeFolder(click.Path):
+    """A folder; a URI is refused while it can still be told from a path (`Path` makes `s3:/bucket` of it)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Raises UserError for a URI."""
+        check_lake_name(str(value))
+        return super().convert(value, param, ctx)
+
+
 def lake_option(command: Command) -> Command:
-    return click.option("--lake", type=click.Path(path_type=Path, file_okay=False), help=LAKE_HELP)(command)
+    return click.option("--lake", type=LakeFolder(path_type=Path, file_okay=False), help=LAKE_HELP)(command)
 
 
 def profile_option(command: Command) -> Command:

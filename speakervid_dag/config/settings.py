@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speakervid_dag.failures import UserError
+from speakervid_dag.places import check_lake_folder, check_lake_name, for_sqlite
 
 PREFIX = "SPEAKERVID_"
 
@@ -40,14 +41,14 @@ class Settings(BaseModel):
 
     @property
     def dagster_home(self) -> Path:
-        return self.lake_dir / ".dagster"
+        return for_sqlite(self.lake_dir) / ".dagster"
 
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; keyword arguments that are not None win.
 
     Raises:
-        UserError: a value of the wrong kind; the message names the variable.
+        UserError: a value of the wrong kind (the message names the variable), or a lake in an object store.
     """
     found: dict[str, object] = {
         name: os.environ[PREFIX + name.upper()]
@@ -55,11 +56,14 @@ def load_settings(**overrides: object) -> Settings:
         if os.environ.get(PREFIX + name.upper())
     }
     found.update({k: v for k, v in overrides.items() if v is not None})
+    check_lake_name(str(found.get("lake", "")))
     try:
-        return Settings.model_validate(found)
+        settings = Settings.model_validate(found)
     except ValidationError as problem:
         first = problem.errors()[0]
         raise UserError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from problem
+    check_lake_folder(settings.lake_dir)
+    return settings
 
 
 def export_settings(settings: Settings) -> dict[str, str]:

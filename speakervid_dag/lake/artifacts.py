@@ -13,14 +13,14 @@ def kept_manifests(lake_dir: Path) -> Path:
     return lake_dir / "artifacts" / "releases"
 
 
+def kept_model(lake_dir: Path, name: str, sha256: str) -> Path:
+    """Return where a model that was trained in the lake is kept: found by content, wherever the lake is now."""
+    return lake_dir / "artifacts" / "models" / f"{name}-{sha256[:16]}.safetensors"
+
+
 def kept_sound(lake_dir: Path, video_id: str) -> Path:
     """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it."""
     return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}.wav"
-
-
-def kept_models(lake_dir: Path) -> Path:
-    """The folder with the models that were trained on this lake."""
-    return lake_dir / "artifacts" / "models"
 
 
 def weights_record(lake_dir: Path) -> Path:

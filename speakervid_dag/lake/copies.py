@@ -38,7 +38,7 @@ def folder_of(lake: DeltaLake, table: Table) -> Path:
 
 def possible(lake: DeltaLake, table: Table, files: Sequence[str]) -> list[Copy]:
     """The copies that would serve these files, whether they are there or not; none in an object store."""
-    if "batch" not in table.partition_by or "://" in lake.root:
+    if "batch" not in table.partition_by or lake.is_remote:
         return []
     groups: dict[tuple[str, str | None], list[str]] = defaultdict(list)
     for uri in files:

@@ -11,14 +11,15 @@ commit, also when there are no rows, so "was this batch done, and from what?" ne
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import polars as pl
 
+from speakervid_dag import places
 from speakervid_dag.failures import OperationError, TransientFailure
 from speakervid_dag.lake import handles, integrity, log
 from speakervid_dag.lake.integrity import FileLost, LostFile
@@ -72,22 +73,55 @@ class DeltaLake:
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict)
 
-    def uri(self, table: Table) -> str:
-        return f"{self.root.rstrip('/')}/tables/{table.name}"
+    @property
+    def is_remote(self) -> bool:
+        return places.is_uri(self.root)
 
     @property
-    def _options(self) -> dict[str, str] | None:
-        return dict(self.storage_options) or None
+    def readable_root(self) -> str:
+        """The lake's folder as polars and DuckDB take it (`places.plain`); an object store's URI as it is."""
+        return self.root if self.is_remote else str(places.plain(Path(self.root).absolute()))
+
+    def uri(self, table: Table) -> str:
+        """Return the table's folder, or its URI in an object store."""
+        return f"{self.root.rstrip('/')}/tables/{table.name}"
+
+    def address(self, table: Table) -> tuple[str, dict[str, str]]:
+        """Return the URI and the storage options under which delta-rs finds the table."""
+        if self.is_remote:
+            return self.uri(table), dict(self.storage_options)
+        return places.delta_address(str(Path(self.root).absolute()), table.name)
+
+    def has_own_store(self, table: Table) -> bool:
+        """Return whether delta-rs reaches the table through OpenDAL, since it misreads the folder's path."""
+        return not self.is_remote and bool(self.address(table)[1])
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Hold the table for a commit, where its store cannot refuse a version that is there already.
+
+        A commit must open the table, or bring it up to date, inside. Of most lakes the store itself sees to it.
+        """
+        if not self.has_own_store(table):
+            yield
+            return
+        from filelock import FileLock
+
+        folder = Path(self.root, "tables")
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{table.name}.lock", is_singleton=True):
+            yield
 
     def exists(self, table: Table) -> bool:
         from deltalake import DeltaTable
 
         folder = self._log_folder(table)
-        if folder is None:
-            return bool(DeltaTable.is_deltatable(self.uri(table), storage_options=self._options))
-        if not folder.is_dir():
+        if folder is not None and not folder.is_dir():
             return False
-        return handles.held(folder) is not None or bool(DeltaTable.is_deltatable(self.uri(table)))
+        if folder is not None and handles.held(folder) is not None:
+            return True
+        address, options = self.address(table)
+        return bool(DeltaTable.is_deltatable(address, storage_options=options or None))
 
     def open(self, table: Table, version: int | None = None) -> "object":
         """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write).
@@ -99,25 +133,37 @@ class DeltaLake:
         from deltalake.exceptions import DeltaError
 
         if version is None and not self.exists(table):
-            if "://" not in self.root:
-                Path(self.uri(table)).mkdir(parents=True, exist_ok=True)
+            self._create(table)
+        address, options = self.address(table)
+        if self.is_remote:
+            return DeltaTable(address, version=version, storage_options=options or None)
+        from speakervid_dag.lake.opened import LocalTable
+
+        try:
+            return LocalTable(table, address, options, f"{self.readable_root}/tables/{table.name}", version)
+        except DeltaError as problem:
+            log_folder = f"{self.uri(table)}/_delta_log"
+            raise OperationError(
+                f"the log of {table.name} cannot be read, put {log_folder} back from a backup: {problem}"
+            ) from problem
+
+    def _create(self, table: Table) -> None:
+        from deltalake import DeltaTable
+
+        if not self.is_remote:
+            Path(self.uri(table)).mkdir(parents=True, exist_ok=True)
+        address, options = self.address(table)
+        with self.writing(table):
             DeltaTable.create(
-                self.uri(table),
+                address,
                 schema=table.empty().to_arrow().schema,
                 mode="ignore",
                 partition_by=list(table.partition_by),
                 name=table.name,
                 description=table.doc,
                 configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
-                storage_options=self._options,
+                storage_options=options or None,
             )
-        try:
-            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
-        except DeltaError as problem:
-            log_folder = f"{self.uri(table)}/_delta_log"
-            raise OperationError(
-                f"the log of {table.name} cannot be read, put {log_folder} back from a backup: {problem}"
-            ) from problem
 
     def _newest(self, table: Table) -> Any:
         """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.
@@ -143,7 +189,7 @@ class DeltaLake:
 
     def _log_folder(self, table: Table) -> Path | None:
         """Of a table in a local folder."""
-        return None if "://" in self.root else Path(self.uri(table), "_delta_log")
+        return None if self.is_remote else Path(self.uri(table), "_delta_log")
 
     def version(self, table: Table) -> int | None:
         """Latest version, or None when the table was never written."""
@@ -207,7 +253,7 @@ class DeltaLake:
         self, table: Table, version: int | None = None, batches: Sequence[str] | None = None
     ) -> list[LostFile]:
         """Files of one version (None: the latest) that are gone or cut off; none is looked for in an object store."""
-        if "://" in self.root or not self.exists(table):
+        if self.is_remote or not self.exists(table):
             return []
         handle = self._newest(table) if version is None else self.open(table, version)
         return integrity.lost_files(handle, Path(self.uri(table)), table, batches)
@@ -352,16 +398,17 @@ class DeltaLake:
             app_transactions=[Transaction(part.app_id, stamp) for part, stamp in parts],
         )
         for attempt in range(CONFLICT_ATTEMPTS):
-            handle = self._up_to_date(table)
-            try:
-                write(handle, properties)
-                break
-            except (CommitFailedError, DeltaError, OSError) as problem:
-                if self._landed(handle, token) is not None:
+            with self.writing(table):
+                handle = self._up_to_date(table)
+                try:
+                    write(handle, properties)
                     break
-                if not isinstance(problem, CommitFailedError) and not _is_conflict(problem):
-                    raise OperationError(f"writing {table.name} failed: {problem}") from problem
-                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+                except (CommitFailedError, DeltaError, OSError) as problem:
+                    if self._landed(handle, token) is not None:
+                        break
+                    if not isinstance(problem, CommitFailedError) and not _is_conflict(problem):
+                        raise OperationError(f"writing {table.name} failed: {problem}") from problem
+            time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
         else:
             told = [part.app_id for part, _ in parts[:3]]
             raise TransientFailure("write_conflict", f"{table.name}: {told} stayed contended")
@@ -375,11 +422,15 @@ class DeltaLake:
         return list(self.open(table, version).history())  # type: ignore[attr-defined]
 
     def files(self, table: Table, version: int | None = None) -> list[str]:
-        """URIs of the Parquet files of one version (None: the latest), sorted; [] when the table was never written."""
+        """Return the sorted paths of the Parquet files of one version (None: the latest), in an object store the URIs.
+
+        [] when the table was never written.
+        """
         if not self.exists(table):
             return []
         opened: Any = self._newest(table) if version is None else self.open(table, version)
-        return sorted(str(u) for u in opened.file_uris())
+        root = self.readable_root
+        return sorted(self.root + uri.removeprefix(root) for uri in opened.file_uris())
 
     def files_by_slice(self, table: Table, version: int) -> list[tuple[Slice, str]]:
         """The same with the partition values that each file's folder says."""
@@ -446,8 +497,7 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
 
 def slice_of(table: Table, uri: str) -> Slice:
     """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
-    folders = uri.rsplit("/", len(table.partition_by) + 1)[1:-1]
-    return Slice({name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)})
+    return Slice(places.partition_values(uri, table.partition_by))
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:

@@ -24,7 +24,7 @@ def transactions(folder: Path, version: int) -> dict[str, int] | None:
     start = max((number for number in told if number <= version), default=None)
     try:
         if start is not None:
-            frame = pl.read_parquet(folder / f"{start:020d}.checkpoint.parquet", columns=["txn"])
+            frame = pl.read_parquet(folder / f"{start:020d}.checkpoint.parquet", columns=["txn"], glob=False)
             kept = frame["txn"].struct.unnest().drop_nulls("appId")
             found = dict(kept.select("appId", "version").iter_rows())
         for number in range(0 if start is None else start + 1, version + 1):

@@ -9,6 +9,7 @@ dropped first (never the newest), and vacuum is told every version that the rest
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,9 +88,10 @@ def apply_care(
     for care in plan.tables:
         table = TABLES[care.name]
         gone, size = vacuum(lake, table, kept, keep, run_id)
-        handle: Any = lake.open(table)
-        handle.create_checkpoint()
-        handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
+        with lake.writing(table):
+            handle: Any = lake.open(table)
+            handle.create_checkpoint()
+            handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
     for path in plan.loose:
@@ -115,7 +117,6 @@ def vacuum(
     Returns:
         Their paths in the table's folder, and their bytes (0 in an object store).
     """
-    from deltalake import CommitProperties
     from deltalake.exceptions import DeltaError
 
     options: dict[str, Any] = {
@@ -124,13 +125,17 @@ def vacuum(
         "full": is_full,
         "keep_versions": sorted({v for s in kept for v in s.shown_versions(table.name)}),
     }
-    handle = lake.open(table)
+    folder = Path(lake.uri(table))
     try:
-        found = tuple(sorted(handle.vacuum(dry_run=True, **options)))  # type: ignore[attr-defined]
-        size = sum(size_of(Path(lake.uri(table)) / name) for name in found) if "://" not in lake.root else 0
-        if found and not dry_run:
-            properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
-            handle.vacuum(dry_run=False, commit_properties=properties, **options)  # type: ignore[attr-defined]
+        with nullcontext() if dry_run else lake.writing(table):
+            handle: Any = lake.open(table)
+            listed = sorted(handle.vacuum(dry_run=True, **options))
+            found = tuple(
+                name for name in listed if lake.is_remote or (folder / name).is_file()
+            )  # OpenDAL: folders too
+            size = 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
+            if found and not dry_run:
+                _remove_superseded(lake, table, handle, found, options, run_id)
     except DeltaError as problem:
         raise OperationError(f"vacuum of {table.name} failed: {problem}") from problem
     return found, size
@@ -152,11 +157,25 @@ def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
             file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
         if lost:
             try:
-                lake.open(table).repair(commit_properties=CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))  # type: ignore[attr-defined]
+                with lake.writing(table):
+                    lake.open(table).repair(commit_properties=CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))  # type: ignore[attr-defined]
             except DeltaError as problem:
                 raise OperationError(f"repairing {table.name} failed: {problem}") from problem
             gone[table.name] = sum(file.row_count or 0 for file in lost)
     return gone
+
+
+def _remove_superseded(
+    lake: DeltaLake, table: Table, handle: Any, found: Sequence[str], options: Mapping[str, Any], run_id: str
+) -> None:
+    from deltalake import CommitProperties
+
+    if lake.has_own_store(table):  # OpenDAL would stop at the first folder that is not empty
+        for name in found:
+            remove(Path(lake.uri(table), name))
+        return
+    properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+    handle.vacuum(dry_run=False, commit_properties=properties, **options)
 
 
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
@@ -167,8 +186,9 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
         numbers = ", ".join(str(s.number) for s in dropped)
         properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
-            if lake.exists(table):
-                lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
+            with lake.writing(table):
+                if lake.exists(table):
+                    lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
 
 
 class Publication(NamedTuple):
@@ -244,7 +264,8 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
         *artifacts.rglob(".tmp-*"),
         *lake_dir.glob(f"{copies.FOLDER}/*/.tmp-*"),
         *book.folder.glob(".tmp-*"),
-        *lake_dir.glob(".lake.duckdb-*"),
+        *lake_dir.glob(".tmp-*"),
+        *lake_dir.glob("tables/.aside/*"),
     ]
     yield from (p for p in sorted(aside) if _changed(p) < datetime.now(UTC) - ASIDE_AGE)
 
@@ -312,11 +333,12 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
     for care in tables:
         if care.mergeable_files < 2:
             continue
-        handle: Any = lake.open(TABLES[care.name])
-        before = handle.version()
         properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
         try:
-            handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=properties)
+            with lake.writing(TABLES[care.name]):
+                handle: Any = lake.open(TABLES[care.name])
+                before = handle.version()
+                handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=properties)
         except CommitFailedError:
             busy.add(care.name)
             continue

@@ -116,7 +116,7 @@ def frame_uri(lake: DeltaLake, table: Table, batch: str, run_id: str) -> str:
 def keep_frame(lake: DeltaLake, table: Table, batch: str, frame: pl.DataFrame, run_id: str) -> str:
     """Keeps a refused frame as it is; gives its URI."""
     uri = frame_uri(lake, table, batch, run_id)
-    if "://" in lake.root:
+    if lake.is_remote:
         frame.write_parquet(uri, storage_options=dict(lake.storage_options) or None)
         return uri
     with written_aside(Path(uri)) as aside:
@@ -127,7 +127,8 @@ def keep_frame(lake: DeltaLake, table: Table, batch: str, frame: pl.DataFrame, r
 def refused_frame(lake: DeltaLake, table: Table, batch: str, run_id: str) -> pl.DataFrame:
     """The refused frame of that run."""
     options = dict(lake.storage_options) or None
-    return pl.read_parquet(frame_uri(lake, table, batch, run_id), storage_options=options)
+    uri = frame_uri(lake, table, batch, run_id)
+    return pl.read_parquet(uri, storage_options=options, glob=False, hive_partitioning=False)
 
 
 def _findings(lake: DeltaLake, table: str, batches: Sequence[str]) -> pl.DataFrame:

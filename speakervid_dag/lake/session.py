@@ -6,6 +6,7 @@ database file. Does not belong here: what a query asks (that is sql/) and writin
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from importlib import resources
@@ -23,6 +24,7 @@ from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
 from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type, unreadable
+from speakervid_dag.places import plain
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
@@ -58,7 +60,7 @@ def open_session(
     con.execute("SET autoload_known_extensions = false")
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for s in shown for f in (*s.files, *s.copies)])
+        _lock(con, [] if lake.is_remote else [f for s in shown for f in (*s.files, *s.copies)])
     return con
 
 
@@ -123,19 +125,18 @@ def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> 
     Raises:
         UserError: the lake is in an object store (DuckDB would need an extension that cannot be installed here).
     """
-    if "://" in lake.root:
+    if lake.is_remote:
         raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
-        draft = Path(aside) / path.name
+    with written_aside(path) as aside, tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name  # not beside `path`, which DuckDB may not take for what it is
         con = duckdb.connect(str(draft))
         try:
             for table in TABLES.values():
-                _create_view(con, lake, table, snapshot)
+                _create_view(con, lake, table, snapshot, is_lasting=True)
             _create_helper_views(con)
         finally:
             con.close()
-        draft.replace(path)
+        shutil.copyfile(draft, aside)
 
 
 def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> pl.DataFrame:
@@ -150,10 +151,12 @@ def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
         _set_limits(con, lake, None, None)
         for table in TABLES.values():
             for copy in copies.missing(lake, table, _files(lake, table, snapshot)):
-                rows = select(table, Shown(copy.files, are_mixed=_is_mixed(table, snapshot)))
+                files = Shown(copy.files, are_mixed=_is_mixed(table, snapshot))
+                rows = select(table, _readable(lake, files))
                 with written_aside(copy.path) as aside:
+                    target = plain(aside.parent.absolute()) / aside.name
                     how = f"FORMAT parquet, ROW_GROUP_SIZE {COPY_ROW_GROUP}"
-                    con.execute(f"COPY ({rows} ORDER BY batch) TO {quoted(str(aside.absolute()))} ({how})")
+                    con.execute(f"COPY ({rows} ORDER BY batch) TO {quoted(str(target))} ({how})")
                 made.append(copy.path)
     return made
 
@@ -163,12 +166,20 @@ def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
 
 
-def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
+def _create_view(
+    con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None, *, is_lasting: bool = False
+) -> Shown:
     """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
-    the other tables answer."""
+    the other tables answer.
+
+    Args:
+        is_lasting: for a file that others open later: no path in it may lead over a link of this machine.
+    """
     try:
         shown = _shown(lake, table, snapshot)
-        if shown.files and "://" in lake.root:
+        if not is_lasting:
+            shown = _readable(lake, shown)
+        if shown.files and lake.is_remote:
             _remote_view(con, lake, table, snapshot)
         else:
             con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
@@ -196,6 +207,13 @@ def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
         return Shown(files)
     copied, rest = copies.shown(lake, table, files)
     return Shown(rest, copied, _is_mixed(table, snapshot))
+
+
+def _readable(lake: DeltaLake, shown: Shown) -> Shown:
+    """The same files by paths that DuckDB takes as they are."""
+    root = lake.readable_root
+    files, made = ([root + path.removeprefix(lake.root) for path in paths] for paths in (shown.files, shown.copies))
+    return Shown(files, made, shown.are_mixed)
 
 
 def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str]:
@@ -264,10 +282,11 @@ _DURATIONS = "SELECT batch, video_id, clip_id, 'duration_s' AS measure, duration
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:
     most_mb = int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
     memory_mb = min(memory_limit_mb or most_mb, most_mb)
-    spill = Path(tempfile.gettempdir()) / "speakervid" if "://" in lake.root else Path(lake.root) / ".tmp"
+    is_ours = not lake.is_remote and os.access(lake.root, os.W_OK)  # a lake that is mounted read-only cannot take it
+    spill = Path(lake.readable_root, ".tmp") if is_ours else Path(tempfile.gettempdir(), "speakervid")
     con.execute(f"SET memory_limit = '{memory_mb}MB'")
     con.execute(f"SET threads = {threads or os.cpu_count() or 2}")
-    con.execute(f"SET temp_directory = {quoted(str(spill.absolute()))}")
+    con.execute(f"SET temp_directory = {quoted(str(spill))}")
     con.execute("SET preserve_insertion_order = false")  # every query that needs an order says so
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = false")  # it would stand among the answers of a query of some seconds

@@ -89,7 +89,7 @@ def only_publisher(lake: DeltaLake) -> Iterator[None]:
     A lock of the operating system, which a killed process gives back. An object store has none, and some network
     mounts ignore it: there `publish` refuses what another publisher has overtaken.
     """
-    if "://" in lake.root:
+    if lake.is_remote:
         yield
         return
     Path(lake.root).mkdir(parents=True, exist_ok=True)

@@ -13,12 +13,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, unquote
 
 import polars as pl
 
 from speakervid_dag.lake.delta import Commit, DeltaLake, SchemaMismatch, Slice, check_inside, check_schema
 from speakervid_dag.lake.schemas import Table
+from speakervid_dag.places import inside_table, partition_folder
 
 
 class StagedRows:
@@ -31,7 +31,8 @@ class StagedRows:
         lake.open(table)  # the folder is there from here on
         self.row_count = 0
         self._lake, self._table = lake, table
-        self._store = PyFileSystem(DeltaStorageHandler(lake.uri(table), dict(lake.storage_options) or None))
+        address, options = lake.address(table)
+        self._store = PyFileSystem(DeltaStorageHandler(address, options or None))
         self._files: list[tuple[str, int, dict[str, str], int]] = []  # path, bytes, partition values, rows
         self._is_landing = False
 
@@ -59,8 +60,7 @@ class StagedRows:
             if key in known:
                 raise SchemaMismatch(f"{self._table.name}: rows of {key} came in two pieces")
             values = {name: str(value) for name, value in zip(names, key, strict=True)}
-            folder = "/".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
-            path = f"{folder}/part-{uuid.uuid4()}.parquet"
+            path = f"{partition_folder(values)}/part-{uuid.uuid4()}.parquet"
             # store_schema=False: readers see Parquet's types, not the Arrow flavours they were written from
             pq.write_table(rows.to_arrow(), path, filesystem=self._store, store_schema=False)
             size = int(self._store.get_file_info(path).size)
@@ -100,7 +100,7 @@ def _removals(handle: Any, table: Table, replaced: set[tuple[str, ...]]) -> list
     shown = pl.DataFrame(handle.get_add_actions(flatten=True)).select("path", "size_bytes", *names).rename(names)
     at = int(time.time() * 1000)
     return [  # actions take plain paths and write them as URIs, `get_add_actions` gives the URIs
-        RemoveAction(unquote(row["path"]), True, at, row["size_bytes"], values)
+        RemoveAction(inside_table(row["path"]), True, at, row["size_bytes"], values)
         for row in shown.iter_rows(named=True)
         if _key(values := {name: row[name] for name in table.partition_by}) in replaced
     ]

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import place_of, written_aside
+from speakervid_dag.files import written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
@@ -27,6 +27,7 @@ from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
+from speakervid_dag.places import place_of
 
 REPORT = "report.html"
 REDACTED = "forgotten"
@@ -125,7 +126,8 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds")
-        lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+        with lake.writing(table):
+            lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
 
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
@@ -142,7 +144,8 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         kept = [made] if made else []
         gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=False)
         count, size = count + len(gone), size + freed
-        lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]
+        with lake.writing(table):
+            lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]
         _set_log_retention(lake, table, LOG_RETENTION)
     return count, size
 
@@ -246,7 +249,8 @@ def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, A
     from deltalake.exceptions import DeltaError
 
     try:
-        change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
+        with lake.writing(table):
+            change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
     except DeltaError as problem:
         raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
 
@@ -257,7 +261,8 @@ def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
 
 def _set_log_retention(lake: DeltaLake, table: Table, interval: str) -> None:
     properties = {"delta.logRetentionDuration": interval}
-    lake.open(table).alter.set_table_properties(properties)  # type: ignore[attr-defined]
+    with lake.writing(table):
+        lake.open(table).alter.set_table_properties(properties)  # type: ignore[attr-defined]
 
 
 def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
@@ -284,11 +289,10 @@ def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:
 
 def _strip(path: Path, video_id: str) -> None:
     """Takes the video's rows out of a refused frame; a frame that does not say whose its rows are goes whole."""
-    names = pl.read_parquet_schema(path)
-    if names.get("video_id") != pl.String:
+    frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    if frame.schema.get("video_id") != pl.String:
         maintenance.remove(path)
         return
-    frame = pl.read_parquet(path)
     kept = frame.filter(pl.col("video_id") != video_id)
     if kept.height < frame.height:
         with written_aside(path) as aside:

@@ -12,6 +12,7 @@ import polars as pl
 
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
+from speakervid_dag.places import literal
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.String: "VARCHAR",
@@ -42,11 +43,7 @@ def select(table: Table, shown: Shown) -> str:
     none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
     parts = []
     if shown.files:
-        # the values of partition columns stand only in the folders' names, and '0012' must stay text
-        hive = ", ".join(f"{quoted_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
-        options = f"hive_partitioning = true, hive_types = {{{hive}}}" if hive else "hive_partitioning = false"
-        mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
-        parts.append(f"FROM read_parquet({_listed(shown.files)}, {options}{mixed})")
+        parts.append(_from_files(table, shown))
     if shown.copies:
         parts.append(f"FROM read_parquet({_listed(shown.copies)}, hive_partitioning = false, union_by_name = true)")
     if not parts:
@@ -61,6 +58,28 @@ def unreadable(table: Table, told: str) -> str:
     fails = f"error({quoted(told)})"
     picked = ", ".join(f"CAST({fails} AS {sql_type(c.dtype)}) AS {quoted_name(c.name)}" for c in table.columns)
     return f"SELECT {picked} WHERE {fails}"
+
+
+def _from_files(table: Table, shown: Shown) -> str:
+    """Delta's own files. The values of partition columns stand only in folders' names, and '0012' must stay text.
+
+    DuckDB takes every folder of a path that looks like `name=value` for a partition. Where one above the table does,
+    the values are taken from a file's last folders instead; a join then cannot tell which files are to be opened.
+    """
+    listed, count = _listed(shown.files), len(table.partition_by)
+    mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
+    if not count:
+        return f"FROM read_parquet({listed}, hive_partitioning = false{mixed})"
+    if "=" not in str(Path(shown.files[0]).absolute().parents[count]):
+        types = ", ".join(f"{quoted_name(name)}: {sql_type(table.schema[name])}" for name in table.partition_by)
+        return f"FROM read_parquet({listed}, hive_partitioning = true, hive_types = {{{types}}}{mixed})"
+    folders = [f"split_part(filename, '/', {place - count - 1})" for place in range(count)]
+    values = [
+        f"url_decode({folder}[{len(name) + 2}:]) AS {quoted_name(name)}"
+        for name, folder in zip(table.partition_by, folders, strict=True)
+    ]
+    source = f"read_parquet({listed}, filename = true, hive_partitioning = false{mixed})"
+    return f"SELECT * EXCLUDE (filename), {', '.join(values)} FROM {source}"
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:
@@ -107,4 +126,4 @@ def quoted(text: str) -> str:
 
 
 def _listed(files: Sequence[str]) -> str:
-    return "[" + ", ".join(quoted(f if "://" in f else str(Path(f).absolute())) for f in files) + "]"
+    return "[" + ", ".join(quoted(literal(str(Path(f).absolute()))) for f in files) + "]"

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from speakervid_dag.curation.clip_audio import Voice, clip_sound
 from speakervid_dag.failures import PermanentFailure, StageFailure
-from speakervid_dag.files import path_of, sha256_of, write_bytes
+from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.places import path_of
 from speakervid_dag.release.samples import ClipSpec
 
 LAYOUT = "v1"  # changes with how a clip is made, so that an old one is never taken for a new one

@@ -17,6 +17,7 @@ from speakervid_dag.failures import StageFailure
 from speakervid_dag.files import write_bytes
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.stills import Image, read_stills
+from speakervid_dag.places import path_of
 
 LAYOUT = "v1"  # of what a poster shows; another one lies beside it
 WIDTH_PX, HEIGHT_PX = 208, 260
@@ -63,7 +64,7 @@ def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float
 
 
 def _of_one_video(lake_dir: Path, clips: Sequence[Mapping[str, Any]], wall_s: float) -> dict[str, Poster]:
-    source = next((path for path in map(Path, clips[0]["uris"]) if path.is_file()), None)
+    source = next((path for path in map(path_of, clips[0]["uris"]) if path.is_file()), None)
     if source is None:
         return {c["clip_id"]: Poster(None, "missing_file") for c in clips}
     if source.stat().st_size != clips[0]["size_bytes"]:

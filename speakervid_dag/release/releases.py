@@ -17,11 +17,12 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.files import place_of, sha256_of, write_bytes
+from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.own_output import RELEASE_MARK
 from speakervid_dag.lake.schemas import RELEASES, TAKEDOWNS
+from speakervid_dag.places import place_of
 from speakervid_dag.release.writers import Item
 
 MANIFEST = "manifest.json"

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.files import path_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips
 from speakervid_dag.media.probe import MediaInfo, probe
 from speakervid_dag.media.wav import read_wav, write_wav
+from speakervid_dag.places import path_of
 from speakervid_dag.review.subjects import Span
 
 LAYOUT = "v1"  # of what a preview holds; another one lies beside it

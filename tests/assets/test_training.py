@@ -1,5 +1,6 @@
 """`speakervid train` on a small made-up lake: what it writes, and that only a model that beats the default is used."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from speakervid_dag.assets import backends, training
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.curation.lip_backends import LipRidge
 from speakervid_dag.files import sha256_of
-from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.artifacts import kept_model, kept_sound
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.media.wav import write_wav
@@ -126,9 +127,10 @@ def test_only_what_beats_the_default_on_held_out_people_is_used(tmp_path: Path, 
 
 
 def _keep(lake: DeltaLake, lake_dir: Path, net: object, judged: dict[str, object], at: int) -> None:
-    path = _made(lake_dir / "artifacts" / "models" / f"m{at}.safetensors")
-    path.write_bytes(lake_synchrony.packed(net))  # type: ignore[arg-type]
-    row = {"sha256": sha256_of(path), "model": "lake_model", "uri": str(path), "run_id": "test"}
+    data = lake_synchrony.packed(net)  # type: ignore[arg-type]
+    digest = hashlib.sha256(data).hexdigest()
+    _made(kept_model(lake_dir, "lake_model", digest)).write_bytes(data)
+    row = {"sha256": digest, "model": "lake_model", "uri": "/where/the/lake/was", "run_id": "test"}
     row |= {"at": datetime(2026, 1, at, tzinfo=UTC), "people_count": 6, "held_out_people_count": 2}
     row |= {"train_s": 50.0, "held_out_s": 16.0}
     lake.append(TRAINED_MODELS, TRAINED_MODELS.frame([row | judged]), {"run_id": "test"})

@@ -361,3 +361,17 @@ def test_a_release_that_holds_what_was_taken_down_is_told_and_marked(tmp_path: P
     earlier = export(own, asked, tmp_path / "b", as_of="1")  # this snapshot still shows it
     assert set(earlier.missing.values()) == {f"taken_down: {forgotten}"}
     assert forgotten not in "".join(p.name for p in (tmp_path / "b" / "clips").iterdir())
+
+
+def test_sources_lake_and_release_may_lie_in_folders_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "My Videos é😀 100% a%20b #1 what? {x} [x] a\\b batch=7 'q'"
+    folder.mkdir()
+    settings = make(folder)
+    out = folder / "out? [1]%20"
+    made = exported(settings, out)
+    assert made.statistics == exported(settings, folder / "other").statistics
+    assert [p.name for p in out.glob("clips/*.mp4")]
+    assert not made.missing
+    assert pl.read_parquet(out / "clips.parquet", glob=False).height == len(list(out.glob("clips/*.mp4")))
+    assert str(out) in set(DeltaLake(str(settings.lake_dir)).read(RELEASES)["place"])
+    assert sorted(p.name for p in folder.iterdir()) == ["lake", "other", "out? [1]%20", "sources"]

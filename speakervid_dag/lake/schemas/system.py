@@ -67,7 +67,7 @@ TRAINED_MODELS = Table(
     (
         column("sha256", STRING, "of the weights' file (safetensors)"),
         column("model", STRING, "the backend that reads it"),
-        column("uri", STRING, "where the file lies"),
+        column("uri", STRING, "where the file was written; it is found in the lake's artifacts by its hash"),
         column("run_id", STRING, "run that trained it"),
         column("at", pl.Datetime("us", "UTC"), "when"),
         column("people_count", INT, "people it was trained on (count)"),
