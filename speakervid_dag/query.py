@@ -6,23 +6,39 @@ Belongs here: the face of a query. Does not belong here: opening DuckDB (lake/se
 import json
 import sys
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import UserError
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.lake import analyst_db, session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 
 
 def open_lake(settings: Settings) -> DeltaLake:
-    """The lake of these settings. Raises UserError when there is none."""
+    """The lake of these settings; its `lake.duckdb` is made anew where the lake was moved or copied.
+
+    Raises UserError when there is no lake.
+    """
     if not (settings.lake_dir / "tables").is_dir():
         raise UserError(
             f"there is no lake in {settings.lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`"
         )
-    return DeltaLake(str(settings.lake_dir))
+    opened = DeltaLake(str(settings.lake_dir))
+    try:
+        analyst_db.remake_elsewhere(opened, settings.lake_dir)
+    except (OSError, OperationError) as problem:  # a lake that can only be read answers all the same
+        _say_once(f"{analyst_db.NAME} was made for another place or version and cannot be made anew: {problem}")
+    return opened
+
+
+@cache
+def _say_once(text: str) -> None:
+    from speakervid_dag.console import say
+
+    say(text)
 
 
 def open_published(settings: Settings, as_of: str | None = None) -> session.Session:

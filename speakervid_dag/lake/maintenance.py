@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import copies, session, snapshots
+from speakervid_dag.lake import analyst_db, copies, session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
@@ -152,7 +152,7 @@ def publish_for_readers(
 ) -> Snapshot:
     """Publishes a snapshot and the analysts' database file of it."""
     made = snapshots.publish(lake, run_id, profile, versions, pins)
-    session.write_analyst_db(lake, made, lake_dir / "lake.duckdb")
+    analyst_db.remake(lake, lake_dir)
     return made
 
 
@@ -184,7 +184,7 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
         *artifacts.rglob(".tmp-*"),
         *lake_dir.glob(f"{copies.FOLDER}/*/.tmp-*"),
         *book.folder.glob(".tmp-*"),
-        *lake_dir.glob(".lake.duckdb-*"),
+        *lake_dir.glob(f".tmp-*{Path(analyst_db.NAME).suffix}*"),
     ]
     yield from (p for p in sorted(aside) if _changed(p) < datetime.now(UTC) - ASIDE_AGE)
 
@@ -237,7 +237,7 @@ def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
     newest = snapshots.latest(lake)
     made = session.write_copies(lake, newest) if newest else []
     if made:
-        session.write_analyst_db(lake, newest, lake_dir / "lake.duckdb")
+        analyst_db.remake(lake, lake_dir)
     return made
 
 

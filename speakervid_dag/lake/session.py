@@ -1,7 +1,7 @@
 """The DuckDB session: every table by its bare name, at one set of versions, and the SQL files of the package.
 
-Belongs here: the only import of duckdb; opening a connection, its views, its lock-down for a user's SQL, the analysts'
-database file. Does not belong here: what a query asks (that is sql/) and writing tables.
+Belongs here: opening a connection, its views, its lock-down for a user's SQL, queries of the package. Does not belong
+here: what a query asks (sql/), the analysts' database file (analyst_db.py), writing tables.
 """
 
 import os
@@ -52,6 +52,19 @@ def open_session(
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
+    shown = create_views(con, lake, snapshot, statistics)
+    con.execute("SET autoinstall_known_extensions = false")
+    con.execute("SET autoload_known_extensions = false")
+    con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
+    if read_only_user_sql:
+        _lock(con, [] if "://" in lake.root else [f for s in shown for f in (*s.files, *s.copies)])
+    return con
+
+
+def create_views(
+    con: Session, lake: DeltaLake, snapshot: Snapshot | None, statistics: Sequence[str] | None = None
+) -> list[Shown]:
+    """Makes the views of `open_session`, and returns the files that they read."""
     shown = {name: _shown(lake, table, snapshot) for name, table in TABLES.items()}
     for name, table in TABLES.items():
         if shown[name].files and "://" in lake.root:
@@ -59,12 +72,7 @@ def open_session(
         else:
             con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
     _create_helper_views(con, statistics)
-    con.execute("SET autoinstall_known_extensions = false")
-    con.execute("SET autoload_known_extensions = false")
-    con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
-    if read_only_user_sql:
-        _lock(con, [] if "://" in lake.root else [f for s in shown.values() for f in (*s.files, *s.copies)])
-    return con
+    return list(shown.values())
 
 
 def run_sql(con: Session, text: str) -> pl.DataFrame:
@@ -115,29 +123,6 @@ def sql_names(folder: str) -> list[str]:
 def statistics_names() -> list[str]:
     """Names of the statistics views (the files of sql/statistics), sorted."""
     return [name.removeprefix("statistics/") for name in sql_names("statistics")]
-
-
-def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
-    """Writes a DuckDB file with the same views, pinned to these versions, beside `path` and renames it into place.
-
-    The views name Parquet files by absolute path: make it again after each commit, and vacuum no version it shows.
-
-    Raises:
-        UserError: the lake is in an object store (DuckDB would need an extension that cannot be installed here).
-    """
-    if "://" in lake.root:
-        raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as aside:
-        draft = Path(aside) / path.name
-        con = duckdb.connect(str(draft))
-        try:
-            for name, table in TABLES.items():
-                con.execute(f'CREATE VIEW "{name}" AS {select(table, _shown(lake, table, snapshot))}')
-            _create_helper_views(con)
-        finally:
-            con.close()
-        draft.replace(path)
 
 
 def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> pl.DataFrame:

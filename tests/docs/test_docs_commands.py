@@ -52,7 +52,7 @@ def place(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(published, tmp_path / "place")
     monkeypatch.chdir(tmp_path / "place")
     lake = DeltaLake(str(tmp_path / "place" / "lake"))
-    session.write_analyst_db(lake, snapshots.latest(lake), tmp_path / "place" / "lake" / "lake.duckdb")
+    analyst_db.write(lake, snapshots.latest(lake), tmp_path / "place" / "lake" / "lake.duckdb")
     for name in ("SPEAKERVID_LAKE", "SPEAKERVID_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "place"

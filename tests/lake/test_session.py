@@ -158,7 +158,7 @@ def test_the_analysts_file_answers_without_us(lake: DeltaLake, lake_dir: Path) -
     path.write_text("an older file, not even a database")
     before = snapshots.publish(lake, "run")
     write_lake(str(lake_dir), {"clips": [{"clip_id": "c3", "batch": "0012"}]})
-    session.write_analyst_db(lake, before, path)
+    analyst_db.write(lake, before, path)
     with duckdb.connect(str(path), read_only=True) as con:
         assert con.sql("SELECT clip_id FROM clips ORDER BY 1").fetchall() == [("c1",), ("c2",)]
         assert con.sql("FROM branch_statistics").fetchall()
@@ -167,7 +167,7 @@ def test_the_analysts_file_answers_without_us(lake: DeltaLake, lake_dir: Path) -
 
 def test_an_object_store_has_no_analysts_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="local folder"):
-        session.write_analyst_db(DeltaLake("s3://bucket/lake"), None, tmp_path / "lake.duckdb")
+        analyst_db.write(DeltaLake("s3://bucket/lake"), None, tmp_path / "lake.duckdb")
 
 
 def test_a_lake_by_uri_is_read_without_extensions(lake: DeltaLake, lake_dir: Path) -> None:

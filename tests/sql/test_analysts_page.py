@@ -54,7 +54,7 @@ def test_every_question_runs_and_its_answer_has_the_querys_columns(
 def test_the_analysts_file_answers_the_same_to_plain_duckdb(lake: DeltaLake, tmp_path: Path) -> None:
     import duckdb
 
-    session.write_analyst_db(lake, snapshots.latest(lake), tmp_path / "lake.duckdb")
+    analyst_db.write(lake, snapshots.latest(lake), tmp_path / "lake.duckdb")
     with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as plain:
         for _, query, _ in QUESTIONS:
             plain.sql(query).fetchall()
