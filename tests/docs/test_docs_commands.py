@@ -21,7 +21,7 @@ from small_lake import published_lake
 
 from speakervid_dag.cli import cli
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import analyst_db, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.models.registry import parse_registry

@@ -9,7 +9,7 @@ import pytest
 from rows import write_lake
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import session, snapshots, view_sql
+from speakervid_dag.lake import analyst_db, session, snapshots, view_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.lake.schemas import CLIPS, TABLES

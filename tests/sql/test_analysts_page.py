@@ -8,7 +8,7 @@ import pytest
 from mini_lake import mini_lake
 from rows import BATCH, PROFILE
 
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import analyst_db, session, snapshots
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES
 
