@@ -79,7 +79,7 @@ def _is_of(lake_dir: Path) -> bool:
     """Whether the file was made by this version for this very folder, by whatever name the folder is reached."""
     try:
         version, _, place = (lake_dir / RECORD).read_bytes().partition(b" ")
-        is_same = os.path.samefile(os.fsdecode(place), lake_dir)
+        is_same = Path(os.fsdecode(place)).samefile(lake_dir)
     except FileNotFoundError:  # no record, or nothing is left in the recorded place
         return False
     return is_same and version == __version__.encode() and (lake_dir / NAME).exists()

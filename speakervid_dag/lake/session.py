@@ -15,14 +15,22 @@ import duckdb
 import polars as pl
 import psutil
 
-from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.failures import OperationError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake import copies, parts
+from speakervid_dag.lake import copies, parts, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
-from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type
+from speakervid_dag.lake.view_sql import (
+    Shown,
+    quoted,
+    quoted_name,
+    remote_conditions,
+    select,
+    sql_type,
+    with_second_names,
+)
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
@@ -44,7 +52,7 @@ def open_session(
     Args:
         snapshot: the versions to show; None shows the present version of each table (what a run in progress needs).
         read_only_user_sql: True for SQL that a person wrote: nothing outside the snapshot's own files can be read, no
-            file, network, extension or setting can be touched (`run_sql` moreover refuses everything but SELECT).
+            file, network, extension or setting can be touched (`user_sql` moreover refuses everything but questions).
         statistics: the sql/statistics/*.sql to make views of; None makes all, and `clip_measures`, which takes longer
             than most questions.
         threads: None takes the machine's cores.
@@ -55,6 +63,7 @@ def open_session(
     shown = create_views(con, lake, snapshot, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
+    con.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")  # both forms: queries for DuckDB 1 have `x -> x + 1`
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
         _lock(con, [] if "://" in lake.root else [f for s in shown for f in (*s.files, *s.copies)])
@@ -70,25 +79,18 @@ def create_views(
         if shown[name].files and "://" in lake.root:
             _remote_view(con, lake, table, snapshot)
         else:
-            con.execute(f'CREATE VIEW "{name}" AS {select(table, shown[name])}')
+            con.execute(f'CREATE VIEW "{name}" AS {with_second_names(table, select(table, shown[name]))}')
     _create_helper_views(con, statistics)
     return list(shown.values())
 
 
 def run_sql(con: Session, text: str) -> pl.DataFrame:
-    """The result of a person's query.
-
-    Raises:
-        UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the
-            message is DuckDB's first line.
-    """
+    """The frame of a query that only reads. Raises UserError as `user_sql.answer`."""
+    query = user_sql.allowed(con, text)
     try:
-        statements = con.extract_statements(text)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
-        return _frame(con, text)
+        return _frame(con, query)
     except duckdb.Error as problem:
-        raise UserError(f"SQL: {_first_line(problem)}") from problem
+        raise user_sql.refusal(problem) from problem
 
 
 def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
@@ -178,7 +180,8 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
         source = f"__{table.name}" if version is None else f"__{table.name}_{version}"
         con.register(source, lake.open(table, version).to_pyarrow_dataset())  # type: ignore[attr-defined]
         selects.append(f'SELECT {picked} FROM "{source}" WHERE {condition}')
-    con.execute(f'CREATE TEMP VIEW "{table.name}" AS {" UNION ALL ".join(selects)}')
+    rows = with_second_names(table, " UNION ALL ".join(selects))
+    con.execute(f'CREATE TEMP VIEW "{table.name}" AS {rows}')
 
 
 def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:

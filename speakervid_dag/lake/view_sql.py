@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.schemas import SECOND_NAMES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
@@ -54,6 +54,12 @@ def select(table: Table, shown: Shown) -> str:
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
     # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
     return f"SELECT {picked} FROM ({' UNION ALL BY NAME '.join([*parts, none])})"
+
+
+def with_second_names(table: Table, rows: str) -> str:
+    """The SELECT of a view: these rows, and columns whose name is a word of SQL once more, under their second name."""
+    more = [f"{quoted_name(name)} AS {second}" for name, second in SECOND_NAMES.items() if name in table.schema]
+    return f"SELECT {', '.join(['*', *more])} FROM ({rows})" if more else rows
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:

@@ -1,4 +1,4 @@
-"""`lake.duckdb`: it shows the lake that it lies in, leaves nothing beside itself, and opens in other DuckDB versions."""
+"""`lake.duckdb`: it shows the lake that it lies in, leaves nothing beside itself, opens in other versions of DuckDB."""
 
 import os
 import shutil
