@@ -67,9 +67,10 @@ def measures() -> str:
     """Every measure that a gate can ask: unit, meaning, and which gates of the packaged profiles ask it."""
     asked = _askers()
     rows = (
-        [f"`{m.name}`", m.unit, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))] for n, m in MEASURES.items()
+        [f"`{m.name}`", m.unit, m.scale_text, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))]
+        for n, m in MEASURES.items()
     )
-    return _grid(["measure", "unit", "what it is", "asked by"], rows)
+    return _grid(["measure", "unit", "scale", "what it is", "asked by"], rows)
 
 
 def settings() -> str:
