@@ -143,8 +143,9 @@ def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("gates", name, "unit"), f"'{unit}' is not the unit of {asked}, which is '{measure.unit}'"
     for key in ("threshold", "upper_threshold"):
         value = gate.get(key)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if measure is not None and is_number and not measure.can_be(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if measure is not None and not measure.can_be(value):
             yield ("gates", name, key), f"{value:g} is no value of {measure.name}, which is {measure.scale_text}"
 
 
