@@ -15,7 +15,7 @@ import polars as pl
 
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.formats import csv_rows, json_rows
+from speakervid_dag.formats import csv_rows, json_rows, json_text
 from speakervid_dag.lake import analyst_db, session, snapshots, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 
@@ -83,13 +83,21 @@ def print_answer(frame: pl.DataFrame, form: str) -> None:
     _print(frame.columns, frame.iter_rows(), form)
 
 
+def print_json(value: Any) -> None:
+    """Prints one value on stdout as JSON, in UTF-8 whatever the locale is."""
+    _write([json_text(value), "\n"])
+
+
 def _print(names: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
-    """`json` is one array of objects; `json` and `csv` are UTF-8 whatever the locale is."""
     if form == "table":
         from speakervid_dag.console import print_rows
 
         print_rows(names, rows)
-        return
+    else:
+        _write(json_rows(names, rows) if form == "json" else csv_rows(names, rows))
+
+
+def _write(pieces: Iterable[str]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.writelines(json_rows(names, rows) if form == "json" else csv_rows(names, rows))
+    sys.stdout.writelines(pieces)

@@ -44,7 +44,7 @@ def remake(lake: DeltaLake, lake_dir: Path) -> None:
 
 
 def remake_elsewhere(lake: DeltaLake, lake_dir: Path) -> None:
-    """Makes the file anew where it is missing, is another version's, or was made for another folder than this one.
+    """Makes the file anew where it is missing, was written to, is another version's, or was made for another folder.
 
     Costs a tenth of a millisecond where there is nothing to do. Raises as `remake`.
     """
@@ -81,6 +81,8 @@ def _is_of(lake_dir: Path) -> bool:
         version, _, place = (lake_dir / RECORD).read_bytes().partition(b" ")
         is_same = Path(os.fsdecode(place)).samefile(lake_dir)
     except FileNotFoundError:  # no record, or nothing is left in the recorded place
+        return False
+    if (lake_dir / f"{NAME}.wal").exists():  # of a client that wrote to this file or the one before
         return False
     return is_same and version == __version__.encode() and (lake_dir / NAME).exists()
 

@@ -184,7 +184,7 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
         *artifacts.rglob(".tmp-*"),
         *lake_dir.glob(f"{copies.FOLDER}/*/.tmp-*"),
         *book.folder.glob(".tmp-*"),
-        *lake_dir.glob(f".tmp-*{Path(analyst_db.NAME).suffix}*"),
+        *lake_dir.glob(".tmp-*"),
     ]
     yield from (p for p in sorted(aside) if _changed(p) < datetime.now(UTC) - ASIDE_AGE)
 

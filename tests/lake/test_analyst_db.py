@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 from small_lake import published_lake
 
-from speakervid_dag import query
+from speakervid_dag import query, summary
 from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake import analyst_db
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, TABLES
+from speakervid_dag.runner import RunReport
 
 OTHER_VERSIONS = ("1.3.2", "1.4.5")
 CACHE = Path(__file__).parents[2] / ".cache" / "duckdb"
@@ -74,6 +75,12 @@ def test_a_moved_lake_is_shown_where_it_is(lake: Settings, tmp_path: Path) -> No
     assert len(shown(moved)) == 1
 
 
+def test_a_run_with_nothing_to_do_shows_a_moved_lake_too(lake: Settings, tmp_path: Path) -> None:
+    moved = load_settings(lake=lake.lake_dir.rename(tmp_path / "moved"), profile=lake.profile)
+    assert summary.print_summary(moved, RunReport()) == 0
+    assert len(shown(moved.lake_dir)) == 1
+
+
 def test_a_copy_shows_itself_and_not_the_original(lake: Settings, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(lake.lake_dir, tmp_path / "copy"))
     query.open_lake(load_settings(lake=copy))
@@ -127,6 +134,14 @@ def test_a_killed_clients_log_goes_with_the_file(lake: Settings) -> None:
     analyst_db.remake(DeltaLake(str(lake.lake_dir)), lake.lake_dir)
     assert [p.name for p in lake.lake_dir.glob("lake.duckdb*")] == ["lake.duckdb"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert len(shown(lake.lake_dir)) == 1
+
+
+def test_a_log_that_comes_later_goes_with_the_next_command(lake: Settings) -> None:
+    """That of a client which still holds the file before open for writing."""
+    (lake.lake_dir / "lake.duckdb.wal").write_bytes(b"of another file")
+    query.open_lake(lake)
+    assert [p.name for p in lake.lake_dir.glob("lake.duckdb*")] == ["lake.duckdb"]
     assert len(shown(lake.lake_dir)) == 1
 
 
