@@ -131,6 +131,8 @@ def print_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if not out.is_terminal or needed <= out.width:
         out.print(table, soft_wrap=False)
         return
+    if not held:
+        out.print("no rows")
     widest = max(map(len, names))
     for number, row in enumerate(held, 1):
         out.print(Text(f"row {number}", style="bold"))

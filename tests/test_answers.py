@@ -310,6 +310,7 @@ def test_a_wide_table_in_a_terminal_is_one_column_a_line(
     columns = json.loads(ask("SELECT count(*) AS n FROM (DESCRIBE clip_scores)"))[0]["n"]
     assert len(lines) == 2 * (1 + columns)
     assert [line.split() for line in lines[:2]] == [["row", "1"], ["batch", "b0001"]]
+    assert ask("FROM clip_scores WHERE false", "table") == "no rows\n"
 
 
 @pytest.mark.parametrize("columns", [1, 5, 20, 40, 80, 200])
