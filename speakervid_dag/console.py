@@ -42,8 +42,8 @@ def say(text: str) -> None:
     err.print(text, highlight=False)
 
 
-def print_plain(text: str) -> None:
-    """Text on stdout as it is, each line whole."""
+def print_line(text: str) -> None:
+    """Print one line (or a text of several) on stdout as it is: nothing is folded, no word of it is markup."""
     out.print(text, highlight=False, soft_wrap=True)
 
 

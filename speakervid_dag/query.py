@@ -62,10 +62,10 @@ def print_query(settings: Settings, query: str, form: str, as_of: str | None = N
     with open_published(settings, as_of) as con:
         found = user_sql.answer(con, _as_typed(query))
         if found.is_plan and form == "table":
-            from speakervid_dag.console import print_plain
+            from speakervid_dag.console import print_line
 
             for _, plan in found.rows:
-                print_plain(plan)
+                print_line(plan)
         else:
             _print(found.names, found.rows, form)
 

@@ -10,6 +10,7 @@ the file is made anew after each publication, and wherever a lake is opened in a
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from filelock import FileLock
@@ -64,13 +65,15 @@ def write(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
     """
     if "://" in lake.root:
         raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
-    with written_aside(path) as draft:
+    with written_aside(path) as aside, TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name  # DuckDB may not take the lake's own path for what it is
         try:
             with duckdb.connect(str(draft), config={"storage_compatibility_version": STORAGE_VERSION}) as con:
                 session.create_views(con, lake, snapshot)
         except duckdb.Error as problem:
             raise OperationError(f"{path.name}: {str(problem).splitlines()[0]}") from problem
-        draft.chmod(0o444)
+        shutil.copyfile(draft, aside)
+        aside.chmod(0o444)
         for beside in path.parent.glob(f"{path.name}.*"):
             shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
 
@@ -80,7 +83,7 @@ def _is_of(lake_dir: Path) -> bool:
     try:
         version, _, place = (lake_dir / RECORD).read_bytes().partition(b" ")
         is_same = Path(os.fsdecode(place)).samefile(lake_dir)
-    except FileNotFoundError:  # no record, or nothing is left in the recorded place
+    except OSError:  # no record, or nothing can be reached in the recorded place
         return False
     if (lake_dir / f"{NAME}.wal").exists():  # of a client that wrote to this file or the one before
         return False

@@ -73,15 +73,10 @@ def open_session(
 def create_views(
     con: Session, lake: DeltaLake, snapshot: Snapshot | None, statistics: Sequence[str] | None = None
 ) -> list[Shown]:
-    """Makes the views of `open_session`, and returns the files that they read."""
-    shown = {name: _shown(lake, table, snapshot) for name, table in TABLES.items()}
-    for name, table in TABLES.items():
-        if shown[name].files and "://" in lake.root:
-            _remote_view(con, lake, table, snapshot)
-        else:
-            con.execute(f'CREATE VIEW "{name}" AS {with_second_names(table, select(table, shown[name]))}')
+    """Makes the views of `open_session`, and returns what they read."""
+    shown = [_create_view(con, lake, table, snapshot) for table in TABLES.values()]
     _create_helper_views(con, statistics)
-    return list(shown.values())
+    return shown
 
 
 def run_sql(con: Session, text: str) -> pl.DataFrame:
@@ -150,6 +145,16 @@ def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
 def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     """Of each table the Delta files of which the snapshot shows rows."""
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
+
+
+def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
+    """Makes the view of a table, and gives what it reads."""
+    shown = _shown(lake, table, snapshot)
+    if shown.files and "://" in lake.root:
+        _remote_view(con, lake, table, snapshot)
+    else:
+        con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, select(table, shown))}')
+    return shown
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
