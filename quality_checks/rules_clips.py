@@ -6,7 +6,7 @@ Belongs here: rules only a person knows, with the source of each bound. Does not
 
 import polars as pl
 
-from speakervid_dag.curation.head_scores import PARTS as HEAD_PARTS
+from speakervid_dag.lake.measures import MEASURES, scores
 from speakervid_dag.lake.schemas import CLIP_SCORES as SCORES_TABLE
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks.rules import (
@@ -125,59 +125,18 @@ DROPPED_SPANS = TableRules(
     reads=("face_tracks", "shots", "clips", "stage_outcomes"),
 )
 
-# (low, high) of measurements whose scale is closed; DNSMOS is a polynomial fit that may leave 1-5 a little
-SCALES: dict[str, tuple[float, float | None]] = {
-    "luminance": (0, 255),
-    "dark_run_frames": (0, None),
-    "bright_run_frames": (0, None),
-    "clarity": (0, None),
-    "face_repeat_share": (0, 1),
-    "hand_blur": (0, None),
-    "hand_blur_left": (0, None),
-    "hand_blur_right": (0, None),
-    "blur_effect": (0, 1),
-    "noise_sigma": (0, 255),
-    "blockiness": (0, None),
-    "border_share": (0, 1),
-    "video_quality": (0, 1),
-    "motion_degree": (1, 5),
-    "motion_speed": (0, None),
-    "camera_pan": (0, None),
-    "camera_zoom": (0, None),
-    "camera_shake": (0, None),
-    "point_track_ratio": (0, 1),
-    "cotracker_ratio": (0, 1),
-    **{f"head_{part}{end}": (0, 100) for part in HEAD_PARTS for end in ("", "_min")},
-    "face_consistency": (0, 100),
-    "emotion_probability": (0, 1),
-    "language_probability": (0, 1),
-    "language_match": (0, 1),
-    "silence_share": (0, 1),
-    "motion": (0, 255),
-    "face_motion": (0, None),
-    "freeze_share": (0, 1),
-    "text_share": (0, 1),
-    "head_yaw_deg": (0, 180),
-    "head_pitch_deg": (0, 180),
-    "head_roll_deg": (0, 180),
-    "face_share": (0, 1),
-    "face_height_px": (0, None),
-    "face_count_consistency": (0, 1),
-    "no_speech_prob": (0, 1),
-    "compression_ratio": (0, None),
-    "words_per_s": (0, 20),
-    "speech_share": (0, 1 + ROUNDING_S),
-    "dnsmos_sig": (0.5, 5.5),
-    "dnsmos_bak": (0.5, 5.5),
-    "dnsmos_ovrl": (0.5, 5.5),
-    "dnsmos_p808": (0.5, 5.5),
-    "snr_db": (-60, 160),
-    "clipping_share": (0, 1),
-}
+# what arithmetic may add to the end of a scale
+_SLACK = {"speech_share": ROUNDING_S}
 
 
 def _scales(table: Table) -> tuple[Rule, ...]:
-    return tuple(between(name, *bounds) for name, bounds in SCALES.items() if name in table.schema)
+    """Scores within their scale. A scale without a lower end is that of a log-probability, which transcripts audit."""
+    bounds = {name: MEASURES[name].scale for name in scores() if name in table.schema}
+    return tuple(
+        between(name, low, None if high is None else high + _SLACK.get(name, 0))
+        for name, (low, high) in bounds.items()
+        if low is not None
+    )
 
 
 CLIP_SCORES = TableRules(

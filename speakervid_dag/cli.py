@@ -4,6 +4,8 @@ Belongs here: arguments, help, exit statuses, one-line errors. Does not belong h
 lake/, models/) and drawing (console.py). Heavy imports stay inside commands: `speakervid --help` answers at once.
 """
 
+import io
+import os
 import sys
 from pathlib import Path
 
@@ -89,7 +91,6 @@ def demo(lake: Path | None, seed: int) -> None:
 @click.option("--port", default=3000, show_default=True, help="Port to listen on.")
 def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
-    import os
     import socket
 
     from speakervid_dag.config.profiles import load_profile
@@ -220,8 +221,12 @@ cli.add_command(care.forget)
 def main() -> None:
     """Entry point: errors become one line and an exit status; tracebacks only with --debug."""
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal lacks ends no command
     try:
         cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         _end("interrupted; what was finished is kept, run the same command again to go on", 130)
     except click.ClickException as problem:
@@ -236,6 +241,9 @@ def main() -> None:
         if debug:
             raise
         _end(str(problem), 2 if isinstance(problem, UserError) else 1)
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as problem:
         if debug:
             raise

@@ -3,24 +3,34 @@
 Belongs here: drawing with rich. Does not belong here: computing what is drawn.
 """
 
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from speakervid_dag.formats import cell
 from speakervid_dag.progress import Nobody, watch_with
 
-PIPE_WIDTH = 200  # columns where there is no terminal to ask (a log, a pipe)
+PIPE_WIDTH = 10**9  # columns where there is no terminal (a log, a pipe): nothing is folded
 
 
 def _console(*, stderr: bool) -> Console:
-    plain = Console(stderr=stderr)
-    return plain if plain.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+    """A console that prints what it is given: no markup, no emoji codes."""
+    plain = Console(stderr=stderr, markup=False, emoji=False)
+    if plain.is_terminal:
+        return plain
+    return Console(stderr=stderr, markup=False, emoji=False, width=PIPE_WIDTH, soft_wrap=True)
 
 
 out = _console(stderr=False)
@@ -29,12 +39,12 @@ err = _console(stderr=True)
 
 def say(text: str) -> None:
     """One line for a person, on stderr, so that stdout stays data."""
-    err.print(text, markup=False, emoji=False, highlight=False)
+    err.print(text, highlight=False)
 
 
 def print_line(text: str) -> None:
-    """Print one line on stdout as it is: nothing is folded, no word of it is markup."""
-    out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    """Print one line (or a text of several) on stdout as it is: nothing is folded, no word of it is markup."""
+    out.print(text, highlight=False, soft_wrap=True)
 
 
 class TerminalWatcher:
@@ -105,20 +115,49 @@ def watched_run() -> Iterator[None]:
 
 
 def print_frame(frame: pl.DataFrame, *, title: str = "", columns: Sequence[str] | None = None) -> None:
-    """A frame as a table on stdout; values are data, never markup."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    """A report's frame as a table on stdout, folded to the width of a terminal."""
     shown = frame.select(columns) if columns else frame
-    for name, dtype in shown.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in shown.iter_rows():
-        table.add_row(*(escape(_cell(v)) for v in row))
-    out.print(table)
+    out.print(_grid(shown.columns, list(shown.iter_rows()), title, splits_words=True), soft_wrap=False)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.3f}" if isinstance(value, float) else str(value)
+def print_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """An answer's rows as a table on stdout, no word and no id of which is split.
+
+    Where that does not fit the terminal: one column a line. Without a terminal each row is one line.
+    """
+    held = list(rows)
+    table = _grid(names, held)
+    needed = Measurement.get(out, out.options.update(max_width=PIPE_WIDTH), table).minimum
+    if not out.is_terminal or needed <= out.width:
+        out.print(table, soft_wrap=False)
+        return
+    if not held:
+        out.print("no rows")
+    widest = max(map(len, names))
+    for number, row in enumerate(held, 1):
+        out.print(Text(f"row {number}", style="bold"))
+        for name, value in zip(names, row, strict=True):
+            out.print(Text.assemble((name.ljust(widest), "bold"), "  ", cell(value)), soft_wrap=True)
+
+
+def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "", *, splits_words: bool = False) -> Table:
+    can_draw = "utf" in (sys.stdout.encoding or "").lower()
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        header_style="bold",
+        box=box.HEAVY_HEAD if can_draw else box.ASCII2,
+    )
+    cells = [[cell(value) for value in row] for row in rows]
+    for index, name in enumerate(names):
+        values = [row[index] for row in rows if row[index] is not None]
+        is_number = all(isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in values)
+        is_prose = any(" " in row[index] for row in cells)
+        justify: JustifyMethod = "right" if values and is_number else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=not (splits_words or is_prose))
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return table
 
 
 class Counter:

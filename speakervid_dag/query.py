@@ -1,28 +1,47 @@
 """Answers of `speakervid sql`: run a query on the lake's published snapshot, print it as table, JSON or CSV.
 
-Belongs here: the face of a query. Does not belong here: opening DuckDB (lake/session.py) or queries (sql/).
+Belongs here: opening a lake for a command, the face of a query. Does not belong here: opening DuckDB (lake/session.py),
+what a person may ask (lake/user_sql.py), what a value becomes (formats.py), queries (sql/).
 """
 
-import json
+import io
+import os
 import sys
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import UserError
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.formats import csv_rows, json_rows, json_text
+from speakervid_dag.lake import analyst_db, session, snapshots, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 
 
 def open_lake(settings: Settings) -> DeltaLake:
-    """The lake of these settings. Raises UserError when there is none."""
+    """The lake of these settings; its `lake.duckdb` is made anew where the lake was moved or copied.
+
+    Raises UserError when there is no lake.
+    """
     if not (settings.lake_dir / "tables").is_dir():
         raise UserError(
             f"there is no lake in {settings.lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`"
         )
-    return DeltaLake(str(settings.lake_dir))
+    opened = DeltaLake(str(settings.lake_dir))
+    try:
+        analyst_db.remake_elsewhere(opened, settings.lake_dir)
+    except (OSError, OperationError) as problem:  # a lake that can only be read answers all the same
+        _say_once(f"{analyst_db.NAME} was made for another place or version and cannot be made anew: {problem}")
+    return opened
+
+
+@cache
+def _say_once(text: str) -> None:
+    from speakervid_dag.console import say
+
+    say(text)
 
 
 def open_published(settings: Settings, as_of: str | None = None) -> session.Session:
@@ -38,37 +57,47 @@ def open_published(settings: Settings, as_of: str | None = None) -> session.Sess
     return session.open_session(opened, snapshot, read_only_user_sql=True)
 
 
-def ask(settings: Settings, query: str, as_of: str | None = None) -> pl.DataFrame:
-    """The query's rows, from a published snapshot; nothing can be written, nothing outside the lake read."""
-    return session.run_sql(open_published(settings, as_of), query)
-
-
 def print_query(settings: Settings, query: str, form: str, as_of: str | None = None) -> None:
-    """Prints the query's answer on stdout."""
-    print_answer(ask(settings, query, as_of), form)
+    """Prints the query's answer on stdout; nothing can be written, nothing outside the lake read."""
+    with open_published(settings, as_of) as con:
+        found = user_sql.answer(con, _as_typed(query))
+        if found.is_plan and form == "table":
+            from speakervid_dag.console import print_line
+
+            for _, plan in found.rows:
+                print_line(plan)
+        else:
+            _print(found.names, found.rows, form)
+
+
+def _as_typed(query: str) -> str:
+    """The argument's bytes as UTF-8: in the C locale Python takes each byte beyond ASCII for a letter of its own."""
+    try:
+        return os.fsencode(query).decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise UserError("SQL: the text is not UTF-8") from problem
 
 
 def print_answer(frame: pl.DataFrame, form: str) -> None:
-    """Prints rows on stdout; `json` is one array, in `csv` a cell that a spreadsheet would run is quoted."""
-    if form == "json":
-        json.dump(frame.to_dicts(), sys.stdout, default=_jsonable, ensure_ascii=False)
-        sys.stdout.write("\n")
-    elif form == "csv":
-        sys.stdout.write(_flat(frame).write_csv())
+    """Prints a frame's rows on stdout."""
+    _print(frame.columns, frame.iter_rows(), form)
+
+
+def print_json(value: Any) -> None:
+    """Prints one value on stdout as JSON, in UTF-8 whatever the locale is."""
+    _write([json_text(value), "\n"])
+
+
+def _print(names: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
+    if form == "table":
+        from speakervid_dag.console import print_rows
+
+        print_rows(names, rows)
     else:
-        from speakervid_dag.console import print_frame
-
-        print_frame(frame)
+        _write(json_rows(names, rows) if form == "json" else csv_rows(names, rows))
 
 
-def _jsonable(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime | date) else str(value)
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Nested columns as JSON text; a leading formula sign gets an apostrophe: a spreadsheet shows it as text."""
-    nested = [n for n, t in frame.schema.items() if t.is_nested()]
-    as_json = [pl.Series(n, [json.dumps(v, default=_jsonable) for v in frame[n].to_list()]) for n in nested]
-    texts = pl.col(pl.String)
-    escaped = pl.when(texts.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + texts).otherwise(texts)
-    return frame.with_columns(as_json).with_columns(escaped.name.keep())
+def _write(pieces: Iterable[str]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.writelines(pieces)

@@ -15,7 +15,7 @@ from speakervid_dag.config.profile_views import gate_rows, needing, profile_sect
 from speakervid_dag.config.profiles import profile_names
 from speakervid_dag.config.settings import PREFIX, Settings
 from speakervid_dag.lake.measures import MEASURES
-from speakervid_dag.lake.schemas import TABLES, Column, Table
+from speakervid_dag.lake.schemas import SECOND_NAMES, TABLES, Column, Table
 from speakervid_dag.lake.session import sql_text, statistics_names
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.models.registry import load_registry
@@ -67,9 +67,10 @@ def measures() -> str:
     """Every measure that a gate can ask: unit, meaning, and which gates of the packaged profiles ask it."""
     asked = _askers()
     rows = (
-        [f"`{m.name}`", m.unit, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))] for n, m in MEASURES.items()
+        [f"`{m.name}`", m.unit, m.scale_text, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))]
+        for n, m in MEASURES.items()
     )
-    return _grid(["measure", "unit", "what it is", "asked by"], rows)
+    return _grid(["measure", "unit", "scale", "what it is", "asked by"], rows)
 
 
 def settings() -> str:
@@ -122,8 +123,13 @@ def _table(table: Table) -> str:
     key, parts = ", ".join(f"`{k}`" for k in table.key), ", ".join(f"`{p}`" for p in table.partition_by)
     head = f"### {table.name}\n\n{table.layer} · one row is {table.doc} · key {key}"
     head += f" · partitioned by {parts}\n\n" if parts else "\n\n"
-    rows = ([f"`{c.name}`", _type(c.dtype), _unit(c), "yes" if c.nullable else "", c.doc] for c in table.columns)
+    rows = ([_names(c.name), _type(c.dtype), _unit(c), "yes" if c.nullable else "", c.doc] for c in table.columns)
     return head + _grid(["column", "type", "unit", "may be null", "meaning"], rows) + "\n"
+
+
+def _names(column: str) -> str:
+    """The name to use in SQL first, then the one of the stored table."""
+    return f'`{SECOND_NAMES[column]}`, `"{column}"`' if column in SECOND_NAMES else f"`{column}`"
 
 
 def _askers() -> dict[str, list[str]]:

@@ -3,7 +3,6 @@
 Belongs here: arguments, help, printing. Does not belong here: comparing (speakervid_dag/diff.py).
 """
 
-import json
 from pathlib import Path
 
 import click
@@ -42,6 +41,7 @@ def diff(
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import print_frame, say
+    from speakervid_dag.query import print_json
 
     if len(profiles) > 2:
         raise UserError("--profile is given once for both sides, or twice: of V1, then of V2")
@@ -55,7 +55,7 @@ def diff(
             ("clips", found.clips),
             ("losses", found.losses),
         )
-        click.echo(json.dumps([{"section": n, "rows": f.to_dicts()} for n, f in parts], ensure_ascii=False))
+        print_json([{"section": n, "rows": f.to_dicts()} for n, f in parts])
         return
     names = [f"{v}, {p.name}" for v, p in zip((before, after), sides, strict=True)]
     print_frame(found.tiers, title=f"Tiers: {names[0]} → {names[1]}")

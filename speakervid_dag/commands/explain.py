@@ -3,7 +3,6 @@
 Belongs here: arguments, help, printing. Does not belong here: the answer (speakervid_dag/explain.py).
 """
 
-import json
 from pathlib import Path
 
 import click
@@ -35,12 +34,13 @@ def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | No
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import print_frame, say
+    from speakervid_dag.query import print_json
 
     settings = load_settings(lake=lake, profile=profile)
     sections = work.explain(settings, wanted, load_profile(settings.profile), as_of)
     if form == "json":
         told = [{"section": s.title, "rows": s.rows.to_dicts()} for s in sections]
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        print_json(told)
         return
     for section in sections:
         if section.rows.height:

@@ -110,7 +110,7 @@ def _serve(
     import uvicorn
 
     from speakervid_dag.console import say
-    from speakervid_dag.lake import session
+    from speakervid_dag.lake import analyst_db
     from speakervid_dag.query import open_lake
     from speakervid_dag.review import queue, server
     from speakervid_dag.review.answers import AnswerBook, warm_up
@@ -132,7 +132,7 @@ def _serve(
         app = server.app(sitting, host=host, port=port, key=key)
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, ws="none", lifespan="off")
         if sitting.answered:
-            session.write_analyst_db(opened, snapshot, settings.lake_dir / "lake.duckdb")
+            analyst_db.remake(opened, settings.lake_dir)
         say(f"{len(sitting.answered)} answers are in the table `reviews`; `speakervid review --summary` counts them.")
 
 

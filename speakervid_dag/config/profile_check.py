@@ -32,7 +32,8 @@ class Problem:
 def problems(layers: Sequence[Layer], model: type[BaseModel]) -> list[Problem]:
     """All that is wrong with these layers as `model` (a Profile), file by file and line by line; [] when nothing is."""
     body = merged(layers)
-    found = [*_repeated(layers), *_vain_removals(layers), *_invalid(body, model)]
+    found = [*_repeated(layers), *_vain_removals(layers), *_gathered(list(_invalid(body, model)), body)]
+    found += _switched_off(body.get("scores"))
     gates = body.get("gates")
     if isinstance(gates, dict):
         found += [p for name, gate in gates.items() if isinstance(gate, dict) for p in _measured(str(name), gate)]
@@ -42,6 +43,7 @@ def problems(layers: Sequence[Layer], model: type[BaseModel]) -> list[Problem]:
 
 
 Finding = tuple[KeyPath, str]
+_MISSING = "is missing"
 
 
 def _place(layers: Sequence[Layer], path: KeyPath) -> str:
@@ -83,12 +85,30 @@ def _invalid(body: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Findin
             yield path, _message(error, path, model)
 
 
+def _gathered(found: Sequence[Finding], body: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a gate lacks, or the whole profile, as one finding each: most often its name is misspelt, or `inherits`."""
+    lacking: dict[KeyPath, list[str]] = {}
+    for path, message in found:
+        above = path[:-1]
+        if message == _MISSING and (not above or above[0] == "gates"):
+            lacking.setdefault(above, []).append(path[-1])
+        else:
+            yield path, message
+    for above, keys in lacking.items():
+        if above:
+            others = [str(name) for name in body["gates"] if str(name) != above[-1]]
+            yield above, f"a gate of one's own needs also {', '.join(keys)}{_meant(above[-1], others)}"
+        elif not any(_meant(str(key), ["inherits"]) for key in body):
+            shown = ", ".join(keys[:3]) + f" and {len(keys) - 3} more" * (len(keys) > 3)
+            yield ("inherits",), f"is missing, and so are {shown}: add `inherits: laptop`"
+
+
 def _message(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     kind, given = error["type"], error["input"]
     if kind == "extra_forbidden":
         return f"unknown key{_meant(path[-1], _fields(model, path[:-1]))}"
     if kind == "missing":
-        return "is missing"
+        return _MISSING
     if kind == "value_error":
         return error["msg"].removeprefix("Value error, ")
     text = error["msg"].removeprefix("Input should be ")
@@ -98,6 +118,8 @@ def _message(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
     """Known keys of the section that the path leads to."""
+    if not path:
+        return [*model.model_fields, "inherits"]
     for key in path:
         field = model.model_fields.get(key)
         if field is None:
@@ -108,7 +130,7 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
-    """The measure must be known, and the unit must be its unit."""
+    """The measure must be known, the unit must be its unit, and a threshold a value that it can have."""
     from speakervid_dag.lake.measures import MEASURES
 
     for key in ("measure", "stands_for"):
@@ -119,6 +141,23 @@ def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
     measure = MEASURES.get(asked) if isinstance(asked, str) else None
     if measure is not None and isinstance(unit, str) and unit != measure.unit:
         yield ("gates", name, "unit"), f"'{unit}' is not the unit of {asked}, which is '{measure.unit}'"
+    for key in ("threshold", "upper_threshold"):
+        value = gate.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if measure is not None and not measure.can_be(value):
+            yield ("gates", name, key), f"{value:g} is no value of {measure.name}, which is {measure.scale_text}"
+
+
+def _switched_off(scores: Any) -> Iterator[Finding]:
+    """What `scores.disabled` names must be a score or a label of clips."""
+    from speakervid_dag.lake.schemas import CLIP_SCORES
+
+    known = [name for name in CLIP_SCORES.schema if f"{name}_status" in CLIP_SCORES.schema]
+    named = scores.get("disabled") if isinstance(scores, dict) else None
+    for name in named if isinstance(named, list) else ():
+        if isinstance(name, str) and name not in known:
+            yield ("scores", "disabled"), f"there is no score '{name}'{_meant(name, known)}"
 
 
 def _unasked(gates: Mapping[str, Any]) -> Iterator[Finding]:

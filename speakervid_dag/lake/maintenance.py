@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import copies, integrity, session, snapshots
+from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, NumberTaken
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
@@ -221,19 +221,9 @@ def publish_for_readers(
                 made = snapshots.publish(lake, run_id, *wanted, after=newest.number if newest else 0)
             except NumberTaken:  # by a process that the lock does not reach
                 continue
-            _write_analyst_db(lake, lake_dir, made)
+            analyst_db.remake(lake, lake_dir)
             return made
     raise OperationError(f"others kept publishing: {PUBLISH_ATTEMPTS} attempts, repeat the command")
-
-
-def _write_analyst_db(lake: DeltaLake, lake_dir: Path, shown: Snapshot) -> None:
-    """Write the analysts' file of the newest snapshot; who publishes without our lock may have made another one."""
-    while True:
-        session.write_analyst_db(lake, shown, lake_dir / "lake.duckdb")
-        newest = snapshots.latest(lake)
-        if newest is None or newest.number == shown.number:
-            return
-        shown = newest
 
 
 def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[Path]:
@@ -318,8 +308,8 @@ def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
     with snapshots.only_publisher(lake):
         newest = snapshots.latest(lake)
         made = session.write_copies(lake, newest) if newest else []
-        if newest is not None and made:
-            _write_analyst_db(lake, lake_dir, newest)
+        if made:
+            analyst_db.remake(lake, lake_dir)
     return made
 
 

@@ -1,7 +1,7 @@
 """What a gate can ask: every measure with unit and meaning.
 
-Belongs here: names, units and meanings of measures, and which of them rest on weights that are not pulled by default.
-Does not belong here: how one is computed (curation/) and thresholds (profiles). A column of clip_scores with a
+Belongs here: names, units, scales and meanings of measures, and which of them rest on weights that are not pulled by
+default. Does not belong here: how one is computed (curation/) and thresholds (profiles). A column of clip_scores with a
 `_status` beside it is a measure; its unit stands in schemas/clips.py.
 """
 
@@ -12,15 +12,87 @@ from speakervid_dag.lake.schemas import CLIP_SCORES, CLIPS, FLOAT
 # measure → registry name of weights that a user pulls on purpose; without them it is `weights_missing` in every clip
 _RESTS_ON = {"video_quality": "dover", "dover_technical": "dover", "cotracker_ratio": "cotracker3"}
 
+Scale = tuple[float | None, float | None]  # least and greatest value there can be; None: no end
+
+# of the others (sync_conf, dover_technical) no end is known; DNSMOS is a polynomial fit that may leave 1-5 a little
+_SCALES: dict[str, Scale] = {
+    "luminance": (0, 255),
+    "dark_run_frames": (0, None),
+    "bright_run_frames": (0, None),
+    "clarity": (0, None),
+    "face_blur": (0, None),
+    "face_repeat_share": (0, 1),
+    "hand_blur": (0, None),
+    "hand_blur_left": (0, None),
+    "hand_blur_right": (0, None),
+    "blur_effect": (0, 1),
+    "noise_sigma": (0, 255),
+    "blockiness": (0, None),
+    "border_share": (0, 1),
+    "video_quality": (0, 1),
+    "motion_degree": (1, 5),
+    "motion_speed": (0, None),
+    "camera_pan": (0, None),
+    "camera_zoom": (0, None),
+    "camera_shake": (0, None),
+    "point_track_ratio": (0, 1),
+    "cotracker_ratio": (0, 1),
+    **{
+        f"head_{part}{end}": (0, 100)
+        for part in ("movement", "rotation", "orientation", "resolution", "completeness")
+        for end in ("", "_min")
+    },
+    "face_consistency": (0, 100),
+    "emotion_probability": (0, 1),
+    "language_probability": (0, 1),
+    "language_match": (0, 1),
+    "silence_share": (0, 1),
+    "motion": (0, 255),
+    "face_motion": (0, None),
+    "freeze_share": (0, 1),
+    "text_share": (0, 1),
+    "head_yaw_deg": (0, 180),
+    "head_pitch_deg": (0, 180),
+    "head_roll_deg": (0, 180),
+    "face_share": (0, 1),
+    "face_height_px": (0, None),
+    "face_count_consistency": (0, 1),
+    "asr_confidence": (None, 0),
+    "no_speech_prob": (0, 1),
+    "compression_ratio": (0, None),
+    "words_per_s": (0, 20),
+    "speech_share": (0, 1),
+    "dnsmos_sig": (0.5, 5.5),
+    "dnsmos_bak": (0.5, 5.5),
+    "dnsmos_ovrl": (0.5, 5.5),
+    "dnsmos_p808": (0.5, 5.5),
+    "snr_db": (-60, 160),
+    "clipping_share": (0, 1),
+    "duration_s": (0, None),
+}
+
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure; `weights`: what it rests on beyond the default weights."""
+    """One measure; `weights`: what it rests on beyond the default weights; `scale`: the values it can have."""
 
     name: str
     unit: str
     doc: str
     weights: str | None = None
+    scale: Scale = (None, None)
+
+    @property
+    def scale_text(self) -> str:
+        """The scale for a person: `0 to 1`, `0 or more`; '' when neither end is known."""
+        low, high = self.scale
+        if low is not None and high is not None:
+            return f"{low:g} to {high:g}"
+        return f"{low:g} or more" if low is not None else "" if high is None else f"{high:g} or less"
+
+    def can_be(self, value: float) -> bool:
+        low, high = self.scale
+        return (low is None or low <= value) and (high is None or value <= high)
 
 
 def scores() -> list[str]:
@@ -34,7 +106,10 @@ def _all() -> dict[str, Measure]:
     columns = [c for c in CLIP_SCORES.columns if c.name in scored] + [
         c for c in CLIPS.columns if c.name == "duration_s"
     ]
-    return {c.name: Measure(c.name, c.unit or "1", c.doc, _RESTS_ON.get(c.name)) for c in columns}
+    return {
+        c.name: Measure(c.name, c.unit or "1", c.doc, _RESTS_ON.get(c.name), _SCALES.get(c.name, (None, None)))
+        for c in columns
+    }
 
 
 MEASURES = _all()

@@ -1,12 +1,11 @@
 """The DuckDB session: every table by its bare name, at one set of versions, and the SQL files of the package.
 
-Belongs here: the only import of duckdb; opening a connection, its views, its lock-down for a user's SQL, the analysts'
-database file. Does not belong here: what a query asks (that is sql/) and writing tables.
+Belongs here: opening a connection, its views, its lock-down for a user's SQL, queries of the package. Does not belong
+here: what a query asks (sql/), the analysts' database file (analyst_db.py), writing tables.
 """
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from importlib import resources
@@ -16,14 +15,23 @@ import duckdb
 import polars as pl
 import psutil
 
-from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.failures import OperationError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake import copies, integrity, parts
+from speakervid_dag.lake import copies, integrity, parts, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Snapshot
-from speakervid_dag.lake.view_sql import Shown, quoted, quoted_name, remote_conditions, select, sql_type, unreadable
+from speakervid_dag.lake.view_sql import (
+    Shown,
+    quoted,
+    quoted_name,
+    remote_conditions,
+    select,
+    sql_type,
+    unreadable,
+    with_second_names,
+)
 from speakervid_dag.places import plain
 
 Session = duckdb.DuckDBPyConnection
@@ -46,7 +54,7 @@ def open_session(
     Args:
         snapshot: the versions to show; None shows the present version of each table (what a run in progress needs).
         read_only_user_sql: True for SQL that a person wrote: nothing outside the snapshot's own files can be read, no
-            file, network, extension or setting can be touched (`run_sql` moreover refuses everything but SELECT).
+            file, network, extension or setting can be touched (`user_sql` moreover refuses everything but questions).
         statistics: the sql/statistics/*.sql to make views of; None makes all, and `clip_measures`, which takes longer
             than most questions.
         threads: None takes the machine's cores.
@@ -54,32 +62,41 @@ def open_session(
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
-    shown = [_create_view(con, lake, table, snapshot) for table in TABLES.values()]
-    _create_helper_views(con, statistics)
+    shown = create_views(con, lake, snapshot, statistics)
     con.execute("SET autoinstall_known_extensions = false")
     con.execute("SET autoload_known_extensions = false")
+    con.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")  # both forms: queries for DuckDB 1 have `x -> x + 1`
     con.execute("SET python_enable_replacements = false")  # a table name never means a Python variable
     if read_only_user_sql:
         _lock(con, [] if lake.is_remote else [f for s in shown for f in (*s.files, *s.copies)])
     return con
 
 
-def run_sql(con: Session, text: str) -> pl.DataFrame:
-    """The result of a person's query.
+def create_views(
+    con: Session,
+    lake: DeltaLake,
+    snapshot: Snapshot | None,
+    statistics: Sequence[str] | None = None,
+    *,
+    is_lasting: bool = False,
+) -> list[Shown]:
+    """Makes the views of `open_session`, and returns what they read.
 
-    Raises:
-        UserError: not exactly one SELECT (also DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM …), or DuckDB refuses it; the
-            message is DuckDB's first line.
-        OperationError: a data file of a table that it reads is lost.
+    Args:
+        is_lasting: for a file that others open later: no path in it may lead over a link of this machine.
     """
+    shown = [_create_view(con, lake, table, snapshot, is_lasting=is_lasting) for table in TABLES.values()]
+    _create_helper_views(con, statistics)
+    return shown
+
+
+def run_sql(con: Session, text: str) -> pl.DataFrame:
+    """The frame of a query that only reads. Raises UserError and OperationError as `user_sql.answer`."""
+    query = user_sql.allowed(con, text)
     try:
-        statements = con.extract_statements(text)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UserError("only one SELECT statement is allowed here (the lake is read-only)")
-        return _frame(con, text)
+        return _frame(con, query)
     except duckdb.Error as problem:
-        _check_readable(problem)
-        raise UserError(f"SQL: {_first_line(problem)}") from problem
+        raise user_sql.refusal(problem) from problem
 
 
 def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
@@ -117,28 +134,6 @@ def statistics_names() -> list[str]:
     return [name.removeprefix("statistics/") for name in sql_names("statistics")]
 
 
-def write_analyst_db(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
-    """Writes a DuckDB file with the same views, pinned to these versions, beside `path` and renames it into place.
-
-    The views name Parquet files by absolute path: make it again after each commit, and vacuum no version it shows.
-
-    Raises:
-        UserError: the lake is in an object store (DuckDB would need an extension that cannot be installed here).
-    """
-    if lake.is_remote:
-        raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
-    with written_aside(path) as aside, tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / path.name  # not beside `path`, which DuckDB may not take for what it is
-        con = duckdb.connect(str(draft))
-        try:
-            for table in TABLES.values():
-                _create_view(con, lake, table, snapshot, is_lasting=True)
-            _create_helper_views(con)
-        finally:
-            con.close()
-        shutil.copyfile(draft, aside)
-
-
 def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> pl.DataFrame:
     frame: pl.DataFrame = con.sql(text, params=params).pl()
     return frame
@@ -166,14 +161,9 @@ def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
 
 
-def _create_view(
-    con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None, *, is_lasting: bool = False
-) -> Shown:
+def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None, *, is_lasting: bool) -> Shown:
     """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
     the other tables answer.
-
-    Args:
-        is_lasting: for a file that others open later: no path in it may lead over a link of this machine.
     """
     try:
         shown = _shown(lake, table, snapshot)
@@ -182,13 +172,14 @@ def _create_view(
         if shown.files and lake.is_remote:
             _remote_view(con, lake, table, snapshot)
         else:
-            con.execute(f'CREATE VIEW "{table.name}" AS {select(table, shown)}')
+            con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, select(table, shown))}')
         return shown
     except OperationError as problem:
         told = str(problem)
     except duckdb.Error as problem:
         told = _lost(lake, table, snapshot) or f"{table.name}: {_first_line(problem)}"
-    con.execute(f'CREATE VIEW "{table.name}" AS {unreadable(table, integrity.UNREADABLE + " ".join(told.split()))}')
+    fails = unreadable(table, integrity.UNREADABLE + " ".join(told.split()))
+    con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, fails)}')
     return Shown(())
 
 
@@ -235,7 +226,8 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
         source = f"__{table.name}" if version is None else f"__{table.name}_{version}"
         con.register(source, lake.open(table, version).to_pyarrow_dataset())  # type: ignore[attr-defined]
         selects.append(f'SELECT {picked} FROM "{source}" WHERE {condition}')
-    con.execute(f'CREATE TEMP VIEW "{table.name}" AS {" UNION ALL ".join(selects)}')
+    rows = with_second_names(table, " UNION ALL ".join(selects))
+    con.execute(f'CREATE TEMP VIEW "{table.name}" AS {rows}')
 
 
 def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:

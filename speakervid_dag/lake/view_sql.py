@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.schemas import SECOND_NAMES, Table
 from speakervid_dag.lake.snapshots import UNVERSIONED, Part, Snapshot
 from speakervid_dag.places import literal
 
@@ -80,6 +80,12 @@ def _from_files(table: Table, shown: Shown) -> str:
     ]
     source = f"read_parquet({listed}, filename = true, hive_partitioning = false{mixed})"
     return f"SELECT * EXCLUDE (filename), {', '.join(values)} FROM {source}"
+
+
+def with_second_names(table: Table, rows: str) -> str:
+    """The SELECT of a view: these rows, and columns whose name is a word of SQL once more, under their second name."""
+    more = [f"{quoted_name(name)} AS {second}" for name, second in SECOND_NAMES.items() if name in table.schema]
+    return f"SELECT {', '.join(['*', *more])} FROM ({rows})" if more else rows
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:

@@ -98,6 +98,14 @@ def test_laptop_names_what_its_own_measures_stand_for() -> None:
     assert any(g.stands_for for g in gates)
 
 
+def test_every_share_has_a_scale_and_every_packaged_threshold_lies_in_it() -> None:
+    assert [n for n, m in MEASURES.items() if "0-1" in m.doc and m.scale[0] is None] == []
+    for name in profile_names():
+        for gate in load_profile(name).gates.values():
+            for value in (gate.threshold, gate.upper_threshold):
+                assert value is None or MEASURES[gate.measure].can_be(value)
+
+
 UNIT_OF_SUFFIX = {"_s": "s", "_ms": "ms", "_px": "px", "_deg": "deg", "_db": "dB", "_frames": "frames", "_per_s": "1/s"}
 
 
@@ -128,7 +136,25 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
             "inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}",
             r"mine\.yaml:3: gates\.face_blur\.threshhold: unknown key; did you mean 'threshold'",
         ),
-        ("inherits: laptop\nname: m\ngates: {g: {measure: motion}}", r"mine\.yaml:3: gates\.g\.keep: is missing"),
+        (
+            "inherits: laptop\nname: m\ngates: {g: {measure: motion}}",
+            r"mine\.yaml:3: gates\.g: .* needs also keep, unit, ",
+        ),
+        (
+            "inherits: laptop\ngates: {face_blurr: {threshold: 0.2}}",
+            r"gates\.face_blurr: .*did you mean 'face_blur'\?$",
+        ),
+        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: unknown key; did you mean 'gates'\?$"),
+        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'; did you mean 'snr_db'\?$"),
+        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*did you mean 'camera'\?$"),
+        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: unknown key; did you mean 'inherits'\?"),
+        ("clips: {max_s: 9.0}", r"inherits: is missing, .*add `inherits: laptop`"),
+        (
+            "inherits: laptop\ngates: {face_blur: {threshold: -0.5}}",
+            r"-0\.5 is no value of face_blur, which is 0 or more$",
+        ),
+        ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 is no value .* 0 or less$"),
+        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 is .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
         ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
         ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),

@@ -20,7 +20,7 @@ from speakervid_dag.curation.frame_log import FrameLog, Shot
 from speakervid_dag.curation.frame_measures import face_sharpness
 from speakervid_dag.curation.picture_measures import frame_measures
 from speakervid_dag.lake import schemas
-from speakervid_dag.quality_checks.rules_clips import SCALES
+from speakervid_dag.lake.measures import MEASURES
 
 Row = dict[str, Any]
 PROFILE = load_profile("laptop")
@@ -233,7 +233,7 @@ def test_every_score_is_a_sound_value_or_says_why_not(name: str) -> None:
         value = row[score]
         assert (value is None) == (score in case.missing), score
         if value is not None and score not in LABELS:
-            low, high = SCALES.get(score, (None, None))
+            low, high = MEASURES[score].scale
             assert np.isfinite(value), score
             assert low is None or value >= low - 1e-6, score
             assert high is None or value <= high + 1e-6, score

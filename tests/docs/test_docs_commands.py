@@ -21,7 +21,7 @@ from small_lake import published_lake
 
 from speakervid_dag.cli import cli
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import analyst_db, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.models.registry import parse_registry
@@ -52,7 +52,7 @@ def place(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(published, tmp_path / "place")
     monkeypatch.chdir(tmp_path / "place")
     lake = DeltaLake(str(tmp_path / "place" / "lake"))
-    session.write_analyst_db(lake, snapshots.latest(lake), tmp_path / "place" / "lake" / "lake.duckdb")
+    analyst_db.write(lake, snapshots.latest(lake), tmp_path / "place" / "lake" / "lake.duckdb")
     for name in ("SPEAKERVID_LAKE", "SPEAKERVID_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "place"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import frame
 
-from speakervid_dag.lake import maintenance, quarantine, session, snapshots
+from speakervid_dag.lake import analyst_db, maintenance, quarantine, session, snapshots
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import SHOTS, TRANSCRIPTS
 from speakervid_dag.lake.staging import StagedRows
@@ -102,7 +102,7 @@ def test_no_folder_of_the_path_becomes_a_value(lake: DeltaLake) -> None:
     first = snapshots.publish(lake, "run")
     for _ in range(2):  # from Delta's files, then from readers' copies
         assert pairs(lake.read(SHOTS)) == asked(lake, first) == sorted(rows)
-        session.write_analyst_db(lake, first, path)
+        analyst_db.write(lake, first, path)
         copied = shutil.copy(path, Path(lake.root).parents[1] / "copied.duckdb")  # DuckDB reads a `?` in a file's name
         with duckdb.connect(str(copied), read_only=True) as con:
             assert con.sql("SELECT batch, shot_id FROM shots ORDER BY 1").fetchall() == rows

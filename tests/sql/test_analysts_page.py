@@ -8,7 +8,7 @@ import pytest
 from mini_lake import mini_lake
 from rows import BATCH, PROFILE
 
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import analyst_db, session, snapshots
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.schemas import TABLES
 
@@ -54,7 +54,7 @@ def test_every_question_runs_and_its_answer_has_the_querys_columns(
 def test_the_analysts_file_answers_the_same_to_plain_duckdb(lake: DeltaLake, tmp_path: Path) -> None:
     import duckdb
 
-    session.write_analyst_db(lake, snapshots.latest(lake), tmp_path / "lake.duckdb")
+    analyst_db.write(lake, snapshots.latest(lake), tmp_path / "lake.duckdb")
     with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as plain:
         for _, query, _ in QUESTIONS:
             plain.sql(query).fetchall()

@@ -9,7 +9,7 @@ from speakervid_dag.lake.schemas.clips import (
     CLIPS,
     DROPPED_SPANS,
 )
-from speakervid_dag.lake.schemas.columns import FLOAT, Column, Layer, Table
+from speakervid_dag.lake.schemas.columns import FLOAT, SECOND_NAMES, Column, Layer, Table
 from speakervid_dag.lake.schemas.gold import (
     BRANCH_DIALOGUE,
     BRANCH_LISTENING,
@@ -99,6 +99,7 @@ __all__ = [
     "QUARANTINE",
     "RELEASES",
     "REVIEWS",
+    "SECOND_NAMES",
     "SHOTS",
     "SNAPSHOTS",
     "SNAPSHOT_PINS",

@@ -27,6 +27,10 @@ WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT
 CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
 
 
+# words of SQL, which DuckDB takes for a column only in quotes → the name that the views have beside
+SECOND_NAMES = {"at": "at_time", "table": "table_name"}
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: polars dtype, what it means (with unit), whether null may stand in it."""
