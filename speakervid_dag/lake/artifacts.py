@@ -6,11 +6,17 @@ Belongs here: their places. Does not belong here: what is in them.
 from pathlib import Path
 
 SOUND_LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
+CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v2"}  # the same of what is cut out of sources
 
 
 def kept_manifests(lake_dir: Path) -> Path:
     """The folder with a manifest of each release, RELEASE_ID.json; the release itself lies where it was exported to."""
     return lake_dir / "artifacts" / "releases"
+
+
+def cut_folder(lake_dir: Path, kind: str) -> Path:
+    """The folder of cut `clips`, `posters` or `previews`."""
+    return lake_dir / "artifacts" / kind / CUT_LAYOUTS[kind]
 
 
 def kept_sound(lake_dir: Path, video_id: str) -> Path:
