@@ -27,7 +27,7 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
         raise Skipped("no_audio_stream", "there is no sound")
     kept = kept_sound(stage.settings.lake_dir, video.video_id)
     with video.media():
-        if not kept.is_file():
+        if not wav.is_whole(kept):
             budget = MediaBudget()
             samples = audio_reading.read_audio(video.path, probing.probe(video.path, budget), budget, RATE_HZ)
             kept.parent.mkdir(parents=True, exist_ok=True)

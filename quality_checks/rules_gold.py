@@ -236,6 +236,7 @@ SNAPSHOTS = TableRules()
 SNAPSHOT_PINS = TableRules()
 TAKEDOWNS = TableRules()
 RELEASES = TableRules()
+RELEASE_SPLITS = TableRules()
 TRAINED_MODELS = TableRules()
 
 _KINDS = {"reply": "pair", "listening": "listening"}  # question: what it is about; the others ask about a clip

@@ -161,17 +161,18 @@ def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "", 
 
 
 class Counter:
-    """A bar of things done; without a terminal, one line at the end."""
+    """A bar for each kind of things that are counted; without a terminal, a line once all of a kind are done."""
 
-    def __init__(self, what: str) -> None:
-        self._what, self._total = what, 0
-        self._started = time.monotonic()
+    def __init__(self) -> None:
+        self._what, self._total, self._started = "", 0, 0.0
         columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed}/{task.total}"))
         self.progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=err)
         self._task: TaskID | None = None
 
-    def began(self, count: int) -> None:
-        self._total, self._task = count, self.progress.add_task(self._what, total=count)
+    def began(self, what: str, count: int) -> None:
+        self.end()
+        self._what, self._total, self._started = what, count, time.monotonic()
+        self._task = self.progress.add_task(what, total=count)
 
     def advanced(self, count: int) -> None:
         """Safe to call from several threads."""
@@ -181,12 +182,13 @@ class Counter:
     def end(self) -> None:
         if self._task is not None and not err.is_terminal:
             say(f"{self._total} {self._what}, {time.monotonic() - self._started:.1f} s")
+        self._task = None
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Counter]:
-    """Draws how many of what is made inside are done."""
-    shown = Counter(what)
+def counted() -> Iterator[Counter]:
+    """Draws how many things are done inside."""
+    shown = Counter()
     if err.is_terminal:
         with shown.progress:
             yield shown

@@ -26,6 +26,20 @@ class Nobody:
     def stage_done(self, elapsed_s: float) -> None: ...
 
 
+class Tally(Protocol):
+    """Hears how many things of a kind there are, and of each that is done."""
+
+    def began(self, what: str, count: int) -> None: ...
+    def advanced(self, count: int) -> None: ...
+
+
+class NoTally:
+    """A tally that nobody keeps."""
+
+    def began(self, what: str, count: int) -> None: ...
+    def advanced(self, count: int) -> None: ...
+
+
 _watcher: Watcher = Nobody()
 
 

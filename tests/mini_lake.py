@@ -4,7 +4,7 @@ Each video: 20 s, two shots; in the first two people face each other (tracks t00
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -25,19 +25,20 @@ STAGE_OF = {"shots": "intake", "frame_series": "face_tracks", "poses": "face_tra
 Rows = list[dict[str, Any]]
 
 
-def mini_lake() -> dict[str, pl.DataFrame]:
-    """Every table of the batch, and its manifest."""
+def mini_lake(shas: Sequence[str] = SHAS) -> dict[str, pl.DataFrame]:
+    """Every table of the batch, and its manifest; `shas`: of the two videos' bytes."""
     rows: dict[str, Rows] = {name: [] for name in TABLES}
-    for sha, video_id in zip(SHAS, (V1, V2), strict=True):
+    ids = [f"v{sha[:16]}" for sha in shas]
+    for sha, video_id in zip(shas, ids, strict=True):
         for name, made in _video(video_id, sha).items():
             rows[name] += [{**row, "video_id": video_id} for row in made]
     scores: dict[str, Any] = {"mismatched_count": 2, "pooled_count": 2, "mismatched_scores": [0.1, 0.3]}
     limits = {"threshold": 0.5, "margin": 0.1, "foreign_deviation": 0.1, "false_accept_rate": 0.05}
     rows["sync_calibration"] = [{**scores, **limits, "backend": "lip_ridge"}]
     frames = {name: frame(name, made) for name, made in rows.items()}
-    frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": [V1, V2]})
+    frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": ids})
     frames |= {name: empty_parent(name) for name in ("other_batches", "earlier_tiers", "asked_gates")}
-    frames["stage_outcomes"] = outcomes("intake", [{"video_id": v, "row_count": 3} for v in (V1, V2)])
+    frames["stage_outcomes"] = outcomes("intake", [{"video_id": v, "row_count": 3} for v in ids])
     for name in TABLES:
         if TABLES[name].layer == "silver" and name not in STAGE_OF and "video_id" in frames[name].columns:
             told = frames[name].group_by("video_id").len("row_count").sort("video_id").to_dicts()

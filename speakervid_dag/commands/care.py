@@ -168,8 +168,9 @@ def _print_takedown(plan: "TakedownPlan", is_applied: bool) -> None:
         say(f"artifact {path.parent.name}/{path.name}")
     if plan.links:
         say(f"{len(plan.links)} people of other videos were linked to somebody in it and get another identity_id")
-    for release_id, place in plan.releases.items():
-        say(f"Release {release_id} holds it and is not touched: withdraw {place}, and what was made of it")
+    for release_id, places in plan.releases.items():
+        for place in places or ("wherever it is: its export was cut off before its place was recorded",):
+            say(f"Release {release_id} holds it and is not touched: withdraw {place}, and what was made of it")
     if not (plan.rows or plan.findings or plan.files or plan.batch):
         say("nothing is left of it; its bytes stay refused")
 

@@ -6,11 +6,16 @@ Belongs here: arguments, help, progress, printing. Does not belong here: the exp
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from speakervid_dag.commands.options import as_of_option, format_option, lake_option
 
+if TYPE_CHECKING:
+    from speakervid_dag.release.export import Release
+
+NAMED = 5  # people who moved that are printed; `releases diff` has all
 BRANCHES = ["single", "dialogue", "listening", "multi_turn_contextual", "multi_turn_sequential"]
 
 
@@ -47,6 +52,7 @@ BRANCHES = ["single", "dialogue", "listening", "multi_turn_contextual", "multi_t
 @click.option(
     "--consent", default="not stated", show_default=True, help="Goes into the card: what the people agreed to."
 )
+@click.option("--verify", "by_hash", is_flag=True, help="If DIR holds it already: compare its files by hash, not size.")
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Clips encoded at a time. [default: the cores]"
 )
@@ -65,6 +71,7 @@ def export(
     margin: float,
     licence: str,
     consent: str,
+    by_hash: bool,
     workers: int | None,
 ) -> None:
     """Cut the clips of one branch and write them as a data set, with annotations, splits by person, card and manifest.
@@ -75,7 +82,11 @@ def export(
     parquet      clips/KEY.mp4, .wav, .json; clips.parquet, samples.parquet, talkvid.json
 
     Nothing appears in DIR before it is whole. Cut clips are kept in the lake: an export that was interrupted goes on,
-    a second one (another format, say) cuts nothing. A clip whose source is gone is listed and left out.
+    a second one (another format, say) cuts nothing. A clip whose source is gone, or holds other bytes, is listed and
+    left out; the same command makes the release anew once it is back, and puts the one before aside as DIR.ID.
+
+    Exit status: 0 when DIR holds the release, also if samples were left out; 1 when it is damaged, holds what was
+    taken down, or nothing could be cut; 2 when DIR holds anything else.
 
     \b
     Examples:
@@ -84,13 +95,14 @@ def export(
       speakervid export --branch dialogue --format parquet --limit 20 --out /tmp/look
     """
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.console import counted, print_frame, say
+    from speakervid_dag.console import counted
     from speakervid_dag.media.cut import Encoding
     from speakervid_dag.release import export as work
     from speakervid_dag.release.clip_store import default_workers
+    from speakervid_dag.release.request import Request
     from speakervid_dag.release.splits import parse_shares
 
-    request = work.Request(
+    request = Request(
         branch=branch,
         tiers=tuple(dict.fromkeys(tiers)),
         form=form,
@@ -103,24 +115,41 @@ def export(
         consent=consent,
         workers=workers or default_workers(),
     )
-    with counted("clips") as shown:
+    with counted() as shown:
         made = work.export(
             load_settings(lake=lake, profile=profile),
             request,
             out,
             profile=profile,
             as_of=as_of,
-            began=shown.began,
-            advanced=shown.advanced,
+            by_hash=by_hash,
+            tally=shown,
         )
+    _print_release(made)
+    sys.exit(1 if made.release_id is None else 0)
+
+
+def _print_release(made: "Release") -> None:
     import polars as pl
 
-    if made.statistics:
-        print_frame(pl.DataFrame(made.statistics), title=f"Release {made.release_id}")
-    for reason, samples in work.missing_counts(made).items():
+    from speakervid_dag.console import print_frame, say
+    from speakervid_dag.release.export import missing_counts
+
+    if made.release_id is not None:
+        columns = ("split", "samples", "clips", "hours", "people")
+        print_frame(pl.DataFrame(made.statistics), title=f"Release {made.release_id}", columns=columns)
+    for reason, samples in missing_counts(made).items():
         say(f"left out: {samples} × {reason}")
-    say(f"{'It was there already' if made.was_there else 'Written'}: {made.place}")
-    sys.exit(0 if made.statistics else 1)
+    if made.moved:
+        first = ", ".join(f"{m.identity_id} ({m.before} → {m.after})" for m in made.moved[:NAMED])
+        more = f" and {len(made.moved) - NAMED} more" if len(made.moved) > NAMED else ""
+        say(f"In another split than in an earlier export, since they were joined with people of it: {first}{more}")
+    if made.aside is not None:
+        say(f"The release that was there, with fewer samples, lies in {made.aside} now")
+    if made.release_id is None:
+        say("Nothing was written: no sample could be had")
+    else:
+        say(f"{'It was there already' if made.was_there else 'Written'}: {made.place}")
 
 
 @click.group()
@@ -150,7 +179,10 @@ def list_releases(lake: Path | None, form: str) -> None:
 @lake_option
 @format_option
 def diff_releases(before: str, after: str, lake: Path | None, form: str) -> None:
-    """Samples that entered, left or changed from release A to release B (ids, or exported folders)."""
+    """Samples that entered, left or changed from release A to release B (ids, or exported folders), and who moved.
+
+    What was asked for otherwise, licence and consent among it, stands above.
+    """
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
     from speakervid_dag.query import print_answer

@@ -6,6 +6,7 @@ Belongs here: their places. Does not belong here: what is in them.
 from pathlib import Path
 
 SOUND_LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
+CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v2"}  # the same of what is cut out of sources
 
 
 def kept_manifests(lake_dir: Path) -> Path:
@@ -16,6 +17,11 @@ def kept_manifests(lake_dir: Path) -> Path:
 def kept_model(lake_dir: Path, name: str, sha256: str) -> Path:
     """Return where a model that was trained in the lake is kept: found by content, wherever the lake is now."""
     return lake_dir / "artifacts" / "models" / f"{name}-{sha256[:16]}.safetensors"
+
+
+def cut_folder(lake_dir: Path, kind: str) -> Path:
+    """The folder of cut `clips`, `posters` or `previews`."""
+    return lake_dir / "artifacts" / kind / CUT_LAYOUTS[kind]
 
 
 def kept_sound(lake_dir: Path, video_id: str) -> Path:

@@ -40,6 +40,10 @@ class NumberTaken(OperationError):
     """Another writer has added this entry of a numbered log."""
 
 
+class Overtaken(Exception):
+    """Another writer took the turn that this commit was decided for: look again, decide again."""
+
+
 @dataclass(frozen=True)
 class Slice:
     """The part of a table that a write replaces: values of its partition columns, `batch` always among them."""
@@ -371,6 +375,31 @@ class DeltaLake:
     def newest_number(self, table: Table) -> int:
         """The largest number that `append` was given for this table; 0 when it never was."""
         return self.fingerprint(table, ENTRY) or 0
+
+    def append_in_turn(
+        self, table: Table, frame: pl.DataFrame, series: Slice, seen: int | None, metadata: Mapping[str, str]
+    ) -> Commit:
+        """Adds rows that were decided from what the table held, if nobody has added any to the series since.
+
+        Args:
+            series: whose turns are counted; any names and values.
+            seen: `fingerprint` of the series, asked before the table was read.
+
+        Raises:
+            Overtaken: somebody has.
+            SchemaMismatch, OperationError: as `append`.
+        """
+        from deltalake import write_deltalake
+
+        check_schema(table, frame)
+        data = frame.to_arrow()
+
+        def write(handle: Any, properties: Any) -> None:
+            if handle.transaction_version(series.app_id) != seen:
+                raise Overtaken
+            write_deltalake(handle, data, mode="append", **_options_of(properties))
+
+        return Commit(self.commit(table, write, [(series, (seen or 0) + 1)], metadata), frame.height)
 
     def commit(
         self,

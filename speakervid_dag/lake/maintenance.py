@@ -19,6 +19,7 @@ import polars as pl
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
+from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, NumberTaken
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
@@ -239,7 +240,10 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
         *artifacts.glob("previews/*/*.mp4"),
         *artifacts.glob("clips/*/*/v*"),
     ]
-    yield from (p for p in sorted(pictures) if p.name.partition("-")[0] not in videos)
+    current = tuple(cut_folder(lake_dir, kind) for kind in CUT_LAYOUTS)
+    for path in sorted(pictures):
+        if path.name.partition("-")[0] not in videos or not any(map(path.is_relative_to, current)):
+            yield path
     for folder in sorted(artifacts.glob("checkpoints/*/*/*")):
         if folder.parent.name not in batches or _changed(folder) < before:
             yield folder

@@ -24,11 +24,11 @@ from filelock import FileLock
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake, NumberTaken
-from speakervid_dag.lake.schemas import RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
+from speakervid_dag.lake.schemas import RELEASE_SPLITS, RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
 
 # always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
 # and people answer about it later
-UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, REVIEWS.name)
+UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, RELEASE_SPLITS.name, REVIEWS.name)
 
 
 class Part(NamedTuple):

@@ -36,6 +36,11 @@ class Sources:
             raise PermanentFailure("missing_file", f"no batch of this lake lists {video_id}")
         return find(self._files[video_id])
 
+    def check_read(self, video_id: str, path: Path) -> None:
+        """Raise PermanentFailure (changed_file, …) when what was just read there is not, or no longer, the video's."""
+        if self.path(video_id) != path:
+            raise PermanentFailure("changed_file", f"{path} was changed while it was read")
+
     def absent(self) -> dict[str, PermanentFailure]:
         """Return why, by video_id, for every video whose bytes are not at hand."""
         found = {}

@@ -9,7 +9,8 @@ Rows are deleted without touching the marks of what made their batch (delta.py),
 nothing else of the batch becomes stale.
 """
 
-from collections.abc import Callable, Mapping, Set
+import json
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +47,7 @@ class TakedownPlan:
     findings: int
     files: tuple[Path, ...]
     links: Mapping[str, Link]
-    releases: Mapping[str, str]  # id → where it was written; they hold the video and are not touched
+    releases: Mapping[str, tuple[str, ...]]  # id → where it was written; they hold the video and are not touched
     is_recorded: bool
 
 
@@ -178,14 +179,33 @@ def _naming_batches(lake: DeltaLake, shown: Snapshot, video_id: str) -> set[str]
     return found
 
 
-def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, str]:
-    """release_id → where it was written last, for releases whose manifest names the video.
+def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, tuple[str, ...]]:
+    """Return release_id → every place it was written to, for releases that hold a sample of the video.
 
-    What is published cannot be called back from here: the manifests stay, since they say what has to be withdrawn.
+    No place is known of one whose export was cut off before it was recorded. What is published cannot be called back
+    from here: the manifests stay, since they say what has to be withdrawn.
     """
-    holding = [p.stem for p in sorted(kept_manifests(lake_dir).glob("*.json")) if video_id in p.read_text()]
-    places = dict(lake.read(RELEASES).sort("at").select("release_id", "place").iter_rows())
-    return {release_id: places.get(release_id, "?") for release_id in holding}
+    places: dict[str, dict[str, None]] = {}
+    for release_id, place in lake.read(RELEASES).sort("at").select("release_id", "place").iter_rows():
+        places.setdefault(release_id, {})[place] = None
+    holding = [name for name, manifest in released(lake_dir) if video_id in videos_of(manifest)]
+    return {release_id: tuple(places.get(release_id, ())) for release_id in holding}
+
+
+def released(lake_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give release_id and manifest of each release of this lake. Raises OperationError for a file that is damaged."""
+    for path in sorted(kept_manifests(lake_dir).glob("r*.json")):
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_bytes())
+        except ValueError as problem:
+            raise OperationError(f"{path} is damaged: put the manifest.json of that release in its place") from problem
+        yield path.stem, manifest
+
+
+def videos_of(manifest: Mapping[str, Any]) -> set[str]:
+    """Return the video_ids of what a release's manifest says is in it."""
+    parts = (part for sample in manifest["samples"].values() for part in sample["clips"].values())
+    return {part["clip_id"].partition("-")[0] for part in parts}
 
 
 def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:

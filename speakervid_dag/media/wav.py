@@ -14,6 +14,7 @@ from speakervid_dag.files import written_aside
 
 Samples = NDArray[np.float32]
 FULL_SCALE = 32768.0
+HEADER_BYTES = 44  # of a file that `write_wav` wrote
 
 
 def write_wav(path: Path, samples: Samples, rate_hz: int) -> None:
@@ -26,6 +27,16 @@ def write_wav(path: Path, samples: Samples, rate_hz: int) -> None:
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes(pcm.tobytes())
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file of `write_wav` is there with all the samples that its header tells."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            told = file.getnframes() * file.getsampwidth() * file.getnchannels()
+        return path.stat().st_size == HEADER_BYTES + told
+    except (OSError, EOFError, wave.Error):
+        return False
 
 
 def read_wav(path: Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Samples, int]:

@@ -1,45 +1,39 @@
 """Cut clips, kept under the lake's artifacts by what they are made from: a second export finds them there.
 
 Belongs here: the identity of a cut clip, cutting what is missing in parallel, why a clip cannot be had. Does not belong
-here: which clips (samples), how a clip is cut (media/cut).
+here: which clips (samples), from what (inputs), how a clip is cut (media/cut).
 
 A clip is an MP4, a WAV where the video has sound, and a JSON file with its facts, which is written last: it is there
-only when the clip is whole. So a killed export goes on with the clips that are missing.
+only when the clip is whole, and was cut from bytes that are the video's. So a killed export goes on with the clips that
+are missing. A clip's files may be hard links of a release, and be changed there: they are checked when they are found.
 """
 
 import hashlib
 import json
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from speakervid_dag.curation.clip_audio import Voice, clip_sound
-from speakervid_dag.failures import PermanentFailure, StageFailure
+from speakervid_dag.failures import StageFailure
 from speakervid_dag.files import sha256_of, write_bytes
-from speakervid_dag.lake.artifacts import kept_sound
-from speakervid_dag.media import audio, cut, probe, wav
+from speakervid_dag.lake.artifacts import cut_folder
+from speakervid_dag.lake.sources import Sources
+from speakervid_dag.media import cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.places import path_of
+from speakervid_dag.progress import NoTally, Tally
+from speakervid_dag.release.inputs import Heard, Inputs, Samples
 from speakervid_dag.release.samples import ClipSpec
 
-LAYOUT = "v1"  # changes with how a clip is made, so that an old one is never taken for a new one
 CLIPS_A_JOB = (
     16  # a decoding process serves so many; fewer and its start costs, more and the end of an export is lonely
 )
 READ_ONLY = 0o444  # releases may be hard links to these files
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,21 @@ class StoredClip:
     is_stream_copy: bool
     video_sha256: str
     sound_sha256: str | None
+
+    @property
+    def files(self) -> list[tuple[Path, str]]:
+        """Its files, each with its hash."""
+        hashes = [(self.video, self.video_sha256), (self.sound, self.sound_sha256)]
+        return [(path, sha256) for path, sha256 in hashes if path is not None and sha256 is not None]
+
+    def seen(self) -> list[list[int] | None]:
+        """Size and time of its files (bytes, ns since the epoch); None for one that is not there."""
+        paths = [path for path, _ in self.files]
+        return [[s.st_size, s.st_mtime_ns] if (s := _stat(path)) else None for path in paths]
+
+    def is_intact(self) -> bool:
+        """Whether its files hold what was cut."""
+        return all(path.is_file() and sha256_of(path) == sha256 for path, sha256 in self.files)
 
 
 @dataclass(frozen=True)
@@ -90,64 +99,78 @@ class ClipStore:
             "encoding": self.encoding.as_dict(),
         }
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
-        folder = self.lake_dir / "artifacts" / "clips" / LAYOUT / digest[:2]
+        folder = cut_folder(self.lake_dir, "clips") / digest[:2]
         return folder / f"{spec.row['video_id']}-{digest}"
 
     def find(self, spec: ClipSpec) -> StoredClip | None:
-        """The clip, if it was cut before."""
+        """The clip, if it was cut before and its files are still what was cut."""
         stem = self.stem(spec)
         told = stem.with_suffix(".json")
         if not told.is_file():
             return None
         facts = json.loads(told.read_bytes())
+        seen = facts.pop("seen")
         sound = stem.with_suffix(".wav") if facts["sound_sha256"] else None
-        return StoredClip(stem.with_suffix(".mp4"), sound, **facts)
+        clip = StoredClip(stem.with_suffix(".mp4"), sound, **facts)
+        if (now := clip.seen()) == seen:
+            return clip
+        if not clip.is_intact():
+            return None
+        write_bytes(told, json.dumps({**facts, "seen": now}).encode())
+        return clip
 
     def cut_all(
-        self, specs: Iterable[ClipSpec], workers: int, advanced: Callable[[int], None] = lambda count: None
+        self, specs: Iterable[ClipSpec], sources: Sources, workers: int, tally: Tally | None = None
     ) -> dict[str, StoredClip | Missing]:
-        """Key → clip, cut where it is not there yet. `advanced` hears of clips as they are done.
+        """Key → clip, cut where it is not there yet. `tally` hears of the sources that are checked, then of clips.
 
         Raises:
             OSError: the disk is full, and the like; the clips that were finished stay.
         """
-        unique = {spec.key: spec for spec in specs}
+        unique, tally = {spec.key: spec for spec in specs}, tally or NoTally()
         found: dict[str, StoredClip | Missing] = {}
         for key, spec in unique.items():
             if (kept := self.find(spec)) is not None:
                 found[key] = kept
-        advanced(len(found))
-        jobs = _jobs([spec for key, spec in unique.items() if key not in found], workers)
-        sources = _Sources(self.budget)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            running = {pool.submit(lambda j=job: list(self._cut_job(j, sources, advanced))) for job in jobs}  # type: ignore[misc]
-            with ExitStack() as failing:
-                failing.callback(pool.shutdown, wait=False, cancel_futures=True)
-                while running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        found |= dict(future.result())
-                failing.pop_all()
+        left = [spec for key, spec in unique.items() if key not in found]
+        inputs = Inputs(sources, self.budget)
+        with ThreadPoolExecutor(max_workers=workers) as pool, ExitStack() as failing:
+            failing.callback(pool.shutdown, wait=False, cancel_futures=True)
+            videos = sorted({spec.row["video_id"] for spec in left})
+            if videos:
+                tally.began("sources", len(videos))
+            for _ in pool.map(inputs.look_at, videos):
+                tally.advanced(1)
+            tally.began("clips", len(unique))
+            tally.advanced(len(found))
+            jobs = _jobs(left, workers)
+            running = {pool.submit(lambda j=job: list(self._cut_job(j, inputs, tally))) for job in jobs}  # type: ignore[misc]
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    found |= dict(future.result())
+            failing.pop_all()
         return found
 
     def _cut_job(
-        self, specs: Sequence[ClipSpec], sources: "_Sources", advanced: Callable[[int], None]
+        self, specs: Sequence[ClipSpec], inputs: Inputs, tally: Tally
     ) -> Iterator[tuple[str, StoredClip | Missing]]:
         """The clips of one source."""
-        left = list(specs)
+        left, video_id = list(specs), specs[0].row["video_id"]
         try:
-            source, info = sources.find(specs[0].row)
-            heard = _Heard(self.lake_dir, source, info, self.budget, self.encoding.rate_hz)
+            source, info = inputs.find(video_id)
+            heard = Heard(self.lake_dir, source, info, self.budget, self.encoding.rate_hz)
             for spec, (done, sound) in zip(specs, self._cut(source, info, heard, specs), strict=True):
+                inputs.check(video_id)  # else the clip is of other bytes, and is not kept
                 left.remove(spec)
                 yield spec.key, self._kept(spec, done, sound)
-                advanced(1)
+                tally.advanced(1)
         except StageFailure as failure:
             yield from ((spec.key, Missing(failure.reason, failure.detail)) for spec in left)
-            advanced(len(left))
+            tally.advanced(len(left))
 
     def _cut(
-        self, source: Path, info: probe.MediaInfo, heard: "_Heard", specs: Sequence[ClipSpec]
+        self, source: Path, info: probe.MediaInfo, heard: Heard, specs: Sequence[ClipSpec]
     ) -> Iterator[tuple[cut.Done, Samples | None]]:
         """Each clip's MP4, and its sound from the first picture on."""
         how, rate_hz = self.encoding, self.encoding.rate_hz
@@ -192,65 +215,16 @@ class ClipStore:
             "video_sha256": sha256_of(video),
             "sound_sha256": sha256_of(heard) if heard else None,
         }
-        write_bytes(stem.with_suffix(".json"), json.dumps(facts).encode())
-        return StoredClip(video, heard, **facts)
+        clip = StoredClip(video, heard, **facts)
+        write_bytes(stem.with_suffix(".json"), json.dumps({**facts, "seen": clip.seen()}).encode())
+        return clip
 
 
-class _Sources:
-    """Where sources lie and what is in them; each is probed once, however many workers cut from it."""
-
-    def __init__(self, budget: MediaBudget) -> None:
-        self._budget = budget
-        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
-        self._known: dict[str, tuple[Path, probe.MediaInfo]] = {}
-
-    def find(self, row: Mapping[str, Any]) -> tuple[Path, probe.MediaInfo]:
-        """Raises PermanentFailure: missing_file, changed_file; and see `probe`."""
-        video_id = row["video_id"]
-        with self._locks[video_id]:
-            if video_id not in self._known:
-                source = next((path for path in map(path_of, row["uris"]) if path.is_file()), None)
-                if source is None:
-                    raise PermanentFailure("missing_file", f"{row['source_name']} is not where it was")
-                if source.stat().st_size != row["size_bytes"]:
-                    told = f"{row['source_name']} has another size than when it was curated"
-                    raise PermanentFailure("changed_file", told)
-                self._known[video_id] = (source, probe.probe(source, self._budget))
-            return self._known[video_id]
-
-
-class _Heard:
-    """A source's sound, from the lake's artifact where there is one."""
-
-    def __init__(self, lake_dir: Path, source: Path, info: probe.MediaInfo, budget: MediaBudget, rate_hz: int) -> None:
-        self._source, self._info, self._budget, self._rate_hz = source, info, budget, rate_hz
-        self._lake_dir = lake_dir
-        self._whole: Samples | None = None
-
-    def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
-        """(count,) samples from `start_s` on, other voices silenced; None where the video has no sound."""
-        if not self._info.has_audio:
-            return None
-        rate_hz, first = self._rate_hz, round(start_s * self._rate_hz)
-        samples = self._slice(spec.row["video_id"], first, count)
-        # turns on the grid of the slice: whole samples, so that nothing is rounded twice
-        turns = [
-            Voice(
-                t.speaker_id,
-                (round(t.start_s * rate_hz) - first) / rate_hz,
-                (round(t.end_s * rate_hz) - first) / rate_hz,
-            )
-            for t in spec.turns
-        ]
-        return clip_sound(samples, rate_hz, (0.0, count / rate_hz), spec.voice, turns)
-
-    def _slice(self, video_id: str, first: int, count: int) -> Samples:
-        kept = kept_sound(self._lake_dir, video_id)
-        if kept.is_file():
-            return wav.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
-        if self._whole is None:
-            self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz)
-        return self._whole[first : first + count]
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _jobs(specs: Sequence[ClipSpec], workers: int) -> list[list[ClipSpec]]:

@@ -1,66 +1,60 @@
 """Export: samples of one published snapshot become a data set on disk, whole or not at all.
 
-Belongs here: the order of the work. Does not belong here: its parts (samples, splits, clip_store, records, writers,
-card, releases), arguments and printing (commands/export.py).
+Belongs here: the order of the work. Does not belong here: its parts (samples, splits, split_book, clip_store, records,
+writers, card, folder, releases), arguments and printing (commands/export.py).
 
 Clips are cut into the lake's store, then the release is written beside its place and renamed. What a killed export has
 cut is there for the next one; the copy that it was writing is begun anew.
 """
 
-import json
-import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from speakervid_dag import __version__
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.failures import UserError
-from speakervid_dag.files import sha256_of, write_bytes
-from speakervid_dag.lake import own_output, session, snapshots
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import write_bytes
+from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
-from speakervid_dag.media.cut import Encoding
+from speakervid_dag.lake.sources import REASONS, Sources
+from speakervid_dag.lake.takedown import videos_of
+from speakervid_dag.progress import Tally
 from speakervid_dag.query import open_lake
-from speakervid_dag.release import card, releases, splits
+from speakervid_dag.release import card, folder, releases, split_book
 from speakervid_dag.release.clip_store import ClipStore, Missing, StoredClip
 from speakervid_dag.release.records import record
 from speakervid_dag.release.report_data import choose_profile
+from speakervid_dag.release.request import Request
 from speakervid_dag.release.samples import Sample, find_samples
+from speakervid_dag.release.split_book import Moved
 from speakervid_dag.release.writers import Item, write
-
-DEFAULT_SPLIT = "train=.9,val=.05,test=.05"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked for; all of it but `workers` decides what the release is."""
-
-    branch: str
-    tiers: tuple[str, ...] = ("sft",)
-    form: str = "hf"
-    shares: Mapping[str, float] = field(default_factory=lambda: splits.parse_shares(DEFAULT_SPLIT))
-    seed: int = 0
-    limit: int | None = None
-    is_cropped: bool = True
-    encoding: Encoding = field(default_factory=Encoding)
-    licence: str = card.UNSAID
-    consent: str = card.UNSAID
-    workers: int = 1
 
 
 @dataclass(frozen=True)
 class Release:
-    """What an export made. `missing`: sample_id → reason; `was_there`: the folder held it already."""
+    """What an export made.
 
-    release_id: str
+    Attributes:
+        release_id: None: no sample could be had, and nothing was made.
+        missing: sample_id → reason.
+        moved: people in another split than in an earlier export.
+        was_there: the folder held it already.
+        aside: where the release went that lay there before.
+    """
+
+    release_id: str | None
     place: Path
     statistics: list[dict[str, Any]]
     missing: Mapping[str, str]
+    moved: Sequence[Moved] = ()
     was_there: bool = False
+    aside: Path | None = None
 
 
 def export(
@@ -70,72 +64,62 @@ def export(
     *,
     profile: str | None = None,
     as_of: str | None = None,
-    began: Callable[[int], None] = lambda count: None,
-    advanced: Callable[[int], None] = lambda count: None,
+    by_hash: bool = False,
+    tally: Tally | None = None,
 ) -> Release:
     """Makes the release in the folder `out`, which must not be there yet (or hold just this release).
+
+    A release that is there and lacks samples since their source was not at hand is made again, if more can be had now.
 
     Args:
         profile: whose decisions; None takes the snapshot's.
         as_of: a snapshot's number or an ISO time; None is the newest.
-        began, advanced: hear how many clips there are, and of clips as they are done.
+        by_hash: compare the files of a release that is there by hash, not by size only.
+        tally: hears of sources that are checked, and of clips.
 
     Raises:
-        UserError: no lake, nothing published, no sample, `out` is taken.
+        UserError: no lake, nothing published, no sample, `out` is taken, or lies in a lake or a release.
+        OperationError: what is there is damaged or holds what was taken down; a video was taken down meanwhile.
         OSError: the disk is full, and the like; run it again to go on.
     """
     lake = open_lake(settings)
     snapshot = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
     if snapshot is None:
         raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
-    asked, place = _profile(profile), out.expanduser().absolute()
-    with session.open_session(lake, snapshot, read_only_user_sql=True) as con:
-        name = choose_profile(con, asked.name if asked else profile, snapshot.profile)
-        told = _told(request, snapshot.number, name)
-        if (kept := _kept(place, told)) is not None:
-            return kept
-        bonds = list(session.query_file(con, "release/bonds", profile=name).iter_rows())
-        split_of = splits.assign(bonds, request.shares, request.seed)
-        samples = find_samples(con, request.branch, name, request.tiers, split_of, request.limit)
-    if not samples:
-        raise UserError(f"the branch {request.branch} has no {' or '.join(request.tiers)} samples under {name}")
-    samples, missing = _allowed(lake, samples)
-    specs = {spec.key: spec for sample in samples for _, spec in sample.clips}
-    began(len(specs))
-    store = ClipStore(settings.lake_dir, request.encoding, request.is_cropped)
-    clips = store.cut_all(specs.values(), request.workers, advanced)
-    items, lost = _items(samples, clips, request.encoding.fps)
-    missing |= lost
-    manifest = {
-        "made_by": f"speakervid-dag {__version__}",
-        "request": told,
-        "licence": request.licence,
-        "consent": request.consent,
-        "models": card.models(lake, snapshot),
-        "samples": releases.sample_entries(items),
-        "missing": missing,
-        "clip_count": sum(row["clips"] for row in card.statistics(items)),
-        "duration_s": sum(r["duration"] for r in {r["key"]: r for i in items for _, _, r in i.clips}.values()),
-    }
-    release_id, digest = _write(settings.lake_dir, place, request.form, items, manifest, asked or _profile(name))
-    releases.record(lake, manifest, release_id, digest, place)
-    return Release(release_id, place, card.statistics(items), missing)
-
-
-def _told(request: Request, snapshot: int, profile: str) -> dict[str, Any]:
-    """The request as manifests hold it."""
-    return {
-        "snapshot": snapshot,
-        "profile": profile,
-        "branch": request.branch,
-        "tiers": list(request.tiers),
-        "format": request.form,
-        "split": dict(request.shares),
-        "seed": request.seed,
-        "limit": request.limit,
-        "is_cropped": request.is_cropped,
-        "encoding": request.encoding.as_dict(),
-    }
+    place = folder.place_outside(out)
+    with folder.claimed(settings.lake_dir, place):
+        with session.open_session(lake, snapshot, read_only_user_sql=True, statistics=()) as con:
+            asked = _profile(profile)
+            name = choose_profile(con, asked.name if asked else profile, snapshot.profile)
+            told = request.told(snapshot.number, name)
+            there = _there(lake, settings.lake_dir, place, {**told, **request.card}, by_hash)
+            if there is not None and not _may_grow(there):
+                return _as_it_was(there)
+            bonds = session.query_file(con, "release/bonds", profile=name).iter_rows()
+            spec = split_book.Spec(request.shares, request.seed)
+            split_of, moved = split_book.place(lake, con, bonds, spec, snapshot.number)
+            samples = find_samples(con, request.branch, name, request.tiers, split_of, request.limit)
+        if not samples:
+            raise UserError(f"the branch {request.branch} has no {' or '.join(request.tiers)} samples under {name}")
+        items, missing = _cut(lake, settings.lake_dir, request, samples, tally)
+        if there is not None and there.manifest["samples"] and not _names(items) > set(there.manifest["samples"]):
+            return _as_it_was(there)
+        if not items:
+            return Release(None, place, [], missing, moved)
+        manifest = {
+            "made_by": f"speakervid-dag {__version__}",
+            "request": told,
+            **request.card,
+            "models": card.models(lake, snapshot),
+            "samples": releases.sample_entries(items),
+            "people": releases.people_entries(items),
+            "missing": missing,
+            "statistics": card.statistics(items),
+            "clip_count": sum(row["clips"] for row in card.statistics(items)),
+            "duration_s": sum(r["duration"] for r in {r["key"]: r for i in items for _, _, r in i.clips}.values()),
+        }
+        digest, aside = _write(lake, settings.lake_dir, place, there, items, manifest, asked or _profile(name))
+        return Release(releases.id_of(digest), place, manifest["statistics"], missing, moved, aside=aside)
 
 
 def _profile(name: str | None) -> Profile | None:
@@ -146,21 +130,62 @@ def _profile(name: str | None) -> Profile | None:
         return None
 
 
-def _kept(place: Path, told: Mapping[str, Any]) -> Release | None:
-    """The release, where the folder holds just this one. Raises UserError where it holds anything else."""
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+def _there(lake: DeltaLake, lake_dir: Path, place: Path, asked: Mapping[str, Any], by_hash: bool) -> folder.Held | None:
+    """The release, where the folder holds just this one, whole; an export that was cut off at its end is recorded.
+
+    Raises:
+        UserError: the folder holds anything else.
+        OperationError: it is damaged, or holds what was taken down.
+    """
+    found = folder.held(place)
+    if found is None:
         return None
-    path = place / releases.MANIFEST
-    manifest = json.loads(path.read_bytes()) if path.is_file() else {}
-    if manifest.get("request") != told:
-        raise UserError(f"{place} is taken: give --out a folder that is not there yet")
-    release_id = "r" + sha256_of(path)[:16]
-    return Release(release_id, place, manifest["statistics"], manifest["missing"], was_there=True)
+    was = releases.requested(found.manifest)
+    if differing := releases.differing(was, asked):
+        told = f"it holds release {found.release_id} of another request ({', '.join(differing)})"
+        raise UserError(f"{place} is taken: {told}; give --out a folder that is not there yet")
+    if gone := sorted(videos_of(found.manifest) & _taken_down(lake)):
+        told = f"holds {', '.join(gone)}, which the lake was made to forget"
+        raise OperationError(f"the release in {place} {told}: withdraw it, delete the folder, and export again")
+    folder.check(found, lake_dir, by_hash=by_hash)
+    releases.record(lake, found.manifest, found.digest, place)
+    return found
+
+
+def _may_grow(there: folder.Held) -> bool:
+    """Whether samples are missing for a reason that may have passed."""
+    return any(reason.partition(":")[0] in REASONS for reason in there.manifest["missing"].values())
+
+
+def _as_it_was(there: folder.Held) -> Release:
+    return Release(
+        there.release_id, there.place, there.manifest["statistics"], there.manifest["missing"], was_there=True
+    )
+
+
+def _names(items: Iterable[Item]) -> set[str]:
+    return {item.sample_id for item in items}
+
+
+def _cut(
+    lake: DeltaLake, lake_dir: Path, request: Request, samples: list[Sample], tally: Tally | None
+) -> tuple[list[Item], dict[str, str]]:
+    """The samples with their clips; of those that cannot be had, the reason."""
+    samples, missing = _allowed(lake, samples)
+    specs = {spec.key: spec for sample in samples for _, spec in sample.clips}
+    store = ClipStore(lake_dir, request.encoding, request.is_cropped)
+    clips = store.cut_all(specs.values(), Sources.of(BatchBook(lake_dir)), request.workers, tally)
+    items, lost = _items(samples, clips, request.encoding.fps)
+    return items, missing | lost
+
+
+def _taken_down(lake: DeltaLake) -> set[str]:
+    return set(lake.read(TAKEDOWNS)["video_id"])
 
 
 def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict[str, str]]:
     """The samples of which no source was taken down (older snapshots still show them); of the others, the reason."""
-    gone = set(lake.read(TAKEDOWNS)["video_id"])
+    gone = _taken_down(lake)
     allowed, missing = [], {}
     for sample in samples:
         found = next((spec.row for _, spec in sample.clips if spec.row["video_id"] in gone), None)
@@ -192,24 +217,44 @@ def _items(
 
 
 def _write(
-    lake_dir: Path, place: Path, form: str, items: list[Item], manifest: dict[str, Any], profile: Profile | None
-) -> tuple[str, str]:
-    """Writes everything beside its place, then renames it there; gives (release_id, SHA-256 of the manifest)."""
-    aside = place.with_name(f"{place.name}.partial")
-    if aside.exists():
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
-    own_output.mark(aside, own_output.RELEASE_MARK)
-    write(form, aside, items)
-    manifest["statistics"] = card.statistics(items)
-    write_bytes(aside / "README.md", card.render(manifest, items, profile).encode())
-    manifest["files"] = releases.file_entries(aside)
-    told = releases.write_manifest(lake_dir, aside, manifest)
-    (aside / own_output.RELEASE_MARK).unlink()  # from here on the manifest tells
-    if place.exists():
-        place.rmdir()  # it is empty
-    aside.rename(place)
-    return told
+    lake: DeltaLake,
+    lake_dir: Path,
+    place: Path,
+    there: folder.Held | None,
+    items: list[Item],
+    manifest: dict[str, Any],
+    profile: Profile | None,
+) -> tuple[str, Path | None]:
+    """Writes everything beside its place, then renames it there; gives the manifest's SHA-256.
+
+    The lake keeps the manifest first, so that `forget` finds it wherever this ends; the row in `releases` says where
+    the release lies, so it comes last. The release that a fuller one replaces goes aside, to the place given.
+    """
+    with folder.beside(place) as draft:
+        write(manifest["request"]["format"], draft, items)
+        write_bytes(draft / "README.md", card.render(manifest, items, profile).encode())
+        manifest["files"] = releases.file_entries(draft)
+        if gone := sorted(videos_of(manifest) & _taken_down(lake)):
+            _remove_cut(lake_dir, gone)
+            raise OperationError(f"{', '.join(gone)} was taken down meanwhile: repeat the command")
+        digest = releases.write_manifest(lake_dir, draft, manifest)
+        folder.unmark(draft)  # from here on the manifest tells what it is
+        folder.sync(draft)
+        aside = None
+        if there is not None:
+            aside = folder.set_aside(there)
+            releases.record(lake, there.manifest, there.digest, aside)
+            place.rename(aside)
+        folder.put(draft, place)
+    releases.record(lake, manifest, digest, place)
+    return digest, aside
+
+
+def _remove_cut(lake_dir: Path, video_ids: Iterable[str]) -> None:
+    """What this export has cut of videos after their artifacts went."""
+    for video_id in video_ids:
+        for path in (lake_dir / "artifacts" / "clips").rglob(f"{video_id}-*"):
+            path.unlink()
 
 
 def missing_counts(release: Release) -> dict[str, int]:

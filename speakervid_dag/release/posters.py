@@ -15,11 +15,12 @@ from typing import Any
 
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.files import write_bytes
+from speakervid_dag.lake.artifacts import cut_folder
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.stills import Image, read_stills
-from speakervid_dag.places import path_of
 
-LAYOUT = "v1"  # of what a poster shows; another one lies beside it
 WIDTH_PX, HEIGHT_PX = 208, 260
 DECODED_LONG_SIDE_PX = 960
 CONTEXT = 0.25  # shown around the clip's box on each side, in sizes of the box
@@ -38,8 +39,8 @@ class Poster:
 def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float) -> dict[str, Poster]:
     """clip_id → poster, for rows of sql/report/gallery_clips.sql. Videos are opened until `wall_s` seconds have passed.
 
-    A video that cannot be read gives a reason, never an error: missing_file, source_changed, out_of_time, or what the
-    decoder reports.
+    A video that cannot be read gives a reason, never an error: missing_file, changed_file, unreadable_file,
+    out_of_time, or what the decoder reports.
     """
     made, missing = {}, []
     for clip in clips:
@@ -48,6 +49,7 @@ def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float
             made[clip["clip_id"]] = _load(path)
         else:
             missing.append(clip)
+    sources = Sources.of(BatchBook(lake_dir)) if missing else Sources(())
     deadline = time.monotonic() + wall_s
     order = {clip["video_id"]: i for i, clip in reversed(list(enumerate(missing)))}  # the caller's most wanted first
     for _, group in groupby(sorted(missing, key=lambda c: order[c["video_id"]]), key=lambda c: c["video_id"]):
@@ -57,18 +59,16 @@ def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float
             made |= {c["clip_id"]: Poster(None, "out_of_time") for c in wanted}
             continue
         try:
-            made |= _of_one_video(lake_dir, wanted, min(left_s, MAX_VIDEO_WALL_S))
+            made |= _of_one_video(lake_dir, sources, wanted, min(left_s, MAX_VIDEO_WALL_S))
         except StageFailure as failure:
             made |= {c["clip_id"]: Poster(None, failure.reason) for c in wanted}
     return made
 
 
-def _of_one_video(lake_dir: Path, clips: Sequence[Mapping[str, Any]], wall_s: float) -> dict[str, Poster]:
-    source = next((path for path in map(path_of, clips[0]["uris"]) if path.is_file()), None)
-    if source is None:
-        return {c["clip_id"]: Poster(None, "missing_file") for c in clips}
-    if source.stat().st_size != clips[0]["size_bytes"]:
-        return {c["clip_id"]: Poster(None, "source_changed") for c in clips}
+def _of_one_video(
+    lake_dir: Path, sources: Sources, clips: Sequence[Mapping[str, Any]], wall_s: float
+) -> dict[str, Poster]:
+    source = sources.path(clips[0]["video_id"])
     stills = read_stills(
         source,
         [(c["start_s"] + c["end_s"]) / 2 for c in clips],
@@ -76,6 +76,7 @@ def _of_one_video(lake_dir: Path, clips: Sequence[Mapping[str, Any]], wall_s: fl
         video_start_s=clips[0]["video_start_s"] or 0.0,
         max_long_side_px=DECODED_LONG_SIDE_PX,
     )
+    sources.check_read(clips[0]["video_id"], source)
     made = {}
     for clip, image in zip(clips, stills, strict=True):
         path = _path(lake_dir, clip)
@@ -115,7 +116,7 @@ def _encoded(image: Image) -> bytes:
 def _path(lake_dir: Path, clip: Mapping[str, Any]) -> Path:
     """Named by our own ids; another box is another picture."""
     box = hashlib.sha256(repr([round(clip[s], 4) for s in ("x1", "y1", "x2", "y2")]).encode()).hexdigest()[:8]
-    return lake_dir / "artifacts" / "posters" / LAYOUT / f"{clip['clip_id']}-{box}.webp"
+    return cut_folder(lake_dir, "posters") / f"{clip['clip_id']}-{box}.webp"
 
 
 def _load(path: Path) -> Poster:

@@ -54,23 +54,41 @@ def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
     return {str(p.relative_to(folder)): {"size_bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
 
 
-def write_manifest(lake_dir: Path, folder: Path, manifest: Mapping[str, Any]) -> tuple[str, str]:
-    """Writes it into the release and keeps a copy in the lake; gives (release_id, SHA-256)."""
+def id_of(digest: str) -> str:
+    """The release_id of a manifest with this SHA-256."""
+    return "r" + digest[:16]
+
+
+def write_manifest(lake_dir: Path, folder: Path, manifest: Mapping[str, Any]) -> str:
+    """Writes it into the release and keeps a copy in the lake; gives its SHA-256."""
     data = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1).encode()
     digest = hashlib.sha256(data).hexdigest()
-    release_id = "r" + digest[:16]
-    write_bytes(kept_manifest(lake_dir, release_id), data)
+    write_bytes(kept_manifest(lake_dir, id_of(digest)), data)
     write_bytes(folder / MANIFEST, data)
-    return release_id, digest
+    return digest
 
 
 def kept_manifest(lake_dir: Path, release_id: str) -> Path:
     return kept_manifests(lake_dir) / f"{release_id}.json"
 
 
-def record(lake: DeltaLake, manifest: Mapping[str, Any], release_id: str, digest: str, place: Path) -> None:
-    """One row of the `releases` table."""
-    asked = dict(manifest["request"])
+def people_entries(items: Sequence[Item]) -> dict[str, str]:
+    """person_id → split."""
+    return {record["person_id"]: item.split for item in items for _, _, record in item.clips}
+
+
+def requested(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """All that was asked for; what the card says of licence and consent stands beside the rest of it."""
+    return {**manifest["request"], "licence": manifest["licence"], "consent": manifest["consent"]}
+
+
+def record(lake: DeltaLake, manifest: Mapping[str, Any], digest: str, place: Path) -> None:
+    """Writes the row of the `releases` table that says this release lies there, if there is none."""
+    release_id, there = id_of(digest), place_of(place)
+    known = lake.read(RELEASES, where=(pl.col("release_id") == release_id) & (pl.col("place") == there))
+    if known.height:
+        return
+    asked = requested(manifest)
     row: dict[str, object] = {
         "release_id": release_id,
         "at": datetime.now(UTC),
@@ -81,7 +99,7 @@ def record(lake: DeltaLake, manifest: Mapping[str, Any], release_id: str, digest
         "missing_count": len(manifest["missing"]),
         "duration_s": manifest["duration_s"],
         "manifest_sha256": digest,
-        "place": place_of(place),
+        "place": there,
     }
     lake.append(RELEASES, RELEASES.frame([row]), {"run_id": release_id})
 
@@ -112,24 +130,34 @@ def load(lake_dir: Path, what: str) -> dict[str, Any]:
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> pl.DataFrame:
-    """One row a sample that differs: sample_id, change (entered, left, changed), and what."""
+    """One row a sample that differs: sample_id, change (entered, left, changed), and what; and one a person who moved.
+
+    Of releases that say who is in which split: those of before this was written down have no such rows.
+    """
     old, new = before["samples"], after["samples"]
-    rows = [(name, "left", old[name]["split"]) for name in sorted(old.keys() - new.keys())]
-    rows += [(name, "entered", new[name]["split"]) for name in sorted(new.keys() - old.keys())]
+    rows = [(name, None, "left", old[name]["split"]) for name in sorted(old.keys() - new.keys())]
+    rows += [(name, None, "entered", new[name]["split"]) for name in sorted(new.keys() - old.keys())]
     for name in sorted(old.keys() & new.keys()):
         if told := [
             _change(part, old[name][part], new[name][part]) for part in COMPARED if old[name][part] != new[name][part]
         ]:
-            rows.append((name, "changed", "; ".join(told)))
-    return pl.DataFrame(
-        rows, schema={"sample_id": pl.String(), "change": pl.String(), "what": pl.String()}, orient="row"
-    )
+            rows.append((name, None, "changed", "; ".join(told)))
+    was, now = before.get("people", {}), after.get("people", {})
+    moved = [person for person in sorted(was.keys() & now.keys()) if was[person] != now[person]]
+    rows += [(None, person, "moved", _change("split", was[person], now[person])) for person in moved]
+    names = ("sample_id", "person_id", "change", "what")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row")
 
 
 def asked_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What was asked for otherwise: 'snapshot 3 → 4'."""
-    old, new = before["request"], after["request"]
-    return [f"{name} {old.get(name)} → {new.get(name)}" for name in sorted(old | new) if old.get(name) != new.get(name)]
+    return differing(requested(before), requested(after))
+
+
+def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The same for two requests."""
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return [f"{name} {old.get(name)} → {new.get(name)}" for name in names]
 
 
 def _change(part: str, old: Any, new: Any) -> str:

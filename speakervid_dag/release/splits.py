@@ -1,10 +1,11 @@
 """Splits by person: nobody is in two of them.
 
-Belongs here: who belongs together, and which split each group goes to. Does not belong here: queries, samples, files.
+Belongs here: who belongs together, and which split each group goes to. Does not belong here: what earlier exports
+decided (split_book), queries, samples, files.
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from speakervid_dag.failures import UserError
 
@@ -48,22 +49,34 @@ def components(bonds: Iterable[Bond]) -> dict[str, str]:
     return {name: root(name) for name in parent}
 
 
-def assign(bonds: Iterable[Bond], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Identity → split. Groups come in seeded order; each goes where most clips are still missing.
+def assign(
+    bonds: Iterable[Bond], shares: Mapping[str, float], seed: int, remembered: Mapping[str, Set[str]] | None = None
+) -> dict[str, str]:
+    """Return identity → split, the same for the same arguments in any order.
 
-    The same bonds, shares and seed give the same splits. A group that is larger than a split's share overfills it: with
-    few people the shares are wishes.
+    A group of which somebody is remembered stays where that person was; of several splits, the one with the largest
+    share takes all, so that nobody who was trained on is tested on. New groups come in seeded order; each goes where
+    most clips are still missing. A group that is larger than a split's share overfills it: with few people the shares
+    are wishes.
+
+    Args:
+        remembered: identity → the splits it was in before.
     """
     known = list(bonds)
     group_of = components(known)
     sizes = dict.fromkeys(group_of.values(), 0)
     for one, _, clips in known:
         sizes[group_of[one]] += clips
-    order = sorted(sizes)
-    random.Random(seed).shuffle(order)
+    before: dict[str, set[str]] = {group: set() for group in sizes}
+    for identity, group in group_of.items():
+        before[group] |= (remembered or {}).get(identity, set())
+    split_of = {group: max(sorted(was), key=lambda name: shares[name]) for group, was in before.items() if was}
     missing = {name: share * sum(sizes.values()) for name, share in shares.items()}
-    split_of = {}
-    for group in order:
+    for group, split in split_of.items():
+        missing[split] -= sizes[group]
+    fresh = [group for group in sorted(sizes) if group not in split_of]
+    random.Random(seed).shuffle(fresh)
+    for group in fresh:
         split_of[group] = max(missing, key=lambda name: missing[name])
         missing[split_of[group]] -= sizes[group]
     return {identity: split_of[group] for identity, group in group_of.items()}

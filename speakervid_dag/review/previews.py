@@ -14,17 +14,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.failures import StageFailure
+from speakervid_dag.lake.artifacts import cut_folder, kept_sound
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips
 from speakervid_dag.media.probe import MediaInfo, probe
-from speakervid_dag.media.wav import read_wav, write_wav
-from speakervid_dag.places import path_of
+from speakervid_dag.media.wav import is_whole, read_wav, write_wav
 from speakervid_dag.review.subjects import Span
 
-LAYOUT = "v1"  # of what a preview holds; another one lies beside it
 ENCODING = Encoding(max_long_side_px=960, crf=23)
 
 _cutting: dict[Path, threading.Lock] = {}
@@ -35,9 +35,9 @@ def preview(lake_dir: Path, span: Span) -> Path:
     """The file of this span, cut when it is not there yet; a second caller waits for the first.
 
     Raises:
-        PermanentFailure: missing_file, source_changed, no_pictures, and the reasons of media/.
+        PermanentFailure: missing_file, changed_file, unreadable_file, no_pictures, and the reasons of media/.
     """
-    target = lake_dir / "artifacts" / "previews" / LAYOUT / _name(span)
+    target = cut_folder(lake_dir, "previews") / _name(span)
     with _registry:
         mine = _cutting.setdefault(target, threading.Lock())
     with mine:
@@ -47,11 +47,8 @@ def preview(lake_dir: Path, span: Span) -> Path:
 
 
 def _cut(lake_dir: Path, span: Span, target: Path) -> None:
-    source = next((path for path in map(path_of, span.uris) if path.is_file()), None)
-    if source is None:
-        raise PermanentFailure("missing_file", "the video is not where it was ingested from")
-    if source.stat().st_size != span.size_bytes:
-        raise PermanentFailure("source_changed", "the file has another size than when it was ingested")
+    sources = Sources.of(BatchBook(lake_dir), [span.batch])
+    source = sources.path(span.video_id)
     budget = MediaBudget()
     info = probe(source, budget)
 
@@ -64,6 +61,11 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
         (done,) = cut_clips(source, info, budget, [Cut(target, span.start_s, span.end_s, None)], [sound], ENCODING)
     if done.failure is not None:
         raise done.failure
+    try:
+        sources.check_read(span.video_id, source)
+    except StageFailure:
+        target.unlink()  # it may show another video
+        raise
 
 
 def _sound(
@@ -74,7 +76,7 @@ def _sound(
     if info.audio_index is None:
         return None
     kept = kept_sound(lake_dir, video_id)
-    if kept.is_file():
+    if is_whole(kept):
         heard = read_wav(kept, start_s, start_s + count / ENCODING.rate_hz)[0]
     else:
         first = round(start_s * ENCODING.rate_hz)

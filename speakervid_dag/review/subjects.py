@@ -27,8 +27,6 @@ class Span:
     video_id: str
     start_s: float
     end_s: float
-    uris: tuple[str, ...]
-    size_bytes: int
     batch: str
     clip_id: str  # the clip an answer is about
 
@@ -53,7 +51,7 @@ def load(con: Session, profile: str, item: Item) -> Subject:
     start = facts.pop("start_s", min(c["start_s"] for c in rows))
     end = facts.pop("end_s", max(c["end_s"] for c in rows))
     batch = facts.pop("batch", None) or _batch(con, chief["clip_id"])
-    span = Span(chief["video_id"], start, end, tuple(chief["uris"]), chief["size_bytes"], batch, chief["clip_id"])
+    span = Span(chief["video_id"], start, end, batch, chief["clip_id"])
     asked = question_of(item.question, item.measure)
     told = {
         "question": asked.text,

@@ -1,4 +1,4 @@
--- What does a release tell about these clips: where they lie, who is in them, what is said, how they were measured?
+-- What does a release tell about these clips: where they are, who is in them, what is said, how they were measured?
 -- clip_index counts a video's clips in time: with speaker and video it makes the paper's key.
 WITH numbered AS (
     SELECT clip_id, row_number() OVER (PARTITION BY video_id ORDER BY start_s, clip_id) - 1 AS clip_index
@@ -27,7 +27,7 @@ synced AS (
 SELECT c.clip_id, c.video_id, c.shot_id, c.track_id, c.person_id, coalesce(p.identity_id, c.person_id) AS identity_id,
     c.speaker_id, c.role, c.start_s, c.end_s, c.x1, c.y1, c.x2, c.y2, c.turn_ids, n.clip_index,
     t.tier, f.detection_score, h.speakers, s.text, s.language, y.sync,
-    v.sha256, v.size_bytes, v.source_name, list_prepend(v.source_uri, v.sources) AS uris, v.duration_s AS video_duration_s,
+    v.sha256, v.source_name, v.duration_s AS video_duration_s,
     v.width_px, v.height_px, v.fps, v.video_start_s, v.has_audio, v.genre,
     k.* EXCLUDE (batch, video_id, clip_id)
 FROM chosen AS c

@@ -1,4 +1,4 @@
--- What does the gallery tell about these clips: where they lie, who is in them, what is said, why they are in their tier?
+-- What does the gallery tell about these clips: where they are, who is in them, what is said, why they are in their tier?
 WITH chosen AS (SELECT * FROM clips WHERE list_contains($clip_ids, clip_id)),
 said AS (
     SELECT c.clip_id, string_agg(trim(s.text), ' ' ORDER BY s.start_s) AS text, mode(s.language) AS language
@@ -7,7 +7,7 @@ said AS (
     GROUP BY c.clip_id
 )
 SELECT c.clip_id, c.video_id, c.person_id, c.speaker_id, c.role, c.start_s, c.end_s, c.duration_s, c.x1, c.y1, c.x2, c.y2,
-    v.source_name, list_prepend(v.source_uri, v.sources) AS uris, v.size_bytes, v.video_start_s,
+    v.source_name, v.video_start_s,
     t.tier, t.reasons, s.text, s.language
 FROM chosen AS c
 JOIN videos AS v ON v.video_id = c.video_id

@@ -20,6 +20,8 @@ import numpy as np
 
 from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.batches import Place, SourceFile
+from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
@@ -110,27 +112,22 @@ def main() -> None:
         source = asked.video or generate(folder / "source.mp4", asked.clips * CLIP_S)
         info = probe.probe(source, BUDGET)
         heard = audio.read_audio(source, info, BUDGET, how.rate_hz)
-        wav.write_wav(kept_sound(folder / "lake", "v0"), heard, how.rate_hz)  # as the stages have left it
-        row = {
-            "video_id": "v0",
-            "sha256": sha256_of(source),
-            "size_bytes": source.stat().st_size,
-            "uris": [str(source)],
-            "source_name": source.name,
-        }
+        file = SourceFile((Place(str(source), source.stat().st_mtime_ns),), source.stat().st_size, sha256_of(source))
+        wav.write_wav(kept_sound(folder / "lake", file.video_id), heard, how.rate_hz)  # as the stages have left it
+        row = {"video_id": file.video_id, "sha256": file.sha256, "source_name": source.name}
         count = min(asked.clips, int(info.duration_s / CLIP_S))
         specs = [ClipSpec(f"c{n}", row, n * CLIP_S, (n + 1) * CLIP_S, BOX, None, False, ()) for n in range(count)]
         part = cut.region(info, BOX, how)
         made: dict[str, object] = {}
         store = ClipStore(folder / "lake", how)
-        product = timed(lambda: made.update(store.cut_all(specs, asked.workers)))
+        product = timed(lambda: made.update(store.cut_all(specs, Sources([file]), asked.workers)))
         assert all(isinstance(clip, StoredClip) for clip in made.values())
         jobs = [lambda s=s: by_ffmpeg(source, folder, s, part, how) for s in specs]  # type: ignore[misc]
         ffmpeg = timed(lambda: all_of(asked.workers, jobs))
         images, tone = in_memory(source, info, specs[0], part), np.zeros(round(CLIP_S * how.rate_hz), np.float32)
         bare = [lambda s=s: by_pyav(folder, s, images, tone, how) for s in specs]  # type: ignore[misc]
         pyav = timed(lambda: all_of(asked.workers, bare))
-        again_s, _ = timed(lambda: store.cut_all(specs, asked.workers))
+        again_s, _ = timed(lambda: store.cut_all(specs, Sources([file]), asked.workers))
     print(f"{count} clips of {CLIP_S:.0f} s, {part.width_px}x{part.height_px}, {asked.workers} at a time, {how.preset}")
     for what, (wall_s, cpu_s) in (("export", product), ("ffmpeg", ffmpeg), ("PyAV, no decoding", pyav)):
         ratio = f"export / this: wall {product[0] / wall_s:.2f}, CPU {product[1] / cpu_s:.2f}"

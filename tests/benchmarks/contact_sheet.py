@@ -21,8 +21,7 @@ from speakervid_dag.release.posters import posters
 
 EACH_END, TILE_PX, NAME_PX, LINE_PX, WALL_S = 3, (104, 130), 250, 16, 300.0
 CLIPS = """
-SELECT s.*, c.start_s, c.end_s, c.x1, c.y1, c.x2, c.y2, list_prepend(v.source_uri, v.sources) AS uris,
-    v.size_bytes, v.video_start_s
+SELECT s.*, c.start_s, c.end_s, c.x1, c.y1, c.x2, c.y2, v.video_start_s
 FROM clip_scores AS s JOIN clips AS c USING (clip_id) JOIN videos AS v ON v.video_id = c.video_id
 """
 

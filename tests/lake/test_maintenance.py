@@ -150,13 +150,14 @@ def test_files_that_nothing_names_are_found_and_collected(lake: DeltaLake, lake_
         put(artifacts / f"face_crops/v1/{file.video_id}-s0000-t00.npz", 400),
         put(artifacts / "checkpoints/clips/b000001/00ff/v1.json", 3),
         put(artifacts / "quarantine/shots/b000001/open.parquet", 400),
-        put(artifacts / f"posters/v1/{file.video_id}-c01234567-89ab.webp", 400),
+        put(artifacts / f"posters/v2/{file.video_id}-c01234567-89ab.webp", 400),
         put(artifacts / "audio/v1/.tmp-young"),
     ]
     loose = [
         put(artifacts / "audio/v1/v1234567890abcdef.wav"),
         put(artifacts / "face_crops/v1/v1234567890abcdef-s0000-t00.npz"),
-        put(artifacts / "posters/v1/v1234567890abcdef-c01234567-89ab.webp"),
+        put(artifacts / "posters/v2/v1234567890abcdef-c01234567-89ab.webp"),
+        put(artifacts / f"posters/v1/{file.video_id}-c01234567-89ab.webp"),
         put(artifacts / "audio/v1/.tmp-old", 3),
         put(artifacts / "checkpoints/clips/b000001/00aa/v1.json", 400).parent,
         put(artifacts / "checkpoints/clips/b000009/00ff/v1.json").parent,

@@ -17,7 +17,7 @@ from speakervid_dag.lake import session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake, Slice
 from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
-from speakervid_dag.lake.schemas import PEOPLE, SHOTS, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.schemas import PEOPLE, RELEASE_SPLITS, SHOTS, TABLES, TAKEDOWNS, Table
 
 STAMP = 42
 OTHER = "b0002"
@@ -79,6 +79,8 @@ def lake(lake_dir: Path, folder: Path) -> DeltaLake:
     other["people"] = other["people"].with_columns(linked, similar, near[:2].alias("face_embedding"))
     store(made, frames, BATCH)
     store(made, other, OTHER)
+    people = [{"video_id": v, "person_id": f"{v}-p00", "at": datetime.now(UTC)} for v in (V1, V2, three.video_id)]
+    made.append(RELEASE_SPLITS, frame(RELEASE_SPLITS, people), {"run_id": "export"})
     (lake_dir / takedown.REPORT).write_text(f"a page with {V1}")
     poster = f"posters/v1/{V1}-c0123abcd-0011.webp"
     for path in (

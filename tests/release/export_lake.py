@@ -1,15 +1,19 @@
 """The mini lake whose sources really exist: numbered pictures, one tone a speaker, sound kept where each speaks."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from media import generate
-from mini_lake import SHAS, mini_lake
+from mini_lake import mini_lake
 from release.report_lake import publish
+from rows import BATCH
 
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.media.encode import write_video
 
 LENGTH_S = 11.0
@@ -34,24 +38,25 @@ def strength(samples: np.ndarray, speaker: str) -> float:
     return float(2 * abs(np.mean(samples * np.exp(-2j * np.pi * TONES[speaker] * t))))
 
 
+def videos(settings: Settings) -> list[str]:
+    """video_ids of sources/0.mp4 and 1.mp4."""
+    return [file.video_id for file in BatchBook(settings.lake_dir).read(BATCH)]
+
+
 def make(folder: Path) -> Settings:
     """A published lake of two videos in `folder`/lake; the sources lie in `folder`/sources."""
-    frames = mini_lake()
-    places, hashes, sizes = [], [], []
+    files = []
     for number in range(2):
         path = folder / "sources" / f"{number}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         count = round(LENGTH_S * generate.FPS)
         pictures = generate.pictures(generate.steady(count), SIZE)
         write_video(path, pictures, generate.FPS, SIZE, sound(), RATE_HZ, gop_frames=40 + number)
-        places.append(str(path))
-        hashes.append(sha256_of(path))
-        sizes.append(path.stat().st_size)
-    order = [SHAS.index(sha) for sha in frames["videos"]["sha256"]]
+        state = path.stat()
+        files.append(SourceFile((Place(str(path), state.st_mtime_ns),), state.st_size, sha256_of(path)))
+    BatchBook(folder / "lake").write(BATCH, files)
+    frames = mini_lake([str(file.sha256) for file in files])
     frames["videos"] = frames["videos"].with_columns(
-        source_uri=pl.Series([places[n] for n in order]),
-        sha256=pl.Series([hashes[n] for n in order]),
-        size_bytes=pl.Series([sizes[n] for n in order]),
         width_px=pl.lit(SIZE[0], pl.Int64),
         height_px=pl.lit(SIZE[1], pl.Int64),
     )
@@ -64,4 +69,17 @@ def make(folder: Path) -> Settings:
         y2=pl.lit(1.0),
     )
     publish(folder / "lake", frames)
+    return load_settings(lake=folder / "lake")
+
+
+def copied(settings: Settings, folder: Path) -> Settings:
+    """A copy of the lake and its sources in `folder`; what is cut there already is cut in the copy."""
+    shutil.copytree(settings.lake_dir, folder / "lake")
+    shutil.copytree(settings.lake_dir.parent / "sources", folder / "sources")
+    book = BatchBook(folder / "lake")
+    files = []
+    for file in book.read(BATCH):
+        path = folder / "sources" / file.name
+        files.append(replace(file, places=(Place(str(path), path.stat().st_mtime_ns),)))
+    book.write(BATCH, files)
     return load_settings(lake=folder / "lake")

@@ -1,9 +1,10 @@
 """The mini lake on disk, published, with names and words of strangers in it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-from mini_lake import mini_lake
+from mini_lake import SHAS, mini_lake
 
 from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.delta import DeltaLake, Slice
@@ -30,9 +31,9 @@ def publish(folder: Path, frames: dict[str, pl.DataFrame]) -> DeltaLake:
     return lake
 
 
-def hostile() -> dict[str, pl.DataFrame]:
-    """The mini lake; every text that comes from a file is hostile."""
-    frames = mini_lake()
+def hostile(shas: Sequence[str] = SHAS) -> dict[str, pl.DataFrame]:
+    """The mini lake of these two files; every text that comes from a file is hostile."""
+    frames = mini_lake(shas)
     frames["videos"] = frames["videos"].with_columns(
         source_name=pl.lit(HOSTILE_NAME), source_uri=pl.lit(f"/nowhere/{HOSTILE_NAME}"), detail=pl.lit(HOSTILE_WORDS)
     )

@@ -15,14 +15,12 @@ import pytest
 from click.testing import CliRunner
 from export_lake import SIZE, TURNS, make, strength
 from media import generate
-from mini_lake import SHAS, V1, V2
-from rows import BATCH
 
 from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import session
-from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
+from speakervid_dag.files import sha256_of
+from speakervid_dag.lake import sources
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.own_output import is_release
 from speakervid_dag.lake.schemas import RELEASES
@@ -30,7 +28,8 @@ from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.release import clip_store, releases
-from speakervid_dag.release.export import Release, Request, export
+from speakervid_dag.release.export import Release, export
+from speakervid_dag.release.request import Request
 
 BUDGET = MediaBudget()
 SPEAKERVID = """
@@ -217,34 +216,6 @@ def test_whole_pictures_are_copied(settings: Settings, tmp_path: Path) -> None:
         assert strength(samples[:60_000], told["speaker_id"]) == pytest.approx(0.4, abs=0.02)
 
 
-def test_a_source_that_is_gone_or_changed_is_listed(tmp_path: Path) -> None:
-    own = make(tmp_path)
-    (tmp_path / "sources" / "1.mp4").unlink()
-    done = CliRunner().invoke(
-        cli,
-        [
-            "export",
-            "--lake",
-            str(own.lake_dir),
-            "--branch",
-            "dialogue",
-            "--format",
-            "parquet",
-            "--out",
-            str(tmp_path / "o"),
-        ],
-    )
-    assert done.exit_code == 0, done.output
-    assert "left out: 1 × missing_file" in done.output
-    manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
-    assert len(manifest["samples"]) == 1
-    assert [reason.partition(":")[0] for reason in manifest["missing"].values()] == ["missing_file"]
-    with (tmp_path / "sources" / "0.mp4").open("ab") as file:
-        file.write(b"more")
-    again = exported(own, tmp_path / "p", "dialogue", encoding=cut.Encoding(margin=0.5))
-    assert {reason.partition(":")[0] for reason in again.missing.values()} == {"missing_file", "changed_file"}
-
-
 def test_a_killed_export_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     own = make(tmp_path)
     out = tmp_path / "out"
@@ -264,7 +235,7 @@ def test_a_killed_export_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     assert 0 < len(kept) < 4
     exported(own, out, "single", "webdataset")
     assert out.is_dir()
-    assert not out.with_name("out.partial").exists()
+    assert not list(tmp_path.glob(".speakervid-*"))
     assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
     assert len(list(store.rglob("v*.json"))) == 4
 
@@ -282,7 +253,6 @@ def test_a_full_disk_stops_the_export_and_the_next_one_goes_on(
         with pytest.raises(OSError, match="No space left"):
             exported(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert is_release(tmp_path / "out.partial"), "what is half written is marked as own output, too"
     assert exported(settings, tmp_path / "out").statistics
     assert is_release(tmp_path / "out")
 
@@ -323,11 +293,14 @@ def test_what_cannot_be_asked_is_told(settings: Settings, tmp_path: Path) -> Non
         assert told in str(done.exception)
 
 
-def test_a_source_is_probed_once_however_many_jobs_cut_it(
+def test_a_source_is_probed_and_hashed_once_however_many_jobs_cut_it(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probed: list[str] = []
+    hashed: list[str] = []
     real = probe.probe
+    os.utime(settings.lake_dir.parent / "sources" / "0.mp4", ns=(0, 0))  # touched: its size and time tell nothing
+    monkeypatch.setattr(sources, "sha256_of", lambda path: hashed.append(path.name) or sha256_of(path))
 
     def counted(path: Path, budget: MediaBudget) -> probe.MediaInfo:
         probed.append(path.name)
@@ -337,30 +310,7 @@ def test_a_source_is_probed_once_however_many_jobs_cut_it(
     monkeypatch.setattr(clip_store, "CLIPS_A_JOB", 1)
     exported(settings, tmp_path / "out", encoding=cut.Encoding(crf=30))
     assert sorted(probed) == ["0.mp4", "1.mp4"]
-
-
-def test_a_release_that_holds_what_was_taken_down_is_told_and_marked(tmp_path: Path) -> None:
-    own = make(tmp_path)
-    forgotten, other = V1, V2
-    book = BatchBook(own.lake_dir)
-    book.write(BATCH, [SourceFile((Place(f"/videos/{sha[:4]}.mp4", 0),), 1, sha) for sha in SHAS])
-    made = exported(own, tmp_path / "a")
-    page = CliRunner().invoke(cli, ["report", "--lake", str(own.lake_dir)], catch_exceptions=False).output.strip()
-    assert forgotten in Path(page).read_text()
-    arguments = ["forget", forgotten, "--lake", str(own.lake_dir), "--apply"]
-    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
-    assert f"Release {made.release_id} holds it and is not touched: withdraw {made.place}" in done.output
-    assert forgotten not in Path(page).read_text()
-    assert other in Path(page).read_text(), "the page is there again, without it"
-    with session.open_session(DeltaLake(str(own.lake_dir)), read_only_user_sql=True) as con:
-        (row,) = session.run_sql(con, "FROM releases_to_withdraw").to_dicts()
-    assert (row["release_id"], row["place"], row["video_id"]) == (made.release_id, str(made.place), forgotten)
-    told = CliRunner().invoke(cli, ["releases", "list", "--lake", str(own.lake_dir), "--format", "json"])
-    assert [release["taken_down"] for release in json.loads(told.output)] == [1]
-    asked = Request(branch="single", form="parquet", workers=2)
-    earlier = export(own, asked, tmp_path / "b", as_of="1")  # this snapshot still shows it
-    assert set(earlier.missing.values()) == {f"taken_down: {forgotten}"}
-    assert forgotten not in "".join(p.name for p in (tmp_path / "b" / "clips").iterdir())
+    assert hashed == ["0.mp4"]
 
 
 def test_sources_lake_and_release_may_lie_in_folders_of_any_name(tmp_path: Path) -> None:

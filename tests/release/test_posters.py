@@ -6,46 +6,51 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.release.posters import HEIGHT_PX, WIDTH_PX, cropped, posters
 from tests.media import generate
 
 
-def clip(source: Path, **values: Any) -> dict[str, Any]:
-    plain = {"clip_id": "v0-c1", "video_id": "v0", "start_s": 0.4, "end_s": 1.2, "video_start_s": 0.0}
-    size = source.stat().st_size if source.exists() else 0
-    box = {"x1": 0.2, "y1": 0.2, "x2": 0.6, "y2": 0.8}
-    return {**plain, **box, "uris": ["/nowhere/first.mp4", str(source)], "size_bytes": size, **values}
+def clip(lake_dir: Path, *sources: Path) -> list[dict[str, Any]]:
+    """A clip of each of these files, which the lake lists from now on."""
+    plain = {"start_s": 0.4, "end_s": 1.2, "video_start_s": 0.0, "x1": 0.2, "y1": 0.2, "x2": 0.6, "y2": 0.8}
+    files = [
+        SourceFile(
+            (Place("/nowhere/first.mp4", 1), Place(str(s), s.stat().st_mtime_ns)), s.stat().st_size, sha256_of(s)
+        )
+        for s in sources
+    ]
+    BatchBook(lake_dir).write("b000001", files)
+    return [{**plain, "clip_id": f"{f.video_id}-c1", "video_id": f.video_id} for f in files]
 
 
 def test_a_poster_is_made_once_and_kept(tmp_path: Path) -> None:
     source = generate.plain(tmp_path / "a.mp4")
-    first = posters(tmp_path / "lake", [clip(source)], wall_s=30)["v0-c1"]
+    (wanted,) = clip(tmp_path / "lake", source)
+    first = posters(tmp_path / "lake", [wanted], wall_s=30)[wanted["clip_id"]]
     assert first.uri is not None
     assert first.uri.startswith("data:image/webp;base64,")
     (kept,) = (tmp_path / "lake" / "artifacts" / "posters").rglob("*.webp")
-    assert kept.name.startswith("v0-c1-")
-    size = source.stat().st_size
+    assert kept.name.startswith(f"{wanted['clip_id']}-")
     source.unlink()
-    again = posters(tmp_path / "lake", [clip(source, size_bytes=size)], wall_s=0)["v0-c1"]
+    again = posters(tmp_path / "lake", [wanted], wall_s=0)[wanted["clip_id"]]
     assert again == first
 
 
 def test_what_cannot_be_shown_says_why(tmp_path: Path) -> None:
     source = generate.plain(tmp_path / "a.mp4")
-    damaged = tmp_path / "b.mp4"
+    damaged, gone, changed = (tmp_path / name for name in ("b.mp4", "gone.mp4", "changed.mp4"))
     damaged.write_bytes(b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 200)
-    wanted = [
-        clip(tmp_path / "gone.mp4", clip_id="v1-c1", video_id="v1"),
-        clip(source, clip_id="v2-c1", video_id="v2", size_bytes=1),
-        clip(damaged, clip_id="v3-c1", video_id="v3"),
-    ]
-    made = posters(tmp_path / "lake", wanted, wall_s=30)
-    assert {c: p.reason for c, p in made.items()} == {
-        "v1-c1": "missing_file",
-        "v2-c1": "source_changed",
-        "v3-c1": "damaged_container",
-    }
-    assert posters(tmp_path / "lake", [clip(source)], wall_s=0)["v0-c1"].reason == "out_of_time"
+    gone.write_bytes(b"gone")
+    changed.write_bytes(b"another")
+    wanted = clip(tmp_path / "lake", gone, changed, damaged, source)
+    gone.unlink()
+    changed.write_bytes(b"the one")  # of the same size
+    made = posters(tmp_path / "lake", wanted[:3], wall_s=30)
+    told = [made[c["clip_id"]].reason for c in wanted[:3]]
+    assert told == ["missing_file", "changed_file", "damaged_container"]
+    assert posters(tmp_path / "lake", wanted[3:], wall_s=0)[wanted[3]["clip_id"]].reason == "out_of_time"
 
 
 @pytest.mark.parametrize(

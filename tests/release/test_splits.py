@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.release.splits import assign, components, parse_shares
+from speakervid_dag.release.splits import Bond, assign, components, parse_shares
 
 people = st.sampled_from([f"p{n:02d}" for n in range(25)])
 pairs = st.tuples(people, people, st.just(0))
@@ -30,6 +30,25 @@ def test_components_join_only_what_a_chain_of_bonds_joins(bonds: list[tuple[str,
         graph.add_edge(one, other if other is not None else one)
     wanted = {name: min(part) for part in networkx.connected_components(graph) for name in part}
     assert components(bonds) == wanted
+
+
+@given(st.lists(lakes, min_size=1, max_size=5), st.integers(0, 5))
+def test_nobody_moves_while_a_lake_grows_but_who_was_joined(steps: list[list[Bond]], seed: int) -> None:
+    """The lake of each step holds those before. What moves goes to the largest split of those it was joined with."""
+    bonds: list[Bond] = []
+    remembered: dict[str, set[str]] = {}
+    for more in steps:
+        bonds = bonds + more
+        split_of = assign(bonds, SHARES, seed, remembered)
+        assert split_of == assign(bonds[::-1], SHARES, seed, remembered)
+        assert set(split_of) == {p for one, other, _ in bonds for p in (one, other) if p is not None}
+        group_of = components(bonds)
+        for identity, was in remembered.items():
+            joined = {s for p, g in group_of.items() if g == group_of[identity] for s in remembered.get(p, set())}
+            assert split_of[identity] == max(sorted(joined), key=SHARES.__getitem__)
+            assert split_of[identity] in was or len(joined) > 1
+        for identity, split in split_of.items():
+            remembered.setdefault(identity, set()).add(split)
 
 
 def test_shares_are_met_where_there_are_enough_people() -> None:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from release.report_lake import PROFILE, hostile, publish
+from rows import BATCH
 from starlette.testclient import TestClient
 
+from speakervid_dag.files import sha256_of
 from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.review import queue, server
@@ -19,16 +21,27 @@ LENGTH_S, FPS, WIDTH, HEIGHT = 20, 10, 160, 91
 
 
 def playable_lake(root: Path) -> DeltaLake:
-    """20 s: the picture gets 1 lighter each frame, the tone is that of a person's voice."""
+    """Two files alike, of 20 s: the picture gets 1 lighter each frame, the tone is that of a person's voice."""
     source = root.parent / "source.mp4"
     pictures = ((i / FPS, np.full((HEIGHT, WIDTH, 3), 20 + i, np.uint8)) for i in range(LENGTH_S * FPS))
     tone = 0.3 * np.sin(2 * np.pi * 150 * np.arange(LENGTH_S * 16_000) / 16_000)
     write_video(source, pictures, FPS, (WIDTH, HEIGHT), tone.astype(np.float32), crf=4)
-    frames = hostile()
-    frames["videos"] = frames["videos"].with_columns(
-        source_uri=pl.lit(str(source)), size_bytes=pl.lit(source.stat().st_size, pl.Int64)
-    )
-    return publish(root, frames)
+    twin = source.with_name("twin.mp4")
+    twin.write_bytes(source.read_bytes() + b"\0\0\0\x08free")  # an empty box: other bytes, the same film
+    files = [file_at(path) for path in (source, twin)]
+    BatchBook(root).write(BATCH, files)
+    return publish(root, hostile([sha256_of(path) for path in (source, twin)]))
+
+
+def file_at(path: Path) -> SourceFile:
+    """A file as a run enlists it."""
+    state = path.stat()
+    return SourceFile((Place(str(path), state.st_mtime_ns),), state.st_size, sha256_of(path))
+
+
+def videos(lake: DeltaLake) -> list[str]:
+    """video_ids of source.mp4 and twin.mp4."""
+    return [file.video_id for file in BatchBook(Path(lake.root)).read(BATCH)]
 
 
 def sitting(lake: DeltaLake, reviewer: str, **plan: object) -> server.Sitting:

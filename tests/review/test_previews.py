@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from review.sittings import FPS, playable_lake
+from review.sittings import FPS, file_at, playable_lake
+from rows import BATCH
 
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
@@ -22,8 +24,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def span(root: Path, start_s: float, end_s: float) -> Span:
-    source = root.parent / "source.mp4"
-    return Span("v1", start_s, end_s, ("/nowhere.mp4", str(source)), source.stat().st_size, "b1", "v1-c1")
+    video_id = file_at(root.parent / "source.mp4").video_id
+    return Span(video_id, start_s, end_s, BATCH, f"{video_id}-c1")
 
 
 def test_it_is_the_span_in_picture_and_sound(root: Path) -> None:
@@ -47,9 +49,14 @@ def test_it_is_the_span_in_picture_and_sound(root: Path) -> None:
 def test_the_sound_that_the_stages_heard_is_taken_where_it_is_kept(root: Path) -> None:
     from speakervid_dag.media.wav import write_wav
 
-    write_wav(root / "artifacts" / "audio" / "v1" / "v9.wav", np.zeros(16_000 * 20, np.float32), 16_000)
-    made = preview(root, replace(span(root, 1.0, 3.0), video_id="v9"))
+    twin = file_at(root.parent / "twin.mp4").video_id
+    kept = kept_sound(root, twin)
+    write_wav(kept, np.zeros(16_000 * 20, np.float32), 16_000)
+    made = preview(root, replace(span(root, 1.0, 3.0), video_id=twin))
     assert np.abs(read_audio(made, probe(made, MediaBudget()), MediaBudget())).max() < 0.01
+    kept.write_bytes(kept.read_bytes()[:-100_000])  # cut off: not taken for a sound that ends early
+    made = preview(root, replace(span(root, 1.5, 3.0), video_id=twin))
+    assert np.abs(read_audio(made, probe(made, MediaBudget()), MediaBudget())).max() > 0.2
 
 
 def test_another_span_is_another_file_and_the_same_one_is_made_once(root: Path) -> None:
@@ -61,13 +68,17 @@ def test_another_span_is_another_file_and_the_same_one_is_made_once(root: Path) 
 
 
 def test_what_cannot_be_shown_says_why(root: Path) -> None:
-    plain = span(root, 0.5, 1.5)
-    for wrong, reason in (
-        (replace(plain, uris=("/nowhere.mp4",)), "missing_file"),
-        (replace(plain, size_bytes=1), "source_changed"),
-        (replace(plain, start_s=5000.0, end_s=5001.0), "no_pictures"),
-    ):
-        with pytest.raises(PermanentFailure) as failure:
-            preview(root, wrong)
-        assert failure.value.reason == reason
+    plain, twin = span(root, 0.5, 1.5), root.parent / "twin.mp4"
+    of_twin = replace(plain, video_id=file_at(twin).video_id)
+    assert reason_of(root, replace(plain, start_s=5000.0, end_s=5001.0)) == "no_pictures"
+    twin.write_bytes(twin.read_bytes()[:-1] + b"f")  # of the same size
+    assert reason_of(root, of_twin) == "changed_file"
+    twin.unlink()
+    assert reason_of(root, of_twin) == "missing_file"
     assert not list((root / "artifacts").rglob(".tmp-*"))
+
+
+def reason_of(root: Path, wrong: Span) -> str:
+    with pytest.raises(PermanentFailure) as failure:
+        preview(root, wrong)
+    return failure.value.reason

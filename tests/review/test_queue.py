@@ -1,8 +1,7 @@
 """What a reviewer is asked: every claim and gate, once, not again, the same as others, without their answers."""
 
 import pytest
-from mini_lake import V1, V2
-from review.sittings import sitting
+from review.sittings import sitting, videos
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.delta import DeltaLake
@@ -28,7 +27,7 @@ def test_every_claim_and_measure_is_asked_question_by_question(shared_lake: Delt
         ]
         assert len({i.key for i in at.items}) == len(at.items) == 4 + 8 + 8 + 2 + 2
         pairs = {i.subject_id for i in at.items if i.question == "reply"}
-        assert pairs == {f"{v}-c0p00>{v}-c1p01" for v in (V1, V2)}
+        assert pairs == {f"{v}-c0p00>{v}-c1p01" for v in videos(shared_lake)}
 
 
 def test_two_reviewers_are_asked_the_same_in_another_order(shared_lake: DeltaLake) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from mini_lake import V1
 from release.report_lake import HOSTILE_WORDS
-from review.sittings import HOST, KEY, PORT, URL, client, sitting
+from review.sittings import HOST, KEY, PORT, URL, client, sitting, videos
 from starlette.testclient import TestClient
 
 from speakervid_dag.cli import cli
@@ -143,7 +142,8 @@ def test_previews_are_served_in_ranges_and_kept(shared_lake: DeltaLake) -> None:
 
 
 def test_a_video_that_is_gone_is_told_and_can_be_passed(lake: DeltaLake) -> None:
-    (Path(lake.root).parent / "source.mp4").unlink()
+    for name in ("source.mp4", "twin.mp4"):
+        (Path(lake.root).parent / name).unlink()
     with (at := sitting(lake, "ada")).book:
         told = client(at).get("/previews/0.mp4")
         assert (told.status_code, told.json()["reason"]) == (422, "missing_file")
@@ -159,7 +159,7 @@ def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
         with (at := sitting(lake, reviewer, gates=("luminance",))).book:
             for index, item in enumerate(at.items):
                 is_spared = reviewer == "ben" and item.subject_id.endswith("p00")
-                at.save(index, "no" if item.subject_id.startswith(V1) and not is_spared else "yes")
+                at.save(index, "no" if item.subject_id.startswith(videos(lake)[0]) and not is_spared else "yes")
     asked = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--format", "json"])
     assert asked.exit_code == 0, asked.output
     rows = {row["gate"]: row for row in json.loads(asked.stdout)}

@@ -37,6 +37,7 @@ from speakervid_dag.lake.schemas.sources import (
 )
 from speakervid_dag.lake.schemas.system import (
     QUARANTINE,
+    RELEASE_SPLITS,
     RELEASES,
     REVIEWS,
     SNAPSHOT_PINS,
@@ -76,6 +77,7 @@ TABLES: dict[str, Table] = {
         SNAPSHOT_PINS,
         TAKEDOWNS,
         RELEASES,
+        RELEASE_SPLITS,
         TRAINED_MODELS,
         REVIEWS,
     )
@@ -98,6 +100,7 @@ __all__ = [
     "POSES",
     "QUARANTINE",
     "RELEASES",
+    "RELEASE_SPLITS",
     "REVIEWS",
     "SECOND_NAMES",
     "SHOTS",

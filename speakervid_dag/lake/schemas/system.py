@@ -1,7 +1,7 @@
 """What the lake knows of itself, and what people told it.
 
-Belongs here: outcomes, quarantine, models trained here, snapshots, takedowns, releases, reviews. Does not belong here:
-data of the set.
+Belongs here: outcomes, quarantine, models trained here, snapshots, takedowns, releases, splits, reviews. Does not
+belong here: data of the set.
 """
 
 import polars as pl
@@ -150,13 +150,30 @@ RELEASES = Table(
         column("branch", STRING, "branch of its samples"),
         column("tiers", STRINGS, "tiers of its samples"),
         column("format", STRING, "hf | webdataset | parquet"),
-        column("filters", STRING, "JSON of everything else that was asked for: splits, seed, limit, crop, encoding"),
+        column("filters", STRING, "JSON of everything else: splits, seed, limit, crop, encoding, licence, consent"),
         column("sample_count", INT, "samples (count)"),
         column("clip_count", INT, "distinct clips (count)"),
         column("missing_count", INT, "samples left out since a clip could not be cut (count)"),
         column("duration_s", FLOAT, "distinct clips together, s"),
         column("manifest_sha256", STRING, "of manifest.json"),
         column("place", STRING, "where it was written"),
+    ),
+    partition_by=(),
+)
+
+RELEASE_SPLITS = Table(
+    "release_splits",
+    "system",
+    "the split that an export put a person in, remembered so that nobody changes split while the lake grows",
+    ("shares", "seed", "person_id", "split"),
+    (
+        column("shares", STRING, "--split of the export, names sorted: test=0.05,train=0.9,val=0.05"),
+        column("seed", INT, "--seed of the export (count)"),
+        VIDEO,
+        column("person_id", STRING, "person of that video"),
+        column("split", STRING, "split; one of two rows has a person that had to move since people were joined"),
+        column("at", pl.Datetime("us", "UTC"), "when"),
+        column("snapshot", INT, "number of the snapshot that was exported (count)"),
     ),
     partition_by=(),
 )

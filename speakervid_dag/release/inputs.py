@@ -1,0 +1,87 @@
+"""What clips are cut from: sources, found by content and probed once an export, and their sound.
+
+Belongs here: sharing those between the threads that cut. Does not belong here: where a source lies (lake/sources.py),
+decoding (media/), clips (clip_store).
+"""
+
+from collections import defaultdict
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.curation.clip_audio import Voice, clip_sound
+from speakervid_dag.failures import StageFailure
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.sources import Sources
+from speakervid_dag.media import audio, probe, wav
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.release.samples import ClipSpec
+
+Samples = NDArray[np.float32]
+
+
+class Inputs:
+    """Where sources lie and what is in them; each is found and probed once, however many workers cut from it."""
+
+    def __init__(self, sources: Sources, budget: MediaBudget) -> None:
+        self._sources, self._budget = sources, budget
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._known: dict[str, tuple[Path, probe.MediaInfo] | StageFailure] = {}
+
+    def look_at(self, video_id: str) -> None:
+        """Finds and probes a source; what goes wrong is told by `find`."""
+        with self._locks[video_id]:
+            if video_id not in self._known:
+                try:
+                    path = self._sources.path(video_id)
+                    self._known[video_id] = (path, probe.probe(path, self._budget))
+                except StageFailure as failure:
+                    self._known[video_id] = failure
+
+    def find(self, video_id: str) -> tuple[Path, probe.MediaInfo]:
+        """Raises PermanentFailure: missing_file, changed_file, unreadable_file; and see `probe`."""
+        self.look_at(video_id)
+        found = self._known[video_id]
+        if isinstance(found, StageFailure):
+            raise found
+        return found
+
+    def check(self, video_id: str) -> None:
+        """Raises PermanentFailure (changed_file, …) when what was read is not, or no longer, the video's bytes."""
+        self._sources.check_read(video_id, self.find(video_id)[0])
+
+
+class Heard:
+    """A source's sound, from the lake's artifact where there is one."""
+
+    def __init__(self, lake_dir: Path, source: Path, info: probe.MediaInfo, budget: MediaBudget, rate_hz: int) -> None:
+        self._source, self._info, self._budget, self._rate_hz = source, info, budget, rate_hz
+        self._lake_dir = lake_dir
+        self._whole: Samples | None = None
+
+    def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
+        """(count,) samples from `start_s` on, other voices silenced; None where the video has no sound."""
+        if not self._info.has_audio:
+            return None
+        rate_hz, first = self._rate_hz, round(start_s * self._rate_hz)
+        samples = self._slice(spec.row["video_id"], first, count)
+        # turns on the grid of the slice: whole samples, so that nothing is rounded twice
+        turns = [
+            Voice(
+                t.speaker_id,
+                (round(t.start_s * rate_hz) - first) / rate_hz,
+                (round(t.end_s * rate_hz) - first) / rate_hz,
+            )
+            for t in spec.turns
+        ]
+        return clip_sound(samples, rate_hz, (0.0, count / rate_hz), spec.voice, turns)
+
+    def _slice(self, video_id: str, first: int, count: int) -> Samples:
+        kept = kept_sound(self._lake_dir, video_id)
+        if wav.is_whole(kept):
+            return wav.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
+        if self._whole is None:
+            self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz)
+        return self._whole[first : first + count]
