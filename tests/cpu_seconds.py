@@ -74,4 +74,6 @@ class CpuSeconds:
         rows.append((REST, "", total - sum(self.seconds.values())))
         terminalreporter.section("CPU seconds by folder")
         for name, count, spent in [*rows, ("total", str(sum(self.tests.values())), total)]:
-            terminalreporter.write_line(f"{name:<22}{count:>6} tests{spent:>9.1f} s" if count else f"{name:<34}{spent:>9.1f} s")
+            terminalreporter.write_line(
+                f"{name:<22}{count:>6} tests{spent:>9.1f} s" if count else f"{name:<34}{spent:>9.1f} s"
+            )

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from speakervid_dag.failures import OperationError, TransientFailure
+from speakervid_dag.files import make_folder, sync_files
 from speakervid_dag.lake import handles, log
 from speakervid_dag.lake.schemas import Table
 
@@ -84,10 +85,12 @@ class DeltaLake:
     def open(self, table: Table, version: int | None = None) -> "object":
         """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write)."""
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
 
+        folder = self._log_folder(table)
         if version is None and not self.exists(table):
-            if "://" not in self.root:
-                Path(self.uri(table)).mkdir(parents=True, exist_ok=True)
+            if folder is not None:
+                make_folder(folder.parent)
             DeltaTable.create(
                 self.uri(table),
                 schema=table.empty().to_arrow().schema,
@@ -98,7 +101,14 @@ class DeltaLake:
                 configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                 storage_options=self._options,
             )
-        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+            if folder is not None:
+                sync_files(log.unsynced(folder, 0), folder.parent)
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        except DeltaError:
+            if folder is None or not folder.is_dir() or not log.mend(folder):
+                raise
+        return self.open(table, version)
 
     def _newest(self, table: Table) -> Any:
         """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.
@@ -189,17 +199,11 @@ class DeltaLake:
             SchemaMismatch: other columns or dtypes (nothing is cast silently), or rows outside the parts.
             TransientFailure: the slice stayed contended.
         """
-        from deltalake import write_deltalake
+        from speakervid_dag.lake.staging import StagedRows  # it needs this module
 
-        pairs, data = list(parts), frame.to_arrow()
-        check_schema(table, frame)
-        check_inside(table, frame, [part for part, _ in pairs])
-        predicate = " OR ".join(f"({part.predicate})" for part, _ in pairs)
-
-        def write(handle: Any, properties: Any) -> None:
-            write_deltalake(handle, data, mode="overwrite", predicate=predicate, **_options_of(properties))
-
-        return Commit(self.commit(table, write, pairs, metadata), frame.height)
+        with StagedRows(self, table) as staged:
+            staged.add(frame, [part for part, _ in parts])
+            return staged.land(parts, metadata)
 
     def _up_to_date(self, table: Table) -> Any:
         """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
@@ -218,6 +222,7 @@ class DeltaLake:
             write_deltalake(handle, self.read(table).to_arrow(), mode="overwrite", schema_mode="overwrite")
         except (DeltaError, OSError) as problem:
             raise OperationError(f"adding the new columns of {table.name} failed: {problem}") from problem
+        self.sync(table)
         return self._newest(table)
 
     def append(self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str]) -> Commit:
@@ -227,26 +232,25 @@ class DeltaLake:
             SchemaMismatch: other columns or dtypes.
             OperationError: the store refused.
         """
-        from deltalake import write_deltalake
+        from speakervid_dag.lake.staging import StagedRows  # it needs this module
 
-        check_schema(table, frame)
-        data = frame.to_arrow()
-
-        def write(handle: Any, properties: Any) -> None:
-            write_deltalake(handle, data, mode="append", **_options_of(properties))
-
-        return Commit(self.commit(table, write, [], metadata), frame.height)
+        with StagedRows(self, table) as staged:
+            staged.add(
+                frame, [slice_of_row(table, row) for row in frame.select(table.partition_by).unique().to_dicts()]
+            )
+            return staged.append(metadata)
 
     def commit(
         self,
         table: Table,
-        write: Callable[[Any, Any], None],
+        write: Callable[[Any, dict[str, Any]], None],
         parts: Sequence[tuple[Slice, int]],
         metadata: Mapping[str, str],
     ) -> int:
-        """Runs `write(handle, commit_properties)` on the newest version until its commit has landed; gives its version.
+        """Runs `write(handle, options)` on the newest version until its commit has landed; gives its version.
 
-        The commit carries `metadata` and the marks of `parts`.
+        The commit carries `metadata` and the marks of `parts`. It is on the disk when this returns, and so is the log
+        that it builds on; the files that it names are `write`'s to sync before.
 
         Raises:
             TransientFailure: the slices stayed contended.
@@ -264,8 +268,9 @@ class DeltaLake:
         )
         for attempt in range(CONFLICT_ATTEMPTS):
             handle = self._up_to_date(table)
+            self._sync_log(table, handle.version())
             try:
-                write(handle, properties)
+                write(handle, options_of(properties))
                 break
             except (CommitFailedError, DeltaError, OSError) as problem:
                 if self._landed(handle, token) is not None:
@@ -279,7 +284,24 @@ class DeltaLake:
         landed = handle.version() if self._is_of(table, handle.version(), token) else self._landed(handle, token)
         if landed is None:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
+        self._sync_log(table, landed)
         return landed
+
+    def sync(self, table: Table) -> None:
+        """Syncs what delta-rs itself has written: the files that commits of late name, and the log. For changes other
+        than `replace` and `append`, whose rows are on the disk before a commit names them."""
+        folder = self._log_folder(table)
+        if folder is None:
+            return
+        version = self._newest(table).version()
+        entries = log.unsynced(folder, version)
+        sync_files(log.added_files(folder, entries), folder.parent)
+        log.sync(folder, version)
+
+    def _sync_log(self, table: Table, version: int) -> None:
+        folder = self._log_folder(table)
+        if folder is not None:
+            log.sync(folder, version)
 
     def history(self, table: Table, version: int) -> list[dict[str, Any]]:
         """Metadata of the commits up to one version that the store still has, newest first."""
@@ -330,7 +352,7 @@ class DeltaLake:
         return sorted(found)
 
 
-def _options_of(properties: Any) -> dict[str, Any]:
+def options_of(properties: Any) -> dict[str, Any]:
     """A commit writes its checkpoint when one is due; looking for log entries past their time is left to `maintain`."""
     from deltalake import PostCommitHookProperties
 
@@ -359,6 +381,11 @@ def slice_of(table: Table, uri: str) -> Slice:
     """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
     folders = uri.rsplit("/", len(table.partition_by) + 1)[1:-1]
     return Slice({name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)})
+
+
+def slice_of_row(table: Table, row: Mapping[str, Any]) -> Slice:
+    """The slice that a row belongs to."""
+    return Slice({name: str(row[name]) for name in table.partition_by})
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:

@@ -88,6 +88,7 @@ def apply_care(
         gone, size = vacuum(lake, table, kept, keep, run_id)
         handle: Any = lake.open(table)
         handle.create_checkpoint()
+        lake.sync(table)  # before what it stands for goes
         handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
@@ -145,6 +146,7 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
             if lake.exists(table):
                 lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
+                lake.sync(table)
 
 
 def publish_for_readers(
@@ -260,6 +262,7 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
         except CommitFailedError:
             busy.add(care.name)
             continue
+        lake.sync(TABLES[care.name])
         # another writer's commit may lie between: then the version after is not the published rows alone
         if versions.get(care.name) == before and handle.version() == before + 1:
             versions[care.name] = handle.version()

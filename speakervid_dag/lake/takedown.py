@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import place_of, written_aside
+from speakervid_dag.files import place_of, sync_folders, written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
@@ -94,6 +94,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
         _redact(lake, _naming(plan.video_id, plan.file), run_id)
     for path in plan.files:
         maintenance.remove(path)
+    sync_folders({path.parent for path in plan.files})
     for path in (lake_dir / "artifacts" / "quarantine").rglob("*.parquet"):
         _strip(path, plan.video_id)
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
@@ -127,6 +128,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds")
         lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+        lake.sync(table)
     if newest is not None:  # at versions that the checkpoints just made can give without the older log
         versions = snapshots.present_versions(lake)
         newest = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
@@ -243,6 +245,7 @@ def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, A
         change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
     except DeltaError as problem:
         raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
+    lake.sync(table)
 
 
 def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:

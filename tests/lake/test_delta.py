@@ -178,7 +178,7 @@ def test_a_commit_that_raises_after_it_landed_is_recognised(lake: DeltaLake, mon
     import deltalake
     from deltalake.exceptions import CommitFailedError
 
-    write, calls = deltalake.write_deltalake, []
+    write, calls = deltalake.DeltaTable.create_write_transaction, []
 
     def lands_and_raises(*args: Any, **kwargs: Any) -> None:
         calls.append(1)
@@ -186,7 +186,7 @@ def test_a_commit_that_raises_after_it_landed_is_recognised(lake: DeltaLake, mon
         raise CommitFailedError("the connection was lost")
 
     lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
-    monkeypatch.setattr(deltalake, "write_deltalake", lands_and_raises)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", lands_and_raises)
     commit = lake.replace(SHOTS, shots("a", "a1"), part("a", 4), {"run_id": "r"})
     assert len(calls) == 1
     assert commit.version == lake.version(SHOTS)
@@ -197,7 +197,7 @@ def test_a_write_that_failed_before_landing_is_repeated(lake: DeltaLake, monkeyp
     import deltalake
     from deltalake.exceptions import CommitFailedError
 
-    write, calls = deltalake.write_deltalake, []
+    write, calls = deltalake.DeltaTable.create_write_transaction, []
 
     def fails_once(*args: Any, **kwargs: Any) -> None:
         calls.append(1)
@@ -205,7 +205,7 @@ def test_a_write_that_failed_before_landing_is_repeated(lake: DeltaLake, monkeyp
             raise CommitFailedError("concurrent transactions added new data")
         write(*args, **kwargs)
 
-    monkeypatch.setattr(deltalake, "write_deltalake", fails_once)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", fails_once)
     lake.replace(SHOTS, shots("a", "a1"), part("a"), {"run_id": "r"})
     assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
 
@@ -217,7 +217,7 @@ def test_another_error_is_told_and_nothing_is_written(lake: DeltaLake, monkeypat
         raise OSError("No space left on device")
 
     lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
-    monkeypatch.setattr(deltalake, "write_deltalake", fails)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", fails)
     with pytest.raises(OperationError, match="No space left"):
         lake.replace(SHOTS, shots("a", "a2"), part("a", 2), {})
     assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
