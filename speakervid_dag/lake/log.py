@@ -48,7 +48,7 @@ def transactions(folder: Path, version: int) -> dict[str, int] | None:
 
 
 def unsynced(folder: Path, version: int) -> list[Path]:
-    """Log entries up to a version that this process does not know to be on the disk, with the checkpoints beside them."""
+    """Log entries up to a version that this process does not know to be on the disk, with checkpoints beside them."""
     identity, newest = _synced.get(folder, (None, -1))
     known = newest if identity == handles.identity_of(folder) else -1
     numbers = range(max(known + 1, version - UNKNOWN, 0), version + 1)

@@ -1,4 +1,4 @@
-"""What a commit costs: `python tests/benchmarks/bench_commits.py`, in a folder on the disk that is asked about (`--at`).
+"""What a commit costs: `python tests/benchmarks/bench_commits.py [--at FOLDER]`, the folder on the disk in question.
 
 Prints wall and CPU time per commit, in ms, of one batch's rows in a small and in a wide table, into a table of 1 batch
 and of 200, and of 200 batches in one commit (a re-tiering); and the same of a file written aside.
