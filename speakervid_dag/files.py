@@ -76,7 +76,7 @@ def sync_files(files: Iterable[Path], top: Path) -> None:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Makes what was renamed, linked or removed in these folders last, deepest first. One that is gone is passed over."""
+    """Makes last what was renamed, linked or removed in these folders, deepest first; what is gone is passed over."""
     by_depth = sorted((path for path in folders if path.is_dir()), key=lambda path: -len(path.parts))
     with ThreadPoolExecutor(SYNCING) as pool:
         for _, level in groupby(by_depth, key=lambda path: len(path.parts)):
