@@ -1,0 +1,148 @@
+"""The process of a history: `python world.py`, one request a line of JSON on stdin, its answer on stdout.
+
+Belongs here: what each action does in a process of its own, forked from one that has imported everything and used nothing
+(threads do not survive a fork): a command of `speakervid`, or a look at what readers see. Does not belong here: which actions, and what must hold
+(machine.py, reduced.py).
+
+A request is {home, do, args, fault, number}; the answer {status, said, told}: the exit status (minus the signal), what
+was printed, and what `do` gave.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "faults"), str(HERE.parent / "assets"), str(HERE.parent)]
+
+import polars as pl  # noqa: E402
+import stages  # noqa: E402
+from histories import faults, power, reduced  # noqa: E402
+
+from speakervid_dag.lake import session, snapshots  # noqa: E402
+from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
+from speakervid_dag.lake.schemas import TABLES  # noqa: E402
+
+WHOLE = ("videos", "shots", "speech_turns", "face_tracks", "speaker_bindings", "clips", "clip_scores", "tiers")
+PASSING = ("run_id", "at", "elapsed_s", "media_s", "model_s", "costs", "batch", "source_uri", "sources", "source_name")
+
+
+def speakervid(_: Path, *arguments: str) -> None:
+    """A command; it ends the process as the program would."""
+    from speakervid_dag import cli
+
+    sys.argv = ["speakervid", *arguments]
+    cli.main()
+
+
+def look(home: Path, lake_dir: str) -> dict[str, Any]:
+    """What a reader of the newest snapshot sees: rows by film in each table, the profiles they tell of, the funnel, and
+    a digest of all rows of each film in each table."""
+    lake = DeltaLake(lake_dir)
+    shown = snapshots.latest(lake)
+    if shown is None:
+        return {"snapshot": 0, "counts": {}, "digests": {}, "shades": {}, "funnel": []}
+    with session.open_session(lake, shown, read_only_user_sql=True, statistics=["funnel"]) as con:
+        frames = {n: session.run_sql(con, f'FROM "{n}"') for n, t in TABLES.items() if "video_id" in t.schema}
+        funnel = session.run_sql(con, "FROM funnel").to_dicts()
+    usable = frames["videos"].filter(pl.col("status").is_in(["ok", "degraded"]))
+    counts = {name: _counted(usable if name == "videos" else frames[name]) for name in WHOLE}
+    shades = {
+        table: dict(frames[table].group_by("batch").agg(pl.col(column).unique().sort()).iter_rows())
+        for table, column in stages.SHADES.items()
+    }
+    data = {n: f for n, f in frames.items() if TABLES[n].layer != "system"}
+    digests = {name: _digests(frame) for name, frame in data.items()}
+    return {"snapshot": shown.number, "counts": counts, "digests": digests, "shades": shades, "funnel": funnel}
+
+
+def _counted(frame: pl.DataFrame) -> dict[str, int]:
+    return dict(frame.group_by("video_id").len().iter_rows())
+
+
+def _digests(frame: pl.DataFrame) -> dict[str, str]:
+    """video_id → digest of its rows, less what may differ between two histories."""
+    kept = frame.select(name for name in frame.columns if name not in PASSING)
+    found = {}
+    for (video_id,), rows in kept.partition_by("video_id", as_dict=True).items():
+        texts = sorted(repr(row) for row in rows.iter_rows())
+        found[str(video_id)] = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    return found
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {"speakervid": speakervid, "look": look, "reduced": reduced.act}
+
+
+def main(request: dict[str, Any]) -> Any:
+    home = Path(request["home"])
+    os.environ |= {
+        "SPEAKERVID_WEIGHTS": str(home / "weights"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "SPEAKERVID_BATCH_SIZE": "2",
+        "SPEAKERVID_PROFILE": str(home / "laptop.yaml"),
+        "COLUMNS": "200",
+    }
+    os.chdir(home)
+    if request.get("fault") == "power":
+        power.watch(home / "journal")
+    if request.get("fault"):
+        faults.arm(request["fault"], request["number"])
+    return ACTIONS[request["do"]](home, *request["args"])
+
+
+def forked(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a process of its own."""
+    home = Path(request["home"])
+    said, told = home / "said", home / "told"
+    told.unlink(missing_ok=True)
+    process = os.fork()
+    if process:
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        answer = json.loads(told.read_text()) if told.exists() else None
+        return {"status": status, "said": said.read_text(errors="replace"), "told": answer}
+    status = 1
+    try:
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        told.write_text(json.dumps(main(request), default=str))
+        status = 0
+    except SystemExit as wanted:
+        status = wanted.code if isinstance(wanted.code, int) else int(wanted.code is not None)
+    except BaseException:  # noqa: BLE001 - nothing of an action may come back into the process it was forked from
+        traceback.print_exc()
+        status = 70
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def serve() -> None:
+    import great_expectations  # noqa: F401 - what every run imports
+
+    from speakervid_dag import cli, runner, summary  # noqa: F401
+    from speakervid_dag.definitions import defs
+
+    for job in ("curate", "retier", "publish"):
+        defs.resolve_job_def(job)
+    stages.replace_stages()
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "weights":
+            stages.write_weights(Path(request["home"]) / "weights")
+            answers.write("{}\n")
+        else:
+            answers.write(json.dumps(forked(request)) + "\n")
+
+
+if __name__ == "__main__":
+    serve()
