@@ -10,6 +10,7 @@ lets each look at the clock be an hour before the last, from the start.
 
 import os
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,14 +19,15 @@ ERRORS = ("EIO", "ENOSPC", "EACCES")
 FAULTS = (*ENDS, *ERRORS, "unknown", "clock")
 
 
-def arm(fault: str, number: int) -> None:
-    """From here on this process meets the fault at its point of that number; `clock` all the time."""
+def arm(fault: str, number: int) -> Callable[[], None]:
+    """From here on this process meets the fault at its point of that number; `clock` all the time. Give what ends that."""
     import deltalake
     import faulty
 
     if fault == "clock":
+        real = time.time
         faulty.turn_back_the_clock()
-        return
+        return lambda: setattr(time, "time", real)
     passed = [0]
 
     def is_here() -> bool:
@@ -54,3 +56,4 @@ def arm(fault: str, number: int) -> None:
     pathlib.Path.rename = trapped(pathlib.Path.rename, is_commit=False, is_sync=False)  # type: ignore[method-assign]
     commit = deltalake.DeltaTable.create_write_transaction
     deltalake.DeltaTable.create_write_transaction = trapped(commit, is_commit=True, is_sync=False)  # type: ignore[method-assign]
+    return lambda: passed.__setitem__(0, 1 << 30)

@@ -5,13 +5,15 @@ SPEAKERVID_HISTORY_SEED=N replays one, SPEAKERVID_HISTORIES=N sets how many `mak
 
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from histories.machine import Machine, Processes, Reduced
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
+from histories.machine import Machine, Processes
+from histories.reduced_machine import Reduced
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import get_state_machine_test
 
 DONE = Path(__file__).resolve().parents[2] / ".cache" / "histories.json"
 STEPS = 10
@@ -26,27 +28,22 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 def history(machine: type[Machine], processes: Processes, number: int) -> None:
-    """One history of this seed; what it did is told when it fails."""
-    how = settings(
-        max_examples=2,  # the first is the simplest one, of a single step
-        stateful_step_count=STEPS,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-    )
+    """One history: Hypothesis chooses by the random bytes of this seed. What was done is told when it fails."""
+    made: list[Machine] = []
 
-    class Seeded(machine):  # type: ignore[misc,valid-type]
-        pass
+    def begin() -> Machine:
+        made.append(machine(processes))
+        return made[-1]
 
-    Seeded.processes = processes
+    how = settings(stateful_step_count=STEPS, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    test = get_state_machine_test(begin, settings=how, _min_steps=STEPS)  # type: ignore[arg-type]
     try:
-        run_state_machine_as_test(seed(number)(Seeded), settings=how)
+        test.hypothesis.fuzz_one_input(random.Random(number).randbytes(1 << 14))  # type: ignore[attr-defined]
     except BaseException as problem:
-        problem.add_note(
-            f"Replay it: SPEAKERVID_HISTORY_SEED={number} python -m pytest -o addopts= -s tests/histories -k {machine.__name__.lower()}"
-        )
+        for line in made[-1].done:
+            problem.add_note(line)
+        name = machine.__name__.lower()
+        problem.add_note(f"Replay it: SPEAKERVID_HISTORY_SEED={number} python -m pytest tests/histories -k {name}")
         raise
 
 

@@ -4,8 +4,9 @@ Belongs here: what each action does in a process of its own, forked from one tha
 (threads do not survive a fork): a command of `speakervid`, or a look at what readers see. Does not belong here: which actions, and what must hold
 (machine.py, reduced.py).
 
-A request is {home, do, args, fault, number}; the answer {status, said, told}: the exit status (minus the signal), what
-was printed, and what `do` gave.
+A line is a list of requests that are done at the same time, {home, lake, do, args, fault, number, looks}; the answer a
+list of {status, said, gave, seen}: the exit status (or minus the signal), what was printed, what `do` gave, and what a
+reader sees then (asked in the same process, where that lived).
 """
 
 import contextlib
@@ -31,6 +32,14 @@ from speakervid_dag.lake.schemas import TABLES  # noqa: E402
 
 WHOLE = ("videos", "shots", "speech_turns", "face_tracks", "speaker_bindings", "clips", "clip_scores", "tiers")
 PASSING = ("run_id", "at", "elapsed_s", "media_s", "model_s", "costs", "batch", "source_uri", "sources", "source_name")
+
+
+def weights(home: Path) -> None:
+    stages.write_weights(home / "weights")
+
+
+def nothing(_: Path) -> None:
+    """For who only looks."""
 
 
 def speakervid(_: Path, *arguments: str) -> None:
@@ -76,53 +85,73 @@ def _digests(frame: pl.DataFrame) -> dict[str, str]:
     return found
 
 
-ACTIONS: dict[str, Callable[..., Any]] = {"speakervid": speakervid, "look": look, "reduced": reduced.act}
+ACTIONS: dict[str, Callable[..., Any]] = {"speakervid": speakervid, "reduced": reduced.act, "weights": weights}
 
 
-def main(request: dict[str, Any]) -> Any:
-    home = Path(request["home"])
+LOOKS: dict[str, Callable[..., Any]] = {"speakervid": look, "reduced": lambda home, lake: reduced.act(home, "look", lake)}
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """How the action ended, what it gave, and what a reader sees after it."""
+    home, do = Path(request["home"]), request["do"]
     os.environ |= {
         "SPEAKERVID_WEIGHTS": str(home / "weights"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "SPEAKERVID_BATCH_SIZE": "2",
         "SPEAKERVID_PROFILE": str(home / "laptop.yaml"),
+        "SPEAKERVID_LAKE": request["lake"],
         "COLUMNS": "200",
     }
     os.chdir(home)
-    if request.get("fault") == "power":
+    if request["fault"] == "power":
         power.watch(home / "journal")
-    if request.get("fault"):
-        faults.arm(request["fault"], request["number"])
-    return ACTIONS[request["do"]](home, *request["args"])
+    disarm = faults.arm(request["fault"], request["number"]) if request["fault"] else lambda: None
+    status, gave = 0, None
+    try:
+        gave = ACTIONS[do](home, *request["args"])
+    except SystemExit as wanted:
+        status = wanted.code if isinstance(wanted.code, int) else int(wanted.code is not None)
+    except Exception:  # noqa: BLE001 - how it ended is the answer
+        traceback.print_exc()
+        status = 70
+    disarm()
+    return {"status": status, "gave": gave, "seen": LOOKS[do](home, request["lake"]) if request["looks"] else None}
 
 
-def forked(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a process of its own."""
+def answers(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a process each, that run at the same time."""
+    begun = [(begin(request, number), request, number) for number, request in enumerate(requests)]
+    found = []
+    for process, request, number in begun:
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        home = Path(request["home"])
+        said, told = (home / f"{name}{number}" for name in ("said", "told"))
+        answer = json.loads(told.read_text()) if told.exists() else {"status": status, "gave": None, "seen": None}
+        found.append({**answer, "said": said.read_text(errors="replace")})
+    return found
+
+
+def begin(request: dict[str, Any], number: int) -> int:
+    """Forks the process that does it; gives its id."""
     home = Path(request["home"])
-    said, told = home / "said", home / "told"
+    said, told = (home / f"{name}{number}" for name in ("said", "told"))
     told.unlink(missing_ok=True)
     process = os.fork()
     if process:
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        answer = json.loads(told.read_text()) if told.exists() else None
-        return {"status": status, "said": said.read_text(errors="replace"), "told": answer}
-    status = 1
+        return process
     try:
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        told.write_text(json.dumps(main(request), default=str))
-        status = 0
-    except SystemExit as wanted:
-        status = wanted.code if isinstance(wanted.code, int) else int(wanted.code is not None)
+        answer = json.dumps(main(request), default=str)
+        told.write_text(answer)
     except BaseException:  # noqa: BLE001 - nothing of an action may come back into the process it was forked from
         traceback.print_exc()
-        status = 70
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(status)
+        os._exit(71)
 
 
 def serve() -> None:
@@ -134,14 +163,9 @@ def serve() -> None:
     for job in ("curate", "retier", "publish"):
         defs.resolve_job_def(job)
     stages.replace_stages()
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "weights":
-            stages.write_weights(Path(request["home"]) / "weights")
-            answers.write("{}\n")
-        else:
-            answers.write(json.dumps(forked(request)) + "\n")
+        channel.write(json.dumps(answers(json.loads(line))) + "\n")
 
 
 if __name__ == "__main__":
