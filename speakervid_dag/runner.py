@@ -146,7 +146,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
-    from speakervid_dag.lake import losses, snapshots
+    from speakervid_dag.lake import losses, snapshots, takedown
 
     factory = Factory(
         lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss or None
@@ -154,6 +154,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     shown_before = snapshots.latest(factory.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
+        takedown.finish(factory.lake, settings.lake_dir, "finish-takedown")
         register_batches(instance, BatchBook(settings.lake_dir).names())
         _take_back(factory.book, batches)
         stale_ones = stale_batches(factory, batches)

@@ -110,6 +110,14 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     return made
 
 
+def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
+    """Complete the takedowns that were stopped before their video had left its batch's manifest: until then some tables
+    hold its rows and some do not, and nothing else of the lake is to be published."""
+    enlisted = {file.video_id for batch in BatchBook(lake_dir).names() for file in BatchBook(lake_dir).read(batch)}
+    for video_id in sorted(enlisted & set(lake.read(TAKEDOWNS)["video_id"])):
+        take_down(lake, lake_dir, plan_takedown(lake, lake_dir, video_id), reason="", run_id=run_id)
+
+
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
 

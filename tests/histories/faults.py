@@ -4,8 +4,8 @@ Belongs here: the points, counted as they are passed, and what happens at one of
 lost when the power goes (power.py).
 
 A point is: before a sync, before and after a rename, before and after a commit of a table. `kill` and `power` end the
-process there; an errno's name makes that call fail, once; `unknown` lets a commit land and says that it did not; `clock`
-lets each look at the clock be an hour before the last, from the start.
+process there; an errno's name makes that call fail, once; `unknown` lets a commit land and says that it did not;
+`clock` lets each look at the clock be an hour before the last, from the start.
 """
 
 import os
@@ -20,7 +20,7 @@ FAULTS = (*ENDS, *ERRORS, "unknown", "clock")
 
 
 def arm(fault: str, number: int) -> Callable[[], None]:
-    """From here on this process meets the fault at its point of that number; `clock` all the time. Give what ends that."""
+    """From here on this process meets the fault at its point of that number, `clock` all the time. Gives what ends it."""
     import deltalake
     import faulty
 

@@ -1,7 +1,7 @@
 """Histories: films on a disk, a lake that may be moved, the process that acts on it, and what both machines share.
 
-Belongs here: the client of world.py, and what every history knows and checks. Does not belong here: the rules of the two
-machines (whole.py, reduced_machine.py), doing what they say (world.py), the faults (faults.py, power.py).
+Belongs here: the client of world.py, and what every history knows and checks. Does not belong here: the rules of the
+two machines (whole.py, reduced_machine.py), doing what they say (world.py), the faults (faults.py, power.py).
 """
 
 import hashlib

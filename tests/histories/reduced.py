@@ -20,7 +20,11 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import CLIPS, TIERS, VIDEOS, Table
 
-MADE = ((VIDEOS, "source_name"), (CLIPS, "speaker_id"), (TIERS, "tier"))  # each with the column that tells the generation
+MADE = (
+    (VIDEOS, "source_name"),
+    (CLIPS, "speaker_id"),
+    (TIERS, "tier"),
+)  # each with the column that tells the generation
 BATCH_SIZE = 2
 PROFILE = "laptop"
 
@@ -35,6 +39,7 @@ def act(home: Path, what: str, lake_dir: str, *arguments: Any) -> Any:
 
 def run(home: Path, lake: DeltaLake, generation: int) -> None:
     book, run_id = BatchBook(Path(lake.root)), uuid.uuid4().hex
+    takedown.finish(lake, Path(lake.root), run_id)
     book.enlist(book.plan([home / "films"], batch_size=BATCH_SIZE))
     for batch in book.names():
         mark = fingerprint_of(book.digest(batch), str(generation))
@@ -42,7 +47,9 @@ def run(home: Path, lake: DeltaLake, generation: int) -> None:
             for table, _column in MADE:
                 if lake.fingerprint(table, part(table, batch)) != mark:
                     ids = [file.video_id for file in book.read(batch)]
-                    lake.replace(table, rows(table, batch, ids, generation), [(part(table, batch), mark)], {"run_id": run_id})
+                    lake.replace(
+                        table, rows(table, batch, ids, generation), [(part(table, batch), mark)], {"run_id": run_id}
+                    )
     newest = snapshots.latest(lake)
     versions = snapshots.present_versions(lake)
     if versions and (newest is None or dict(newest.versions) != versions):
@@ -56,7 +63,7 @@ def part(table: Table, batch: str) -> Slice:
 
 def rows(table: Table, batch: str, ids: list[str], generation: int) -> pl.DataFrame:
     made = [table.empty(), *(stages.rows_of(table.name, video_id) for video_id in ids)]
-    told = {"batch": pl.lit(batch), dict((t.name, c) for t, c in MADE)[table.name]: pl.lit(f"g{generation}")}
+    told = {"batch": pl.lit(batch), {t.name: c for t, c in MADE}[table.name]: pl.lit(f"g{generation}")}
     told |= {name: pl.lit(PROFILE) for name in table.partition_by if name == "profile"}
     return pl.concat(made).with_columns(**told)
 

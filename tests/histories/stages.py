@@ -4,8 +4,8 @@ Belongs here: what stands in for models, decoding and cutting in a process of a 
 history does (world.py).
 
 A film is a file of a few bytes. Intake is the real one, over a fake probe and a fake decoder. Every other stage gives
-the rows that tests/mini_lake.py has of one video, under the film's own ids; it opens the film, asks for its weights, and
-writes into a column what the profile says, so that rows of different profiles can be told apart.
+the rows that tests/mini_lake.py has of one video, under the film's own ids; it opens the film, asks for its weights,
+and writes into a column what the profile says, so that rows of different profiles can be told apart.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ import polars as pl
 from mini_lake import V1, mini_lake
 
 from speakervid_dag.assets import table_asset
+from speakervid_dag.curation import shots
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.schemas import SYNC_CALIBRATION, TABLES
@@ -55,6 +56,7 @@ def replace_stages() -> None:
     registry.expected_hash = lambda name, file: hashlib.sha256(fake_weight(name, file.filename)).hexdigest()
     probe.probe = _probe
     decode.read_frames = _read_frames
+    shots.ShotFinder = _Shots
     clip_store.ClipStore._cut = _copied
     factory.audit = canned.quick_audit
     report.write_after_run = lambda _: None  # the report has its own tests, and draws for seconds
@@ -120,6 +122,13 @@ def _probe(path: Path, *_: Any) -> probe.MediaInfo:
     return probe.MediaInfo(container="mov", duration_s=20.0, **held, **facts, **sound)
 
 
+class _Shots(shots.ShotFinder):
+    """Finds two shots, as tests/mini_lake.py has them."""
+
+    def finish(self) -> list[tuple[float, float]]:
+        return [(0.0, 10.0), (10.0, 20.0)]
+
+
 @contextmanager
 def _read_frames(path: Path, *_: Any, **__: Any) -> Iterator[Any]:
     class Frames(list):  # type: ignore[type-arg]
@@ -143,5 +152,3 @@ def _copied(store: Any, source: Path, info: Any, heard: Any, specs: Any) -> Iter
     for spec in specs:
         write_bytes(store.stem(spec).with_suffix(".mp4"), source.read_bytes() + spec.key.encode())
         yield cut.Done(start_s=spec.start_s, end_s=spec.end_s, frames=100, width_px=64, height_px=36), None
-
-

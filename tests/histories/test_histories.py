@@ -17,7 +17,7 @@ from hypothesis.stateful import get_state_machine_test
 
 DONE = Path(__file__).resolve().parents[2] / ".cache" / "histories.json"
 STEPS = 10
-REDUCED = 40  # of `make test`
+REDUCED = 12  # of `make test`
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""The process of a history: `python world.py`, one request a line of JSON on stdin, its answer on stdout.
+"""The process of a history: `python world.py`, lines of JSON on stdin, an answer to each on stdout.
 
-Belongs here: what each action does in a process of its own, forked from one that has imported everything and used nothing
-(threads do not survive a fork): a command of `speakervid`, or a look at what readers see. Does not belong here: which actions, and what must hold
-(machine.py, reduced.py).
+Belongs here: doing each action in a process of its own, forked from one that has imported everything and used nothing
+(threads do not survive a fork): a command of `speakervid`, or an action of the reduced lake; and looking at what readers
+see then. Does not belong here: which actions, and what must hold (machine.py).
 
 A line is a list of requests that are done at the same time, {home, lake, do, args, fault, number, looks}; the answer a
 list of {status, said, gave, seen}: the exit status (or minus the signal), what was printed, what `do` gave, and what a
@@ -88,7 +88,10 @@ def _digests(frame: pl.DataFrame) -> dict[str, str]:
 ACTIONS: dict[str, Callable[..., Any]] = {"speakervid": speakervid, "reduced": reduced.act, "weights": weights}
 
 
-LOOKS: dict[str, Callable[..., Any]] = {"speakervid": look, "reduced": lambda home, lake: reduced.act(home, "look", lake)}
+LOOKS: dict[str, Callable[..., Any]] = {
+    "speakervid": look,
+    "reduced": lambda home, lake: reduced.act(home, "look", lake),
+}
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
