@@ -20,7 +20,7 @@ FAULTS = (*ENDS, *ERRORS, "unknown", "clock")
 
 
 def arm(fault: str, number: int) -> Callable[[], None]:
-    """From here on this process meets the fault at its point of that number, `clock` all the time. Gives what ends it."""
+    """From here on this process meets the fault at its point of that number, `clock` always. Gives what ends that."""
     import deltalake
     import faulty
 

@@ -1,8 +1,8 @@
 """The process of a history: `python world.py`, lines of JSON on stdin, an answer to each on stdout.
 
 Belongs here: doing each action in a process of its own, forked from one that has imported everything and used nothing
-(threads do not survive a fork): a command of `speakervid`, or an action of the reduced lake; and looking at what readers
-see then. Does not belong here: which actions, and what must hold (machine.py).
+(threads do not survive a fork): a command of `speakervid`, or an action of the reduced lake; and looking at what is
+shown then. Does not belong here: which actions, and what must hold (machine.py).
 
 A line is a list of requests that are done at the same time, {home, lake, do, args, fault, number, looks}; the answer a
 list of {status, said, gave, seen}: the exit status (or minus the signal), what was printed, what `do` gave, and what a
