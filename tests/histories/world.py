@@ -67,6 +67,8 @@ def look(home: Path, lake_dir: str) -> dict[str, Any]:
         for table, column in stages.SHADES.items()
     }
     data = {n: f for n, f in frames.items() if TABLES[n].layer != "system"}
+    # percentiles that decide nothing depend on the whole lake
+    data["clip_gates"] = data["clip_gates"].filter(pl.col("mode") == "enforce")
     digests = {name: _digests(frame) for name, frame in data.items()}
     return {"snapshot": shown.number, "counts": counts, "digests": digests, "shades": shades, "funnel": funnel}
 
