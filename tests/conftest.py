@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cpu_seconds import CpuSeconds
+from histories.seeds import Seeds
 from hypothesis import settings
 
 settings.register_profile("no wall time", deadline=None)
@@ -16,6 +17,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuSeconds())
+    config.pluginmanager.register(Seeds())
 
 
 @pytest.fixture(scope="session")

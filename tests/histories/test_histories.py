@@ -1,23 +1,27 @@
-"""Histories of lakes, one a seed: `make test` takes a few, `make slow` many, and goes on where the last run stopped.
+"""Histories of lakes, one a seed: `make test` takes a few, `make slow` many, and goes on where its last run stopped.
 
-SPEAKERVID_HISTORY_SEED=N replays one, SPEAKERVID_HISTORIES=N sets how many `make slow` does of each machine.
+SPEAKERVID_HISTORY_SEED=N replays one, SPEAKERVID_HISTORIES=N sets how many more `make slow` does of each (500 if
+unset); .cache/histories.json holds how many are done.
 """
 
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from histories.machine import Machine, Processes
 from histories.reduced_machine import Reduced
+from histories.whole import Whole
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import get_state_machine_test
 
 DONE = Path(__file__).resolve().parents[2] / ".cache" / "histories.json"
 STEPS = 10
-REDUCED = 12  # of `make test`
+REDUCED = range(16)  # seeds of `make test`
+WHOLE: list[int] = []
+MORE = int(os.environ.get("SPEAKERVID_HISTORIES", "500"))
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +51,32 @@ def history(machine: type[Machine], processes: Processes, number: int) -> None:
         raise
 
 
-def seeds(count: int) -> range | list[int]:
+def seeds(chosen: range | list[int]) -> list[int]:
     asked = os.environ.get("SPEAKERVID_HISTORY_SEED")
-    return [int(asked)] if asked else range(count)
+    return [int(asked)] if asked else list(chosen)
 
 
 @pytest.mark.parametrize("number", seeds(REDUCED))
-def test_reduced(number: int, processes: Processes) -> None:
+def test_reduced(number: int, processes: Processes, record_property: Callable[[str, object], None]) -> None:
+    record_property("history", f"reduced {number}")
     history(Reduced, processes, number)
 
 
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("number", seeds(WHOLE))
+def test_whole(number: int, processes: Processes, record_property: Callable[[str, object], None]) -> None:
+    record_property("history", f"whole {number}")
+    history(Whole, processes, number)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", [Reduced])
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("machine", [Reduced, Whole])
 def test_many(machine: type[Machine], processes: Processes) -> None:
-    """As many as are asked for beyond those that earlier runs have done."""
-    done = json.loads(DONE.read_text()) if DONE.exists() else {}
-    first = done.get(machine.__name__, 0)
-    for number in range(first, first + int(os.environ.get("SPEAKERVID_HISTORIES", "500"))):
+    """As many as are asked for, beyond those that earlier runs have done."""
+    for _ in range(MORE):
+        done = json.loads(DONE.read_text()) if DONE.exists() else {}
+        number = done.get(machine.__name__, 0)
         history(machine, processes, number)
         DONE.parent.mkdir(exist_ok=True)
         DONE.write_text(json.dumps({**done, machine.__name__: number + 1}))
