@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test accuracy fuzz faults lint types docs ui clean
+.PHONY: help prepare weights demo test slow accuracy fuzz faults lint types docs ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ test: weights ## all tests, lint and types
 	@$(BIN)/ruff check .
 	@$(MAKE) --no-print-directory types
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+slow: weights ## what `make test` leaves out for its length: histories of lakes, resumed where the last run stopped (hours)
+	@$(BIN)/python -m pytest -n 2 -m slow
 
 accuracy: weights ## labels measured on the ground-truth kit beside the checkout (minutes; SEED=N for other composites)
 	@$(BIN)/python -m pytest -m accuracy -s tests/accuracy

@@ -152,13 +152,14 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.assets.weights import require_weights
     from speakervid_dag.console import say
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
-    from speakervid_dag.lake import integrity, losses, snapshots
+    from speakervid_dag.lake import integrity, losses, snapshots, takedown
     from speakervid_dag.lake.schemas import TABLES
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
     shown_before = snapshots.latest(factory.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
+        takedown.finish(factory.lake, settings.lake_dir, "finish-takedown")
         register_batches(instance, BatchBook(settings.lake_dir).names())
         _take_back(factory.book, batches)
         require_weights(factory, RECIPES.values())

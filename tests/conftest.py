@@ -5,12 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cpu_seconds import CpuSeconds
+from histories.seeds import Seeds
 from hypothesis import settings
 
 settings.register_profile("no wall time", deadline=None)
 settings.load_profile("no wall time")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CpuSeconds())
+    config.pluginmanager.register(Seeds())
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ import polars as pl
 
 from speakervid_dag import places
 from speakervid_dag.failures import OperationError, TransientFailure
+from speakervid_dag.files import make_folder, sync_files
 from speakervid_dag.lake import handles, integrity, log
 from speakervid_dag.lake.integrity import FileLost, LostFile
 from speakervid_dag.lake.schemas import Table
@@ -36,12 +37,8 @@ class SchemaMismatch(OperationError):
     """A frame does not have exactly the table's columns and dtypes."""
 
 
-class NumberTaken(OperationError):
-    """Another writer has added this entry of a numbered log."""
-
-
-class Overtaken(Exception):
-    """Another writer took the turn that this commit was decided for: look again, decide again."""
+class Overtaken(OperationError):
+    """Another writer has committed since this commit was decided: look again, decide again."""
 
 
 @dataclass(frozen=True)
@@ -136,26 +133,29 @@ class DeltaLake:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
+        folder = self._log_folder(table)
         if version is None and not self.exists(table):
             self._create(table)
         address, options = self.address(table)
-        if self.is_remote:
+        if folder is None:
             return DeltaTable(address, version=version, storage_options=options or None)
         from speakervid_dag.lake.opened import LocalTable
 
         try:
             return LocalTable(table, address, options, f"{self.readable_root}/tables/{table.name}", version)
         except DeltaError as problem:
-            log_folder = f"{self.uri(table)}/_delta_log"
-            raise OperationError(
-                f"the log of {table.name} cannot be read, put {log_folder} back from a backup: {problem}"
-            ) from problem
+            if not folder.is_dir() or not log.mend(folder):
+                raise OperationError(
+                    f"the log of {table.name} cannot be read, put {folder} back from a backup: {problem}"
+                ) from problem
+        return self.open(table, version)
 
     def _create(self, table: Table) -> None:
         from deltalake import DeltaTable
 
-        if not self.is_remote:
-            Path(self.uri(table)).mkdir(parents=True, exist_ok=True)
+        folder = self._log_folder(table)
+        if folder is not None:
+            make_folder(folder.parent)
         address, options = self.address(table)
         with self.writing(table):
             DeltaTable.create(
@@ -168,6 +168,8 @@ class DeltaLake:
                 configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                 storage_options=options or None,
             )
+        if folder is not None:
+            sync_files(log.unsynced(folder, 0), folder.parent)
 
     def _newest(self, table: Table) -> Any:
         """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.
@@ -281,17 +283,11 @@ class DeltaLake:
             SchemaMismatch: other columns or dtypes (nothing is cast silently), or rows outside the parts.
             TransientFailure: the slice stayed contended.
         """
-        from deltalake import write_deltalake
+        from speakervid_dag.lake.staging import StagedRows  # it needs this module
 
-        pairs, data = list(parts), frame.to_arrow()
-        check_schema(table, frame)
-        check_inside(table, frame, [part for part, _ in pairs])
-        predicate = " OR ".join(f"({part.predicate})" for part, _ in pairs)
-
-        def write(handle: Any, properties: Any) -> None:
-            write_deltalake(handle, data, mode="overwrite", predicate=predicate, **_options_of(properties))
-
-        return Commit(self.commit(table, write, pairs, metadata), frame.height)
+        with StagedRows(self, table) as staged:
+            staged.add(frame, [part for part, _ in parts])
+            return staged.land(parts, metadata)
 
     def rewrite(
         self,
@@ -302,28 +298,25 @@ class DeltaLake:
     ) -> Commit:
         """Replaces the rows of `parts` by what `change` makes of them, in one commit.
 
-        A writer who replaces one of the parts meanwhile loses nothing: `change` is asked again, with its rows.
+        A writer who commits meanwhile loses nothing: `change` is asked again, with its rows.
 
         Raises:
             SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
-            TransientFailure: the slices stayed contended.
+            TransientFailure: others kept committing.
         """
-        from deltalake import write_deltalake
+        from speakervid_dag.lake.staging import StagedRows  # it needs this module
 
         slices = [part for part, _ in parts]
         inside = pl.any_horizontal(pl.all_horizontal(pl.col(k) == v for k, v in s.values.items()) for s in slices)
-        predicate = " OR ".join(f"({part.predicate})" for part in slices)
-        count = 0
-
-        def write(handle: Any, properties: Any) -> None:
-            nonlocal count
-            frame = change(self.read(table, version=handle.version(), where=inside))
-            check_schema(table, frame)
-            check_inside(table, frame, slices)
-            count = frame.height
-            write_deltalake(handle, frame.to_arrow(), mode="overwrite", predicate=predicate, **_options_of(properties))
-
-        return Commit(self.commit(table, write, parts, metadata), count)
+        for attempt in range(CONFLICT_ATTEMPTS):
+            version = self.version(table)
+            with StagedRows(self, table) as staged:
+                staged.add(change(self.read(table, version=version, where=inside)), slices)
+                try:
+                    return staged.land(parts, metadata, after=version)
+                except Overtaken:
+                    time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+        raise TransientFailure("write_conflict", f"{table.name}: others kept committing")
 
     def _up_to_date(self, table: Table) -> Any:
         """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
@@ -342,75 +335,58 @@ class DeltaLake:
             write_deltalake(handle, self.read(table).to_arrow(), mode="overwrite", schema_mode="overwrite")
         except (DeltaError, OSError) as problem:
             raise OperationError(f"adding the new columns of {table.name} failed: {problem}") from problem
+        self.sync(table)
         return self._newest(table)
 
     def append(
-        self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str], number: int | None = None
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        metadata: Mapping[str, str],
+        turn: tuple[Slice, int] | None = None,
     ) -> Commit:
         """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
 
         Args:
-            number: of this entry, in a log whose entries are numbered upwards: it lands only as the newest one.
+            turn: a series (any names and values) and the number of this entry in it: the rows were decided from what
+                the table held before, and land only while no entry of that number or a later one is there.
 
         Raises:
             SchemaMismatch: other columns or dtypes.
-            NumberTaken: another writer has used this number or a later one; nothing was written.
+            Overtaken: there is one; nothing was written.
             OperationError: the store refused.
         """
-        from deltalake import write_deltalake
+        from speakervid_dag.lake.staging import StagedRows  # it needs this module
 
-        check_schema(table, frame)
-        data = frame.to_arrow()
+        series, number = turn or (None, 0)
 
-        def write(handle: Any, properties: Any) -> None:
-            newest = handle.transaction_version(ENTRY.app_id)
-            if number is not None and newest is not None and newest >= number:
-                raise NumberTaken(f"{table.name}: {number} is taken; the newest is {newest}")
-            write_deltalake(handle, data, mode="append", **_options_of(properties))
+        def is_next(handle: Any) -> None:
+            newest = handle.transaction_version(series.app_id) if series is not None else None
+            if newest is not None and newest >= number:
+                raise Overtaken(f"{table.name}: {number} is taken; the newest is {newest}")
 
-        # of two commits with one application transaction Delta lets the first land: the other comes back to `write`
-        mark = [] if number is None else [(ENTRY, number)]
-        return Commit(self.commit(table, write, mark, metadata), frame.height)
+        with StagedRows(self, table) as staged:
+            staged.add(
+                frame, [slice_of_row(table, row) for row in frame.select(table.partition_by).unique().to_dicts()]
+            )
+            # of two commits with one application transaction Delta lets the first land: the other is tried anew
+            return staged.append([turn] if turn else [], metadata, is_next)
 
-    def newest_number(self, table: Table) -> int:
-        """The largest number that `append` was given for this table; 0 when it never was."""
-        return self.fingerprint(table, ENTRY) or 0
-
-    def append_in_turn(
-        self, table: Table, frame: pl.DataFrame, series: Slice, seen: int | None, metadata: Mapping[str, str]
-    ) -> Commit:
-        """Adds rows that were decided from what the table held, if nobody has added any to the series since.
-
-        Args:
-            series: whose turns are counted; any names and values.
-            seen: `fingerprint` of the series, asked before the table was read.
-
-        Raises:
-            Overtaken: somebody has.
-            SchemaMismatch, OperationError: as `append`.
-        """
-        from deltalake import write_deltalake
-
-        check_schema(table, frame)
-        data = frame.to_arrow()
-
-        def write(handle: Any, properties: Any) -> None:
-            if handle.transaction_version(series.app_id) != seen:
-                raise Overtaken
-            write_deltalake(handle, data, mode="append", **_options_of(properties))
-
-        return Commit(self.commit(table, write, [(series, (seen or 0) + 1)], metadata), frame.height)
+    def newest_turn(self, table: Table, series: Slice) -> int:
+        """Return the number of the series' newest turn (`append`); 0 when there was none."""
+        return self.fingerprint(table, series) or 0
 
     def commit(
         self,
         table: Table,
-        write: Callable[[Any, Any], None],
+        write: Callable[[Any, dict[str, Any]], None],
         parts: Sequence[tuple[Slice, int]],
         metadata: Mapping[str, str],
     ) -> int:
-        """Runs `write(handle, commit_properties)` on the newest version until its commit has landed; gives its version.
+        """Runs `write(handle, options)` on the newest version until its commit has landed; gives its version.
 
-        The commit carries `metadata` and the marks of `parts`.
+        The commit carries `metadata` and the marks of `parts`. It is on the disk when this returns, and so is the log
+        that it builds on; the files that it names are `write`'s to sync before.
 
         Raises:
             TransientFailure: the slices stayed contended.
@@ -429,8 +405,9 @@ class DeltaLake:
         for attempt in range(CONFLICT_ATTEMPTS):
             with self.writing(table):
                 handle = self._up_to_date(table)
+                self._sync_log(table, handle.version())
                 try:
-                    write(handle, properties)
+                    write(handle, options_of(properties))
                     break
                 except (CommitFailedError, DeltaError, OSError) as problem:
                     if self._landed(handle, token) is not None:
@@ -444,7 +421,24 @@ class DeltaLake:
         landed = handle.version() if self._is_of(table, handle.version(), token) else self._landed(handle, token)
         if landed is None:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
+        self._sync_log(table, landed)
         return landed
+
+    def sync(self, table: Table) -> None:
+        """Syncs what delta-rs itself has written: the files that commits of late name, and the log. For changes other
+        than `replace` and `append`, whose rows are on the disk before a commit names them."""
+        folder = self._log_folder(table)
+        if folder is None:
+            return
+        version = self._newest(table).version()
+        entries = log.unsynced(folder, version)
+        sync_files(log.added_files(folder, entries), folder.parent)
+        log.sync(folder, version)
+
+    def _sync_log(self, table: Table, version: int) -> None:
+        folder = self._log_folder(table)
+        if folder is not None:
+            log.sync(folder, version)
 
     def history(self, table: Table, version: int) -> list[dict[str, Any]]:
         """Metadata of the commits up to one version that the store still has, newest first."""
@@ -499,7 +493,7 @@ class DeltaLake:
         return sorted(found)
 
 
-def _options_of(properties: Any) -> dict[str, Any]:
+def options_of(properties: Any) -> dict[str, Any]:
     """A commit writes its checkpoint when one is due; looking for log entries past their time is left to `maintain`."""
     from deltalake import PostCommitHookProperties
 
@@ -527,6 +521,11 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
 def slice_of(table: Table, uri: str) -> Slice:
     """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
     return Slice(places.partition_values(uri, table.partition_by))
+
+
+def slice_of_row(table: Table, row: Mapping[str, Any]) -> Slice:
+    """The slice that a row belongs to."""
+    return Slice({name: str(row[name]) for name in table.partition_by})
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:

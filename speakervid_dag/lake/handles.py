@@ -17,13 +17,13 @@ Identity = tuple[int, int]
 def held(log_folder: Path) -> Any:
     """This thread's DeltaTable, at whatever version it was left; None without one, or when it is to be opened anew."""
     identity, opened_at, handle = _tables().get(log_folder, (None, 0, None))
-    if handle is None or identity != _identity(log_folder) or handle.version() - opened_at > MOST_COMMITS:
+    if handle is None or identity != identity_of(log_folder) or handle.version() - opened_at > MOST_COMMITS:
         return None
     return handle
 
 
 def hold(log_folder: Path, handle: Any) -> None:
-    found = _identity(log_folder)
+    found = identity_of(log_folder)
     if found is not None:
         _tables()[log_folder] = found, handle.version(), handle
 
@@ -35,7 +35,7 @@ def _tables() -> dict[Path, tuple[Identity, int, Any]]:
     return found
 
 
-def _identity(folder: Path) -> Identity | None:
+def identity_of(folder: Path) -> Identity | None:
     """Differs for a folder made anew in its place; None where there is none."""
     try:
         told = folder.stat()

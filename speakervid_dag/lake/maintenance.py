@@ -21,7 +21,7 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, NumberTaken
+from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, Overtaken
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
 from speakervid_dag.lake.snapshots import Pins, Snapshot
 
@@ -92,6 +92,7 @@ def apply_care(
         with lake.writing(table):
             handle: Any = lake.open(table)
             handle.create_checkpoint()
+            lake.sync(table)  # before what it stands for goes
             handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
@@ -190,6 +191,7 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
             with lake.writing(table):
                 if lake.exists(table):
                     lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
+                    lake.sync(table)
 
 
 class Publication(NamedTuple):
@@ -220,7 +222,7 @@ def publish_for_readers(
                 return None
             try:
                 made = snapshots.publish(lake, run_id, *wanted, after=newest.number if newest else 0)
-            except NumberTaken:  # by a process that the lock does not reach
+            except Overtaken:  # by a process that the lock does not reach
                 continue
             analyst_db.remake(lake, lake_dir)
             return made
@@ -336,6 +338,7 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
         except CommitFailedError:
             busy.add(care.name)
             continue
+        lake.sync(TABLES[care.name])
         # another writer's commit may lie between: then the version after is not the published rows alone
         if handle.version() == before + 1:
             compacted[care.name] = before, handle.version()

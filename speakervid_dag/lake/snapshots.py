@@ -23,7 +23,7 @@ import polars as pl
 from filelock import FileLock
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.delta import DeltaLake, NumberTaken
+from speakervid_dag.lake.delta import ENTRY, DeltaLake, Overtaken
 from speakervid_dag.lake.schemas import RELEASE_SPLITS, RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
 
 # always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
@@ -113,7 +113,7 @@ def publish(
 
     Raises:
         UserError: no table was ever written.
-        NumberTaken: another snapshot was published since: decide again.
+        Overtaken: another snapshot was published since: decide again.
         OperationError: the store refused the commit.
     """
     versions = present_versions(lake) if versions is None else versions
@@ -122,9 +122,9 @@ def publish(
     shown = latest(lake)
     newest = shown.number if shown else 0
     if after is not None and newest != after:
-        raise NumberTaken(f"snapshot {newest} was published after {after}, from which the next one was decided")
+        raise Overtaken(f"snapshot {newest} was published after {after}, from which the next one was decided")
     # rows of the newest snapshot may be lost with their file; its number is not given again
-    number = max(newest, lake.newest_number(SNAPSHOTS)) + 1
+    number = max(newest, lake.newest_turn(SNAPSHOTS, ENTRY)) + 1
     made = Snapshot(number, datetime.now(UTC), run_id, profile, versions, pins or {})
     which: dict[str, object] = {"snapshot": made.number, "at": made.at}
     if made.pins:  # before the snapshot, which is there only once its own rows are
@@ -132,7 +132,7 @@ def publish(
         lake.append(SNAPSHOT_PINS, SNAPSHOT_PINS.frame(held), {"run_id": run_id})
     which |= {"run_id": run_id, "profile": profile}
     rows = [{**which, "table": name, "version": version} for name, version in versions.items()]
-    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id}, number)
+    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id}, (ENTRY, number))
     return made
 
 

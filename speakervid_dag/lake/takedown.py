@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import written_aside
+from speakervid_dag.files import sync_folders, written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
@@ -97,6 +97,7 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
         _redact(lake, _naming(plan.video_id, plan.file), run_id)
     for path in plan.files:
         maintenance.remove(path)
+    sync_folders({path.parent for path in plan.files})
     for path in (lake_dir / "artifacts" / "quarantine").rglob("*.parquet"):
         _strip(path, plan.video_id)
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
@@ -115,6 +116,14 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     return made
 
 
+def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
+    """Complete the takedowns that were stopped before their video had left its batch's manifest: until then some tables
+    hold its rows and some do not, and nothing else of the lake is to be published."""
+    enlisted = {file.video_id for batch in BatchBook(lake_dir).names() for file in BatchBook(lake_dir).read(batch)}
+    for video_id in sorted(enlisted & set(lake.read(TAKEDOWNS)["video_id"])):
+        take_down(lake, lake_dir, plan_takedown(lake, lake_dir, video_id), reason="", run_id=run_id)
+
+
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
 
@@ -129,6 +138,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         _set_log_retention(lake, table, "interval 0 seconds")
         with lake.writing(table):
             lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
+            lake.sync(table)
 
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
@@ -273,6 +283,7 @@ def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, A
             change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
     except DeltaError as problem:
         raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
+    lake.sync(table)
 
 
 def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:

@@ -63,22 +63,23 @@ def place(
     """
     known, people = list(bonds), query_file(con, "release/people")
     for _ in range(TURNS):
-        seen = lake.fingerprint(RELEASE_SPLITS, spec.series)
+        turn = lake.newest_turn(RELEASE_SPLITS, spec.series) + 1
         kept = _remembered(lake, spec)
         was = _by_identity(people, _told_by_manifests(lake, con, spec) if kept.is_empty() else kept)
         split_of = assign(known, spec.shares, spec.seed, was)
         fresh = _fresh(people, split_of, kept, set(lake.read(TAKEDOWNS)["video_id"]))
-        if fresh.is_empty() or _is_written(lake, fresh, spec, seen, snapshot):
+        if fresh.is_empty() or _is_written(lake, fresh, spec, turn, snapshot):
             return split_of, _moved(was, split_of)
     raise OperationError("other exports of this lake put people in splits at the same time: repeat the command")
 
 
-def _is_written(lake: DeltaLake, fresh: pl.DataFrame, spec: Spec, seen: int | None, snapshot: int) -> bool:
+def _is_written(lake: DeltaLake, fresh: pl.DataFrame, spec: Spec, turn: int, snapshot: int) -> bool:
     """Whether these rows landed; they do not where another export took this turn."""
     told = {"shares": spec.text, "seed": spec.seed, "at": datetime.now(UTC), "snapshot": snapshot}
     frame = RELEASE_SPLITS.frame([{**row, **told} for row in fresh.iter_rows(named=True)])
     try:
-        lake.append_in_turn(RELEASE_SPLITS, frame, spec.series, seen, {"run_id": f"export of snapshot {snapshot}"})
+        metadata = {"run_id": f"export of snapshot {snapshot}"}
+        lake.append(RELEASE_SPLITS, frame, metadata, (spec.series, turn))
     except Overtaken:
         return False
     return True

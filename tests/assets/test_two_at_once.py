@@ -25,7 +25,7 @@ from speakervid_dag.assets.resources import Factory
 from speakervid_dag.execution import ORIGIN
 from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import NumberTaken
+from speakervid_dag.lake.delta import Overtaken
 from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
 
 COUNT = 4
@@ -140,12 +140,12 @@ def test_what_is_published_between_decision_and_commit_stays_shown(
 def test_a_snapshots_number_is_given_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     newest = snapshots.latest(house.lake)
     assert newest is not None
-    with pytest.raises(NumberTaken):
+    with pytest.raises(Overtaken):
         snapshots.publish(house.lake, "late", after=newest.number - 1)
     monkeypatch.setattr(snapshots, "latest", lambda _: newest)  # both have read the same newest one
     snapshots.publish(house.lake, "first", after=newest.number)
-    monkeypatch.setattr(type(house.lake), "newest_number", lambda *_: newest.number)
-    with pytest.raises(NumberTaken):
+    monkeypatch.setattr(type(house.lake), "newest_turn", lambda *_: newest.number)
+    with pytest.raises(Overtaken):
         snapshots.publish(house.lake, "second", after=newest.number)
     rows = house.lake.read(SNAPSHOTS, where=pl.col("snapshot") == newest.number + 1)
     assert set(rows["run_id"]) == {"first"}

@@ -55,7 +55,7 @@ POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "first table, before its commit": (DeltaLake, "commit", False, of_table("videos")),
     "silver table, before its commit": (DeltaLake, "commit", False, of_table("clips")),
     "silver table, after its commit": (DeltaLake, "commit", True, of_table("clips")),
-    LANDED: (deltalake, "write_deltalake", True, to_table("clips")),
+    LANDED: (deltalake.DeltaTable, "create_write_transaction", True, to_table("clips")),
     "silver table, before its event": (table_asset, "audit_and_commit", True, of_table("clips")),
     "outcomes, before their commit": (DeltaLake, "commit", False, of_table("stage_outcomes")),
     "gold table, staged, before its commit": (DeltaLake, "commit", False, of_table("tiers")),

@@ -1,6 +1,7 @@
 """Replacing batches: exactly their rows, atomically with the mark of what made them, also under concurrency."""
 
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import session
+from speakervid_dag.lake import handles, session
 from speakervid_dag.lake.delta import DeltaLake, SchemaMismatch, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
 from speakervid_dag.lake.snapshots import Part, Snapshot
@@ -178,7 +179,7 @@ def test_a_commit_that_raises_after_it_landed_is_recognised(lake: DeltaLake, mon
     import deltalake
     from deltalake.exceptions import CommitFailedError
 
-    write, calls = deltalake.write_deltalake, []
+    write, calls = deltalake.DeltaTable.create_write_transaction, []
 
     def lands_and_raises(*args: Any, **kwargs: Any) -> None:
         calls.append(1)
@@ -186,7 +187,7 @@ def test_a_commit_that_raises_after_it_landed_is_recognised(lake: DeltaLake, mon
         raise CommitFailedError("the connection was lost")
 
     lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
-    monkeypatch.setattr(deltalake, "write_deltalake", lands_and_raises)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", lands_and_raises)
     commit = lake.replace(SHOTS, shots("a", "a1"), part("a", 4), {"run_id": "r"})
     assert len(calls) == 1
     assert commit.version == lake.version(SHOTS)
@@ -197,7 +198,7 @@ def test_a_write_that_failed_before_landing_is_repeated(lake: DeltaLake, monkeyp
     import deltalake
     from deltalake.exceptions import CommitFailedError
 
-    write, calls = deltalake.write_deltalake, []
+    write, calls = deltalake.DeltaTable.create_write_transaction, []
 
     def fails_once(*args: Any, **kwargs: Any) -> None:
         calls.append(1)
@@ -205,7 +206,7 @@ def test_a_write_that_failed_before_landing_is_repeated(lake: DeltaLake, monkeyp
             raise CommitFailedError("concurrent transactions added new data")
         write(*args, **kwargs)
 
-    monkeypatch.setattr(deltalake, "write_deltalake", fails_once)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", fails_once)
     lake.replace(SHOTS, shots("a", "a1"), part("a"), {"run_id": "r"})
     assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
 
@@ -217,7 +218,7 @@ def test_another_error_is_told_and_nothing_is_written(lake: DeltaLake, monkeypat
         raise OSError("No space left on device")
 
     lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
-    monkeypatch.setattr(deltalake, "write_deltalake", fails)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", fails)
     with pytest.raises(OperationError, match="No space left"):
         lake.replace(SHOTS, shots("a", "a2"), part("a", 2), {})
     assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
@@ -324,3 +325,54 @@ def test_a_handle_kept_open_outlives_a_log_that_was_cleaned_up(lake: DeltaLake) 
     assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
     lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
     assert lake.batches(SHOTS) == ["a", "b"]
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"add":{"path":"bat', b"\0" * 500], ids=["empty", "cut off", "zeros"])
+def test_a_log_entry_torn_by_a_power_cut_was_no_commit(lake: DeltaLake, torn: bytes) -> None:
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
+    entry = max(Path(lake.uri(SHOTS), "_delta_log").glob("*.json"))
+    entry.write_bytes(torn)
+    again = DeltaLake(lake.root)
+    handles._kept.__dict__.clear()  # as a process that has not seen the table
+    assert again.read(SHOTS)["shot_id"].to_list() == ["a1"]
+    assert again.fingerprint(SHOTS, part("b")[0][0]) is None
+    again.replace(SHOTS, shots("b", "b2"), part("b"), {})
+    assert sorted(again.read(SHOTS)["shot_id"]) == ["a1", "b2"]
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_checkpoint_torn_by_a_power_cut_is_done_without(lake: DeltaLake, left: int) -> None:
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    lake.open(SHOTS).create_checkpoint()  # type: ignore[attr-defined]
+    (checkpoint,) = Path(lake.uri(SHOTS), "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:left])
+    handles._kept.__dict__.clear()
+    assert DeltaLake(lake.root).read(SHOTS)["shot_id"].to_list() == ["a1"]
+    assert not checkpoint.exists()
+
+
+def test_rows_are_on_the_disk_before_a_commit_names_them_and_the_commit_before_it_is_reported(
+    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import deltalake
+
+    order: list[str] = []
+    sync, write = os.fsync, deltalake.DeltaTable.create_write_transaction
+
+    def synced(descriptor: int) -> None:
+        order.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        sync(descriptor)
+
+    def written(*args: Any, **options: Any) -> None:
+        order.append("commit")
+        write(*args, **options)
+
+    lake.open(SHOTS)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", written)
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    before, after = order[: order.index("commit")], order[order.index("commit") + 1 :]
+    assert before[0].endswith(".parquet")
+    assert [name for name in before if name in ("batch=a", "shots")] == ["batch=a", "shots"]
+    assert after == ["00000000000000000001.json", "_delta_log"]

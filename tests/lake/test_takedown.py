@@ -259,6 +259,28 @@ def test_a_takedown_that_was_killed_is_finished_by_repeating_it(
     assert forget(V1).rows == {}  # and once more: nothing is left to do
 
 
+def test_a_takedown_that_was_killed_between_two_tables_is_finished_by_the_next_run(
+    lake: DeltaLake, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
+) -> None:
+    real, left = takedown._delete, [2]
+
+    def killed(*arguments: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(takedown, "_delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(V1)
+    takedown.finish(lake, lake_dir, "next run")
+    tables = [t for t in TABLES.values() if "video_id" in t.schema and t is not TAKEDOWNS and lake.exists(t)]
+    assert [t.name for t in tables if V1 in set(lake.read(t)["video_id"])] == []
+    assert V1 not in {file.video_id for file in BatchBook(lake_dir).read(BATCH)}
+    assert lake.read(TAKEDOWNS).height == 1
+
+
 def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
     for what in ("two.mp4", str(folder / "two.mp4"), V2):
         assert takedown.plan_takedown(lake, lake_dir, what).video_id == V2

@@ -1,0 +1,99 @@
+"""A lake of three tables without audits and Dagster: real manifests, commits, snapshots, takedown and care.
+
+Belongs here: what its actions do, in a process of their own (world.py). Does not belong here: which actions, and what
+must hold (machine.py).
+
+A run makes every batch whose mark is not of its files and of the generation that is asked for, then publishes. Each row
+tells its generation.
+"""
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import stages
+
+from speakervid_dag.lake import maintenance, session, snapshots, takedown
+from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.schemas import CLIPS, TIERS, VIDEOS, Table
+
+MADE = (
+    (VIDEOS, "source_name"),
+    (CLIPS, "speaker_id"),
+    (TIERS, "tier"),
+)  # each with the column that tells the generation
+BATCH_SIZE = 2
+PROFILE = "laptop"
+
+
+def act(home: Path, what: str, lake_dir: str, *arguments: Any) -> Any:
+    """What the action of this name gives."""
+    lake = DeltaLake(lake_dir)
+    return {"run": run, "forget": forget, "maintain": maintain, "look": look, "read": read}[what](
+        home, lake, *arguments
+    )
+
+
+def run(home: Path, lake: DeltaLake, generation: int) -> None:
+    book, run_id = BatchBook(Path(lake.root)), uuid.uuid4().hex
+    takedown.finish(lake, Path(lake.root), run_id)
+    book.enlist(book.plan([home / "films"], batch_size=BATCH_SIZE))
+    for batch in book.names():
+        mark = fingerprint_of(book.digest(batch), str(generation))
+        with book.claim(batch, wait=True):
+            for table, _column in MADE:
+                if lake.fingerprint(table, part(table, batch)) != mark:
+                    ids = [file.video_id for file in book.read(batch)]
+                    lake.replace(
+                        table, rows(table, batch, ids, generation), [(part(table, batch), mark)], {"run_id": run_id}
+                    )
+    newest = snapshots.latest(lake)
+    versions = snapshots.present_versions(lake)
+    if versions and (newest is None or dict(newest.versions) != versions):
+        snapshots.publish(lake, run_id, PROFILE, versions)
+
+
+def part(table: Table, batch: str) -> Slice:
+    values = {"batch": batch, "profile": PROFILE}
+    return Slice({name: values[name] for name in table.partition_by})
+
+
+def rows(table: Table, batch: str, ids: list[str], generation: int) -> pl.DataFrame:
+    made = [table.empty(), *(stages.rows_of(table.name, video_id) for video_id in ids)]
+    told = {"batch": pl.lit(batch), {t.name: c for t, c in MADE}[table.name]: pl.lit(f"g{generation}")}
+    told |= {name: pl.lit(PROFILE) for name in table.partition_by if name == "profile"}
+    return pl.concat(made).with_columns(**told)
+
+
+def forget(_: Path, lake: DeltaLake, video_id: str) -> None:
+    folder = Path(lake.root)
+    plan = takedown.plan_takedown(lake, folder, video_id)
+    takedown.take_down(lake, folder, plan, reason="asked", run_id="forget")
+    takedown.purge(lake, folder, "forget")
+
+
+def maintain(_: Path, lake: DeltaLake) -> None:
+    maintenance.apply_care(lake, Path(lake.root), keep=timedelta(0), run_id="maintain")
+
+
+def look(_: Path, lake: DeltaLake) -> dict[str, Any]:
+    """The newest snapshot's number, and by table: film → (rows, generations)."""
+    shown = snapshots.latest(lake)
+    if shown is None:
+        return {"snapshot": 0, "tables": {}}
+    tables = {}
+    for table, column in MADE:
+        version = shown.versions.get(table.name)
+        frame = table.empty() if version is None else lake.read(table, version=version)
+        found = frame.group_by("video_id").agg(pl.len(), pl.col(column).unique().sort())
+        tables[table.name] = {video_id: [count, told] for video_id, count, told in found.iter_rows()}
+    return {"snapshot": shown.number, "tables": tables}
+
+
+def read(_: Path, lake: DeltaLake) -> dict[str, int]:
+    """Rows that a session of the newest snapshot finds."""
+    with session.open_session(lake, snapshots.latest(lake), read_only_user_sql=True, statistics=()) as con:
+        return {t.name: session.run_sql(con, f"SELECT count(*) FROM {t.name}").item() for t, _column in MADE}

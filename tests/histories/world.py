@@ -1,0 +1,177 @@
+"""The process of a history: `python world.py`, lines of JSON on stdin, an answer to each on stdout.
+
+Belongs here: doing each action in a process of its own, forked from one that has imported everything and used nothing
+(threads do not survive a fork): a command of `speakervid`, or an action of the reduced lake; and looking at what is
+shown then. Does not belong here: which actions, and what must hold (machine.py).
+
+A line is a list of requests that are done at the same time, {home, lake, do, args, fault, number, looks}; the answer a
+list of {status, said, gave, seen}: the exit status (or minus the signal), what was printed, what `do` gave, and what a
+reader sees then (asked in the same process, where that lived).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "faults"), str(HERE.parent / "assets"), str(HERE.parent)]
+
+import polars as pl  # noqa: E402
+import stages  # noqa: E402
+from histories import faults, power, reduced  # noqa: E402
+
+from speakervid_dag.lake import session, snapshots  # noqa: E402
+from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
+from speakervid_dag.lake.schemas import TABLES  # noqa: E402
+
+WHOLE = ("videos", "shots", "speech_turns", "face_tracks", "speaker_bindings", "clips", "clip_scores", "tiers")
+PASSING = ("run_id", "at", "elapsed_s", "media_s", "model_s", "costs", "batch", "source_uri", "sources", "source_name")
+
+
+def weights(home: Path) -> None:
+    stages.write_weights(home / "weights")
+
+
+def nothing(_: Path) -> None:
+    """For who only looks."""
+
+
+def speakervid(_: Path, *arguments: str) -> None:
+    """A command; it ends the process as the program would."""
+    from speakervid_dag import cli
+
+    sys.argv = ["speakervid", *arguments]
+    cli.main()
+
+
+def look(home: Path, lake_dir: str) -> dict[str, Any]:
+    """What a reader of the newest snapshot sees: rows by film in each table, the profiles they tell of, the funnel, and
+    a digest of all rows of each film in each table."""
+    lake = DeltaLake(lake_dir)
+    shown = snapshots.latest(lake)
+    if shown is None:
+        return {"snapshot": 0, "counts": {}, "digests": {}, "shades": {}, "funnel": []}
+    with session.open_session(lake, shown, read_only_user_sql=True, statistics=["funnel"]) as con:
+        frames = {n: session.run_sql(con, f'FROM "{n}"') for n, t in TABLES.items() if "video_id" in t.schema}
+        funnel = session.run_sql(con, "FROM funnel").to_dicts()
+    usable = frames["videos"].filter(pl.col("status").is_in(["ok", "degraded"]))
+    counts = {name: _counted(usable if name == "videos" else frames[name]) for name in WHOLE}
+    shades = {
+        table: dict(frames[table].group_by("batch").agg(pl.col(column).unique().sort()).iter_rows())
+        for table, column in stages.SHADES.items()
+    }
+    data = {n: f for n, f in frames.items() if TABLES[n].layer != "system"}
+    # percentiles that decide nothing depend on the whole lake
+    data["clip_gates"] = data["clip_gates"].filter(pl.col("mode") == "enforce")
+    digests = {name: _digests(frame) for name, frame in data.items()}
+    return {"snapshot": shown.number, "counts": counts, "digests": digests, "shades": shades, "funnel": funnel}
+
+
+def _counted(frame: pl.DataFrame) -> dict[str, int]:
+    return dict(frame.group_by("video_id").len().iter_rows())
+
+
+def _digests(frame: pl.DataFrame) -> dict[str, str]:
+    """video_id → digest of its rows, less what may differ between two histories."""
+    kept = frame.select(name for name in frame.columns if name not in PASSING)
+    found = {}
+    for (video_id,), rows in kept.partition_by("video_id", as_dict=True).items():
+        texts = sorted(repr(row) for row in rows.iter_rows())
+        found[str(video_id)] = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    return found
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {"speakervid": speakervid, "reduced": reduced.act, "weights": weights}
+
+
+LOOKS: dict[str, Callable[..., Any]] = {
+    "speakervid": look,
+    "reduced": lambda home, lake: reduced.act(home, "look", lake),
+}
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """How the action ended, what it gave, and what a reader sees after it."""
+    home, do = Path(request["home"]), request["do"]
+    os.environ |= {
+        "SPEAKERVID_WEIGHTS": str(home / "weights"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "SPEAKERVID_BATCH_SIZE": "2",
+        "SPEAKERVID_PROFILE": str(home / "laptop.yaml"),
+        "SPEAKERVID_LAKE": request["lake"],
+        "COLUMNS": "200",
+    }
+    os.chdir(home)
+    if request["fault"] == "power":
+        power.watch(home / "journal")
+    disarm = faults.arm(request["fault"], request["number"]) if request["fault"] else lambda: None
+    status, gave = 0, None
+    try:
+        gave = ACTIONS[do](home, *request["args"])
+    except SystemExit as wanted:
+        status = wanted.code if isinstance(wanted.code, int) else int(wanted.code is not None)
+    except Exception:  # noqa: BLE001 - how it ended is the answer
+        traceback.print_exc()
+        status = 70
+    disarm()
+    return {"status": status, "gave": gave, "seen": LOOKS[do](home, request["lake"]) if request["looks"] else None}
+
+
+def answers(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a process each, that run at the same time."""
+    begun = [(begin(request, number), request, number) for number, request in enumerate(requests)]
+    found = []
+    for process, request, number in begun:
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        home = Path(request["home"])
+        said, told = (home / f"{name}{number}" for name in ("said", "told"))
+        answer = json.loads(told.read_text()) if told.exists() else {"status": status, "gave": None, "seen": None}
+        found.append({**answer, "said": said.read_text(errors="replace")})
+    return found
+
+
+def begin(request: dict[str, Any], number: int) -> int:
+    """Forks the process that does it; gives its id."""
+    home = Path(request["home"])
+    said, told = (home / f"{name}{number}" for name in ("said", "told"))
+    told.unlink(missing_ok=True)
+    process = os.fork()
+    if process:
+        return process
+    try:
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        answer = json.dumps(main(request), default=str)
+        told.write_text(answer)
+    except BaseException:  # noqa: BLE001 - nothing of an action may come back into the process it was forked from
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(71)
+
+
+def serve() -> None:
+    import great_expectations  # noqa: F401 - what every run imports
+
+    from speakervid_dag import cli, runner, summary  # noqa: F401
+    from speakervid_dag.definitions import defs
+
+    for job in ("curate", "retier", "publish"):
+        defs.resolve_job_def(job)
+    stages.replace_stages()
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    for line in sys.stdin:
+        channel.write(json.dumps(answers(json.loads(line))) + "\n")
+
+
+if __name__ == "__main__":
+    serve()
