@@ -31,7 +31,7 @@ def require_weights(factory: Factory, needed_by: Iterable[Recipe]) -> None:
     That is so when weights they need are damaged, or made rows of this lake and are gone. With the setting `allow_loss`
     weights that are gone count as never had; damaged ones are refused all the same.
     """
-    names = list(dict.fromkeys(name for recipe in needed_by for name in recipe.weights(factory)))
+    names = sorted({name for recipe in needed_by for name in recipe.weights(factory)})
     for name in names:
         _refuse_damaged(factory, name)
     begin_record(factory.lake, factory.settings.lake_dir)
