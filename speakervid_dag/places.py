@@ -113,7 +113,7 @@ def delta_address(root: str, table: str) -> tuple[str, dict[str, str]]:
 
 
 def partition_folder(values: Mapping[str, str]) -> str:
-    """Return the folder of these partition values inside a table, as Delta and Hive name it: `batch=b1/profile=mine`."""
+    """Return the folder of these partition values in a table, as Delta and Hive name it: `batch=b1/profile=mine`."""
     return "/".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
 
 
