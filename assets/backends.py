@@ -19,12 +19,14 @@ from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.clip_looks import Maker
 from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
 from speakervid_dag.failures import StageFailure
+from speakervid_dag.lake.artifacts import kept_models
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
-from speakervid_dag.models import cotracker, dover
+from speakervid_dag.models import cotracker, dover, vad
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.cotracker import CoTracker
 from speakervid_dag.models.dover import Dover
+from speakervid_dag.models.face_pack import pack_state
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
@@ -35,6 +37,8 @@ from speakervid_dag.models.speech_quality import SpeechQualityModel
 from speakervid_dag.models.syncnet import SyncNet
 from speakervid_dag.models.text_detector import TextDetector
 from speakervid_dag.models.voice import VoiceEncoder
+
+FACE_PACK = "face_pack"
 
 
 @cache
@@ -50,6 +54,14 @@ def face_mesh(threads: int) -> FaceMesh:
 @cache
 def face_embedder(pack: Path | None, threads: int) -> FaceEmbedder:
     return load_embedder(pack, threads)
+
+
+def picture_weights(pack: Path | None) -> list[str]:
+    """Names of the weights that face tracks rest on; a pack of one's own stands for those of faces."""
+    faces = (
+        ["centerface", "face_mesh", "dlib_face"] if pack is None else ["face_mesh", f"{FACE_PACK}@{pack_state(pack)}"]
+    )
+    return [*faces, "poses", "emotion", "text_detector"]
 
 
 @cache
@@ -111,8 +123,13 @@ def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveS
     """
     if choice.synchrony == "syncnet":
         return _syncnet()
-    known = trained_model(lake) if choice.synchrony == "lake_model" else None
-    return LipRidge() if known is None else _lake_model(Path(known["uri"]), known["sha256"])
+    known = trained_file(lake) if choice.synchrony == "lake_model" else None
+    return LipRidge() if known is None else _lake_model(*known)
+
+
+def speech_weights(choice: ActiveSpeakerSettings) -> list[str]:
+    """Names of the weights that speech turns rest on."""
+    return [f"{vad.NAME}@{vad.package_state()}", "resemblyzer", *talking_weights(choice)]
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
@@ -131,6 +148,12 @@ def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
     """The newest row of trained_models that is better than the default."""
     found = lake.read(TRAINED_MODELS, where=pl.col("is_better")).sort("at").tail(1).to_dicts()
     return found[0] if found else None
+
+
+def trained_file(lake: DeltaLake) -> tuple[Path, str] | None:
+    """Return the file of `trained_model` in this lake, wherever the lake lay when it was trained, and its hash."""
+    known = trained_model(lake)
+    return None if known is None else (kept_models(Path(lake.root)) / Path(known["uri"]).name, str(known["sha256"]))
 
 
 @cache

@@ -11,7 +11,7 @@ the lake has rows of stops the stage, so that its rows stay, until it is back or
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.files import place_of
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
-from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
@@ -46,9 +46,9 @@ BUDGET = MediaBudget()
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Identity by content hash, probe, health by decoding, and shots; an unusable file is a row that says why."""
     book = BatchBook(stage.settings.lake_dir)
-    leave_out_vanished(stage, book)
-    given_up, rows, absent = book.given_up(stage.batch), [], []
-    for file in book.read(stage.batch):
+    files, given_up = book.read(stage.batch), book.given_up(stage.batch)
+    new, rows, absent = new_videos(stage, files), [], []
+    for file in files:
         try:
             path = None if file.video_id in given_up else stage.source_of(file.video_id)
             row = describe(file, path)
@@ -56,7 +56,10 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 stage.source_of(file.video_id)  # a verdict on a file that went away meanwhile is none
             rows.append({**row, "batch": stage.batch})
         except SourceAbsent as problem:
-            absent.append(problem)
+            if file.video_id in new:
+                stage.vanished[file.video_id] = problem
+            else:
+                absent.append(problem)
     probed = VIDEOS.frame(rows)
     stage.inputs = {"videos": probed}
 
@@ -77,28 +80,36 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
         row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
         return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots))}
 
-    frames = stage.each_video([VIDEOS, SHOTS], work)
+    frames = stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
     if absent:  # after the others, which lie in checkpoints
         raise all_absent(absent)
-    return {**frames, "videos": with_failures(probed, frames["videos"], stage.outcomes)}
+    leave_out_vanished(stage, book, files)
+    kept = probed.filter(~pl.col("video_id").is_in(list(stage.vanished)))
+    return {**frames, "videos": with_failures(kept, frames["videos"], stage.outcomes)}
 
 
-def leave_out_vanished(stage: Stage, book: BatchBook) -> None:
-    """Take files out of the batch's manifest that are gone before anything was made of them.
+def new_videos(stage: Stage, files: Sequence[SourceFile]) -> set[str]:
+    """Return the ids of the batch's videos that have no row yet."""
+    try:
+        made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
+    except FileLost:  # the batch was made once: what is absent now is one of its videos
+        return set()
+    return {file.video_id for file in files} - set(made["video_id"])
+
+
+def leave_out_vanished(stage: Stage, book: BatchBook, files: Sequence[SourceFile]) -> None:
+    """Take new files out of the batch's manifest that are gone before anything was made of them.
 
     Raises:
-        SourceAbsent: all of the batch are gone: a folder that is not mounted, say.
+        SourceAbsent: all of the batch are gone: a folder that is not mounted, say. A file that was written to since it
+            was listed is gone for good: what it holds now is another video.
     """
-    made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
-    absent = Sources.of(book, [stage.batch]).absent()
-    vanished = {video_id: problem for video_id, problem in absent.items() if video_id not in set(made["video_id"])}
-    if not vanished:
-        return
-    if len(vanished) == len(book.read(stage.batch)):
-        raise all_absent([SourceAbsent(problem.detail) for problem in vanished.values()])
-    for video_id, problem in vanished.items():
+    if len(stage.vanished) == len(files) and any(p.reason != "changed_file" for p in stage.vanished.values()):
+        raise all_absent(list(stage.vanished.values()))
+    for video_id, problem in stage.vanished.items():
         stage.log(f"{video_id} is left out: {problem}")
-    book.forget(stage.batch, vanished.keys())
+    if stage.vanished:
+        book.forget(stage.batch, stage.vanished.keys())
 
 
 def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:

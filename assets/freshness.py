@@ -10,7 +10,8 @@ import polars as pl
 
 from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.lake.schemas import QUARANTINE
+from speakervid_dag.lake.delta import Slice
+from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
 
 
 def stale_assets(factory: Factory, batch: str) -> list[str]:
@@ -22,12 +23,14 @@ def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[st
     """The same for many batches, reading each table once; batches that are up to date are left out.
 
     A stage is stale when what is promoted was not made from today's code, settings, weights and inputs (which is so
-    after a fault of ours, see recipes.py), when its last attempt was refused, or when something upstream is stale. What
-    another batch's rows will change once they are made again does not count before that.
+    after a fault of ours, see recipes.py), when its last attempt was refused, when a file of its rows is lost, or when
+    something upstream is stale. What another batch's rows will change once they are made again does not count before
+    that.
     """
     marks = Marks(factory.lake)
     refused = open_refusals(factory, batches)
-    found = {batch: _stale(factory, marks, refused, batch) for batch in batches}
+    lost = lost_parts(factory, batches)
+    found = {batch: _stale(factory, marks, refused, lost, batch) for batch in batches}
     return {batch: names for batch, names in found.items() if names}
 
 
@@ -35,6 +38,16 @@ def open_refusals(factory: Factory, batches: Sequence[str]) -> set[tuple[str, st
     """(table, batch) of what an audit refused and nothing has replaced since."""
     found = factory.lake.read(QUARANTINE, batches=batches, where=pl.col("is_open"))
     return set(found.select("table", "batch").unique().iter_rows())
+
+
+def lost_parts(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
+    """(table, app_id) of what is promoted in a file that is gone or cut off."""
+    tables = [*(table for recipe in RECIPES.values() for table in recipe.tables), STAGE_OUTCOMES]
+    return {
+        (table.name, Slice(lost.values).app_id)
+        for table in tables
+        for lost in factory.lake.lost_files(table, batches=batches)
+    }
 
 
 def in_order() -> list[Recipe]:
@@ -52,12 +65,16 @@ def in_order() -> list[Recipe]:
     return placed
 
 
-def _stale(factory: Factory, marks: Marks, refused: set[tuple[str, str]], batch: str) -> list[str]:
+def _stale(
+    factory: Factory, marks: Marks, refused: set[tuple[str, str]], lost: set[tuple[str, str]], batch: str
+) -> list[str]:
     stale: list[str] = []
+    profile = factory.profile.name
     for recipe in in_order():
         names = [t.name for t in recipe.tables]
         if (
             any((name, batch) in refused for name in names)
+            or any((t.name, recipe.part(t, batch, profile).app_id) in lost for t in (*recipe.tables, STAGE_OUTCOMES))
             or any(t.name in stale for t in recipe.reads)
             or not _is_current(factory, marks, recipe, batch)
         ):

@@ -28,7 +28,7 @@ from speakervid_dag.assets.table_asset import (
     table_metadata,
 )
 from speakervid_dag.lake import gold as gold_sql
-from speakervid_dag.lake import maintenance, session, snapshots
+from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import fingerprint_of
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
@@ -189,10 +189,7 @@ branch_multi_turn = gold_asset(
 )
 def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
     """Publishes all tables together: whole batches anew, the others as they were shown before."""
-    versions, pins = serving.next_snapshot(factory)
-    made = maintenance.publish_for_readers(
-        factory.lake, factory.settings.lake_dir, context.run.run_id, factory.profile.name, versions, pins
-    )
+    made = serving.publish_next(factory, context.run.run_id)
     told: dict[str, Any] = {"snapshot": made.number, "versions": dict(made.versions), "held_back": made.held_back}
     yield dg.MaterializeResult(metadata=told)
     yield _standing_check(factory)

@@ -13,8 +13,8 @@ import dagster as dg
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.batches import scan
 from speakervid_dag.lake.schemas import VIDEOS
+from speakervid_dag.lake.walk import not_read, walk
 
 SETTLE_S = 30.0  # a file that changed within this time may still be being copied
 GOLD = dg.AssetSelection.groups("gold", "statistics")
@@ -59,15 +59,21 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
         return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
-    settled = [path for path in scan([folder])[0] if _is_settled(path)]
+    found = walk([folder])
+    if found.named_output:  # nobody reads what a tick says, so a setting is not taken for a wish
+        return dg.SkipReason(f"the landing folder {folder} lies inside a lake or a release: set SPEAKERVID_LANDING")
+    settled = [path for path in found.taken if _is_settled(path)]
     lost = _never_started(context.instance, factory, folder)
     try:
         plan = factory.book.enlist(factory.book.plan(settled, batch_size=factory.settings.batch_size))
     except UserError as problem:
         return dg.SkipReason(str(problem))
+    told = not_read({**{str(path): why for path, why in found.unread.items()}, **plan.unread})
+    for line in told:
+        context.log.warning(line)
     wanted = [*lost, *plan.batches]
     if not wanted:
-        return dg.SkipReason(f"nothing new in {folder}")
+        return dg.SkipReason(" ".join([f"nothing new in {folder}.", *told, *found.passed_over()]))
     register_batches(context.instance, wanted)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in wanted])
 
@@ -78,7 +84,7 @@ def _never_started(instance: dg.DagsterInstance, factory: Factory, folder: Path)
     A tick that was killed between writing a manifest and having its run launched leaves one; its files are known to the
     lake, so no later tick would find them new. The run key keeps a batch asked for twice from running twice.
     """
-    place = Path(os.path.abspath(folder))  # noqa: PTH100 - as scan() says where a file lies: links are not followed
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 - as walk() says where a file lies: links are not followed
     done = set(factory.lake.batches(VIDEOS))
     return [
         batch

@@ -17,6 +17,7 @@ from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, maker_of
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.losses import COUNTED, Loss, usable
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, SYNC_CALIBRATION, TABLES, TAKEDOWNS, VIDEOS, Table
 from speakervid_dag.lake.snapshots import Part, Snapshot
@@ -53,9 +54,12 @@ def _losses(lake: DeltaLake, table: Table, batch: str, before: Shown, versions: 
 
 
 def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> dict[str, int]:
-    """Rows by video; of `videos` the usable ones."""
+    """Rows by video; of `videos` the usable ones. None where their file is lost: nobody can read them any more."""
     columns = ["video_id", *(["status"] if table is VIDEOS else [])]
-    frame = usable(table, lake.read(table, batches=[batch], version=version, columns=columns))
+    try:
+        frame = usable(table, lake.read(table, batches=[batch], version=version, columns=columns))
+    except FileLost:
+        return {}
     return dict(frame.group_by("video_id").len().iter_rows())
 
 

@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 import polars as pl
 
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.failures import FAULT, WeightsMissing
+from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
-from speakervid_dag.models.registry import weight_hash, weight_path
+from speakervid_dag.lake.used_weights import MISSING, used_weights
+from speakervid_dag.models.registry import examine
 
 OTHERS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a population
 T = TypeVar("T")
@@ -52,10 +54,13 @@ class Marks:
         return self._read[table.name](part.app_id)
 
     def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
-        """Outcomes of the videos that a fault of ours cost in a stage."""
+        """Outcomes of the videos that a fault of ours cost in a stage; none where their file is lost."""
         is_fault = (pl.col("stage") == stage) & (pl.col("reason") == FAULT)
         version = self.versions.get(STAGE_OUTCOMES.name)
-        return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
+        try:
+            return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
+        except FileLost:  # the stage is stale for that, whatever they said
+            return []
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,12 @@ class Recipe:
     population: "Population | None" = None  # what they depend on of other batches; None: on nothing
 
     def code_version(self, factory: Factory) -> str:
-        """Changes with the source, the profile's sections this stage reads, and the weights on disk."""
-        weights = [weight_state(name) for name in self.weights(factory)]
+        """Changes with the source, the profile's sections this stage reads, and the weights on disk.
+
+        Weights that the lake was made with and that are gone or damaged count as those that were used: their absence is
+        no new input (nothing is computed without them, see weights.py).
+        """
+        weights = [_steady_state(factory, name) for name in self.weights(factory)]
         return hashlib.sha256(
             "|".join([self.code, factory.profile.digest(*self.sections), *weights]).encode()
         ).hexdigest()[:16]
@@ -81,6 +90,15 @@ class Recipe:
     def part(self, table: Table, batch: str, profile: str) -> Slice:
         values = {"batch": batch, "profile": profile, "stage": self.name}
         return Slice({k: values[k] for k in table.partition_by})
+
+    def parents(self, table: Table) -> list[Table]:
+        """Return the tables on which one of the step's tables hangs in the graph.
+
+        A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as deep as
+        its deepest table, and split what reads the first one off into a run of its own. Intake reads no table, so its
+        shots hang on its videos.
+        """
+        return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
     def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
         """What each input table's batch was made from; None for one that was never promoted."""
@@ -92,7 +110,8 @@ class Recipe:
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
             told.append(factory.book.digest(batch))
-        own = fingerprint_of(self.code_version(factory), batch, *told)
+        code = marks.once(f"code of {self.name}", lambda: self.code_version(factory))
+        own = fingerprint_of(code, batch, *told)
         others = self.population(factory, marks, batch) if self.population is not None else None
         return own if others is None else own_part(own) | others & OTHERS
 
@@ -124,18 +143,25 @@ def own_part(mark: int) -> int:
     return mark & ~OTHERS
 
 
-def weight_state(name: str) -> str:
-    """Hash of weights on disk, or 'missing': rows made without a model are made anew once it is there.
+def base_name(name: str) -> str:
+    """The name of weights without the state that those outside the registry carry (`NAME@STATE`)."""
+    return name.partition("@")[0]
 
-    A model of the lake's own is not in the registry: `NAME@HASH` is its name.
+
+def weight_state(name: str) -> str:
+    """Return the hash of weights found on disk, or 'missing': rows made without a model are made anew once it is there.
+
+    What is not in the registry (a model of the lake's own, a package, a face pack) carries its state: `NAME@STATE`.
     """
-    if "@" in name:
-        return name.partition("@")[2]
-    try:
-        weight_path(name)
-        return weight_hash(name)
-    except WeightsMissing:
-        return "missing"
+    return name.partition("@")[2] if "@" in name else examine(name).sha256 or MISSING
+
+
+def _steady_state(factory: Factory, name: str) -> str:
+    state = weight_state(name)
+    if state == MISSING and factory.settings.allow_loss:
+        return state
+    is_usable = state != MISSING and ("@" in name or not examine(name).is_damaged)
+    return state if is_usable else used_weights(factory.settings.lake_dir).get(base_name(name), state)
 
 
 def source_digest(compute: Callable[..., Any], modules: Sequence[ModuleType]) -> str:

@@ -1,7 +1,7 @@
 """What readers see of each batch at the next publication: its newest rows, or what they saw before.
 
-Belongs here: deciding that from fingerprints. Does not belong here: recording it (lake/snapshots.py), comparing
-versions (lake/parts.py), what is to be run (freshness.py).
+Belongs here: deciding that from fingerprints, and publishing it. Does not belong here: recording it
+(lake/snapshots.py), comparing versions (lake/parts.py), what is to be run (freshness.py).
 
 A batch is shown anew only as a whole: all its stages and the profile's gold made from one another, and with nothing
 lost that nothing asked for (losses.py). Any other batch stays as the snapshot before showed it, and is not shown if it
@@ -16,13 +16,29 @@ from speakervid_dag.assets import losses
 from speakervid_dag.assets.freshness import in_order, is_coherent
 from speakervid_dag.assets.recipes import RECIPES, Marks
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.lake import parts, snapshots
+from speakervid_dag.lake import maintenance, parts, snapshots
 from speakervid_dag.lake.losses import Loss
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.snapshots import Part
+from speakervid_dag.lake.snapshots import Part, Snapshot
 
 Pinned = dict[Part, int | None]
 Changes = dict[Part, parts.Change]
+
+
+def publish_next(factory: Factory, run_id: str) -> Snapshot:
+    """Publish all tables together: whole batches anew, the others as they were shown before.
+
+    Raises:
+        UserError: no table was ever written.
+        OperationError: the store refused, or others kept publishing.
+    """
+
+    def decide(_: Snapshot | None) -> maintenance.Publication:
+        return maintenance.Publication(factory.profile.name, *next_snapshot(factory))
+
+    made = maintenance.publish_for_readers(factory.lake, factory.settings.lake_dir, run_id, decide)
+    assert made is not None, "there is always something to publish"
+    return made
 
 
 def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:

@@ -41,7 +41,7 @@ BUDGET = MediaBudget()
     FRAME_SERIES,
     reads=[VIDEOS, SHOTS],
     sections=["tracking", "identity", "sampling"],
-    weights=lambda _: ["centerface", "face_mesh", "dlib_face", "poses", "emotion", "text_detector"],
+    weights=lambda f: backends.picture_weights(f.settings.face_pack),
     modules=[
         camera_motion,
         clock,

@@ -36,7 +36,7 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     SPEECH_TURNS,
     reads=[VIDEOS, FACE_TRACKS],
     sections=["diarization", "sync", "active_speaker"],
-    weights=lambda f: ["resemblyzer", *backends.talking_weights(f.profile.active_speaker)],
+    weights=lambda f: backends.speech_weights(f.profile.active_speaker),
     modules=[
         vad,
         voice,

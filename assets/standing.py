@@ -36,8 +36,10 @@ def standing(factory: Factory) -> pl.DataFrame:
 
 
 def _faults(factory: Factory) -> dict[str, str]:
-    """Batch → which stages lost how many videos to faults of ours."""
-    lost = factory.lake.read(STAGE_OUTCOMES, where=pl.col("reason") == FAULT)
+    """Batch → which stages lost how many videos to faults of ours; without batches whose outcomes cannot be read."""
+    unread = {file.values["batch"] for file in factory.lake.lost_files(STAGE_OUTCOMES)}  # stale for that
+    readable = ~pl.col("batch").is_in(sorted(unread))
+    lost = factory.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
     counted = lost.group_by("batch", "stage").len().sort("batch", "stage")
     return {
         str(batch): "; ".join(f"{stage} lost {n} videos" for stage, n in part.select("stage", "len").iter_rows())

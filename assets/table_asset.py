@@ -14,6 +14,7 @@ import dagster as dg
 import polars as pl
 
 from speakervid_dag import __version__, isolation
+from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, source_digest, weight_state
@@ -60,10 +61,7 @@ def table_asset(
         specs = [
             dg.AssetSpec(
                 table.name,
-                # A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as
-                # deep as its deepest table, and split what reads the first one off into a run of its own. Intake reads
-                # no table, so its shots hang on its videos.
-                deps=[t.name for t in (reads or tables[:1]) if t is not table],
+                deps=[t.name for t in recipe.parents(table)],
                 description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
                 group_name=table.layer,
                 kinds={"deltalake", *kinds},
@@ -108,7 +106,8 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         log=context.log.info,
     )
     started = time.perf_counter()
-    frames = compute(stage)
+    with checked_weights.kept(factory, recipe, stage):
+        frames = compute(stage)
     metadata = commit_metadata(context.run.run_id, factory, recipe)
     mark = mark_of(stamp, stage.outcomes)
     outcomes = stage.outcome_frame()
@@ -161,7 +160,9 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
 
     Raises:
         OperationError: naming the input and what to do.
+        WeightsUnusable: the weights it needs are damaged, or made rows of the lake and are gone.
     """
+    checked_weights.require_weights(factory, [recipe])
     marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), []
     for batch in batches:
         upstream = recipe.upstream(marks, batch, factory.profile.name)

@@ -27,7 +27,7 @@ from speakervid_dag.curation.sync_regression import LipSeries
 from speakervid_dag.curation.synchrony_training import Figures, Floats, Stretch
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.artifacts import kept_models, kept_sound
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS
 from speakervid_dag.media.wav import read_wav
@@ -66,7 +66,7 @@ def train_and_keep(lake: DeltaLake, lake_dir: Path, profile: Profile, run_id: st
     net = lake_synchrony.train(learnt, profile.sync, settings)
     data = lake_synchrony.packed(net)
     digest = hashlib.sha256(data).hexdigest()
-    path = lake_dir / "artifacts" / "models" / f"{LakeSynchrony.name}-{digest[:16]}.safetensors"
+    path = kept_models(lake_dir) / f"{LakeSynchrony.name}-{digest[:16]}.safetensors"
     write_bytes(path, data)
     rows = judge(LakeSynchrony(net), held_out, profile)
     seconds = [sum(len(s.lips) for s in part) / profile.sync.grid_hz for part in (learnt, held_out)]

@@ -194,8 +194,9 @@ def read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]
         rows = [{"batch": b, "video_id": file.video_id} for b in batches for file in book.read(b)]
         return pl.DataFrame(rows, schema=empty_parent(name).schema)
     if name == "other_batches":
-        elsewhere = lake.read(VIDEOS, where=~pl.col("batch").is_in(list(batches)))
-        return elsewhere.select("batch", "video_id")
+        # of several batches whose rows are lost each must be made again before the others are
+        lost = {file.values["batch"] for file in lake.lost_files(VIDEOS)}
+        return lake.read(VIDEOS, where=~pl.col("batch").is_in([*batches, *lost]), columns=["batch", "video_id"])
     if name == "earlier_tiers":
         earlier = [b for b in lake.batches(TIERS) if b not in batches][-EARLIER_BATCHES:]
         return lake.read(TIERS, batches=earlier)

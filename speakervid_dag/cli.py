@@ -44,9 +44,10 @@ def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: 
     """Curate videos: files, or folders that are searched for media.
 
     New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
-    content) are left alone, and are read from where they are found now; a batch that was interrupted is finished. Exit
-    status: 0 when the pipeline did its work, also if single videos were rejected (they are listed with reasons); 1 if
-    something of ours failed or something was not at hand; 2 for bad arguments.
+    content) are left alone, and are read from where they are found now; a batch that was interrupted is finished. Lakes
+    and exported releases below a folder are passed over; name a path inside one to take it. Exit status: 0 when the
+    pipeline did its work, also if single videos were rejected (they are listed with reasons); 1 if something of ours
+    failed, or something was not at hand or could not be read; 2 for bad arguments.
 
     A source or weight that is gone takes nothing away: what is published stays, and the run says so and exits with 1.
     --allow-loss makes those batches again without them. The videos come back when their files do.
@@ -73,9 +74,11 @@ def demo(lake: Path | None, seed: int) -> None:
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
     from speakervid_dag.demo import generate
+    from speakervid_dag.lake.own_output import DEMO
 
     settings = load_settings(lake=lake)
-    folder = settings.lake_dir / "demo" / f"seed{seed}"
+    runner.prepare_home(settings)
+    folder = settings.lake_dir / DEMO / f"seed{seed}"
     say("Making the demo videos (the pictures are generated; the voices are real).")
     videos = generate(folder, seed=seed, report=say)
     sys.exit(runner.run_and_report(settings, runner.plan_run(settings, [v.path for v in videos], None)))
@@ -245,6 +248,13 @@ def main() -> None:
         if debug:
             raise
         _end(f"{problem.strerror or problem}: {problem.filename or ''}", 1)
+    except Exception as problem:
+        from speakervid_dag.lake import integrity
+
+        told = integrity.told_by(problem)  # a query of ours, wherever it was asked
+        if debug or not told:
+            raise
+        _end(told, 1)
 
 
 def _end(message: str, status: int) -> None:

@@ -16,15 +16,17 @@ import psutil
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.console import out, print_frame
-from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.measures import MEASURES
 from speakervid_dag.models import cotracker, dover
-from speakervid_dag.models.registry import get_weight, load_registry, verify, weight_path, weights_dir
+from speakervid_dag.models.registry import examine, get_weight, load_registry, verify, weights_dir
 
 PACKAGES = (
     "dagster", "dagster-webserver", "deltalake", "duckdb", "polars", "great-expectations", "torch", "faster-whisper",
     "insightface", "scenedetect", "av", "opencv-python", "onnxruntime", "dlib-bin", "ai-edge-litert",
 )  # fmt: skip
+
+
+STATES = {"ok": "ready", "missing": "MISSING", "wrong_hash": "DAMAGED", "unreadable": "DAMAGED"}
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,8 @@ def report(settings: Settings) -> int:
     print_frame(pl.DataFrame(rows), title="Who is talking")
     print_frame(pl.DataFrame(looking_rows(load_profile(settings.profile))), title="Scores that need more weights")
     if missing:
-        out.print(
-            f"\nMissing weights: {', '.join(missing)}. Get them with:\n  speakervid models pull {' '.join(missing)}"
-        )
+        told = ", ".join(missing)
+        out.print(f"\nMissing or damaged weights: {told}. Get them with:\n  speakervid models pull {' '.join(missing)}")
         return 1
     out.print("\nEvery default stage can run.")
     return 0
@@ -133,12 +134,12 @@ def _print_machine(settings: Settings) -> None:
 
 
 def _print_stages(settings: Settings) -> list[str]:
-    """Prints which model serves each stage; returns the names of missing default weights."""
+    """Prints which model serves each stage; returns the names of missing and damaged default weights."""
     rows, missing = [], []
     for item in SERVING:
         name = load_profile(settings.profile).transcripts.weights if item.stage == "transcripts" else item.weights
-        state = "" if name is None else "ready" if is_there(name) else "MISSING"
-        if name is not None and state == "MISSING":
+        state = "" if name is None else STATES[examine(name).status]
+        if name is not None and state != STATES["ok"]:
             missing.append(name)
         rows.append(
             {
@@ -162,12 +163,13 @@ def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[st
     chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
     rows = []
     for item in ANSWERING:
-        lacks = item.weights is not None and not is_there(item.weights)
+        weights_state = STATES["ok" if item.weights is None else examine(item.weights).status]
+        lacks = weights_state != STATES["ok"]
         if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
             rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
             continue
         if chosen[item.question] == item.name:
-            state = f"MISSING weights: {item.pull}" if lacks else "active"
+            state = f"{weights_state} weights: {item.pull}" if lacks else "active"
         else:
             crops = " and tracking.face_crops: true" if item.weights else ""
             todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
@@ -180,7 +182,8 @@ def looking_rows(profile: Profile) -> list[dict[str, str]]:
     """Each model of clips' own pictures: active, or what keeps its scores not evaluated and how that is mended."""
     rows = []
     for item in LOOKING:
-        todo = [] if is_there(item.weights) else [item.pull]
+        found = examine(item.weights)
+        todo = [] if found.status == "ok" else [f"{STATES[found.status]} weights: " * found.is_damaged + item.pull]
         if item.name == "cotracker" and cotracker.package_state() == "missing":
             todo.append(f"install the package {cotracker.PACKAGE} (docs/scores.md)")
         if getattr(profile.scores, item.setting) == "off":
@@ -215,24 +218,16 @@ def _free(path: Path) -> str:
     return f"{shutil.disk_usage(path).free / 2**30:.0f} GiB"
 
 
-def is_there(name: str) -> bool:
-    """Whether the files of a registry entry are on disk; their hashes are not looked at."""
-    try:
-        weight_path(name)
-    except WeightsMissing:
-        return False
-    return True
-
-
 def print_weights() -> None:
-    """Every registry entry, and the scores that no clip has while it is missing."""
+    """Every registry entry, and the scores that no clip has while it is missing or damaged."""
     resting = {w: [m.name for m in MEASURES.values() if m.weights == w] for w in load_registry()}
+    found = {name: examine(name) for name in load_registry()}
     rows = [
         {
             "name": w.name,
             "stage": w.stage,
-            "on disk": "yes" if is_there(w.name) else "",
-            "not active": "" if is_there(w.name) else ", ".join(resting[w.name]),
+            "on disk": {"ok": "yes", "missing": ""}.get(found[w.name].status, "damaged"),
+            "not active": "" if found[w.name].status == "ok" else ", ".join(resting[w.name]),
             "default": "yes" if w.is_default else "",
             "licence": w.licence,
             "commercial": "yes" if w.is_commercial_ok else "no",
@@ -245,7 +240,8 @@ def print_weights() -> None:
 
 def verify_weights(names: list[str]) -> int:
     """Hashes the named weights, or all on disk, and prints the verdicts. Exit status 1 when one is not right."""
-    chosen = [get_weight(n).name for n in names] or [n for n in load_registry() if is_there(n)]
+    chosen = [get_weight(n).name for n in names] or [n for n in load_registry() if examine(n).status != "missing"]
     results = [verify(name) for name in chosen]
-    print_frame(pl.DataFrame([r.model_dump() for r in results], schema=["name", "status", "detail"], orient="row"))
+    rows = [(r.name, r.status, r.detail) for r in results]
+    print_frame(pl.DataFrame(rows, schema=["name", "status", "detail"], orient="row"))
     return int(any(r.status != "ok" for r in results))

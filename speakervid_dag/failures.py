@@ -22,7 +22,22 @@ class OperationError(SpeakervidError):
 
 
 class SourceAbsent(OperationError):
-    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays."""
+    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays.
+
+    Args:
+        reason: missing_file, changed_file or unreadable_file.
+    """
+
+    def __init__(self, detail: str, reason: str = "missing_file") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class WeightsUnusable(OperationError):
+    """Weights are damaged, or made what the lake holds and are gone: nothing is computed without them.
+
+    It stops a stage. Other exceptions cost the stage one video.
+    """
 
 
 class StageFailure(SpeakervidError):
@@ -48,8 +63,9 @@ class TransientFailure(StageFailure):
 
 
 class WeightsMissing(PermanentFailure):
-    """A model's weights are not on disk. `detail` names the command that gets them."""
+    """A model's weights are not on disk. `detail` says what gets them: `remedy`, or the command that pulls them."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__("weights_missing", f"weights '{name}' are not on disk: run `speakervid models pull {name}`")
+    def __init__(self, name: str, remedy: str | None = None) -> None:
+        told = remedy or f"run `speakervid models pull {name}`"
+        super().__init__("weights_missing", f"weights '{name}' are not on disk: {told}")
         self.name = name

@@ -16,7 +16,7 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import TABLES, Table
+from speakervid_dag.lake.schemas import TABLES, TIERS, Table
 from speakervid_dag.lake.snapshots import Snapshot
 
 SHARES = """
@@ -48,7 +48,9 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
         UserError: an unknown batch, none that is ready, or batches that are no neighbours.
     """
     from speakervid_dag import execution
+    from speakervid_dag.assets import materializations
     from speakervid_dag.assets.partitions import register_batches
+    from speakervid_dag.console import say
     from speakervid_dag.query import open_lake
     from speakervid_dag.runner import AFTER_EVERY_RUN, lake_instance
 
@@ -66,6 +68,7 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
         chosen = _neighbours(order, wanted, left_out)
         gold = [t.name for t in TABLES.values() if t.layer == "gold"]
         failure = execution.execute(instance, "retier", [*gold, *AFTER_EVERY_RUN], batches=chosen)
+        materializations.report_promoted(instance, factory, book.names(), say)
     done = Retiering(factory.profile.name, tuple(chosen), left_out, failure)
     if failure is not None:
         return done
@@ -121,7 +124,9 @@ def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[s
 
 
 def _shares(lake: DeltaLake, snapshot: Snapshot | None, done: Retiering) -> pl.DataFrame:
-    if snapshot is None:
+    """Tier, clips, share; no rows where nothing was published, or its file is lost."""
+    shown = snapshot.shown_versions(TIERS.name) if snapshot else set()
+    if snapshot is None or any(lake.lost_files(TIERS, version) for version in shown):
         return pl.DataFrame(schema={"tier": pl.String, "clips": pl.Int64, "share": pl.Float64})
     with session.open_session(lake, snapshot, read_only_user_sql=False, statistics=()) as connection:
         params = {"profile": done.profile, "batches": list(done.batches)}

@@ -17,9 +17,11 @@ import polars as pl
 from speakervid_dag.config.settings import Settings, export_settings
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes
+from speakervid_dag.lake import own_output
 from speakervid_dag.lake.batches import BatchBook, Plan
 from speakervid_dag.lake.losses import Loss, as_frame
 from speakervid_dag.lake.sources import Sources
+from speakervid_dag.lake.walk import not_read
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -38,6 +40,7 @@ class RunReport:
         vanished: names of new files that were gone before they were read.
         held: losses for whose sake batches are shown as they were before.
         lost: what readers see fewer of than before, where the person who started the run allows that.
+        unreadable: one line per table of which a data file is still lost.
     """
 
     done: list[str] = field(default_factory=list)
@@ -46,11 +49,12 @@ class RunReport:
     vanished: list[str] = field(default_factory=list)
     held: list[Loss] = field(default_factory=list)
     lost: pl.DataFrame = field(default_factory=lambda: as_frame([]))
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether everything that was asked for was done."""
-        return not (self.failed or self.plan.unread or self.vanished or self.held)
+        return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
 
     @property
     def did_nothing(self) -> bool:
@@ -94,6 +98,7 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home
     try:
         home.mkdir(parents=True, exist_ok=True)
+        own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
         target = home / "dagster.yaml"
         if not target.exists():
             write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
@@ -104,9 +109,10 @@ def prepare_home(settings: Settings) -> Path:
 
 def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
     """What is new in these paths. Raises UserError when none of them exists."""
-    if paths and not any(p.exists() or p.is_symlink() for p in paths):
+    plan = BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
+    if paths and set(paths) <= set(plan.found.missing):
         raise UserError(f"no such file or folder: {', '.join(map(str, paths))}")
-    return BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
+    return plan
 
 
 def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
@@ -137,26 +143,34 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
-    from speakervid_dag.assets import serving
-    from speakervid_dag.assets.freshness import stale_batches
+    from speakervid_dag.assets import materializations, serving
+    from speakervid_dag.assets.freshness import lost_parts, stale_batches
     from speakervid_dag.assets.partitions import register_batches
+    from speakervid_dag.assets.recipes import RECIPES
     from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.weights import require_weights
+    from speakervid_dag.console import say
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
-    from speakervid_dag.lake import losses, snapshots
+    from speakervid_dag.lake import integrity, losses, snapshots
+    from speakervid_dag.lake.schemas import TABLES
 
-    factory = Factory(
-        lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss or None
-    )
+    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
     shown_before = snapshots.latest(factory.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
         register_batches(instance, BatchBook(settings.lake_dir).names())
         _take_back(factory.book, batches)
+        require_weights(factory, RECIPES.values())
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
+        has_lost_files = bool(stale_ones and lost_parts(factory, batches))
         _run_stale(instance, factory, list(stale_ones), report, left)
+        if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
+            again, report.failed = list(report.failed), {}
+            _run_stale(instance, factory, again, report, {})
+            report.done += [b for b in again if b not in (*report.failed, *report.done)]
         if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
             _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
         if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
@@ -164,6 +178,9 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
             if why is not None:
                 report.failed["(publishing)"] = why
         report.held = serving.held_losses(factory)
+        materializations.report_promoted(instance, factory, batches, say)
+        lost = [(table, factory.lake.lost_files(table)) for table in TABLES.values()]
+        report.unreadable = [integrity.one_line(table, files) for table, files in lost if files]
     if settings.allow_loss and shown_before is not None:
         report.lost = losses.since(factory.lake, shown_before)
 
@@ -234,19 +251,35 @@ def _give_up(book: BatchBook, batch: str) -> bool:
 
 
 def run_and_report(settings: Settings, plan: Plan) -> int:
-    """Runs the plan with progress and prints the summary. Exit status: 0, or 1 when something of ours failed."""
+    """Runs the plan with progress and prints the summary. Exit status: 0; 1 when something of ours failed or something
+    that was named could not be read; 2 when there is no lake and nothing to make one of."""
     from speakervid_dag import summary
     from speakervid_dag.console import say, watched_run
     from speakervid_dag.release.report import write_after_run
 
+    if not plan.batches and not BatchBook(settings.lake_dir).names():
+        _announce(plan)
+        say("There is nothing to take in, and no lake yet.")
+        return 1 if plan.unread else 2
     with watched_run():
         report = run_plan(settings, plan, _announce)
     if report.did_nothing:
         say("Nothing to do: everything is up to date.")
+    say_strangers(BatchBook(settings.lake_dir))
     status = summary.print_summary(settings, report)
     if report.done:
         write_after_run(settings)
     return status
+
+
+def say_strangers(book: BatchBook) -> None:
+    """Names files among the manifests that are none."""
+    from speakervid_dag.console import say
+
+    strangers = book.strangers()
+    if strangers:
+        names = ", ".join(p.name for p in strangers[:5]) + ", …" * (len(strangers) > 5)
+        say(f"{len(strangers)} files in {book.folder} are no manifests and are ignored ({names}).")
 
 
 def _announce(plan: Plan) -> None:
@@ -260,13 +293,9 @@ def _announce(plan: Plan) -> None:
         say(
             f"{renewed} of its videos were found in a new place, or written anew: that is where they are read from now."
         )
-    if plan.unread:
-        shown = "; ".join(f"{place}: {why}" for place, why in list(plan.unread.items())[:5])
-        say(f"{len(plan.unread)} files could not be read ({shown}{'; …' * (len(plan.unread) > 5)}).")
     if plan.forgotten:
         say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
-    if plan.ignored:
-        shown = ", ".join(Path(p).name for p in plan.ignored[:5]) + ", …" * (len(plan.ignored) > 5)
-        say(f"{len(plan.ignored)} files without a media suffix were passed over ({shown}).")
+    for line in (*plan.found.passed_over(), *not_read(plan.unread)):
+        say(line)
     if new:
         say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")

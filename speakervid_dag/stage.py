@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from speakervid_dag.failures import (
     SourceAbsent,
     StageFailure,
     TransientFailure,
+    WeightsUnusable,
 )
 from speakervid_dag.files import write_bytes, written_aside
 from speakervid_dag.lake.batches import BatchBook
@@ -121,6 +122,7 @@ class Stage:
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not tried again
     began: Callable[[str, float], None] = lambda *_: None  # hears each video's id and length in s as its turn comes
     sources: Sources | None = None  # of the batch; None: as its manifest says
+    vanished: dict[str, SourceAbsent] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> pl.DataFrame:
         return self.inputs[table]
@@ -131,6 +133,7 @@ class Stage:
         work: Callable[[VideoTask], Mapping[str, Rows]],
         *,
         tolerates: Sequence[str] = (),
+        may_vanish: Container[str] = (),
     ) -> dict[str, pl.DataFrame]:
         """Runs `work` on every usable video of the batch and gathers its rows by table.
 
@@ -138,6 +141,7 @@ class Stage:
             work: gives rows (or a frame) for each of `tables`; `batch` and `video_id` are filled in. A
                 StageFailure it raises becomes the video's outcome; any other exception becomes `internal_error`.
             tolerates: upstream stages whose failure does not stop this stage for the video.
+            may_vanish: videos that are left out when they are not at hand; `vanished` says why.
 
         Raises:
             SourceAbsent: naming the videos whose bytes were not at hand when `work` asked for them. The others are
@@ -156,7 +160,10 @@ class Stage:
             try:
                 frames, outcome = self._one(task, tables, work, tolerates)
             except SourceAbsent as problem:
-                absent.append(problem)
+                if task.video_id in may_vanish:
+                    self.vanished[task.video_id] = problem
+                else:
+                    absent.append(problem)
                 watcher().video_done("not_evaluated", "source_absent")
                 continue
             self.outcomes.append(outcome)
@@ -202,7 +209,7 @@ class Stage:
         try:
             return self.sources.path(video_id)
         except PermanentFailure as problem:
-            raise SourceAbsent(problem.detail) from problem
+            raise SourceAbsent(problem.detail, problem.reason) from problem
 
     def _one(
         self,
@@ -225,7 +232,7 @@ class Stage:
             if task.video_id in self.lost:
                 raise PermanentFailure(*self.lost[task.video_id])
             frames = self._shaped(task.video_id, tables, self._from_source(work, task))
-        except SourceAbsent:
+        except (SourceAbsent, WeightsUnusable):
             raise
         except Skipped as problem:
             status, reason, detail = "skipped", problem.reason, problem.detail or None

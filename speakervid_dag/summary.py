@@ -10,6 +10,7 @@ from speakervid_dag.failures import FAULT
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.losses import as_frame
+from speakervid_dag.lake.walk import not_read
 from speakervid_dag.runner import RunReport
 
 
@@ -35,6 +36,10 @@ def print_summary(settings: Settings, report: RunReport) -> int:
         say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
+    for line in not_read(report.plan.unread):  # once more, below what may be hours of output
+        say(line)
+    for told in report.unreadable:
+        say(told)
     if report.vanished:
         say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
     if report.held:

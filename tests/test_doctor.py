@@ -1,12 +1,13 @@
 """What `speakervid doctor` says of the backends of active-speaker detection."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.doctor import answering_rows, looking_rows, print_weights
-from speakervid_dag.models.registry import WEIGHTS_ENV
+from speakervid_dag.models.registry import WEIGHTS_ENV, accepted_hash_path
 
 
 def test_every_backend_is_active_or_says_how_it_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +38,8 @@ def test_models_of_clips_pictures_say_what_keeps_them_from_measuring(
     assert "dover_technical" in capsys.readouterr().out
     (tmp_path / "dover").mkdir()
     (tmp_path / "dover" / "onnx_dover.onnx").touch()
+    assert looking_rows(load_profile("laptop"))[0]["state"].startswith("NOT ACTIVE: DAMAGED weights: speakervid models")
+    accepted_hash_path("dover", "onnx_dover.onnx").write_text(hashlib.sha256(b"").hexdigest())
     assert looking_rows(load_profile("laptop"))[0]["state"] == "active"
     own = tmp_path / "mine.yaml"
     own.write_text("inherits: laptop\nscores: {video_quality: 'off'}\n")

@@ -13,6 +13,8 @@ from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import TAKEDOWNS
 
 RUN = "11111111-2222-3333-4444-555555555555"
 HERE = {execution.PROCESS: execution.process_of(RUN)}
@@ -78,3 +80,12 @@ def test_what_removes_files_refuses_while_a_run_is_in_progress(
 def test_what_only_looks_does_not_ask(lake_dir: Path) -> None:
     put_run(lake_dir, STARTED, HERE)
     assert CliRunner().invoke(cli, ["maintain", "--lake", str(lake_dir)]).exit_code == 0
+
+
+def test_forget_leaves_a_batch_alone_that_another_process_is_about_to_run(lake_dir: Path) -> None:
+    with BatchBook(lake_dir).claim("b000001", wait=False) as is_ours:
+        assert is_ours
+        done = CliRunner().invoke(cli, ["forget", "one.mp4", "--lake", str(lake_dir), "--apply"])
+    assert isinstance(done.exception, UserError)
+    assert DeltaLake(str(lake_dir)).read(TAKEDOWNS).is_empty()
+    assert CliRunner().invoke(cli, ["forget", "one.mp4", "--lake", str(lake_dir), "--apply"]).exit_code == 0

@@ -1,5 +1,6 @@
 """`speakervid profiles`: answers that teach, and every problem with its place."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from speakervid_dag.cli import cli
-from speakervid_dag.models.registry import WEIGHTS_ENV
+from speakervid_dag.models.registry import WEIGHTS_ENV, accepted_hash_path
 
 
 def profiles(*arguments: str) -> Result:
@@ -46,5 +47,6 @@ def test_check_says_what_a_right_profile_will_do(tmp_path: Path, monkeypatch: py
     assert "until the weights 'cotracker3' are on disk (docs/scores.md): cotracker_ratio" in told
     (tmp_path / "dover").mkdir()
     (tmp_path / "dover" / "onnx_dover.onnx").touch()
+    accepted_hash_path("dover", "onnx_dover.onnx").write_text(hashlib.sha256(b"").hexdigest())
     assert "'dover'" in told
     assert "'dover'" not in profiles("check", str(own)).stderr

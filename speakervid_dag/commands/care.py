@@ -3,6 +3,7 @@
 Belongs here: arguments, help, printing. Does not belong here: work (lake/maintenance.py, lake/takedown.py).
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     "--keep-days", default=30, show_default=True, type=click.IntRange(min=1), help="Age up to which all stays."
 )
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only say what would be done.")
-def maintain(lake: Path | None, keep_days: int, is_applied: bool) -> None:
+@click.option(
+    "--drop-lost", is_flag=True, help="With --apply: go on without rows whose file is lost and that no run makes again."
+)
+def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: bool) -> None:
     """Merge small files, drop old snapshots, remove files that nothing shows any more.
 
     Without --apply nothing is changed. No file that a snapshot of the last --keep-days days shows is removed, nor of
@@ -31,14 +35,21 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool) -> None:
     from datetime import timedelta
 
     from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.console import say
+    from speakervid_dag.failures import UserError
     from speakervid_dag.lake import maintenance
     from speakervid_dag.query import open_lake
 
+    if drop_lost and not is_applied:
+        raise UserError("--drop-lost needs --apply")
     settings = load_settings(lake=lake)
     opened, keep = open_lake(settings), timedelta(days=keep_days)
     if is_applied:
         _refuse_while_running(settings, "maintain --apply")
-        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=_run_id("maintain"))
+        run_id = _run_id("maintain")
+        for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
+            say(f"{rows} rows of {table} are gone with their file.")
+        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=run_id)
     else:
         done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
     _print_care(done, settings.lake_dir, is_applied)
@@ -63,6 +74,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     from speakervid_dag.console import say
     from speakervid_dag.failures import UserError
     from speakervid_dag.lake import snapshots, takedown
+    from speakervid_dag.lake.batches import BatchBook
     from speakervid_dag.query import open_lake
     from speakervid_dag.release.report import write_after_run
 
@@ -77,8 +89,12 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     if not is_applied:
         say("Nothing was changed: repeat with --apply to do it.")
         return
-    run_id = _run_id("forget")
-    made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
+    run_id, book = _run_id("forget"), BatchBook(settings.lake_dir)
+    with book.claim(plan.batch, wait=False) if plan.batch else nullcontext(True) as is_ours:
+        if not is_ours:  # a run that has begun since we looked
+            raise UserError(f"batch {plan.batch} is being run: wait for its end, then repeat the command")
+        plan = takedown.plan_takedown(opened, settings.lake_dir, what)  # as it is now that nobody runs the batch
+        made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
     say(f"Published as snapshot {made.number}." if made else "Nothing was published before, so nothing is now.")
     if purge:
         count, size = takedown.purge(opened, settings.lake_dir, run_id)

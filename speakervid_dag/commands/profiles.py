@@ -91,9 +91,9 @@ def check_profile(profile: str) -> None:
 
 def _unmeasured(profile: "Profile") -> dict[str, list[str]]:
     """Measures that the profile's gates ask for and that have no weights on this machine, by the weights."""
-    from speakervid_dag.doctor import is_there
     from speakervid_dag.lake.measures import MEASURES
+    from speakervid_dag.models.registry import examine
 
     asked = sorted({gate.measure for gate in profile.gates.values()})
     wanted = {name for measure in asked if (name := MEASURES[measure].weights)}
-    return {n: [m for m in asked if MEASURES[m].weights == n] for n in sorted(wanted) if not is_there(n)}
+    return {n: [m for m in asked if MEASURES[m].weights == n] for n in sorted(wanted) if examine(n).status != "ok"}

@@ -16,3 +16,13 @@ def kept_manifests(lake_dir: Path) -> Path:
 def kept_sound(lake_dir: Path, video_id: str) -> Path:
     """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it."""
     return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}.wav"
+
+
+def kept_models(lake_dir: Path) -> Path:
+    """The folder with the models that were trained on this lake."""
+    return lake_dir / "artifacts" / "models"
+
+
+def weights_record(lake_dir: Path) -> Path:
+    """The file that says which weights the lake's rows were made with."""
+    return lake_dir / "artifacts" / "weights.json"

@@ -1,7 +1,7 @@
 """Batches: which files belong to an ingestion batch, and which files the lake knows already.
 
-Belongs here: scanning paths, content identity, batch manifests. Does not belong here: opening a container, Dagster,
-finding a video's bytes again (sources.py).
+Belongs here: content identity, batch manifests. Does not belong here: walking folders (walk.py), opening a container,
+Dagster, finding a video's bytes again (sources.py).
 
 A manifest is one JSON file, written aside and renamed. It holds what a batch is made of, and where those files were
 seen last: places change, and nothing is stale for that. Several processes may take in the same folder at once: a file
@@ -12,6 +12,7 @@ of them (`BatchBook.claim`). All are locks of the operating system, which a kill
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,18 +21,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from speakervid_dag.failures import UserError
+from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
+from speakervid_dag.lake.walk import Walk, walk
 
-MEDIA_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "flv", "wmv", "3gp", "ogv"),
-        *("wav", "mp3", "flac", "m4a", "aac", "ogg", "opus", "wma"),
-    )
-)  # sound files are taken too: they are listed as rejected rather than passed over in silence
+NAME = re.compile(r"b\d+")  # of a batch
 
 
 @dataclass(frozen=True)
@@ -82,16 +78,17 @@ class Plan:
     Args:
         known: uri → batch that already holds those bytes.
         renewed: new places of known files, and places of files that had been given up.
-        unread: uri → why it could not be read. It is no input: the next run looks again.
+        unread: file or folder → why it could not be read. It is no input: the next run looks again.
         forgotten: uris of bytes that were taken down and stay out.
+        found: what the paths led to.
     """
 
     batches: dict[str, list[SourceFile]]
     known: dict[str, str] = field(default_factory=dict)
     renewed: Renewed = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
+    found: Walk = field(default_factory=Walk)
 
 
 class BatchBook:
@@ -102,10 +99,19 @@ class BatchBook:
         self.folder = lake_dir / "batches"
 
     def names(self) -> list[str]:
-        return sorted(p.stem for p in self.folder.glob("b*.json"))
+        return sorted(p.stem for p in self.folder.glob("b*.json") if NAME.fullmatch(p.stem))
+
+    def strangers(self) -> list[Path]:
+        """Return files that lie among the manifests and are none: copies of sync tools, say. They are left alone."""
+        return sorted(p for p in self.folder.glob("[!.]*") if p.suffix != ".json" or not NAME.fullmatch(p.stem))
 
     def read(self, batch: str) -> list[SourceFile]:
-        """The batch's files. Raises UserError when there is no such batch."""
+        """The batch's files.
+
+        Raises:
+            UserError: there is no such batch.
+            OperationError: its manifest is damaged.
+        """
         return [_file_of(row) for row in self._body(batch)["sources"]]
 
     def digest(self, batch: str) -> str:
@@ -187,19 +193,18 @@ class BatchBook:
     ) -> Plan:
         """Finds what is new in paths and groups it into batches (nothing is written yet).
 
-        Folders are walked; in them only files with a media suffix are taken, files named directly always are. The same
-        bytes twice are one file with two places; bytes of an earlier batch are `known`, those that were taken down
-        are `forgotten`.
+        Folders are walked (`walk`). The same bytes twice are one file with two places; bytes of an earlier batch are
+        `known`, those that were taken down are `forgotten`.
         """
-        found, ignored = scan(paths)
+        found = walk(paths)
         index = self._index()
         taken_down = set(DeltaLake(str(self.lake_dir)).read(TAKEDOWNS)["video_id"])
         known: dict[str, str] = {}
         renewed: dict[str, dict[str, tuple[Place, ...]]] = {}
-        unread: dict[str, str] = {}
+        unread = {str(path): why for path, why in found.unread.items()}
         fresh: dict[str, SourceFile] = {}
         forgotten: list[str] = []
-        for path in found:
+        for path in found.taken:
             try:
                 file = _stat(path)
                 (place,) = file.places
@@ -224,7 +229,7 @@ class BatchBook:
                 fresh[video_id] = file if twin is None else replace(twin, places=(*twin.places, place))
         chosen = list(fresh.values())[:limit]
         groups = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
-        return Plan(self._named(groups), known, renewed, unread, tuple(map(str, ignored)), tuple(forgotten))
+        return Plan(self._named(groups), known, renewed, unread, tuple(forgotten), found)
 
     def _renew(self, batch: str, places: Mapping[str, tuple[Place, ...]]) -> None:
         body = self._body(batch)
@@ -247,7 +252,18 @@ class BatchBook:
         path = self.folder / f"{batch}.json"
         if not path.is_file():
             raise UserError(f"there is no batch {batch}; known are {', '.join(self.names()) or 'none'}")
-        body: dict[str, Any] = json.loads(path.read_text())
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            is_whole = body["batch"] == batch and all(_file_of(row).places for row in body["sources"])
+        except (ValueError, KeyError, TypeError):
+            is_whole = False
+        if not is_whole:
+            asked = f"SELECT source_uri, sha256 FROM videos WHERE batch = '{batch}'"
+            raise OperationError(
+                f"the manifest {path} is damaged ({path.stat().st_size} bytes): put it back from a backup, or from "
+                f"the copy that a sync tool left; what is published stays readable, the files it named too: "
+                f'`speakervid sql "{asked}"`'
+            )
         return body
 
     def _store(self, body: dict[str, Any]) -> None:
@@ -280,29 +296,6 @@ class _Index:
     by_id: dict[str, str] = field(default_factory=dict)
     by_place: dict[tuple[Place, int | None], str] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
-
-
-def scan(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Files to take and files passed over, both in a stable order; hidden files and folders are not looked at.
-
-    A path that does not exist is kept: nobody has read it yet.
-    """
-    taken: dict[Path, None] = {}
-    ignored: list[Path] = []
-    for path in paths:
-        path = Path(os.path.abspath(path))  # noqa: PTH100 - a symbolic link stays what it is; the video stage judges it
-        if not path.is_dir():
-            taken[path] = None
-            continue
-        for folder, names, files in os.walk(path):
-            names[:] = sorted(n for n in names if not n.startswith("."))
-            for name in sorted(f for f in files if not f.startswith(".")):
-                file = Path(folder) / name
-                if file.suffix.lower() in MEDIA_SUFFIXES:
-                    taken[file] = None
-                else:
-                    ignored.append(file)
-    return list(taken), ignored
 
 
 def _file_of(row: Mapping[str, Any]) -> SourceFile:

@@ -20,7 +20,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from speakervid_dag.failures import OperationError, TransientFailure
-from speakervid_dag.lake import handles, log
+from speakervid_dag.lake import handles, integrity, log
+from speakervid_dag.lake.integrity import FileLost, LostFile
 from speakervid_dag.lake.schemas import Table
 
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
@@ -32,6 +33,10 @@ CONFLICT_ATTEMPTS = 8  # whole-write repeats when two writers replace the same p
 
 class SchemaMismatch(OperationError):
     """A frame does not have exactly the table's columns and dtypes."""
+
+
+class NumberTaken(OperationError):
+    """Another writer has added this entry of a numbered log."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Slice:
     @property
     def predicate(self) -> str:
         return " AND ".join(f"{k} = '{_quoted(v)}'" for k, v in sorted(self.values.items()))
+
+
+ENTRY = Slice({"log": "entry"})  # its mark in a numbered log is the newest entry's number
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,13 @@ class DeltaLake:
         return handles.held(folder) is not None or bool(DeltaTable.is_deltatable(self.uri(table)))
 
     def open(self, table: Table, version: int | None = None) -> "object":
-        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write)."""
+        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write).
+
+        Raises:
+            OperationError: its log is damaged, or holds this version no more.
+        """
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
 
         if version is None and not self.exists(table):
             if "://" not in self.root:
@@ -98,7 +111,13 @@ class DeltaLake:
                 configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                 storage_options=self._options,
             )
-        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        except DeltaError as problem:
+            log_folder = f"{self.uri(table)}/_delta_log"
+            raise OperationError(
+                f"the log of {table.name} cannot be read, put {log_folder} back from a backup: {problem}"
+            ) from problem
 
     def _newest(self, table: Table) -> Any:
         """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.
@@ -162,7 +181,11 @@ class DeltaLake:
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written."""
+        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written.
+
+        Raises:
+            FileLost: one of its files is gone or cut off.
+        """
         wanted = pl.Schema({name: table.schema[name] for name in columns or table.schema.names()})
         if not self.exists(table):
             return table.empty().select(wanted.names())
@@ -172,9 +195,28 @@ class DeltaLake:
             scan = scan.filter(pl.col("batch").is_in(list(batches)))
         if where is not None:
             scan = scan.filter(where)
-        known = set(scan.collect_schema().names())
-        lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
-        return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
+        try:
+            known = set(scan.collect_schema().names())
+            lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
+            return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):  # it panics at a file cut off
+            self.check_files(table, version, batches)
+            raise
+
+    def lost_files(
+        self, table: Table, version: int | None = None, batches: Sequence[str] | None = None
+    ) -> list[LostFile]:
+        """Files of one version (None: the latest) that are gone or cut off; none is looked for in an object store."""
+        if "://" in self.root or not self.exists(table):
+            return []
+        handle = self._newest(table) if version is None else self.open(table, version)
+        return integrity.lost_files(handle, Path(self.uri(table)), table, batches)
+
+    def check_files(self, table: Table, version: int | None = None, batches: Sequence[str] | None = None) -> None:
+        """Raises FileLost when a file of this version is gone or cut off."""
+        lost = self.lost_files(table, version, batches)
+        if lost:
+            raise FileLost(integrity.one_line(table, lost))
 
     def replace(
         self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]
@@ -201,6 +243,38 @@ class DeltaLake:
 
         return Commit(self.commit(table, write, pairs, metadata), frame.height)
 
+    def rewrite(
+        self,
+        table: Table,
+        change: Callable[[pl.DataFrame], pl.DataFrame],
+        parts: Sequence[tuple[Slice, int]],
+        metadata: Mapping[str, str],
+    ) -> Commit:
+        """Replaces the rows of `parts` by what `change` makes of them, in one commit.
+
+        A writer who replaces one of the parts meanwhile loses nothing: `change` is asked again, with its rows.
+
+        Raises:
+            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
+            TransientFailure: the slices stayed contended.
+        """
+        from deltalake import write_deltalake
+
+        slices = [part for part, _ in parts]
+        inside = pl.any_horizontal(pl.all_horizontal(pl.col(k) == v for k, v in s.values.items()) for s in slices)
+        predicate = " OR ".join(f"({part.predicate})" for part in slices)
+        count = 0
+
+        def write(handle: Any, properties: Any) -> None:
+            nonlocal count
+            frame = change(self.read(table, version=handle.version(), where=inside))
+            check_schema(table, frame)
+            check_inside(table, frame, slices)
+            count = frame.height
+            write_deltalake(handle, frame.to_arrow(), mode="overwrite", predicate=predicate, **_options_of(properties))
+
+        return Commit(self.commit(table, write, parts, metadata), count)
+
     def _up_to_date(self, table: Table) -> Any:
         """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
         with null in them: all files of a version agree, and its marks stay.
@@ -220,11 +294,17 @@ class DeltaLake:
             raise OperationError(f"adding the new columns of {table.name} failed: {problem}") from problem
         return self._newest(table)
 
-    def append(self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str]) -> Commit:
+    def append(
+        self, table: Table, frame: pl.DataFrame, metadata: Mapping[str, str], number: int | None = None
+    ) -> Commit:
         """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
+
+        Args:
+            number: of this entry, in a log whose entries are numbered upwards: it lands only as the newest one.
 
         Raises:
             SchemaMismatch: other columns or dtypes.
+            NumberTaken: another writer has used this number or a later one; nothing was written.
             OperationError: the store refused.
         """
         from deltalake import write_deltalake
@@ -233,9 +313,18 @@ class DeltaLake:
         data = frame.to_arrow()
 
         def write(handle: Any, properties: Any) -> None:
+            newest = handle.transaction_version(ENTRY.app_id)
+            if number is not None and newest is not None and newest >= number:
+                raise NumberTaken(f"{table.name}: {number} is taken; the newest is {newest}")
             write_deltalake(handle, data, mode="append", **_options_of(properties))
 
-        return Commit(self.commit(table, write, [], metadata), frame.height)
+        # of two commits with one application transaction Delta lets the first land: the other comes back to `write`
+        mark = [] if number is None else [(ENTRY, number)]
+        return Commit(self.commit(table, write, mark, metadata), frame.height)
+
+    def newest_number(self, table: Table) -> int:
+        """The largest number that `append` was given for this table; 0 when it never was."""
+        return self.fingerprint(table, ENTRY) or 0
 
     def commit(
         self,

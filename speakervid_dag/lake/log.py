@@ -31,6 +31,6 @@ def transactions(folder: Path, version: int) -> dict[str, int] | None:
             with (folder / f"{number:020d}.json").open(encoding="utf-8") as entry:
                 actions = [json.loads(line)["txn"] for line in entry if line.startswith('{"txn"')]
             found |= {action["appId"]: int(action["version"]) for action in actions}
-    except (FileNotFoundError, pl.exceptions.ColumnNotFoundError):
+    except (FileNotFoundError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     return found

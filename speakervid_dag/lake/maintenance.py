@@ -8,22 +8,23 @@ dropped first (never the newest), and vacuum is told every version that the rest
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import analyst_db, copies, session, snapshots
+from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
+from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, NumberTaken
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
 from speakervid_dag.lake.snapshots import Pins, Snapshot
 
 TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
+PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile
 ASIDE_AGE = timedelta(days=1)  # a file written aside that is older was left behind by a killed process
 
 
@@ -135,6 +136,29 @@ def vacuum(
     return found, size
 
 
+def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
+    """Go on without the lost files of tables that no run can make again: table → rows that are gone for good.
+
+    Raises:
+        OperationError: the store refused.
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import DeltaError
+
+    gone = {}
+    for table in TABLES.values():
+        lost = [] if integrity.is_made_by_a_stage(table) else lake.lost_files(table)
+        for file in lost:
+            file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
+        if lost:
+            try:
+                lake.open(table).repair(commit_properties=CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))  # type: ignore[attr-defined]
+            except DeltaError as problem:
+                raise OperationError(f"repairing {table.name} failed: {problem}") from problem
+            gone[table.name] = sum(file.row_count or 0 for file in lost)
+    return gone
+
+
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
     """Takes snapshots out of the list; their files are then vacuum's."""
     from deltalake import CommitProperties
@@ -147,13 +171,39 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
                 lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
 
 
+class Publication(NamedTuple):
+    """What is to be published as the next snapshot."""
+
+    profile: str | None
+    versions: Mapping[str, int]
+    pins: Pins
+
+
 def publish_for_readers(
-    lake: DeltaLake, lake_dir: Path, run_id: str, profile: str | None, versions: Mapping[str, int], pins: Pins
-) -> Snapshot:
-    """Publishes a snapshot and the analysts' database file of it."""
-    made = snapshots.publish(lake, run_id, profile, versions, pins)
-    analyst_db.remake(lake, lake_dir)
-    return made
+    lake: DeltaLake, lake_dir: Path, run_id: str, decide: Callable[[Snapshot | None], Publication | None]
+) -> Snapshot | None:
+    """Publish what `decide` makes of the newest snapshot, and the analysts' database file of it.
+
+    Args:
+        decide: is given the newest snapshot (None: there is none) and reads the tables' versions itself; it is asked
+            again when another process has published meanwhile. It gives None when nothing is to be published.
+
+    Raises:
+        OperationError: the store refused, or others kept publishing.
+    """
+    for _ in range(PUBLISH_ATTEMPTS):
+        with snapshots.only_publisher(lake):
+            newest = snapshots.latest(lake)
+            wanted = decide(newest)
+            if wanted is None:
+                return None
+            try:
+                made = snapshots.publish(lake, run_id, *wanted, after=newest.number if newest else 0)
+            except NumberTaken:  # by a process that the lock does not reach
+                continue
+            analyst_db.remake(lake, lake_dir)
+            return made
+    raise OperationError(f"others kept publishing: {PUBLISH_ATTEMPTS} attempts, repeat the command")
 
 
 def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[Path]:
@@ -234,10 +284,11 @@ def _missing_copies(lake: DeltaLake) -> list[Path]:
 
 def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
     """Writes the copies of the newest snapshot, and lets the analysts' file read them."""
-    newest = snapshots.latest(lake)
-    made = session.write_copies(lake, newest) if newest else []
-    if made:
-        analyst_db.remake(lake, lake_dir)
+    with snapshots.only_publisher(lake):
+        newest = snapshots.latest(lake)
+        made = session.write_copies(lake, newest) if newest else []
+        if made:
+            analyst_db.remake(lake, lake_dir)
     return made
 
 
@@ -246,8 +297,7 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
     from deltalake import CommitProperties
     from deltalake.exceptions import CommitFailedError
 
-    newest = snapshots.latest(lake)
-    versions = dict(newest.versions) if newest else {}
+    compacted: dict[str, tuple[int, int]] = {}  # version before and after
     busy = set()
     for care in tables:
         if care.mergeable_files < 2:
@@ -261,10 +311,15 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
             busy.add(care.name)
             continue
         # another writer's commit may lie between: then the version after is not the published rows alone
-        if versions.get(care.name) == before and handle.version() == before + 1:
-            versions[care.name] = handle.version()
-    if newest is not None and versions != newest.versions:
-        publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, newest.pins)
+        if handle.version() == before + 1:
+            compacted[care.name] = before, handle.version()
+
+    def over_them(newest: Snapshot | None) -> Publication | None:
+        shown = newest.versions if newest else {}
+        merged = {name: after for name, (before, after) in compacted.items() if shown.get(name) == before}
+        return Publication(newest.profile, {**shown, **merged}, newest.pins) if newest and merged else None
+
+    publish_for_readers(lake, lake_dir, run_id, over_them)
     return busy
 
 

@@ -7,7 +7,7 @@ Findings are rows of the `quarantine` table (a slice a table × batch); the refu
 `artifacts/quarantine/<table>/<batch>/<run_id>.parquet`, whatever its columns are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from speakervid_dag.files import written_aside
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
 from speakervid_dag.lake.schemas import QUARANTINE, Table
 
+Change = Callable[[pl.DataFrame], pl.DataFrame]
 MAX_KEYS = 1000  # failing rows named for each expectation; the refused frame holds them all
 
 
@@ -35,7 +36,8 @@ class Entry:
 def record(
     lake: DeltaLake, table: Table, entries: Mapping[str, Sequence[Entry]], run_id: str, *, is_open: bool
 ) -> None:
-    """Adds findings by batch; with `is_open` these batches count as refused until `close`. Earlier ones are closed."""
+    """Adds findings by batch; with `is_open` these batches count as refused until `close`, and earlier findings are
+    closed."""
     at = datetime.now(UTC)
     rows: list[dict[str, object]] = [
         {
@@ -53,8 +55,12 @@ def record(
         for batch, found in entries.items()
         for index, entry in enumerate(found)
     ]
-    before = _findings(lake, table.name, list(entries)).with_columns(is_open=pl.lit(False))
-    _store(lake, table.name, list(entries), pl.concat([before, QUARANTINE.frame(rows)]), run_id)
+    found = QUARANTINE.frame(rows)
+
+    def change(before: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([_closed(before) if is_open else before, found])
+
+    _change(lake, table.name, list(entries), change, run_id)
 
 
 def open_findings(lake: DeltaLake, table: Table, batch: str) -> pl.DataFrame:
@@ -65,12 +71,10 @@ def open_findings(lake: DeltaLake, table: Table, batch: str) -> pl.DataFrame:
 
 def close(lake: DeltaLake, table: Table, batches: Sequence[str], run_id: str = "") -> int:
     """Marks the batches' findings as replaced, once a later commit promoted them. Gives their number."""
-    found = _findings(lake, table.name, batches)
-    still = found.filter(pl.col("is_open"))
+    still = _findings(lake, table.name, batches).filter(pl.col("is_open"))
     if still.height:
-        touched = still["batch"].unique().sort().to_list()
-        closed = found.filter(pl.col("batch").is_in(touched)).with_columns(is_open=pl.lit(False))
-        _store(lake, table.name, touched, closed, run_id)
+        ids = still["quarantine_id"].to_list()  # what is opened meanwhile stays open
+        _change(lake, table.name, still["batch"].unique().sort().to_list(), lambda before: _closed(before, ids), run_id)
     return still.height
 
 
@@ -130,7 +134,13 @@ def _findings(lake: DeltaLake, table: str, batches: Sequence[str]) -> pl.DataFra
     return lake.read(QUARANTINE, batches=batches, where=pl.col("table") == table)
 
 
-def _store(lake: DeltaLake, table: str, batches: Sequence[str], rows: pl.DataFrame, run_id: str) -> None:
+def _closed(findings: pl.DataFrame, ids: Sequence[str] | None = None) -> pl.DataFrame:
+    """The findings with these of them (None: all) closed."""
+    is_meant = pl.lit(True) if ids is None else pl.col("quarantine_id").is_in(ids)
+    return findings.with_columns(is_open=pl.col("is_open") & ~is_meant)
+
+
+def _change(lake: DeltaLake, table: str, batches: Sequence[str], change: Change, run_id: str) -> None:
     now = datetime.now(UTC).isoformat()
     parts = [(Slice({"table": table, "batch": batch}), fingerprint_of(table, batch, run_id, now)) for batch in batches]
-    lake.replace(QUARANTINE, rows, parts, {"run_id": run_id})
+    lake.rewrite(QUARANTINE, change, parts, {"run_id": run_id})

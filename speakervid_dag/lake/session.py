@@ -17,7 +17,7 @@ import psutil
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake import copies, parts, user_sql
+from speakervid_dag.lake import copies, integrity, parts, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.measures import scores
 from speakervid_dag.lake.schemas import TABLES, Table
@@ -29,6 +29,7 @@ from speakervid_dag.lake.view_sql import (
     remote_conditions,
     select,
     sql_type,
+    unreadable,
     with_second_names,
 )
 
@@ -80,7 +81,7 @@ def create_views(
 
 
 def run_sql(con: Session, text: str) -> pl.DataFrame:
-    """The frame of a query that only reads. Raises UserError as `user_sql.answer`."""
+    """The frame of a query that only reads. Raises as `user_sql.answer`."""
     query = user_sql.allowed(con, text)
     try:
         return _frame(con, query)
@@ -100,6 +101,7 @@ def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
     try:
         return _frame(con, text, chosen)
     except duckdb.Error as problem:
+        _check_readable(problem)
         raise OperationError(f"sql/{name}.sql: {_first_line(problem)}") from problem
 
 
@@ -148,13 +150,30 @@ def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
-    """Makes the view of a table, and gives what it reads."""
-    shown = _shown(lake, table, snapshot)
-    if shown.files and "://" in lake.root:
-        _remote_view(con, lake, table, snapshot)
-    else:
-        con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, select(table, shown))}')
-    return shown
+    """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
+    the other tables answer."""
+    try:
+        shown = _shown(lake, table, snapshot)
+        if shown.files and "://" in lake.root:
+            _remote_view(con, lake, table, snapshot)
+        else:
+            con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, select(table, shown))}')
+        return shown
+    except OperationError as problem:
+        told = str(problem)
+    except duckdb.Error as problem:
+        told = _lost(lake, table, snapshot) or f"{table.name}: {_first_line(problem)}"
+    fails = unreadable(table, integrity.UNREADABLE + " ".join(told.split()))
+    con.execute(f'CREATE VIEW "{table.name}" AS {with_second_names(table, fails)}')
+    return Shown(())
+
+
+def _lost(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> str | None:
+    """One line about lost files of the versions that are shown; None when there is none."""
+    is_pinned = snapshot is not None and table.name not in UNVERSIONED
+    versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_pinned else [None]
+    lost = [file for version in versions for file in lake.lost_files(table, version)]
+    return integrity.one_line(table, lost) if lost else None
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
@@ -247,6 +266,13 @@ def _lock(con: Session, files: list[str]) -> None:
     con.execute(f"SET allowed_paths = [{listed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
+
+
+def _check_readable(problem: duckdb.Error) -> None:
+    """Raises OperationError when a query failed at the view of a table of which a file is lost."""
+    told = integrity.told_by(problem)
+    if told:
+        raise OperationError(told) from problem
 
 
 def _first_line(problem: Exception) -> str:

@@ -1,23 +1,29 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
-Belongs here: publishing and finding snapshots, and what has moved since one. Does not belong here: deciding which
-batches are whole (assets/serving.py), reading rows of a version (session.py, delta.py), and releases (a release is made
-from a snapshot).
+Belongs here: publishing and finding snapshots, one publisher at a time. Does not belong here: deciding which batches
+are whole (assets/serving.py), what has moved since a snapshot (parts.py), reading rows of a version (session.py,
+delta.py), and releases (a release is made from a snapshot).
 
 Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the
 next. A snapshot names the versions that belong together. A batch that is not whole at that moment is pinned: its parts
 that have moved stay at the version that the snapshot before showed, or are not shown.
+
+What a publisher decides holds for the newest snapshot it has read. So it reads, decides and publishes under one lock,
+and a snapshot lands only as the direct successor of the one it was decided from (docs/decisions/0010).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+from filelock import FileLock
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.delta import DeltaLake, NumberTaken
 from speakervid_dag.lake.schemas import RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
 
 # always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
@@ -76,33 +82,57 @@ def present_versions(lake: DeltaLake) -> dict[str, int]:
     }
 
 
+@contextmanager
+def only_publisher(lake: DeltaLake) -> Iterator[None]:
+    """Wait until no other process of this lake publishes, and keep the others waiting while inside.
+
+    A lock of the operating system, which a killed process gives back. An object store has none, and some network
+    mounts ignore it: there `publish` refuses what another publisher has overtaken.
+    """
+    if "://" in lake.root:
+        yield
+        return
+    Path(lake.root).mkdir(parents=True, exist_ok=True)
+    with FileLock(Path(lake.root) / ".publish.lock"):
+        yield
+
+
 def publish(
     lake: DeltaLake,
     run_id: str,
     profile: str | None = None,
     versions: Mapping[str, int] | None = None,
     pins: Pins | None = None,
+    *,
+    after: int | None = None,
 ) -> Snapshot:
-    """Records these versions (None: the present version of every table) as the next snapshot and returns it.
+    """Record these versions (None: the present version of every table) as the next snapshot and return it.
 
-    Two runs that publish at the same moment may take the same number; the later commit then wins as a whole (`_load`).
+    Args:
+        after: number of the snapshot that versions and pins were decided from (0: there was none); None: any.
 
     Raises:
         UserError: no table was ever written.
+        NumberTaken: another snapshot was published since: decide again.
         OperationError: the store refused the commit.
     """
     versions = present_versions(lake) if versions is None else versions
     if not versions:
         raise UserError(f"the lake {lake.root} has no tables yet: run `speakervid run PATH` first")
-    newest = latest(lake)
-    made = Snapshot((newest.number if newest else 0) + 1, datetime.now(UTC), run_id, profile, versions, pins or {})
+    shown = latest(lake)
+    newest = shown.number if shown else 0
+    if after is not None and newest != after:
+        raise NumberTaken(f"snapshot {newest} was published after {after}, from which the next one was decided")
+    # rows of the newest snapshot may be lost with their file; its number is not given again
+    number = max(newest, lake.newest_number(SNAPSHOTS)) + 1
+    made = Snapshot(number, datetime.now(UTC), run_id, profile, versions, pins or {})
     which: dict[str, object] = {"snapshot": made.number, "at": made.at}
     if made.pins:  # before the snapshot, which is there only once its own rows are
         held = [{**which, **part._asdict(), "version": version} for part, version in sorted(made.pins.items(), key=str)]
         lake.append(SNAPSHOT_PINS, SNAPSHOT_PINS.frame(held), {"run_id": run_id})
     which |= {"run_id": run_id, "profile": profile}
-    shown = [{**which, "table": name, "version": version} for name, version in versions.items()]
-    lake.append(SNAPSHOTS, SNAPSHOTS.frame(shown), {"run_id": run_id})
+    rows = [{**which, "table": name, "version": version} for name, version in versions.items()]
+    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id}, number)
     return made
 
 
@@ -152,7 +182,7 @@ def _moment(what: str) -> datetime:
 
 
 def _load(rows: pl.DataFrame, pins: pl.DataFrame) -> Snapshot:
-    """One snapshot from its rows; of two publications under one number the later one counts."""
+    """One snapshot from its rows; of two publications under one number, of an older package, the later one counts."""
     newest = rows.filter(pl.col("at") == pl.col("at").max())
     first = newest.row(0, named=True)
     versions = dict(zip(newest["table"].to_list(), newest["version"].to_list(), strict=True))

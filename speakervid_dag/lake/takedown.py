@@ -24,6 +24,7 @@ from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
+from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
 
@@ -98,12 +99,15 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
         _strip(path, plan.video_id)
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
         BatchBook(lake_dir).forget(plan.batch, {plan.video_id})
-    newest = snapshots.latest(lake)
-    if newest is None:
-        return None
-    versions, pins = _held(lake, newest)
-    pins = _hidden(lake, versions, pins, _older(pins) & _naming_batches(lake, newest, plan.video_id))
-    made = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
+
+    def without_it(newest: Snapshot | None) -> Publication | None:
+        if newest is None:
+            return None
+        versions, pins = _held(lake, newest)
+        pins = _hidden(lake, versions, pins, _older(pins) & _naming_batches(lake, newest, plan.video_id))
+        return Publication(newest.profile, versions, pins)
+
+    made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_it)
     for path in maintenance.unneeded_copies(lake):  # of files that held the video's rows, among others
         maintenance.remove(path)
     return made
@@ -118,22 +122,24 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     Returns:
         Files removed, and their bytes.
     """
-    newest = snapshots.latest(lake)
-    pins: Pins = {}
-    if newest is not None:
-        versions, held = _held(lake, newest)
-        pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds")
         lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
-    if newest is not None:  # at versions that the checkpoints just made can give without the older log
-        versions = snapshots.present_versions(lake)
-        newest = maintenance.publish_for_readers(lake, lake_dir, run_id, newest.profile, versions, pins)
-        maintenance.drop_snapshots(lake, [s for s in snapshots.snapshots(lake) if s.number < newest.number], run_id)
+
+    def without_older(newest: Snapshot | None) -> Publication | None:
+        if newest is None:
+            return None
+        # at versions that the checkpoints just made can give without the older log
+        versions, pins = _held(lake, newest)
+        return Publication(newest.profile, versions, _hidden(lake, versions, pins, _older(pins)))
+
+    made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_older)
+    if made is not None:
+        maintenance.drop_snapshots(lake, [s for s in snapshots.snapshots(lake) if s.number < made.number], run_id)
     count = size = 0
     for table in tables:
-        kept = [newest] if newest else []
+        kept = [made] if made else []
         gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=False)
         count, size = count + len(gone), size + freed
         lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]

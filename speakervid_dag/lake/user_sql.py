@@ -12,7 +12,8 @@ from typing import Any
 
 import duckdb
 
-from speakervid_dag.failures import UserError
+from speakervid_dag.failures import OperationError, SpeakervidError, UserError
+from speakervid_dag.lake import integrity
 from speakervid_dag.lake.schemas import SECOND_NAMES
 from speakervid_dag.lake.view_sql import quoted_name
 
@@ -46,6 +47,7 @@ def answer(con: duckdb.DuckDBPyConnection, text: str) -> Answer:
 
     Raises:
         UserError: not exactly one statement that only reads, or DuckDB refuses it; `rows` may raise it too.
+        OperationError: a data file of a table that it reads is lost.
     """
     query = allowed(con, text)
     try:
@@ -82,12 +84,17 @@ def allowed(con: duckdb.DuckDBPyConnection, text: str) -> str:
     return query
 
 
-def refusal(problem: duckdb.Error, text: str = "") -> UserError:
+def refusal(problem: duckdb.Error, text: str = "") -> SpeakervidError:
     """What DuckDB says before it shows the place, in one line: with its candidates for a misspelt name.
+
+    An OperationError where it is not the query's fault: a file of a table that it reads is lost.
 
     Args:
         text: the query, when a person wrote it.
     """
+    lost = integrity.told_by(problem)
+    if lost:
+        return OperationError(lost)
     told = " ".join(str(problem).partition("\nLINE ")[0].split())
     reserved = [name for name in SECOND_NAMES if re.search(rf'(?<!")\b{name}\b(?!")', text, re.IGNORECASE)]
     if isinstance(problem, duckdb.ParserException) and reserved:
@@ -164,7 +171,7 @@ def _rows(con: duckdb.DuckDBPyConnection, first: list[tuple[Any, ...]], text: st
             raise _ended(con, problem, text) from problem
 
 
-def _ended(con: duckdb.DuckDBPyConnection, problem: duckdb.Error, text: str) -> UserError:
+def _ended(con: duckdb.DuckDBPyConnection, problem: duckdb.Error, text: str) -> SpeakervidError:
     """The refusal, and the session ready for the next question: an error while rows are read leaves a transaction."""
     with suppress(duckdb.TransactionException):  # there is none
         con.rollback()

@@ -62,6 +62,13 @@ def with_second_names(table: Table, rows: str) -> str:
     return f"SELECT {', '.join(['*', *more])} FROM ({rows})" if more else rows
 
 
+def unreadable(table: Table, told: str) -> str:
+    """The SELECT of exactly the table's columns and types that fails with this message, whatever is asked of it."""
+    fails = f"error({quoted(told)})"
+    picked = ", ".join(f"CAST({fails} AS {sql_type(c.dtype)}) AS {quoted_name(c.name)}" for c in table.columns)
+    return f"SELECT {picked} WHERE {fails}"
+
+
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:
     """Condition of the rows that are shown at each of the table's versions (None: the present one)."""
     if snapshot is None or table.name in UNVERSIONED:

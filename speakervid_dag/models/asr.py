@@ -122,11 +122,10 @@ class Recognizer:
         import ctranslate2
         from faster_whisper import WhisperModel
 
-        folder = Path(weights)
-        if not (folder / "model.bin").is_file():
-            from speakervid_dag.models.registry import weight_path
+        from speakervid_dag.models.registry import load_registry, weight_path
 
-            folder = weight_path(weights)
+        is_folder = weights not in load_registry() and (Path(weights) / "model.bin").is_file()
+        folder = Path(weights) if is_folder else weight_path(weights)
         device = device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
         if device == "cuda" and compute_type == "int8":
             compute_type = "auto"

@@ -56,9 +56,9 @@ class CoTracker:
 
     def __init__(self, checkpoint: Path | None = None, device: str | None = None) -> None:
         if checkpoint is None:
-            from speakervid_dag.models.registry import verified_path
+            from speakervid_dag.models.registry import weight_path
 
-            checkpoint = verified_path(WEIGHTS)
+            checkpoint = weight_path(WEIGHTS)
         if importlib.util.find_spec(PACKAGE) is None:
             raise PackageMissing
         import torch

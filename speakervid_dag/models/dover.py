@@ -39,9 +39,9 @@ class Dover:
 
     def __init__(self, path: Path | None = None, threads: int = 2) -> None:
         if path is None:
-            from speakervid_dag.models.registry import verified_path
+            from speakervid_dag.models.registry import weight_path
 
-            path = verified_path(WEIGHTS)
+            path = weight_path(WEIGHTS)
         try:
             self._session = open_session(path, threads)
         except Exception as problem:  # onnxruntime has no common base of its errors

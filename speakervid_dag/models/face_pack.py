@@ -10,19 +10,22 @@ adds nodes that rescale the input, keep the best of each 2 x 2 block of cells (s
 way SCRFD would. The second anchor and the strides 16 and 32 always score 0.
 """
 
+import atexit
 import hashlib
-import os
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.files import sha256_of
-from speakervid_dag.models.registry import weight_hash, weight_path, weights_dir
+from speakervid_dag.files import write_bytes
+from speakervid_dag.models.registry import file_hash, weight_hash, weight_path, weights_dir
 
 _ADAPTER_VERSION = "1"  # part of the pack's folder name: raise it when the graph below changes
+PACK_FILE, PACK_RECORD = "centerface_as_scrfd.onnx", "sha256"  # the network, and its hash when it was built
 _OPSET = (
     11  # first with a Slice that steps and a Clip-free Pad; every node of CenterFace (opset 9) means the same in it
 )
@@ -30,20 +33,35 @@ _SCORE, _SIZE, _OFFSET, _POINTS = "537", "538", "539", "540"  # CenterFace's out
 
 
 def embedded_pack() -> Path:
-    """Folder of the CenterFace pack, built on first use from the pulled weights; raises WeightsMissing."""
+    """Return the folder of the CenterFace pack, built from the pulled weights on first use and whenever it is not what
+    was built. Raise WeightsMissing, WeightsUnusable."""
     source = weight_path("centerface")
     key = hashlib.sha256(f"{weight_hash('centerface')} {_ADAPTER_VERSION}".encode()).hexdigest()[:12]
     folder = weights_dir() / "packs" / f"centerface-{key}"
-    model_file = folder / "centerface_as_scrfd.onnx"
-    if not model_file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        is_whole = file_hash(folder / PACK_FILE) == (folder / PACK_RECORD).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        is_whole = False
+    if not is_whole:  # two processes may both build it: the same bytes, either wins
         content = adapt_centerface(source.read_bytes())
-        handle, aside = tempfile.mkstemp(prefix=".pack-", dir=folder)
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(aside).replace(model_file)  # two processes may both build it: the same bytes, either wins
+        try:
+            _write_pack(folder, content)
+        except OSError:  # the folder of weights is read-only
+            folder = _own_pack(content)
+    return folder
+
+
+def _write_pack(folder: Path, content: bytes) -> None:
+    write_bytes(folder / PACK_FILE, content)
+    write_bytes(folder / PACK_RECORD, hashlib.sha256(content).hexdigest().encode())
+
+
+@cache
+def _own_pack(content: bytes) -> Path:
+    """Return a folder with the pack for this process only."""
+    folder = Path(tempfile.mkdtemp(prefix="speakervid-pack-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _write_pack(folder, content)
     return folder
 
 
@@ -75,10 +93,19 @@ def open_pack(pack: Path | None, modules: list[str], threads: int) -> Any:
 
 
 def pack_hash(pack: Path | None) -> str:
-    """Hex SHA-256 that identifies a pack in provenance: over the hashes and names of its ONNX files."""
-    folder = embedded_pack() if pack is None else pack.expanduser()
-    lines = [f"{sha256_of(path)}  {path.name}\n" for path in sorted(folder.glob("*.onnx"))]
+    """Return the hex SHA-256 that identifies a pack in provenance: over the hashes and names of its ONNX files."""
+    lines = [f"{file_hash(path)}  {path.name}\n" for path in _networks(embedded_pack() if pack is None else pack)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def pack_state(pack: Path) -> str:
+    """Return `pack_hash`, or `missing` for a folder that is not there or holds no ONNX file. Raise OSError."""
+    return pack_hash(pack) if _networks(pack) else "missing"
+
+
+def _networks(folder: Path) -> list[Path]:
+    """The files that InsightFace looks at, sorted."""
+    return sorted(p for p in folder.expanduser().glob("*.onnx") if not p.name.startswith("."))
 
 
 def adapt_centerface(content: bytes) -> bytes:

@@ -20,8 +20,8 @@ from speakervid_dag.curation.active_speaker import Curve, Key, Measured, Scene
 from speakervid_dag.curation.lip_backends import lips_problem
 from speakervid_dag.curation.sync_regression import Array
 from speakervid_dag.curation.synchrony_training import Floats, Scorer, Stretch, lip_inputs, sound_inputs
-from speakervid_dag.failures import OperationError
-from speakervid_dag.files import sha256_of
+from speakervid_dag.failures import WeightsUnusable
+from speakervid_dag.models.registry import file_hash
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +99,14 @@ def packed(net: "torch.nn.ModuleDict") -> bytes:
     return save({k: v.contiguous() for k, v in net.state_dict().items()})
 
 
+def refuse_other(path: Path, sha256: str) -> None:
+    """Raise WeightsUnusable when the file is gone or is not the one that was judged."""
+    if not path.is_file() or file_hash(path) != sha256:
+        raise WeightsUnusable(
+            f"the trained model {path} is gone or is not the file of trained_models: run `speakervid train` again"
+        )
+
+
 class LakeSynchrony:
     """Synchrony by a network that was trained in the lake."""
 
@@ -110,13 +118,10 @@ class LakeSynchrony:
 
     @classmethod
     def load(cls, path: Path, sha256: str) -> "LakeSynchrony":
-        """Raises OperationError when the file is gone or is not the one that was judged."""
+        """Return the network of a file with this hash. Raise WeightsUnusable."""
         from safetensors.torch import load_file
 
-        if not path.is_file() or sha256_of(path) != sha256:
-            raise OperationError(
-                f"the trained model {path} is not the file of trained_models: run the job `train` again"
-            )
+        refuse_other(path, sha256)
         state = load_file(path)
         net = network(state["sound.1.weight"].shape[1], 0.0)
         net.load_state_dict(state)

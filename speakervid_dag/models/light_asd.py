@@ -118,9 +118,9 @@ class LightASD:
         import torch
 
         if weights is None:
-            from speakervid_dag.models.registry import verified_path
+            from speakervid_dag.models.registry import weight_path
 
-            weights = verified_path(WEIGHTS, FILENAME)
+            weights = weight_path(WEIGHTS, FILENAME)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._net = network()
         self._net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), strict=True)

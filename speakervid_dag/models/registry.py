@@ -1,7 +1,7 @@
 """The registry of model weights: what exists, where it comes from and lies, and whether it is what it claims to be.
 
-Belongs here: entries, paths and hashes. Does not belong here: fetching (fetch.py) and loading a model (one module a
-family).
+Belongs here: entries, paths and hashes. Does not belong here: fetching (fetch.py), loading a model (one module a
+family), weights that come inside a Python package (packaged.py). `weight_path` is the one way to a file: it verifies.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from speakervid_dag.failures import OperationError, UserError, WeightsMissing
-from speakervid_dag.files import sha256_of
+from speakervid_dag.failures import UserError, WeightsMissing, WeightsUnusable
+from speakervid_dag.hashing import HashMemory
 
 WEIGHTS_ENV = "SPEAKERVID_WEIGHTS"
 _ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash the user accepted at `pull --accept-hash`
@@ -51,11 +51,21 @@ class Weight(_Frozen):
 
 
 class VerifyResult(_Frozen):
-    """What lies on disk against what the registry says. `detail` names the offending file."""
+    """What lies on disk against what the registry says. `detail` names the offending file.
+
+    `sha256` identifies what was found, in provenance: the file's own hash, or that of sorted `sha256  filename` lines;
+    None while a file is missing or unreadable.
+    """
 
     name: str
-    status: Literal["ok", "missing", "wrong_hash"]
+    status: Literal["ok", "missing", "wrong_hash", "unreadable"]
     detail: str = ""
+    sha256: str | None = None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Return whether files are there that must not be used."""
+        return self.status in ("wrong_hash", "unreadable")
 
 
 @cache
@@ -88,60 +98,100 @@ def weights_dir() -> Path:
     """Folder of all weights: $SPEAKERVID_WEIGHTS, else speakervid-dag/weights in the user's cache folder."""
     if chosen := os.environ.get(WEIGHTS_ENV):
         return Path(chosen).expanduser().resolve()
-    # An empty or relative XDG_CACHE_HOME counts as unset (XDG base directory specification).
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache_home if cache_home.is_absolute() else Path.home() / ".cache") / "speakervid-dag" / "weights"
+    return _cache_dir() / "weights"
 
 
 def weight_path(name: str, filename: str | None = None) -> Path:
-    """Path of a weight file on disk.
+    """Return the path of a weight file that is on disk and is what the registry says.
 
-    Without `filename`: the file of a one-file model, the folder of a model with several files. Existence is checked,
-    the hash is not (`verify` does that, and `pull` did). Raises WeightsMissing.
+    Without `filename`: the file of a one-file model, the folder of a model with several files. A file is hashed the
+    first time and after each change. Raises WeightsMissing, WeightsUnusable.
     """
-    weight = get_weight(name)
-    folder = weights_dir() / name
-    wanted = [file.filename for file in weight.files if filename in (None, file.filename)]
-    if not wanted:
-        raise UserError(f"weights '{name}' have no file '{filename}'")
-    if not all((folder / each).is_file() for each in wanted):
+    wanted = _files(name, filename)
+    found = examine(name, filename)
+    if found.status == "missing":
         raise WeightsMissing(name)
-    return folder if len(wanted) > 1 else folder / wanted[0]
+    if found.is_damaged:
+        raise WeightsUnusable(refusal(found))
+    folder = weights_dir() / name
+    return folder if len(wanted) > 1 else folder / wanted[0].filename
 
 
-def verified_path(name: str, filename: str | None = None) -> Path:
-    """`weight_path` of files that are what the registry says. Raises WeightsMissing, OperationError on another hash."""
-    path = weight_path(name, filename)
-    found = verify(name)
-    if found.status == "wrong_hash":
-        raise OperationError(f"weights '{name}' are refused: {found.detail}")
-    return path
+def refusal(found: VerifyResult) -> str:
+    """Return one sentence on files that must not be used: which, why, and the command that replaces them."""
+    options = "" if get_weight(found.name).is_pinned else " --accept-hash"
+    path = weights_dir() / found.name / found.detail
+    return f"weights '{found.name}' are refused: {path}; run `speakervid models pull {found.name}{options}`"
 
 
 def weight_hash(name: str) -> str:
-    """Hex SHA-256 that identifies a model in provenance: the file's own, or that of sorted `sha256  filename` lines.
+    """Return the hex SHA-256 that identifies what lies on disk, be it right or wrong (see VerifyResult.sha256).
 
-    Raises WeightsMissing for an unpinned model that was never pulled.
+    Raises WeightsMissing, WeightsUnusable for an unreadable file.
     """
-    hashes = sorted((expected_hash(name, file), file.filename) for file in get_weight(name).files)
-    if any(digest is None for digest, _ in hashes):
-        raise WeightsMissing(name)
-    if len(hashes) == 1:
-        return str(hashes[0][0])
-    return hashlib.sha256("".join(f"{digest}  {filename}\n" for digest, filename in hashes).encode()).hexdigest()
+    found = examine(name)
+    if found.sha256 is None:
+        raise WeightsMissing(name) if found.status == "missing" else WeightsUnusable(refusal(found))
+    return found.sha256
 
 
 def verify(name: str) -> VerifyResult:
-    """Hash every file of a model and compare."""
-    for file in get_weight(name).files:
+    """Hash every file of a model anew, whatever is remembered of it, and compare."""
+    return examine(name, afresh=True)
+
+
+def examine(name: str, filename: str | None = None, *, afresh: bool = False) -> VerifyResult:
+    """Compare the files of a model, or one of them, with the registry; hash those that have changed since they last
+    were, or all of them `afresh`."""
+    lines, problem = [], ""
+    for file in _files(name, filename):
         path = weights_dir() / name / file.filename
-        if not path.is_file():
+        try:
+            found = file_hash(path, afresh=afresh)
+        except (FileNotFoundError, NotADirectoryError):
             return VerifyResult(name=name, status="missing", detail=file.filename)
-        expected, found = expected_hash(name, file), sha256_of(path)
-        if found != expected:
-            detail = f"{file.filename}: found {found}, expected {expected or 'a hash accepted with --accept-hash'}"
-            return VerifyResult(name=name, status="wrong_hash", detail=detail)
-    return VerifyResult(name=name, status="ok")
+        except OSError as failure:
+            detail = f"{file.filename}: cannot be read ({failure.strerror})"
+            return VerifyResult(name=name, status="unreadable", detail=detail)
+        expected = expected_hash(name, file)
+        if found != expected and not problem:
+            problem = f"{file.filename}: found {found}, expected {expected or 'a hash accepted with --accept-hash'}"
+        lines.append((found, file.filename))
+    joined = "".join(f"{digest}  {called}\n" for digest, called in sorted(lines)).encode()
+    digest = lines[0][0] if len(lines) == 1 else hashlib.sha256(joined).hexdigest()
+    return VerifyResult(name=name, status="wrong_hash" if problem else "ok", detail=problem, sha256=digest)
+
+
+def _files(name: str, filename: str | None) -> list[WeightFile]:
+    wanted = [file for file in get_weight(name).files if filename in (None, file.filename)]
+    if not wanted:
+        raise UserError(f"weights '{name}' have no file '{filename}'")
+    return wanted
+
+
+@cache
+def _memory(file: Path | None) -> HashMemory:
+    return HashMemory(file)
+
+
+def file_hash(path: Path, *, afresh: bool = False) -> str:
+    """Return the hex SHA-256 of a model's file, hashed the first time, after each change and `afresh`. Raise OSError.
+
+    What is remembered lies in the user's own cache folder: a shared folder of weights may be read-only, and whoever
+    writes there must not vouch for what is in it.
+    """
+    try:
+        file = _cache_dir() / "weight_hashes.json"
+    except RuntimeError:  # a user without a home, in a container
+        file = None
+    return _memory(file).sha256(path, afresh=afresh)
+
+
+def _cache_dir() -> Path:
+    """Folder of this package in the user's cache folder."""
+    # An empty or relative XDG_CACHE_HOME counts as unset (XDG base directory specification).
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache_home if cache_home.is_absolute() else Path.home() / ".cache") / "speakervid-dag"
 
 
 def expected_hash(name: str, file: WeightFile) -> str | None:

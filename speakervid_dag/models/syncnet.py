@@ -106,9 +106,9 @@ class SyncNet:
         import torch
 
         if weights is None:
-            from speakervid_dag.models.registry import verified_path
+            from speakervid_dag.models.registry import weight_path
 
-            weights = verified_path(WEIGHTS)
+            weights = weight_path(WEIGHTS)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._net = load(weights).to(self.device)
 

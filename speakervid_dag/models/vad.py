@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.onnx_session import open_session
+from speakervid_dag.models.packaged import packaged_path, packaged_state
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+NAME = "silero-vad"
+_PACKAGE, _FILE = "faster_whisper", "assets/silero_vad_v6.onnx"
 RATE_HZ = 16_000
 HOP_SAMPLES = 512
 HOP_S = HOP_SAMPLES / RATE_HZ
@@ -25,12 +27,19 @@ BLOCK_STEPS = 4096  # steps in one call (131 s of sound): bounds memory; the sta
 
 @functools.cache
 def _session() -> "InferenceSession":
-    import faster_whisper
+    return open_session(
+        network_path(), threads=1, on_gpu=False
+    )  # tiny steps: threads and a GPU cost more than they give
 
-    path = Path(faster_whisper.__file__).parent / "assets" / "silero_vad_v6.onnx"
-    if not path.is_file():
-        raise WeightsMissing("silero-vad")
-    return open_session(path, threads=1, on_gpu=False)  # tiny steps: threads and a GPU cost more than they give
+
+def network_path() -> Path:
+    """Return the network's file. Raise WeightsMissing, WeightsUnusable."""
+    return packaged_path(NAME, _PACKAGE, _FILE)
+
+
+def package_state() -> str:
+    """Return the network's SHA-256, or `missing` where the installed faster-whisper does not carry it."""
+    return packaged_state(_PACKAGE, _FILE)
 
 
 def speech_probabilities(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
@@ -44,6 +53,7 @@ def speech_probabilities(samples: NDArray[np.float32]) -> tuple[NDArray[np.float
 
     Raises:
         WeightsMissing: the installed faster-whisper does not carry the network.
+        WeightsUnusable: it carries another one than was installed.
     """
     steps = -(-len(samples) // HOP_SAMPLES)
     state = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}

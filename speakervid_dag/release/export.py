@@ -20,7 +20,7 @@ from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of, write_bytes
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake import own_output, session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.media.cut import Encoding
@@ -199,11 +199,13 @@ def _write(
     if aside.exists():
         shutil.rmtree(aside)
     aside.mkdir(parents=True)
+    own_output.mark(aside, own_output.RELEASE_MARK)
     write(form, aside, items)
     manifest["statistics"] = card.statistics(items)
     write_bytes(aside / "README.md", card.render(manifest, items, profile).encode())
     manifest["files"] = releases.file_entries(aside)
     told = releases.write_manifest(lake_dir, aside, manifest)
+    (aside / own_output.RELEASE_MARK).unlink()  # from here on the manifest tells
     if place.exists():
         place.rmdir()  # it is empty
     aside.rename(place)

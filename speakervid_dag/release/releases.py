@@ -20,6 +20,7 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.files import place_of, sha256_of, write_bytes
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.own_output import RELEASE_MARK
 from speakervid_dag.lake.schemas import RELEASES, TAKEDOWNS
 from speakervid_dag.release.writers import Item
 
@@ -47,8 +48,8 @@ def sample_entries(items: Sequence[Item]) -> dict[str, Any]:
 
 
 def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """Path in the release → size and SHA-256, for every file but the manifest."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    """Path in the release → size and SHA-256, for every file but the manifest and the mark."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (MANIFEST, RELEASE_MARK))
     return {str(p.relative_to(folder)): {"size_bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
 
 

@@ -4,6 +4,7 @@ Each silver stage hands back what tests/mini_lake.py says, under ids of the batc
 `speakervid` with these stages (`python canned.py run VIDEOS --lake LAKE`). CANNED_HANG=STAGE/BATCH makes that stage
 wait for ever, after it has made the file CANNED_REACHED: what a test then kills is killed exactly there. With
 CANNED_MEET=FOLDER a process that has planned waits until a second one has: both then hold a plan of the same files.
+CANNED_MEET_TO_PUBLISH=FOLDER is the same for one that is about to publish.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini_lake import SHAS, mini_lake
 
-from speakervid_dag.assets import table_asset
+from speakervid_dag.assets import serving, table_asset
 from speakervid_dag.lake.batches import BatchBook, Place, Plan, SourceFile
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks import factory
@@ -117,18 +118,34 @@ def _hang_where_told(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
         time.sleep(3600)
 
 
+def _meet(folder: Path) -> None:
+    """Returns once two processes have come here."""
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.01)
+
+
 def _plan_together() -> None:
     """`BatchBook.plan`, after which both processes of CANNED_MEET stand at the same point."""
     folder, real = Path(os.environ["CANNED_MEET"]), BatchBook.plan
 
     def plan(*arguments: Any, **options: Any) -> Plan:
         made = real(*arguments, **options)
-        (folder / str(os.getpid())).touch()
-        while len(list(folder.iterdir())) < 2:
-            time.sleep(0.01)
+        _meet(folder)
         return made
 
     BatchBook.plan = plan  # type: ignore[method-assign]
+
+
+def _publish_together() -> None:
+    """`publish_next`, before which both processes of CANNED_MEET_TO_PUBLISH stand at the same point."""
+    folder, real = Path(os.environ["CANNED_MEET_TO_PUBLISH"]), serving.publish_next
+
+    def publish_next(*arguments: Any) -> Any:
+        _meet(folder)
+        return real(*arguments)
+
+    serving.publish_next = publish_next
 
 
 def _bodies(batch: str) -> list[bytes]:
@@ -145,4 +162,6 @@ if __name__ == "__main__":
     replace_stages()
     if "CANNED_MEET" in os.environ:
         _plan_together()
+    if "CANNED_MEET_TO_PUBLISH" in os.environ:
+        _publish_together()
     cli.main()

@@ -66,7 +66,8 @@ def scored(tmp_path: Path, video: Path, profile: str = "laptop") -> tuple[pl.Dat
     clips = [{"clip_id": c, "start_s": a, "end_s": b, **box} for c, (a, b) in spans.items()]
     series = {name: [1.0] * 150 for name in ("luma", "motion", "face_count")}
     rows: dict[str, Any] = {"clips": clips, "frame_series": [{"shot_id": "s", "frame_times_s": TIMES, **series}]}
-    inputs = {name: frame(TABLES[name], rows.get(name, [])) for name in READS}
+    own = {"video_id": ids["video_id"]}
+    inputs = {name: frame(TABLES[name], [row | own for row in rows.get(name, [])]) for name in READS}
     inputs["videos"] = frame(TABLES["videos"], [{"width_px": 320, "height_px": 240, "bit_rate_bps": 1e6, **ids}])
     settings = load_settings(lake=tmp_path / "lake")
     stage = Stage("clip_scores", BATCH, "r", 1, settings, load_profile(profile), inputs)

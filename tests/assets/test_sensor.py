@@ -11,6 +11,7 @@ import pytest
 from speakervid_dag.assets import jobs
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.definitions import defs
+from speakervid_dag.lake.own_output import LAKE_MARK, mark
 
 Tick = dg.SensorResult | dg.SkipReason
 
@@ -144,6 +145,35 @@ def test_a_file_that_vanishes_or_cannot_be_read_stops_nothing(landing: Path, ins
     answer = tick(instance)
     assert isinstance(answer, dg.SensorResult)
     assert len(Factory().book.read("b000001")) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_said_and_the_rest_is_taken(
+    landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, real = put(landing / "good.mp4"), os.scandir
+    put(landing / "locked" / "film.mp4", b"another")
+
+    def scandir(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert asked(tick(instance)) == [("b000001", "b000001")]
+    (file,) = Factory().book.read("b000001")
+    assert file.uris == (str(film),)
+    assert "locked: Permission denied" in skipped(tick(instance))
+
+
+def test_own_output_is_never_taken(
+    landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark(landing / "lake", LAKE_MARK)
+    put(landing / "lake/artifacts/audio/v1/v0.wav")
+    assert "nothing new" in skipped(tick(instance))
+    monkeypatch.setenv("SPEAKERVID_LANDING", str(landing / "lake/artifacts"))
+    assert "SPEAKERVID_LANDING" in skipped(tick(instance))
+    assert Factory().book.names() == []
 
 
 def test_a_missing_folder_is_said(landing: Path, instance: dg.DagsterInstance) -> None:

@@ -86,3 +86,46 @@ def test_the_daemon_makes_stale_gold_again_and_only_that(house: House) -> None:
     assert {a for a in asked if a[0] in ALL} == {(name, B2) for name in GOLD}, (
         "scores that came after gold of that tick"
     )
+
+
+def told(house: House) -> dict[str, set[str]]:
+    """Table → batches that the instance takes for made."""
+    return {name: set(house.instance.get_materialized_partitions(dg.AssetKey(name))) for name in ALL}
+
+
+def test_an_instance_that_lost_its_history_is_told_what_is_promoted(house: House) -> None:
+    assert set().union(*told(house).values()) == set(), "a lake copied without .dagster"
+    assert house.run().did_nothing
+    everything = {name: {B1, B2} for name in ALL}
+    assert told(house) == everything
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+    assert stale_in_ui(house, "tiers") == {B1: {"tiers"}, B2: {"tiers"}}
+    reported = {name: house.instance.get_latest_materialization_event(dg.AssetKey(name)) for name in ALL}
+    assert house.run().did_nothing
+    for name, event in reported.items():
+        assert house.instance.get_latest_materialization_event(dg.AssetKey(name)) == event, "told once"
+
+    assert house.execute("curate", ["clip_scores"], B1) is None  # the same data version as was told
+    assert stale_in_ui(house) == {B1: set(), B2: set()}
+
+    _, cursor = requested(house)
+    for name in ALL:
+        house.instance.wipe_assets([dg.AssetKey(name)])
+    asked, cursor = requested(house, cursor)
+    assert {a for a in asked if a[0] in ALL} == set()
+    assert house.run().did_nothing
+    assert told(house) == everything
+    rounds = []
+    for _ in range(4):  # as the daemon: what it asks for is made, then it looks again
+        asked, cursor = requested(house, cursor)
+        rounds.append({a for a in asked if a[0] in ALL})
+        if rounds[-1]:
+            assert house.execute("retier", GOLD, B1, B2) is None
+        for name in sorted({a[0] for a in asked} - set(ALL)):
+            assert house.execute("publish", [name]) is None
+    assert rounds[1:] == [set()] * 3, rounds
+
+
+def test_a_retier_tells_what_is_promoted_too(house: House) -> None:
+    assert retier(house.settings.model_copy(update={"profile": "talkvid"})).failure is None
+    assert told(house) == {name: {B1, B2} for name in ALL}

@@ -1,20 +1,32 @@
-"""Two `speakervid run` on the same folder at the same moment: each file is taken in once, each batch is run once.
+"""Two commands on one lake at the same moment: nothing is done twice, and nothing that one publishes is lost.
 
-Belongs here: two real processes with canned stages. Does not belong here: what one process does after another.
+Belongs here: two real processes with canned stages, and one that publishes between another's decision and commit. Does
+not belong here: what one process does after another.
 """
 
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import canned
 import dagster as dg
+import duckdb
+import polars as pl
+import pytest
 from backfills import assert_every_batch_was_done_once, environment, is_published, made_settings, speakervid
+from conftest import B1, B2, House
 
-from speakervid_dag import runner
+from speakervid_dag import connect, runner
+from speakervid_dag.assets import serving
+from speakervid_dag.assets.partitions import register_batches
+from speakervid_dag.assets.resources import Factory
 from speakervid_dag.execution import ORIGIN
+from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import NumberTaken
+from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
 
 COUNT = 4
 
@@ -70,3 +82,70 @@ def test_processes_that_open_a_new_lake_together_all_open_it(tmp_path: Path) -> 
     ]
     told = [process.communicate() for process in each]
     assert [out.strip() for out, _ in told] == ["0"] * 4, told
+
+
+OTHERS = ("talkvid", "speakervid-5m")
+GOLD = [name for name, table in TABLES.items() if table.layer == "gold"]
+
+
+def shown_profiles(lake: Path) -> list[set[str]]:
+    """Profiles whose tiers readers find, in each way of reading: the newest snapshot and the analysts' file."""
+    query = "SELECT DISTINCT profile FROM tiers"
+    with connect(lake) as newest, duckdb.connect(str(lake / "lake.duckdb"), read_only=True) as file:
+        return [{str(p) for (p,) in con.sql(query).fetchall()} for con in (newest, file)]
+
+
+def test_two_retier_of_different_profiles_are_both_published(house: House, tmp_path: Path) -> None:
+    lake, meeting = house.settings.lake_dir, tmp_path / "meeting"
+    meeting.mkdir()
+    there = environment(house.settings, CANNED_MEET_TO_PUBLISH=str(meeting))
+    commands = [speakervid("retier", "--lake", lake, "--profile", profile) for profile in OTHERS]
+    both = [subprocess.Popen(command, env=there, stderr=subprocess.PIPE, text=True) for command in commands]
+    told = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert shown_profiles(lake) == [{"laptop", *OTHERS}] * 2
+    numbers = [s.number for s in snapshots.snapshots(house.lake)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_what_is_published_between_decision_and_commit_stays_shown(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a mount that ignores locks."""
+    lake = house.settings.lake_dir
+    mine, other = (Factory(lake_dir=str(lake), profile_name=profile) for profile in OTHERS)
+    register_batches(house.instance, [B1, B2])
+    for factory in (mine, other):
+        settings = house.settings
+        house.settings = settings.model_copy(update={"profile": factory.profile_name})
+        assert house.execute("retier", GOLD, B1, B2) is None
+        house.settings = settings
+    real, decided = serving.next_snapshot, []
+
+    def next_snapshot(factory: Factory) -> tuple[dict[str, int], serving.Pinned]:
+        found = real(factory)
+        decided.append(factory.profile.name)
+        if decided == [mine.profile.name]:
+            serving.publish_next(other, "between")
+        return found
+
+    monkeypatch.setattr(snapshots, "only_publisher", lambda _: nullcontext())
+    monkeypatch.setattr(serving, "next_snapshot", next_snapshot)
+    made = serving.publish_next(mine, "mine")
+    assert decided == [mine.profile.name, other.profile.name, mine.profile.name], "the loser looked again"
+    assert made == snapshots.latest(house.lake)
+    assert shown_profiles(lake) == [{"laptop", *OTHERS}] * 2
+
+
+def test_a_snapshots_number_is_given_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = snapshots.latest(house.lake)
+    assert newest is not None
+    with pytest.raises(NumberTaken):
+        snapshots.publish(house.lake, "late", after=newest.number - 1)
+    monkeypatch.setattr(snapshots, "latest", lambda _: newest)  # both have read the same newest one
+    snapshots.publish(house.lake, "first", after=newest.number)
+    monkeypatch.setattr(type(house.lake), "newest_number", lambda *_: newest.number)
+    with pytest.raises(NumberTaken):
+        snapshots.publish(house.lake, "second", after=newest.number)
+    rows = house.lake.read(SNAPSHOTS, where=pl.col("snapshot") == newest.number + 1)
+    assert set(rows["run_id"]) == {"first"}

@@ -1,4 +1,4 @@
-"""A folder of trouble beside one good video: a status row each, and the good one is unharmed."""
+"""A folder of trouble beside one good video: a status row each, none for a misspelt path; the good one is unharmed."""
 
 from pathlib import Path
 
@@ -24,8 +24,9 @@ def trouble(speakervid: Run, weights: None, tmp_path_factory: pytest.TempPathFac
     return Lake(lake, speakervid("run", folder, folder / "missing.mp4", "--lake", lake))
 
 
-def test_exit_status_is_0(trouble: Lake) -> None:
-    assert trouble.run.returncode == 0, trouble.run.stderr
+def test_a_misspelt_path_is_named_and_makes_the_exit_status_1(trouble: Lake) -> None:
+    assert trouble.run.returncode == 1, trouble.run.stderr
+    assert "missing.mp4" in trouble.run.stderr
 
 
 def test_every_file_has_a_row_with_its_reason(trouble: Lake) -> None:
@@ -34,7 +35,7 @@ def test_every_file_has_a_row_with_its_reason(trouble: Lake) -> None:
     assert found["good.mp4"] == ("ok", None)
     assert found["text.mp4"] == ("rejected", "unrecognised_container")
     assert found["empty.mp4"] == ("rejected", "empty_file")
-    assert found["missing.mp4"] == ("rejected", "missing_file")
+    assert "missing.mp4" not in found
     assert found["sound.wav"] == ("rejected", "no_video_stream")
     assert found["list.mp4"] == ("rejected", "playlist_refused")
     assert found["mute.mp4"] == ("degraded", "no_audio_stream")
@@ -55,6 +56,15 @@ def test_without_sound_the_sound_stages_are_skipped_and_say_why(trouble: Lake) -
            WHERE source_name = 'mute.mp4' AND stage = 'speech_turns'"""
     )
     assert rows == [{"stage": "speech_turns", "status": "skipped", "reason": "no_audio_stream"}]
+
+
+def test_the_lake_among_the_videos_is_not_taken_in_by_the_next_run(speakervid: Run, trouble: Lake) -> None:
+    before = trouble.rows("SELECT video_id, batch FROM videos ORDER BY ALL")
+    assert list((trouble.folder / "artifacts").rglob("*.wav"))
+    again = speakervid("run", trouble.folder.parent, "--lake", trouble.folder)
+    assert again.returncode == 0, again.stderr
+    assert str(trouble.folder) in again.stderr
+    assert trouble.rows("SELECT video_id, batch FROM videos ORDER BY ALL") == before
 
 
 def test_missing_weights_are_not_evaluated_and_nothing_else_is_lost(

@@ -128,6 +128,14 @@ def test_a_stage_that_fails_as_a_whole_is_an_error_of_ours(lake_dir: Path) -> No
         compute_apart(batch_of(lake_dir, GOOD[0], stage="hopeless"), "troubled_stage", LIMITS)
 
 
+def test_damaged_weights_are_no_row_of_a_video(lake_dir: Path) -> None:
+    stage = batch_of(lake_dir, GOOD[0], "damaged weights", GOOD[1])
+    with pytest.raises(OperationError, match="models pull x"):
+        compute_apart(stage, "troubled_stage", LIMITS)
+    assert stage.outcomes == []
+    assert tries(lake_dir)[GOOD[1]] == 0
+
+
 def test_rows_come_back_exactly(lake_dir: Path) -> None:
     stage = batch_of(lake_dir, *GOOD)
     frames = compute_apart(stage, "troubled_stage", LIMITS)

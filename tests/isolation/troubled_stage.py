@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from speakervid_dag.failures import PermanentFailure, TransientFailure
+from speakervid_dag.failures import PermanentFailure, TransientFailure, WeightsUnusable
 from speakervid_dag.lake.schemas import SHOTS
 from speakervid_dag.stage import COMPUTES, Rows, Stage, VideoTask
 
@@ -66,6 +66,8 @@ def trouble(name: str, lake: Path) -> None:
         os.abort()
     elif name == "exception":
         raise ZeroDivisionError("of ours")
+    elif name == "damaged weights":
+        raise WeightsUnusable("weights 'x' are refused: run `speakervid models pull x`")
     elif name == "permanent":
         raise PermanentFailure("no_good", "it will never do")
     elif name == "transient":

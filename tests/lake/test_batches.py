@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from speakervid_dag.failures import PermanentFailure, UserError
-from speakervid_dag.lake.batches import BatchBook, Place, scan
+from speakervid_dag.lake import batches
+from speakervid_dag.lake.batches import BatchBook, Place
 from speakervid_dag.lake.sources import Sources, find
 
 
@@ -18,17 +20,6 @@ def put(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
-
-
-def test_a_folder_gives_its_media_and_names_what_it_passes_over(tmp_path: Path) -> None:
-    film, note = put(tmp_path / "in/a.mp4", b"1"), put(tmp_path / "in/README.md", b"2")
-    put(tmp_path / "in/.hidden/b.mp4", b"3")
-    assert scan([tmp_path / "in"]) == ([film], [note])
-
-
-def test_a_file_named_directly_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
-    note = put(tmp_path / "note.txt", b"x")
-    assert scan([note]) == ([note], [])
 
 
 def test_same_bytes_twice_are_one_file_with_two_places(tmp_path: Path, lake_dir: Path) -> None:
@@ -73,6 +64,23 @@ def test_a_missing_path_is_no_input(tmp_path: Path, lake_dir: Path) -> None:
     plan = BatchBook(lake_dir).plan([tmp_path / "gone.mp4"], batch_size=3)
     assert plan.batches == {}
     assert list(plan.unread) == [str(tmp_path / "gone.mp4")]
+
+
+@pytest.mark.parametrize("vanishes_before", ["_stat", "_hashed"])
+def test_a_file_that_vanishes_after_the_walk_is_no_input(
+    tmp_path: Path, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, vanishes_before: str
+) -> None:
+    stays, goes = put(tmp_path / "in/a.mp4", b"one"), put(tmp_path / "in/b.mp4", b"two")
+    real = getattr(batches, vanishes_before)
+
+    def after_it_is_gone(at: Any) -> Any:
+        goes.unlink(missing_ok=True)
+        return real(at)
+
+    monkeypatch.setattr(batches, vanishes_before, after_it_is_gone)
+    plan = BatchBook(lake_dir).plan([tmp_path / "in"], batch_size=3)
+    assert [f.uris for f in plan.batches["b000001"]] == [(str(stays),)]
+    assert list(plan.unread) == [str(goes)]
 
 
 def test_a_known_file_in_a_new_place_gives_its_video_that_place(tmp_path: Path, lake_dir: Path) -> None:

@@ -1,7 +1,11 @@
 """Quarantine: findings open, are superseded, close; frames are kept as they were."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import deltalake
 import polars as pl
 import pytest
 
@@ -73,3 +77,32 @@ def test_many_batches_are_recorded_and_closed_in_one_commit_each(lake: DeltaLake
     assert quarantine.close(lake, CLIPS, ["a", "c", "never seen"], "r2") == 2
     assert lake.version(QUARANTINE) == 2
     assert quarantine.list_open(lake)["batch"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        lambda lake: quarantine.close(lake, CLIPS, ["a"], "r2"),
+        lambda lake: quarantine.record(lake, CLIPS, {"a": [RED]}, "r2", is_open=False),
+    ],
+)
+def test_a_refusal_that_lands_while_another_run_writes_is_not_lost(
+    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch, ours: Callable[[DeltaLake], object]
+) -> None:
+    quarantine.record(lake, CLIPS, {"a": [RED]}, "r1", is_open=True)
+    real, met = deltalake.write_deltalake, []
+
+    def write(*arguments: Any, **options: Any) -> None:
+        if not met:
+            met.append("theirs")
+            other = threading.Thread(
+                target=lambda: quarantine.record(lake, CLIPS, {"a": [RED]}, "theirs", is_open=True)
+            )  # a thread has handles of its own, as a process has
+            other.start()
+            other.join()
+        real(*arguments, **options)
+
+    monkeypatch.setattr(deltalake, "write_deltalake", write)
+    ours(lake)
+    assert "r1" in set(quarantine.show(lake, "clips/a")["run_id"])
+    assert "theirs" in set(quarantine.open_findings(lake, CLIPS, "a")["run_id"])

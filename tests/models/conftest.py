@@ -16,7 +16,7 @@ def need() -> Callable[..., None]:
 
     def check(*names: str) -> None:
         for name in names:
-            if registry.verify(name).status != "ok":
+            if registry.examine(name).status != "ok":
                 pytest.skip(f"weights '{name}' are not on disk: speakervid models pull {name}")
 
     return check

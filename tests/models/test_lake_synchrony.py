@@ -9,7 +9,7 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation import synchrony_training as training
 from speakervid_dag.curation.sync_regression import LipSeries
 from speakervid_dag.curation.synchrony_training import Stretch
-from speakervid_dag.failures import OperationError
+from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_the_judged_one_is_refused(tmp_path: Path) -> None:
     digest = hashlib.sha256(data).hexdigest()
     again = LakeSynchrony.load(tmp_path / "m.safetensors", digest)
     assert lake_synchrony.packed(again._net) == data
-    with pytest.raises(OperationError, match="run the job `train` again"):
+    with pytest.raises(WeightsUnusable, match="speakervid train"):
         LakeSynchrony.load(tmp_path / "m.safetensors", "0" * 64)
 
 

@@ -92,9 +92,12 @@ def test_verify_tells_right_from_wrong(two_files: Path) -> None:
 
 
 def test_the_hash_of_a_model_changes_with_any_of_its_files(two_files: Path) -> None:
+    write(two_files, a="a", b="b")
     one = registry.weight_hash("m")
     assert len(one) == 64
     assert one not in (SHA_OF_A, SHA_OF_B)
+    write(two_files, b="B")
+    assert registry.weight_hash("m") != one
 
 
 def test_the_cache_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

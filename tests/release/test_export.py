@@ -24,6 +24,7 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.lake import session
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.own_output import is_release
 from speakervid_dag.lake.schemas import RELEASES
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
@@ -281,7 +282,9 @@ def test_a_full_disk_stops_the_export_and_the_next_one_goes_on(
         with pytest.raises(OSError, match="No space left"):
             exported(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    assert is_release(tmp_path / "out.partial"), "what is half written is marked as own output, too"
     assert exported(settings, tmp_path / "out").statistics
+    assert is_release(tmp_path / "out")
 
 
 def test_releases_are_listed_and_compared(settings: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What the Dagster instance knows of promoted batches: reported again where it has lost or never had it.
+
+Belongs here: reporting promoted batches to an instance whose history was wiped, deleted or not copied along. Does not
+belong here: running anything; what is promoted (recipes.py).
+
+The lake says what is promoted; automation conditions and the UI look at the instance's events. Without them, gold of
+these batches would wait for ever for inputs that are there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+
+from speakervid_dag.assets.freshness import in_order, is_coherent
+from speakervid_dag.assets.recipes import Marks, Recipe, maker_of
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.lake.schemas import Table
+
+Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its newest event in the instance
+
+
+def report_promoted(
+    instance: dg.DagsterInstance, factory: Factory, batches: Sequence[str], announce: Callable[[str], None]
+) -> None:
+    """Report each promoted (table, batch) that the instance has no materialization of, upstream first.
+
+    Args:
+        announce: is told once, before it is done: some hundredths of a second each.
+    """
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    events = cache(lambda name: instance.get_latest_storage_id_by_partition(dg.AssetKey(name), kind))
+    marks, missing = Marks(factory.lake), []
+    for recipe in in_order():
+        for table in recipe.tables:
+            known = instance.get_materialized_partitions(dg.AssetKey(table.name))
+            unknown = [b for b in batches if b not in known and _mark(factory, marks, table, b) is not None]
+            missing += [(recipe, table, batch) for batch in unknown]
+    if missing:
+        announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
+    for recipe, table, batch in missing:
+        instance.report_runless_asset_event(_event(factory, marks, events, recipe, table, batch))
+
+
+def _event(
+    factory: Factory, marks: Marks, events: Events, recipe: Recipe, table: Table, batch: str
+) -> dg.AssetMaterialization:
+    """What the asset itself would have reported: the same data version, made from the same inputs by the same code."""
+    is_current = is_coherent(factory, marks, recipe, batch)
+    tags = {
+        DATA_VERSION_TAG: _version(_mark(factory, marks, table, batch)),
+        CODE_VERSION_TAG: recipe.code_version(factory) if is_current else "of an earlier run",
+    }
+    for parent in recipe.parents(table):
+        key = dg.AssetKey(parent.name)
+        tags[get_input_data_version_tag(key)] = _version(_mark(factory, marks, parent, batch))
+        tags[get_input_event_pointer_tag(key)] = str(events(parent.name).get(batch, "NULL"))
+    told = {"reported": "promoted in the lake; this instance had no record of it"}
+    return dg.AssetMaterialization(table.name, partition=batch, tags=tags, metadata=told)
+
+
+def _mark(factory: Factory, marks: Marks, table: Table, batch: str) -> int | None:
+    return marks.of(table, maker_of(table).part(table, batch, factory.profile.name))
+
+
+def _version(mark: int | None) -> str:
+    return f"{mark:016x}" if mark is not None else ""

@@ -1,0 +1,95 @@
+"""Data files that Delta's log names and that are gone or cut off: which ones, and what to do about it.
+
+Belongs here: comparing sizes on disk with the log (a stat per file), and saying it in one line. Does not belong here:
+reading rows (delta.py), making them again: a lost file makes its batch stale (assets/freshness.py), and the write that
+follows replaces the file without reading it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import polars as pl
+
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+
+UNREADABLE = "unreadable table: "  # begins the error of a view of which a file is lost (session.py)
+
+
+class FileLost(OperationError):
+    """A data file of a table is gone or cut off; the message names it."""
+
+
+class LostFile(NamedTuple):
+    """A file that is not as it was written.
+
+    Args:
+        values: of the partition columns, for all of its rows.
+        row_count: rows it held; None: the log does not say.
+    """
+
+    path: Path
+    why: str
+    values: Mapping[str, str]
+    row_count: int | None
+
+
+def lost_files(handle: Any, folder: Path, table: Table, batches: Sequence[str] | None = None) -> list[LostFile]:
+    """Return the files of the version that a DeltaTable was opened at which are gone or have another size, by path.
+
+    Args:
+        folder: of the table, on a local disk.
+        batches: look for files of these only.
+    """
+    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
+    names = {f"partition.{name}": name for name in table.partition_by}
+    if not actions.is_empty() and batches is not None and "batch" in table.partition_by:
+        actions = actions.filter(pl.col("partition.batch").is_in(list(batches)))
+    if actions.is_empty():
+        return []
+    shown = actions.select("path", "size_bytes", "num_records", *names).rename(names).sort("path")
+    found = []
+    for row in shown.iter_rows(named=True):
+        path = folder / unquote(row["path"])
+        why = _trouble(path, row["size_bytes"])
+        if why:
+            found.append(LostFile(path, why, {name: row[name] for name in table.partition_by}, row["num_records"]))
+    return found
+
+
+def one_line(table: Table, lost: Sequence[LostFile]) -> str:
+    """Return which file it is, and what to do; of several the first, with their number."""
+    first = lost[0]
+    more = f" (and {len(lost) - 1} more files of {table.name})" if len(lost) > 1 else ""
+    return f"{table.name}: the data file {first.path} {first.why}{more}: {_remedy(table, first)}"
+
+
+def told_by(problem: Exception) -> str | None:
+    """Return the line with which a query failed at a view of which a file is lost; None for another error."""
+    told = next((line for line in str(problem).splitlines() if UNREADABLE in line), None)
+    return told.partition(UNREADABLE)[2] if told else None
+
+
+def is_made_by_a_stage(table: Table) -> bool:
+    """Whether a run can make the table's rows again."""
+    return table.layer != "system" or table is STAGE_OUTCOMES
+
+
+def _remedy(table: Table, lost: LostFile) -> str:
+    if not is_made_by_a_stage(table):
+        return "put it back from a backup, or go on without its rows with `speakervid maintain --apply --drop-lost`"
+    profile = lost.values.get("profile")
+    command = f"retier --profile {profile}" if profile else "run PATH"
+    return f"`speakervid {command}` makes its rows of batch {lost.values.get('batch')} again"
+
+
+def _trouble(path: Path, size: int) -> str:
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as problem:
+        return f"cannot be read ({problem.strerror})"
+    return "" if found == size else f"has {found} bytes instead of {size}"

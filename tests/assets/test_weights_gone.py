@@ -1,0 +1,158 @@
+"""Weights that made what is published are gone or damaged: nothing is computed, nothing published is lost."""
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import B1, B2, CANNED_WEIGHTS, House
+
+from speakervid_dag import runner
+from speakervid_dag.assets import weights as checked
+from speakervid_dag.assets.freshness import stale_batches
+from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.failures import WeightsUnusable
+from speakervid_dag.lake.artifacts import weights_record
+from speakervid_dag.lake.schemas import CLIP_SCORES
+from speakervid_dag.lake.used_weights import remember, used_weights
+from speakervid_dag.models import registry
+from speakervid_dag.models.registry import WeightFile
+from speakervid_dag.retier import retier
+from speakervid_dag.stage import Stage
+
+BOTH = (B1, B2)
+WAS = CANNED_WEIGHTS["dnsmos"]
+
+
+@pytest.fixture
+def without_dnsmos(house: House) -> House:
+    """The lake was made with weights of dnsmos, which this machine has no longer."""
+    house.weights["dnsmos"] = "missing"
+    return house
+
+
+def test_weights_that_are_gone_stop_a_run_before_it_computes(without_dnsmos: House) -> None:
+    house = without_dnsmos
+    before = house.versions()
+    assert used_weights(house.settings.lake_dir)["dnsmos"] == WAS
+    assert stale_batches(house.factory, BOTH) == {}, "what is absent is not new"
+    with pytest.raises(WeightsUnusable) as told:
+        house.run()
+    assert {"dnsmos", str(registry.weights_dir()), registry.WEIGHTS_ENV} <= set(
+        str(told.value).replace(":", " ").split()
+    )
+    assert "speakervid models pull dnsmos" in str(told.value)
+    house.change_profile(binding={"min_margin": 123.0})  # much is stale now
+    with pytest.raises(WeightsUnusable):
+        house.run("b000003")
+    why = house.execute("curate", ["clip_scores"], B1)  # as the UI and the daemon do
+    assert why is not None
+    assert "models pull dnsmos" in why
+    assert house.versions() == before
+
+
+def test_gold_of_stored_scores_needs_no_weights(without_dnsmos: House) -> None:
+    made = retier(without_dnsmos.settings)
+    assert made.failure is None
+    assert made.batches == BOTH
+
+
+def test_a_loss_that_was_asked_for_is_published_and_mended_by_the_return(without_dnsmos: House) -> None:
+    house = without_dnsmos
+    usual = house.settings
+    with pytest.raises(WeightsUnusable):
+        house.run()
+    house.settings = usual.model_copy(update={"allow_loss": True})
+    assert house.execute("curate", ["clip_scores"], B1) is None
+    version = house.lake.version(CLIP_SCORES)
+    assert version is not None
+    assert "dnsmos=missing" in house.lake.history(CLIP_SCORES, version)[0]["weights"]
+    house.settings = usual
+    with pytest.raises(WeightsUnusable):  # the lake knows of them still
+        house.run()
+    house.weights["dnsmos"] = WAS
+    assert "clip_scores" in stale_batches(house.factory, BOTH)[B1]
+
+
+@pytest.mark.parametrize("record", [None, b"", b'{"dnsmos": 1}'])
+def test_a_lake_without_a_record_asks_its_commits(without_dnsmos: House, record: bytes | None) -> None:
+    file = weights_record(without_dnsmos.settings.lake_dir)
+    file.unlink()
+    if record is not None:
+        file.write_bytes(record)
+    with pytest.raises(WeightsUnusable, match="dnsmos"):
+        checked.require_weights(without_dnsmos.factory, RECIPES.values())
+    assert used_weights(without_dnsmos.settings.lake_dir)["dnsmos"] == WAS
+
+
+def test_weights_taken_away_while_a_stage_computes_cost_the_run_and_no_rows(house: House) -> None:
+    def take(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
+        if stage.name == "clip_scores":
+            stage._keep("v", {}, {"status": "ok"})  # a video that was finished without them, maybe
+            house.weights["dnsmos"] = "missing"
+
+    house.weights["dnsmos"] = "h" * 64
+    house.breaks = take
+    before = house.lake.version(CLIP_SCORES)
+    report = house.run()
+    assert set(report.failed) == {B1}
+    assert house.lake.version(CLIP_SCORES) == before
+    assert not list(house.settings.lake_dir.glob("artifacts/checkpoints/clip_scores/*/*"))
+
+
+def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House, tmp_path: Path) -> None:
+    gone = {"dover": "h", "centerface": "h", "dlib_face": "h", "of-an-older-package": "h"}
+    remember(house.settings.lake_dir, gone, "run")
+    house.weights |= dict.fromkeys(gone, "missing")
+    with pytest.raises(WeightsUnusable, match="centerface dlib_face dover"):
+        checked.require_weights(house.factory, RECIPES.values())
+    house.change_profile(scores={"video_quality": "off"})
+    pack = tmp_path / "pack"
+    house.settings = house.settings.model_copy(update={"face_pack": pack})
+    with runner.lake_instance(house.settings):  # settings reach a factory through the environment
+        checked.require_weights(house.factory, RECIPES.values())  # a pack that the lake never had
+        pack.mkdir()
+        (pack / "det.onnx").write_bytes(b"network")
+        (found,) = [s for n, s in checked.states(house.factory, RECIPES["face_tracks"]).items() if n == "face_pack"]
+        remember(house.settings.lake_dir, {"face_pack": found}, "run")
+        checked.require_weights(house.factory, RECIPES.values())
+        (pack / "det.onnx").unlink()
+        with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
+            checked.require_weights(house.factory, RECIPES.values())
+
+
+def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_anew(house: House) -> None:
+    assert house.weights["dover"] == "missing"
+    assert "dover" not in used_weights(house.settings.lake_dir)
+    assert house.run().did_nothing
+    house.weights["dover"] = "h" * 64
+    assert "clip_scores" in stale_batches(house.factory, BOTH)[B1]
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Small weights under the default names of the registry, in a folder of their own."""
+    content = b"right"
+    pinned = (WeightFile(filename="a", sha256=hashlib.sha256(content).hexdigest(), sources=("file:/x",)),)
+    entries = {n: w.model_copy(update={"files": pinned}) for n, w in registry.load_registry().items()}
+    monkeypatch.setattr(registry, "load_registry", lambda: entries)
+    monkeypatch.setenv(registry.WEIGHTS_ENV, str(tmp_path / "weights"))
+    for name in registry.names_of("default"):
+        (tmp_path / "weights" / name).mkdir(parents=True)
+        (tmp_path / "weights" / name / "a").write_bytes(content)
+    return tmp_path / "weights"
+
+
+def test_damaged_weights_stop_a_run_before_it_computes(house: House, fakes: Path) -> None:
+    assert house.run().did_nothing
+    before = house.versions()
+    (fakes / "dlib_face" / "a").write_bytes(b"Right")
+    assert stale_batches(house.factory, BOTH) == {}
+    for allow_loss in (False, True):
+        house.settings = house.settings.model_copy(update={"allow_loss": allow_loss})
+        with pytest.raises(WeightsUnusable, match=r"dlib_face/a.*models pull dlib_face"):
+            house.run()
+    why = house.execute("curate", ["face_tracks", "frame_series", "poses"], B1)
+    assert why is not None
+    assert "models pull dlib_face" in why
+    assert house.versions() == before
