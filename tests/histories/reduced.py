@@ -50,10 +50,10 @@ def run(home: Path, lake: DeltaLake, generation: int) -> None:
                     lake.replace(
                         table, rows(table, batch, ids, generation), [(part(table, batch), mark)], {"run_id": run_id}
                     )
-    newest = snapshots.latest(lake)
-    versions = snapshots.present_versions(lake)
-    if versions and (newest is None or dict(newest.versions) != versions):
-        snapshots.publish(lake, run_id, PROFILE, versions)
+    with snapshots.only_publisher(lake):
+        newest, versions = snapshots.latest(lake), snapshots.present_versions(lake)
+        if versions and (newest is None or dict(newest.versions) != versions):
+            snapshots.publish(lake, run_id, PROFILE, versions, after=newest.number if newest else 0)
 
 
 def part(table: Table, batch: str) -> Slice:
