@@ -146,6 +146,8 @@ def test_a_damaged_log_is_named(house: House) -> None:
     assert DeltaLake(house.lake.root).read(CLIPS).height == rows, "Delta finds the checkpoint itself"
     (log / "_last_checkpoint").write_bytes(pointer)
     checkpoint.write_bytes(checkpoint.read_bytes()[:-50])
+    assert DeltaLake(house.lake.root).read(CLIPS).height == rows, "the entries before it say the same"
+    (log / f"{0:020d}.json").write_bytes(b"{")
     assert ask(house, "SELECT count(*) > 0 FROM videos") == [(True,)]
     with pytest.raises(OperationError, match="log of clips"):
         ask(house, "FROM clips")
