@@ -145,7 +145,7 @@ def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
     from speakervid_dag import execution, isolation
     from speakervid_dag.assets import materializations, serving
-    from speakervid_dag.assets.freshness import lost_parts, stale_batches
+    from speakervid_dag.assets.freshness import stale_batches
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.recipes import RECIPES
     from speakervid_dag.assets.resources import Factory
@@ -153,7 +153,6 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.console import say
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
     from speakervid_dag.lake import integrity, losses, snapshots, takedown
-    from speakervid_dag.lake.schemas import TABLES
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
     shown_before = snapshots.latest(factory.lake)
@@ -167,7 +166,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
-        has_lost_files = bool(stale_ones and lost_parts(factory, batches))
+        has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
         _run_stale(instance, factory, list(stale_ones), report, left)
         if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
             again, report.failed = list(report.failed), {}
@@ -181,8 +180,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
                 report.failed["(publishing)"] = why
         report.held = serving.held_losses(factory)
         materializations.report_promoted(instance, factory, batches, say)
-        lost = [(table, factory.lake.lost_files(table)) for table in TABLES.values()]
-        report.unreadable = [integrity.one_line(table, files) for table, files in lost if files]
+        report.unreadable = [integrity.one_line(table, lost) for table, lost in factory.lake.all_lost_files()]
     if settings.allow_loss and shown_before is not None:
         report.lost = losses.since(factory.lake, shown_before)
 

@@ -31,16 +31,19 @@ STORAGE_VERSION = "v1.0.0"  # of DuckDB's file format: clients of other programs
 def remake(lake: DeltaLake, lake_dir: Path) -> None:
     """Writes the file of the newest snapshot; does nothing where nothing is published.
 
-    Of several processes the last to write has read the newest snapshot, since it is read under the lock.
+    Of several processes the last to write has read the newest snapshot, since it is read under the lock; and again
+    after writing, since another machine may have published that the lock does not reach.
 
     Raises:
         OperationError: DuckDB refused a view.
         OSError: the folder cannot be written.
     """
     with FileLock(lake_dir / LOCK):
-        newest = snapshots.latest(lake)
-        if newest is not None:
+        written = 0
+        while (newest := snapshots.latest(lake)) is not None and newest.number != written:
             write(lake, newest, lake_dir / NAME)
+            written = newest.number
+        if written:
             write_bytes(lake_dir / RECORD, _made_for(lake_dir))
 
 

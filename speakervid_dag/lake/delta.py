@@ -24,7 +24,7 @@ from speakervid_dag.failures import OperationError, TransientFailure
 from speakervid_dag.files import make_folder, sync_files
 from speakervid_dag.lake import handles, integrity, log
 from speakervid_dag.lake.integrity import FileLost, LostFile
-from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.schemas import TABLES, Table
 
 MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
 NEWEST_COMMITS = 50  # how far back a write looks for its own commit
@@ -263,6 +263,11 @@ class DeltaLake:
             return []
         handle = self._newest(table) if version is None else self.open(table, version)
         return integrity.lost_files(handle, Path(self.uri(table)), table, batches)
+
+    def all_lost_files(self) -> list[tuple[Table, list[LostFile]]]:
+        """The same of every table's latest version; tables of which nothing is lost are left out."""
+        found = [(table, self.lost_files(table)) for table in TABLES.values()]
+        return [(table, lost) for table, lost in found if lost]
 
     def check_files(self, table: Table, version: int | None = None, batches: Sequence[str] | None = None) -> None:
         """Raises FileLost when a file of this version is gone or cut off."""

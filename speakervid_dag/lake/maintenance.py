@@ -153,17 +153,18 @@ def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
     from deltalake.exceptions import DeltaError
 
     gone = {}
-    for table in TABLES.values():
-        lost = [] if integrity.is_made_by_a_stage(table) else lake.lost_files(table)
+    properties = CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES)
+    for table, lost in lake.all_lost_files():
+        if integrity.is_made_by_a_stage(table):
+            continue
         for file in lost:
             file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
-        if lost:
-            try:
-                with lake.writing(table):
-                    lake.open(table).repair(commit_properties=CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))  # type: ignore[attr-defined]
-            except DeltaError as problem:
-                raise OperationError(f"repairing {table.name} failed: {problem}") from problem
-            gone[table.name] = sum(file.row_count or 0 for file in lost)
+        try:
+            with lake.writing(table):
+                lake.open(table).repair(commit_properties=properties)  # type: ignore[attr-defined]
+        except DeltaError as problem:
+            raise OperationError(f"repairing {table.name} failed: {problem}") from problem
+        gone[table.name] = sum(file.row_count or 0 for file in lost)
     return gone
 
 

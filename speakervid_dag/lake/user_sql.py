@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.failures import OperationError, SpeakervidError, UserError
 from speakervid_dag.lake import integrity
 from speakervid_dag.lake.schemas import SECOND_NAMES
 from speakervid_dag.lake.view_sql import quoted_name
@@ -84,14 +84,16 @@ def allowed(con: duckdb.DuckDBPyConnection, text: str) -> str:
     return query
 
 
-def refusal(problem: duckdb.Error, text: str = "") -> UserError | OperationError:
-    """What DuckDB says before it shows the place, in one line: with its candidates for a misspelt name. An
-    OperationError where a data file of a table that is asked is lost.
+def refusal(problem: duckdb.Error, text: str = "") -> SpeakervidError:
+    """What DuckDB says before it shows the place, in one line: with its candidates for a misspelt name.
+
+    An OperationError where it is not the query's fault: a file of a table that it reads is lost.
 
     Args:
         text: the query, when a person wrote it.
     """
-    if lost := integrity.told_by(problem):
+    lost = integrity.told_by(problem)
+    if lost:
         return OperationError(lost)
     told = " ".join(str(problem).partition("\nLINE ")[0].split())
     reserved = [name for name in SECOND_NAMES if re.search(rf'(?<!")\b{name}\b(?!")', text, re.IGNORECASE)]
@@ -169,7 +171,7 @@ def _rows(con: duckdb.DuckDBPyConnection, first: list[tuple[Any, ...]], text: st
             raise _ended(con, problem, text) from problem
 
 
-def _ended(con: duckdb.DuckDBPyConnection, problem: duckdb.Error, text: str) -> UserError | OperationError:
+def _ended(con: duckdb.DuckDBPyConnection, problem: duckdb.Error, text: str) -> SpeakervidError:
     """The refusal, and the session ready for the next question: an error while rows are read leaves a transaction."""
     with suppress(duckdb.TransactionException):  # there is none
         con.rollback()

@@ -106,20 +106,23 @@ def export(
             return _as_it_was(there)
         if not items:
             return Release(None, place, [], missing, moved)
-        manifest = {
-            "made_by": f"speakervid-dag {__version__}",
-            "request": told,
-            **request.card,
-            "models": card.models(lake, snapshot),
-            "samples": releases.sample_entries(items),
-            "people": releases.people_entries(items),
-            "missing": missing,
-            "statistics": card.statistics(items),
-            "clip_count": sum(row["clips"] for row in card.statistics(items)),
-            "duration_s": sum(r["duration"] for r in {r["key"]: r for i in items for _, _, r in i.clips}.values()),
-        }
+        about = {"request": told, **request.card, "models": card.models(lake, snapshot), "missing": missing}
+        manifest = {**about, **_contents(items)}
         digest, aside = _write(lake, settings.lake_dir, place, there, items, manifest, asked or _profile(name))
         return Release(releases.id_of(digest), place, manifest["statistics"], missing, moved, aside=aside)
+
+
+def _contents(items: list[Item]) -> dict[str, Any]:
+    """What a manifest says of the samples, but for their files."""
+    statistics = card.statistics(items)
+    return {
+        "made_by": f"speakervid-dag {__version__}",
+        "samples": releases.sample_entries(items),
+        "people": releases.people_entries(items),
+        "statistics": statistics,
+        "clip_count": sum(row["clips"] for row in statistics),
+        "duration_s": sum(r["duration"] for r in {r["key"]: r for i in items for _, _, r in i.clips}.values()),
+    }
 
 
 def _profile(name: str | None) -> Profile | None:

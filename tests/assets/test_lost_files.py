@@ -12,7 +12,7 @@ from speakervid_dag import query
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.cli import cli, main
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import snapshots
+from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
 from speakervid_dag.retier import retier
@@ -25,7 +25,8 @@ def data_file(house: House, table: Table, part: str) -> Path:
 
 
 def ask(house: House, text: str) -> list[tuple[object, ...]]:
-    return query.ask(house.settings, text).rows()
+    with query.open_published(house.settings) as con:
+        return session.run_sql(con, text).rows()
 
 
 def command(house: House, *arguments: str) -> Result:
