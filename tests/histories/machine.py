@@ -90,6 +90,7 @@ class Machine(RuleBasedStateMachine):
     """`done` is the history in words."""
 
     do = ""  # which action of world.py
+    steps = 10
 
     def __init__(self, processes: Processes) -> None:
         super().__init__()

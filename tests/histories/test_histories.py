@@ -18,9 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import get_state_machine_test
 
 DONE = Path(__file__).resolve().parents[2] / ".cache" / "histories.json"
-STEPS = 10
 REDUCED = range(16)  # seeds of `make test`
-WHOLE: list[int] = []
+WHOLE = [4, 5, 10]
 MORE = int(os.environ.get("SPEAKERVID_HISTORIES", "500"))
 
 
@@ -39,8 +38,10 @@ def history(machine: type[Machine], processes: Processes, number: int) -> None:
         made.append(machine(processes))
         return made[-1]
 
-    how = settings(stateful_step_count=STEPS, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    test = get_state_machine_test(begin, settings=how, _min_steps=STEPS)  # type: ignore[arg-type]
+    how = settings(
+        stateful_step_count=machine.steps, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    test = get_state_machine_test(begin, settings=how, _min_steps=machine.steps)  # type: ignore[arg-type]
     try:
         test.hypothesis.fuzz_one_input(random.Random(number).randbytes(1 << 14))  # type: ignore[attr-defined]
     except BaseException as problem:
