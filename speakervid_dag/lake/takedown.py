@@ -26,7 +26,7 @@ from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
 from speakervid_dag.lake.maintenance import Publication
-from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, REVIEWS, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
 from speakervid_dag.places import place_of
 
@@ -153,7 +153,9 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     count = size = 0
     for table in tables:
         kept = [made] if made else []
-        gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=False)
+        # what a killed run wrote and no commit names holds the video, too; people may be reviewing meanwhile
+        is_full = "video_id" in table.schema and table.name != REVIEWS.name
+        gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=is_full)
         count, size = count + len(gone), size + freed
         with lake.writing(table):
             lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]

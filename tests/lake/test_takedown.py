@@ -242,6 +242,18 @@ def test_a_purge_leaves_no_trace_on_disk(lake: DeltaLake, lake_dir: Path, forget
     assert lake.fingerprint(SHOTS, Slice({"batch": BATCH})) == STAMP
 
 
+def test_a_purge_takes_what_a_killed_run_wrote_and_never_committed(
+    lake: DeltaLake, lake_dir: Path, forget: Forget
+) -> None:
+    folder = Path(lake.uri(SHOTS), f"batch={BATCH}")
+    left = folder / "part-of-a-killed-run.parquet"
+    lake.read(SHOTS).filter(pl.col("video_id") == V1).write_parquet(left)
+    forget(V1)
+    takedown.purge(lake, lake_dir, "purge")
+    assert not left.exists()
+    assert folder.is_dir()
+
+
 def test_a_takedown_that_was_killed_is_finished_by_repeating_it(
     lake: DeltaLake, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
 ) -> None:
