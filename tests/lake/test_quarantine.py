@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import polars as pl
 import pytest
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import quarantine
+from speakervid_dag.lake import quarantine, staging
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry
 from speakervid_dag.lake.schemas import CLIPS, QUARANTINE, SHOTS
+from speakervid_dag.lake.staging import StagedRows
 
 RED = Entry("key_unique", "critical", "v1-c1", "clip_id = v1-c1")
 
@@ -85,14 +85,18 @@ def test_many_batches_are_recorded_and_closed_in_one_commit_each(lake: DeltaLake
         lambda lake: quarantine.close(lake, CLIPS, ["a"], "r2"),
         lambda lake: quarantine.record(lake, CLIPS, {"a": [RED]}, "r2", is_open=False),
     ],
+    ids=["close", "record"],
+)
+@pytest.mark.parametrize(
+    ("place", "name"), [(StagedRows, "land"), (staging, "_additions")], ids=["before the commit", "inside the commit"]
 )
 def test_a_refusal_that_lands_while_another_run_writes_is_not_lost(
-    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch, ours: Callable[[DeltaLake], object]
+    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch, ours: Callable[[DeltaLake], object], place: Any, name: str
 ) -> None:
     quarantine.record(lake, CLIPS, {"a": [RED]}, "r1", is_open=True)
-    real, met = deltalake.write_deltalake, []
+    real, met = getattr(place, name), []
 
-    def write(*arguments: Any, **options: Any) -> None:
+    def overtaken(*arguments: Any, **options: Any) -> Any:
         if not met:
             met.append("theirs")
             other = threading.Thread(
@@ -100,9 +104,9 @@ def test_a_refusal_that_lands_while_another_run_writes_is_not_lost(
             )  # a thread has handles of its own, as a process has
             other.start()
             other.join()
-        real(*arguments, **options)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(deltalake, "write_deltalake", write)
+    monkeypatch.setattr(place, name, overtaken)
     ours(lake)
     assert "r1" in set(quarantine.show(lake, "clips/a")["run_id"])
     assert "theirs" in set(quarantine.open_findings(lake, CLIPS, "a")["run_id"])
