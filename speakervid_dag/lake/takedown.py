@@ -132,7 +132,15 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
 
     Returns:
         Files removed, and their bytes.
+
+    Raises:
+        OperationError: the store refused, or something was published meanwhile; repeat the command.
     """
+    before = snapshots.latest(lake)
+    pins: Pins = {}
+    if before is not None:  # decided while the older log is there: it goes with the retention
+        versions, held = _held(lake, before)
+        pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds")
@@ -143,9 +151,10 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
             return None
+        if before is None or newest.number != before.number:
+            raise OperationError("another process published meanwhile: repeat the command")
         # at versions that the checkpoints just made can give without the older log
-        versions, pins = _held(lake, newest)
-        return Publication(newest.profile, versions, _hidden(lake, versions, pins, _older(pins)))
+        return Publication(newest.profile, snapshots.present_versions(lake), pins)
 
     made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_older)
     if made is not None:
