@@ -8,26 +8,42 @@ process there; an errno's name makes that call fail, once; `unknown` lets a comm
 `clock` lets each look at the clock be an hour before the last, from the start.
 """
 
+import errno
+import itertools
 import os
-import pathlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import deltalake
+import pytest
 
 ENDS = ("kill", "power")
 ERRORS = ("EIO", "ENOSPC", "EACCES")
 FAULTS = (*ENDS, *ERRORS, "unknown", "clock")
 
 
-def arm(fault: str, number: int) -> Callable[[], None]:
-    """From here on this process meets the fault at its point of that number, `clock` always. Gives what ends that."""
-    import deltalake
-    import faulty
+@contextmanager
+def armed(fault: str, number: int) -> Iterator[None]:
+    """Inside, this process meets the fault at its point of that number, `clock` always."""
+    with pytest.MonkeyPatch.context() as patch:
+        if fault == "clock":
+            _turn_back_the_clock(patch)
+        else:
+            _set_traps(patch, fault, number)
+        yield
 
-    if fault == "clock":
-        real = time.time
-        faulty.turn_back_the_clock()
-        return lambda: setattr(time, "time", real)
+
+def _turn_back_the_clock(patch: pytest.MonkeyPatch) -> None:
+    """Each look at the wall clock is an hour before the last."""
+    real, looks = time.time, itertools.count(1)
+    patch.setattr(time, "time", lambda: real() - 3600.0 * next(looks))
+
+
+def _set_traps(patch: pytest.MonkeyPatch, fault: str, number: int) -> None:
     passed = [0]
 
     def is_here() -> bool:
@@ -35,7 +51,10 @@ def arm(fault: str, number: int) -> Callable[[], None]:
         return passed[0] == number
 
     def strike() -> None:
-        faulty.strike("kill" if fault in ENDS else fault)
+        if fault in ENDS:
+            os.kill(os.getpid(), signal.SIGKILL)
+        problem = getattr(errno, fault)
+        raise OSError(problem, os.strerror(problem))
 
     def trapped(real: Callable[..., Any], is_commit: bool, is_sync: bool) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -51,9 +70,8 @@ def arm(fault: str, number: int) -> Callable[[], None]:
 
         return call
 
-    os.fsync = trapped(os.fsync, is_commit=False, is_sync=True)
-    pathlib.Path.replace = trapped(pathlib.Path.replace, is_commit=False, is_sync=False)  # type: ignore[method-assign]
-    pathlib.Path.rename = trapped(pathlib.Path.rename, is_commit=False, is_sync=False)  # type: ignore[method-assign]
+    patch.setattr(os, "fsync", trapped(os.fsync, is_commit=False, is_sync=True))
+    for name in ("replace", "rename"):
+        patch.setattr(Path, name, trapped(getattr(Path, name), is_commit=False, is_sync=False))
     commit = deltalake.DeltaTable.create_write_transaction
-    deltalake.DeltaTable.create_write_transaction = trapped(commit, is_commit=True, is_sync=False)  # type: ignore[method-assign]
-    return lambda: passed.__setitem__(0, 1 << 30)
+    patch.setattr(deltalake.DeltaTable, "create_write_transaction", trapped(commit, is_commit=True, is_sync=False))

@@ -1,6 +1,6 @@
 """A power cut: what was written below a folder and not synced is gone, or half there.
 
-Belongs here: remembering what was there (`Before`), what was synced (`watch`), and undoing the rest (`cut`). Does not
+Belongs here: remembering what was there (`Before`), what was synced (`watched`), and undoing the rest (`cut`). Does not
 belong here: when the power goes (faults.py), what must hold afterwards.
 
 The model: a file's bytes are safe once it was synced; a name in a folder (made, renamed, removed) is safe once the
@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +22,9 @@ LEFT_ALONE = frozenset({".dagster"})
 Listing = dict[str, int]  # name → inode
 
 
-def watch(journal: Path) -> None:
-    """From here on this process writes down what it syncs: its inode and size, or of a folder what is in it."""
+@contextmanager
+def watched(journal: Path) -> Iterator[None]:
+    """Inside, this process writes down what it syncs: its inode and size, or of a folder what is in it."""
     told, real = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT), os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -32,6 +34,11 @@ def watch(journal: Path) -> None:
         os.write(told, (json.dumps([os.fstat(descriptor).st_ino, row]) + "\n").encode())
 
     os.fsync = fsync
+    try:
+        yield
+    finally:
+        os.fsync = real
+        os.close(told)
 
 
 def listing(folder: Path) -> Listing:

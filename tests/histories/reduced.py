@@ -13,28 +13,38 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import stages
 
 from speakervid_dag.lake import maintenance, session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
-from speakervid_dag.lake.schemas import CLIPS, TIERS, VIDEOS, Table
+from speakervid_dag.lake.schemas import CLIPS, TABLES, TIERS, VIDEOS, Table
+from speakervid_dag.lake.snapshots import UNVERSIONED
 
 MADE = (
     (VIDEOS, "source_name"),
     (CLIPS, "speaker_id"),
     (TIERS, "tier"),
 )  # each with the column that tells the generation
+# what snapshots, takedown and care need beside them
+KEPT = {*(table.name for table, _column in MADE), *UNVERSIONED, "takedowns", "stage_outcomes", "quarantine"}
 BATCH_SIZE = 2
 PROFILE = "laptop"
 
 
 def act(home: Path, what: str, lake_dir: str, *arguments: Any) -> Any:
     """What the action of this name gives."""
+    reduce()
     lake = DeltaLake(lake_dir)
     return {"run": run, "forget": forget, "maintain": maintain, "look": look, "read": read}[what](
         home, lake, *arguments
     )
+
+
+def reduce() -> None:
+    """From here on this process knows no other tables, and no statistics of them: views are most of an action's cost."""
+    for name in TABLES.keys() - KEPT:
+        del TABLES[name]
+    session._create_helper_views = lambda *_: None
 
 
 def run(home: Path, lake: DeltaLake, generation: int) -> None:
@@ -44,11 +54,14 @@ def run(home: Path, lake: DeltaLake, generation: int) -> None:
     for batch in book.names():
         mark = fingerprint_of(book.digest(batch), str(generation))
         with book.claim(batch, wait=True):
-            for table, _column in MADE:
+            for table, column in MADE:
                 if lake.fingerprint(table, part(table, batch)) != mark:
                     ids = [file.video_id for file in book.read(batch)]
                     lake.replace(
-                        table, rows(table, batch, ids, generation), [(part(table, batch), mark)], {"run_id": run_id}
+                        table,
+                        rows(table, batch, ids, {column: f"g{generation}"}),
+                        [(part(table, batch), mark)],
+                        {"run_id": run_id},
                     )
     with snapshots.only_publisher(lake):
         newest, versions = snapshots.latest(lake), snapshots.present_versions(lake)
@@ -61,11 +74,10 @@ def part(table: Table, batch: str) -> Slice:
     return Slice({name: values[name] for name in table.partition_by})
 
 
-def rows(table: Table, batch: str, ids: list[str], generation: int) -> pl.DataFrame:
-    made = [table.empty(), *(stages.rows_of(table.name, video_id) for video_id in ids)]
-    told = {"batch": pl.lit(batch), {t.name: c for t, c in MADE}[table.name]: pl.lit(f"g{generation}")}
-    told |= {name: pl.lit(PROFILE) for name in table.partition_by if name == "profile"}
-    return pl.concat(made).with_columns(**told)
+def rows(table: Table, batch: str, ids: list[str], told: dict[str, object]) -> pl.DataFrame:
+    each = ids if table is VIDEOS else [video_id for video_id in ids for _ in range(4)]
+    known = told | {name: value for name, value in (("batch", batch), ("profile", PROFILE)) if name in table.schema}
+    return table.frame([known | {"video_id": video_id} for video_id in each])
 
 
 def forget(_: Path, lake: DeltaLake, video_id: str) -> None:

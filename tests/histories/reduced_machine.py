@@ -20,8 +20,9 @@ class Reduced(Machine):
         self.films: set[int] = set()
         self.generation = self.oldest = 0  # asked for; the oldest that readers may still see
 
-    @initialize(number=films)
-    def begin(self, number: int) -> None:
+    @initialize(number=films, how=st.integers(0, 7))
+    def begin(self, number: int, how: int) -> None:
+        self.lives = bool(how)  # in one of eight histories each action is a process, as commands are
         self.put(number)
         self.run(None)
 

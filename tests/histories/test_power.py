@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def action(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+def action(root: Path, tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
     """A folder with a file `old`; the power goes when the fixture is called."""
     journal = tmp_path / "journal"
     before = power.Before.of(root, tmp_path / "shadow")
-    monkeypatch.setattr(os, "fsync", os.fsync)
-    power.watch(journal)
-    return lambda: power.cut(before, journal, Lost(0))
+    with power.watched(journal):
+        yield lambda: power.cut(before, journal, Lost(0))
 
 
 def test_what_was_not_synced_is_gone_and_what_was_removed_is_back(action: Callable[[], list[str]], root: Path) -> None:
