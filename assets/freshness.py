@@ -10,8 +10,8 @@ import polars as pl
 
 from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.lake.delta import Slice
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
+from speakervid_dag.lake.slices import Slice
 
 
 def stale_assets(factory: Factory, batch: str) -> list[str]:

@@ -29,7 +29,6 @@ from speakervid_dag.assets.table_asset import (
 )
 from speakervid_dag.lake import gold as gold_sql
 from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.delta import fingerprint_of
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
     BRANCH_LISTENING,
@@ -48,6 +47,7 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     Table,
 )
+from speakervid_dag.lake.slices import fingerprint_of
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import check_result, check_spec
 from speakervid_dag.quality_checks.landing import Chunk, audit_and_land

@@ -20,9 +20,10 @@ import polars as pl
 
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT
-from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.slices import Slice, fingerprint_of
 from speakervid_dag.lake.used_weights import MISSING, used_weights
 from speakervid_dag.models.registry import examine
 

@@ -31,7 +31,7 @@ from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
 from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import (
     CLIPS,
     DROPPED_SPANS,
@@ -44,6 +44,7 @@ from speakervid_dag.lake.schemas import (
     SYNC_SCORES,
     VIDEOS,
 )
+from speakervid_dag.lake.slices import Slice, fingerprint_of
 from speakervid_dag.models import lake_synchrony, light_asd, mfcc, syncnet
 from speakervid_dag.stage import Rows, Stage, VideoTask
 

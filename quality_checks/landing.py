@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.lake.staging import StagedRows
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding

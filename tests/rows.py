@@ -4,8 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES, Table
+from speakervid_dag.lake.slices import Slice
 
 BATCH = "b0001"
 PROFILE = "test"

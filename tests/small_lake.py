@@ -8,8 +8,9 @@ from rows import BATCH, PROFILE
 
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.slices import Slice
 
 
 def published_lake(root: Path, profile: str = PROFILE, **changes: pl.DataFrame) -> Settings:

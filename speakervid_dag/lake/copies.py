@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speakervid_dag.lake.delta import DeltaLake, slice_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES, Table
+from speakervid_dag.lake.slices import slice_of
 
 FOLDER = "copies"
 NAME_DIGITS = 2  # one copy holds the batches whose names differ in the last two digits: 100 of them, of one profile

@@ -15,9 +15,9 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake.delta import check_schema
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.session import Session, ask_measures, query_file, sql_names, sql_text
+from speakervid_dag.lake.slices import check_schema
 
 QUERIES = {
     "clip_gates": "gates/clip_gates",

@@ -1,7 +1,7 @@
 """Data files that Delta's log names and that are gone or cut off: which ones, and what to do about it.
 
 Belongs here: comparing sizes on disk with the log (a stat per file), and saying it in one line. Does not belong here:
-reading rows (delta.py), making them again: a lost file makes its batch stale (assets/freshness.py), and the write that
+reading rows (tables.py), making them again: a lost file makes its batch stale (assets/freshness.py), and the write that
 follows replaces the file without reading it.
 """
 

@@ -1,6 +1,6 @@
 """What delta-rs does not do with the log of a table in a local folder: sync it, mend it, give all transactions at once.
 
-Belongs here: those three. Does not belong here: anything delta-rs can tell or do (delta.py).
+Belongs here: those three. Does not belong here: anything delta-rs can tell or do (tables.py).
 
 delta-rs writes an entry aside and links it into place, without a sync: a power cut may leave it torn. Nobody relied on
 such an entry, since a commit is reported once it is synced, so it may go. For one transaction delta-rs reads the log
@@ -50,7 +50,7 @@ def transactions(folder: Path, version: int) -> dict[str, int] | None:
 def unsynced(folder: Path, version: int) -> list[Path]:
     """Log entries up to a version that this process does not know to be on the disk, with checkpoints beside them."""
     identity, newest = _synced.get(folder, (None, -1))
-    known = newest if identity == handles.identity_of(folder) else -1
+    known = newest if identity is not None and identity == handles.identity_of(folder, newest) else -1
     numbers = range(max(known + 1, version - UNKNOWN, 0), version + 1)
     files = [folder / f"{number:020d}{kind}" for number in numbers for kind in (".json", ".checkpoint.parquet")]
     return [path for path in files if path.exists()]
@@ -64,7 +64,7 @@ def sync(folder: Path, version: int) -> None:
     if any(_CHECKPOINT.fullmatch(path.name) for path in files):
         files += [path for path in [folder / LAST_CHECKPOINT] if path.exists()]
     sync_files(files, folder)
-    _synced[folder] = handles.identity_of(folder), version
+    _synced[folder] = handles.identity_of(folder, version), version
 
 
 def added_files(folder: Path, entries: Iterable[Path]) -> list[Path]:

@@ -9,7 +9,6 @@ dropped first (never the newest), and vacuum is told every version that the rest
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +20,11 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake, Overtaken
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
 from speakervid_dag.lake.snapshots import Pins, Snapshot
+from speakervid_dag.lake.staging import Overtaken
+from speakervid_dag.lake.tables import Conflict
 
 TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
 PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile
@@ -89,11 +90,10 @@ def apply_care(
     for care in plan.tables:
         table = TABLES[care.name]
         gone, size = vacuum(lake, table, kept, keep, run_id)
-        with lake.writing(table):
-            handle: Any = lake.open(table)
-            handle.create_checkpoint()
-            lake.sync(table)  # before what it stands for goes
-            handle.cleanup_metadata()  # log entries past Delta's own retention, which commits do not look for
+        lake.change(
+            table, lambda handle, _: handle.create_checkpoint(), run_id
+        )  # synced before what it stands for goes
+        lake.change(table, lambda handle, _: handle.cleanup_metadata(), run_id)  # commits do not look for old entries
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
     for path in plan.loose:
@@ -114,13 +114,12 @@ def vacuum(
     """Removes files that neither the latest version nor a kept snapshot shows and that are older than `keep`.
 
     Args:
+        dry_run: removes nothing.
         is_full: also files that no commit ever named (a killed write). Only with a `keep` longer than any write takes.
 
     Returns:
         Their paths in the table's folder, and their bytes (0 in an object store).
     """
-    from deltalake.exceptions import DeltaError
-
     options: dict[str, Any] = {
         "retention_hours": int(keep.total_seconds() // 3600),
         "enforce_retention_duration": False,
@@ -128,19 +127,22 @@ def vacuum(
         "keep_versions": sorted({v for s in kept for v in s.shown_versions(table.name)}),
     }
     folder = Path(lake.uri(table))
-    try:
-        with nullcontext() if dry_run else lake.writing(table):
-            handle: Any = lake.open(table)
-            listed = sorted(handle.vacuum(dry_run=True, **options))
-            found = tuple(
-                name for name in listed if lake.is_remote or (folder / name).is_file()
-            )  # OpenDAL: folders too
-            size = 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
-            if found and not dry_run:
-                _remove_superseded(lake, table, handle, found, options, run_id)
-    except DeltaError as problem:
-        raise OperationError(f"vacuum of {table.name} failed: {problem}") from problem
-    return found, size
+
+    def superseded(handle: Any) -> tuple[tuple[str, ...], int]:
+        listed = sorted(handle.vacuum(dry_run=True, **options))
+        found = tuple(name for name in listed if lake.is_remote or (folder / name).is_file())  # OpenDAL: folders too
+        return found, 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
+
+    def remove_superseded(handle: Any, how: Any) -> tuple[tuple[str, ...], int]:
+        found, size = superseded(handle)
+        if found and lake.has_own_store(table):  # OpenDAL would stop at the first folder that is not empty
+            for name in found:
+                remove(folder / name)
+        elif found:
+            handle.vacuum(dry_run=False, commit_properties=how, **options)
+        return found, size
+
+    return superseded(lake.open(table)) if dry_run else lake.change(table, remove_superseded, run_id)
 
 
 def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
@@ -149,50 +151,24 @@ def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
     Raises:
         OperationError: the store refused.
     """
-    from deltalake import CommitProperties
-    from deltalake.exceptions import DeltaError
-
     gone = {}
-    properties = CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES)
     for table, lost in lake.all_lost_files():
         if integrity.is_made_by_a_stage(table):
             continue
         for file in lost:
             file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
-        try:
-            with lake.writing(table):
-                lake.open(table).repair(commit_properties=properties)  # type: ignore[attr-defined]
-        except DeltaError as problem:
-            raise OperationError(f"repairing {table.name} failed: {problem}") from problem
+        lake.change(table, lambda handle, how: handle.repair(commit_properties=how), run_id)
         gone[table.name] = sum(file.row_count or 0 for file in lost)
     return gone
 
 
-def _remove_superseded(
-    lake: DeltaLake, table: Table, handle: Any, found: Sequence[str], options: Mapping[str, Any], run_id: str
-) -> None:
-    from deltalake import CommitProperties
-
-    if lake.has_own_store(table):  # OpenDAL would stop at the first folder that is not empty
-        for name in found:
-            remove(Path(lake.uri(table), name))
-        return
-    properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
-    handle.vacuum(dry_run=False, commit_properties=properties, **options)
-
-
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
     """Takes snapshots out of the list; their files are then vacuum's."""
-    from deltalake import CommitProperties
-
     if dropped:
-        numbers = ", ".join(str(s.number) for s in dropped)
-        properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+        where = f"snapshot IN ({', '.join(str(s.number) for s in dropped)})"
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
-            with lake.writing(table):
-                if lake.exists(table):
-                    lake.open(table).delete(f"snapshot IN ({numbers})", commit_properties=properties)  # type: ignore[attr-defined]
-                    lake.sync(table)
+            if lake.exists(table):
+                lake.change(table, lambda handle, how: handle.delete(where, commit_properties=how), run_id)
 
 
 class Publication(NamedTuple):
@@ -322,27 +298,20 @@ def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
 
 def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_id: str) -> set[str]:
     """Merges small files of a partition; the newest snapshot is published anew over them. Gives tables left alone."""
-    from deltalake import CommitProperties
-    from deltalake.exceptions import CommitFailedError
-
     compacted: dict[str, tuple[int, int]] = {}  # version before and after
     busy = set()
     for care in tables:
         if care.mergeable_files < 2:
             continue
-        properties = CommitProperties(custom_metadata={"run_id": run_id}, max_commit_retries=MAX_COMMIT_RETRIES)
+        table = TABLES[care.name]
         try:
-            with lake.writing(TABLES[care.name]):
-                handle: Any = lake.open(TABLES[care.name])
-                before = handle.version()
-                handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=properties)
-        except CommitFailedError:
+            before = lake.change(table, _merge_files, run_id)
+        except Conflict:
             busy.add(care.name)
             continue
-        lake.sync(TABLES[care.name])
         # another writer's commit may lie between: then the version after is not the published rows alone
-        if handle.version() == before + 1:
-            compacted[care.name] = before, handle.version()
+        if lake.version(table) == before + 1:
+            compacted[care.name] = before, before + 1
 
     def over_them(newest: Snapshot | None) -> Publication | None:
         shown = newest.versions if newest else {}
@@ -351,6 +320,13 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
 
     publish_for_readers(lake, lake_dir, run_id, over_them)
     return busy
+
+
+def _merge_files(handle: Any, how: Any) -> int:
+    """Gives the version before."""
+    before = int(handle.version())
+    handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=how)
+    return before
 
 
 def _changed(path: Path) -> datetime:

@@ -1,7 +1,7 @@
 """A Delta table in a local folder, opened by a path and listing its data files by path.
 
 Belongs here: the one difference to deltalake's own class, which gives percent-encoded URIs, read by polars as paths.
-Does not belong here: what is done with a table (delta.py), which path or URI a program is given (places.py).
+Does not belong here: what is done with a table (tables.py), which path or URI a program is given (places.py).
 """
 
 from collections.abc import Mapping

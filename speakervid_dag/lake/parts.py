@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, TABLES, Table
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.lake.snapshots import Part, Snapshot
 
 Files = Mapping[Part, Mapping[str, Slice]]  # part → URI of a file → its partition values

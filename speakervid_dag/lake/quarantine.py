@@ -16,8 +16,9 @@ import polars as pl
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import written_aside
-from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, Table
+from speakervid_dag.lake.slices import Slice, fingerprint_of
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 MAX_KEYS = 1000  # failing rows named for each expectation; the refused frame holds them all

@@ -2,7 +2,7 @@
 
 Belongs here: publishing and finding snapshots, one publisher at a time. Does not belong here: deciding which batches
 are whole (assets/serving.py), what has moved since a snapshot (parts.py), reading rows of a version (session.py,
-delta.py), and releases (a release is made from a snapshot).
+tables.py), and releases (a release is made from a snapshot).
 
 Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the
 next. A snapshot names the versions that belong together. A batch that is not whole at that moment is pinned: its parts
@@ -23,11 +23,14 @@ import polars as pl
 from filelock import FileLock
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.delta import ENTRY, DeltaLake, Overtaken
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import RELEASE_SPLITS, RELEASES, REVIEWS, SNAPSHOT_PINS, SNAPSHOTS, TABLES
+from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.staging import Overtaken
 
 # always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
 # and people answer about it later
+SERIES = Slice({"log": "entry"})  # its mark in the table of snapshots is the newest number
 UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, RELEASE_SPLITS.name, REVIEWS.name)
 
 
@@ -124,7 +127,7 @@ def publish(
     if after is not None and newest != after:
         raise Overtaken(f"snapshot {newest} was published after {after}, from which the next one was decided")
     # rows of the newest snapshot may be lost with their file; its number is not given again
-    number = max(newest, lake.newest_turn(SNAPSHOTS, ENTRY)) + 1
+    number = max(newest, lake.newest_turn(SNAPSHOTS, SERIES)) + 1
     made = Snapshot(number, datetime.now(UTC), run_id, profile, versions, pins or {})
     which: dict[str, object] = {"snapshot": made.number, "at": made.at}
     if made.pins:  # before the snapshot, which is there only once its own rows are
@@ -132,7 +135,7 @@ def publish(
         lake.append(SNAPSHOT_PINS, SNAPSHOT_PINS.frame(held), {"run_id": run_id})
     which |= {"run_id": run_id, "profile": profile}
     rows = [{**which, "table": name, "version": version} for name, version in versions.items()]
-    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id}, (ENTRY, number))
+    lake.append(SNAPSHOTS, SNAPSHOTS.frame(rows), {"run_id": run_id}, (SERIES, number))
     return made
 
 

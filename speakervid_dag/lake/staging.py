@@ -1,7 +1,7 @@
 """Rows on their way into a table: written piece by piece, synced, landed in one commit.
 
 Belongs here: Parquet files that no commit names yet, and the commit that puts them in place of the old ones. Does not
-belong here: what a commit is (delta.py), audits.
+belong here: what a commit is (tables.py), audits.
 
 Rows are on the disk before a commit names them: a power cut leaves a table as it was or as it was to be.
 
@@ -13,6 +13,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,15 +23,28 @@ import polars as pl
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import sync_files
-from speakervid_dag.lake.delta import Commit, DeltaLake, Overtaken, SchemaMismatch, Slice, check_inside, check_schema
 from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.slices import SchemaMismatch, Slice, check_inside, check_schema
+from speakervid_dag.lake.tables import DeltaTables
 from speakervid_dag.places import inside_table, partition_folder
+
+
+class Overtaken(OperationError):
+    """Another writer has committed since this commit was decided: look again, decide again."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a write left: the table's version and the number of rows now in the slices."""
+
+    version: int
+    row_count: int
 
 
 class StagedRows:
     """Rows on their way into a table. A context: on leaving it, files that were never landed are removed."""
 
-    def __init__(self, lake: DeltaLake, table: Table) -> None:
+    def __init__(self, lake: DeltaTables, table: Table) -> None:
         self.row_count = 0
         self._lake, self._table = lake, table
         self._files: list[tuple[str, int, dict[str, str], int]] = []  # path, bytes, partition values, rows

@@ -5,12 +5,12 @@ Belongs here: finding what came from a video, removing it, recording that. Does 
 
 The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
 then the batch's manifest, the tables, the artifacts; publishing is last, and then copies of what was shown before go.
-Rows are deleted without touching the marks of what made their batch (delta.py), and the manifest keeps its digest:
+Rows are deleted without touching the marks of what made their batch (tables.py), and the manifest keeps its digest:
 nothing else of the batch becomes stale.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from speakervid_dag.files import sync_folders, written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
-from speakervid_dag.lake.delta import MAX_COMMIT_RETRIES, DeltaLake
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, REVIEWS, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
@@ -143,10 +143,8 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
-        _set_log_retention(lake, table, "interval 0 seconds")
-        with lake.writing(table):
-            lake.open(table).create_checkpoint()  # type: ignore[attr-defined]
-            lake.sync(table)
+        _set_log_retention(lake, table, "interval 0 seconds", run_id)
+        lake.change(table, lambda handle, _: handle.create_checkpoint(), run_id)
 
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
@@ -166,9 +164,8 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         is_full = "video_id" in table.schema and table.name != REVIEWS.name
         gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=is_full)
         count, size = count + len(gone), size + freed
-        with lake.writing(table):
-            lake.open(table).cleanup_metadata()  # type: ignore[attr-defined]
-        _set_log_retention(lake, table, LOG_RETENTION)
+        lake.change(table, lambda handle, _: handle.cleanup_metadata(), run_id)
+        _set_log_retention(lake, table, LOG_RETENTION, run_id)
     return count, size
 
 
@@ -284,27 +281,13 @@ def _count(con: session.Session, table: str, predicate: str) -> int:
     return int(con.sql(f'SELECT count(*) FROM "{table}" WHERE {predicate}').fetchall()[0][0])
 
 
-def _change(lake: DeltaLake, table: Table, run_id: str, change: Callable[[Any, Any], object]) -> None:
-    """Commits one change of a table: `change(DeltaTable, CommitProperties)`."""
-    from deltalake import CommitProperties
-    from deltalake.exceptions import DeltaError
-
-    try:
-        with lake.writing(table):
-            change(lake.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
-    except DeltaError as problem:
-        raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
-    lake.sync(table)
-
-
 def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
-    _change(lake, table, run_id, lambda handle, how: handle.delete(predicate, commit_properties=how))
+    lake.change(table, lambda handle, how: handle.delete(predicate, commit_properties=how), run_id)
 
 
-def _set_log_retention(lake: DeltaLake, table: Table, interval: str) -> None:
+def _set_log_retention(lake: DeltaLake, table: Table, interval: str, run_id: str) -> None:
     properties = {"delta.logRetentionDuration": interval}
-    with lake.writing(table):
-        lake.open(table).alter.set_table_properties(properties)  # type: ignore[attr-defined]
+    lake.change(table, lambda handle, how: handle.alter.set_table_properties(properties, commit_properties=how), run_id)
 
 
 def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
@@ -318,14 +301,14 @@ def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
     }
     chosen = ", ".join(f"'{person}'" for person in links)
     where = f"person_id IN ({chosen})"
-    _change(lake, PEOPLE, run_id, lambda handle, how: handle.update(updates, predicate=where, commit_properties=how))
+    lake.change(PEOPLE, lambda handle, how: handle.update(updates, predicate=where, commit_properties=how), run_id)
 
 
 def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:
     """Findings stay, since an open one keeps its batch from being used; what they name goes."""
     updates = {"key": f"CASE WHEN key IS NULL THEN NULL ELSE '{REDACTED}' END", "observed": f"'{REDACTED}'"}
-    _change(
-        lake, QUARANTINE, run_id, lambda handle, how: handle.update(updates, predicate=predicate, commit_properties=how)
+    lake.change(
+        QUARANTINE, lambda handle, how: handle.update(updates, predicate=predicate, commit_properties=how), run_id
     )
 
 

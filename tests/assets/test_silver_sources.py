@@ -9,8 +9,9 @@ from rows import frame
 from speakervid_dag.assets.silver_sources import NEAR_DUPLICATES
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import VIDEOS
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.stage import COMPUTES, Stage
 
 

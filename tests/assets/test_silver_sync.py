@@ -7,8 +7,9 @@ from rows import frame
 
 from speakervid_dag.assets import silver_sync
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SYNC_CALIBRATION
+from speakervid_dag.lake.slices import Slice
 
 
 def test_mismatches_come_from_earlier_batches_of_the_same_making_the_nearest_first(tmp_path: Path) -> None:

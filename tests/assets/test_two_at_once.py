@@ -25,8 +25,8 @@ from speakervid_dag.assets.resources import Factory
 from speakervid_dag.execution import ORIGIN
 from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import Overtaken
 from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
+from speakervid_dag.lake.staging import Overtaken
 
 COUNT = 4
 

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mini_lake import mini_lake
 
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIP_SCORES, SHOTS, TIERS, Table
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.lake.staging import StagedRows
 
 BATCHES = 200

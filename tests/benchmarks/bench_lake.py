@@ -27,8 +27,9 @@ from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.lake import gold, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES, Table
+from speakervid_dag.lake.slices import Slice
 
 CLIPS_PER_VIDEO = 34  # 5.218M clips of 153K videos
 CHUNK_CLIPS = 100_000  # about: what is held in memory at once

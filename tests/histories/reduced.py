@@ -16,8 +16,9 @@ import polars as pl
 
 from speakervid_dag.lake import maintenance, session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake, Slice, fingerprint_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, TABLES, TIERS, VIDEOS, Table
+from speakervid_dag.lake.slices import Slice, fingerprint_of
 from speakervid_dag.lake.snapshots import UNVERSIONED
 
 MADE = (
@@ -41,7 +42,7 @@ def act(home: Path, what: str, lake_dir: str, *arguments: Any) -> Any:
 
 
 def reduce() -> None:
-    """From here on this process knows no other tables, and no statistics of them: views are most of an action's cost."""
+    """From here on this process knows no other tables, and no statistics of them: views take most of the time."""
     for name in TABLES.keys() - KEPT:
         del TABLES[name]
     session._create_helper_views = lambda *_: None

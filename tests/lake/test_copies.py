@@ -7,8 +7,9 @@ import pytest
 from rows import frame
 
 from speakervid_dag.lake import copies, maintenance, session, snapshots, takedown
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS, TIERS
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.lake.snapshots import Part, Snapshot
 
 KEEP = timedelta(days=30)

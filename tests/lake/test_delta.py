@@ -15,8 +15,9 @@ from rows import frame
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import handles, session
-from speakervid_dag.lake.delta import DeltaLake, SchemaMismatch, Slice, fingerprint_of
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
+from speakervid_dag.lake.slices import SchemaMismatch, Slice, fingerprint_of
 from speakervid_dag.lake.snapshots import Part, Snapshot
 
 
@@ -376,3 +377,49 @@ def test_rows_are_on_the_disk_before_a_commit_names_them_and_the_commit_before_i
     assert before[0].endswith(".parquet")
     assert [name for name in before if name in ("batch=a", "shots")] == ["batch=a", "shots"]
     assert after == ["00000000000000000001.json", "_delta_log"]
+
+
+def test_a_table_that_another_process_makes_at_the_same_moment_is_used(
+    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import deltalake
+
+    create = deltalake.DeltaTable.create
+
+    def beaten(*args: Any, **options: Any) -> None:  # what delta-rs says when the other's entry came before its own
+        create(*args, **options)
+        raise deltalake.exceptions.CommitFailedError("Protocol changed")
+
+    monkeypatch.setattr(deltalake.DeltaTable, "create", beaten)
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    assert lake.read(SHOTS)["shot_id"].to_list() == ["a1"]
+
+
+def test_a_table_put_back_from_a_backup_in_the_same_folder_is_not_taken_for_the_one_before(
+    lake: DeltaLake, tmp_path: Path
+) -> None:
+    other = DeltaLake(str(tmp_path / "backup"))
+    for batch in ("c", "d", "e"):
+        other.replace(SHOTS, shots(batch, f"{batch}1"), part(batch), {})
+    lake.replace(SHOTS, shots("a", "a1"), part("a"), {})
+    assert lake.files(SHOTS, 1) == lake.files(SHOTS)
+    for entry in Path(lake.uri(SHOTS), "_delta_log").iterdir():
+        entry.unlink()
+    shutil.copytree(other.uri(SHOTS), lake.uri(SHOTS), dirs_exist_ok=True)
+    assert sorted(lake.read(SHOTS)["shot_id"]) == ["c1", "d1", "e1"]
+    assert lake.read(SHOTS, version=1)["shot_id"].to_list() == ["c1"]
+    assert lake.fingerprint(SHOTS, part("a")[0][0]) is None
+
+
+def test_a_version_that_was_read_is_kept_open_and_a_few_only(lake: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handles, "MOST_PINNED", 2)
+    for batch in "abcd":
+        lake.replace(SHOTS, shots(batch, f"{batch}1"), part(batch), {})
+    opened: list[int | None] = []
+    real = DeltaLake.open
+    monkeypatch.setattr(
+        DeltaLake, "open", lambda self, table, version=None: (opened.append(version), real(self, table, version))[1]
+    )
+    for version in (1, 2, 1, 2, 3, 1):
+        assert lake.read(SHOTS, version=version).height == version
+    assert opened == [1, 2, 3, 1]

@@ -10,9 +10,10 @@ from rows import frame
 
 from speakervid_dag.lake import maintenance, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, record
 from speakervid_dag.lake.schemas import SHOTS, SNAPSHOTS, TIERS
+from speakervid_dag.lake.slices import Slice
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=40)

@@ -11,9 +11,10 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import TransientFailure
-from speakervid_dag.lake import delta, session
-from speakervid_dag.lake.delta import DeltaLake, SchemaMismatch, Slice
+from speakervid_dag.lake import session, tables
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TIERS
+from speakervid_dag.lake.slices import SchemaMismatch, Slice
 from speakervid_dag.lake.staging import StagedRows
 
 KILLED = """
@@ -134,7 +135,7 @@ def test_a_slice_that_stays_contended_is_told_and_nothing_is_deleted(
         raise CommitFailedError("a concurrent transaction deleted data")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", contended)
-    monkeypatch.setattr(delta.time, "sleep", lambda _: None)
+    monkeypatch.setattr(tables.time, "sleep", lambda _: None)
     before = files_in(lake)
     with StagedRows(lake, TIERS) as staged:
         staged.add(tiers("a", "a2"), [part("a")])

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from rows import frame
 
 from speakervid_dag.lake import analyst_db, maintenance, quarantine, session, snapshots
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS, TRANSCRIPTS
+from speakervid_dag.lake.slices import Slice
 from speakervid_dag.lake.staging import StagedRows
 
 NAMES = [

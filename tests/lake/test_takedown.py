@@ -15,9 +15,10 @@ from speakervid_dag.cli import cli
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake import session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
 from speakervid_dag.lake.schemas import PEOPLE, RELEASE_SPLITS, SHOTS, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.slices import Slice
 
 STAMP = 42
 OTHER = "b0002"

@@ -9,8 +9,9 @@ from mini_lake import mini_lake
 from rows import BATCH, PROFILE
 
 from speakervid_dag.lake import analyst_db, session, snapshots
-from speakervid_dag.lake.delta import DeltaLake, Slice
+from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.slices import Slice
 
 PAGE = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text("utf-8")
 QUESTIONS = re.findall(r"^### (.+?)$(?:.|\n)*?^```sql\n((?:.|\n)+?)^```$\n((?:.|\n)*?)(?=^##|\Z)", PAGE, re.MULTILINE)
