@@ -6,6 +6,7 @@ two machines (whole.py, reduced_machine.py), doing what they say (world.py), the
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -58,7 +59,7 @@ class Processes:
         self.root, self.count = root, 0
         self.known: dict[Any, Any] = {}  # what histories share: undisturbed lakes
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(HERE / "world.py")],
+            [sys.executable, "-W", "ignore", str(HERE / "world.py"), os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

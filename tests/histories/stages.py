@@ -10,6 +10,7 @@ and writes into a column what the profile says, so that rows of different profil
 
 import hashlib
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -33,6 +34,7 @@ from speakervid_dag.release import clip_store, report
 from speakervid_dag.stage import Stage, VideoTask
 
 FILM = b"film "
+MADE: dict[str, bytes] = {}  # rows of tests/mini_lake.py by table, as IPC
 NEEDED = "centerface"  # weights without which no face is found
 CLIPS = 4  # of each film
 SHADES = {"face_tracks": "detection_score", "speaker_bindings": "margin"}  # columns that tell the profile
@@ -52,6 +54,7 @@ def write_weights(folder: Path) -> None:
 
 def replace_stages() -> None:
     """From here on this process computes, decodes, cuts and judges nothing."""
+    make_canned()
     os.environ["SPEAKERVID_ISOLATE"] = "false"
     registry.expected_hash = lambda name, file: hashlib.sha256(fake_weight(name, file.filename)).hexdigest()
     probe.probe = _probe
@@ -87,15 +90,36 @@ def _canned(recipe: Any) -> Callable[[Stage], Mapping[str, pl.DataFrame]]:
             return rows
 
         if recipe.tables == (SYNC_CALIBRATION,):
-            return {SYNC_CALIBRATION.name: mini_lake()[SYNC_CALIBRATION.name].with_columns(batch=pl.lit(stage.batch))}
+            return {SYNC_CALIBRATION.name: canned_rows(SYNC_CALIBRATION.name).with_columns(batch=pl.lit(stage.batch))}
         return stage.each_video(recipe.tables, work)
 
     return compute
 
 
+def make_canned() -> None:
+    """Makes the rows of one video, in a process of its own: polars' threads do not survive a fork."""
+    reads, writes = os.pipe()
+    process = os.fork()
+    if not process:
+        made = mini_lake()
+        told = {name: made[name].write_ipc(None).getvalue() for name in TABLES}
+        with os.fdopen(writes, "wb") as channel:
+            pickle.dump(told, channel)
+        os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as channel:
+        MADE.update(pickle.load(channel))  # noqa: S301 - our own
+    os.waitpid(process, 0)
+
+
+@cache
+def canned_rows(table: str) -> pl.DataFrame:
+    return pl.read_ipc(MADE[table])
+
+
 @cache
 def _of_one_video(table: str) -> pl.DataFrame:
-    frame = mini_lake()[table].filter(pl.col("video_id") == V1)
+    frame = canned_rows(table).filter(pl.col("video_id") == V1)
     if table == "clip_scores":  # of clips that reach the best tier of `laptop`
         asked = {"face_height_px": 120.0, "freeze_share": 0.1, "face_repeat_share": 0.05, "no_speech_prob": 0.1}
         frame = frame.with_columns(**{name: pl.lit(value) for name, value in asked.items()})

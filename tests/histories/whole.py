@@ -33,7 +33,8 @@ class Whole(Machine):
 
     @initialize(number=films)
     def begin(self, number: int) -> None:
-        self.processes.ask({"home": str(self.home), "lake": str(self.lake), "do": "weights", "looks": False})
+        (ended,) = self.processes.ask({"home": str(self.home), "lake": "", "do": "weights", "looks": False})
+        assert ended.status == 0, ended.said
         self.write_profile()
         self.put(f"{number}.mp4", number)
         self.put("x.mp4", (number + 1) % FILMS)
