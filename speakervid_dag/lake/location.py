@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from speakervid_dag import places
 from speakervid_dag.lake.schemas import Table
@@ -62,3 +63,12 @@ class Location:
     def log_folder(self, table: Table) -> Path | None:
         """Of a table in a local folder."""
         return None if self.is_remote else Path(self.uri(table), "_delta_log")
+
+    def file_system(self, table: Table) -> Any:
+        """Return a pyarrow file system of the table's folder, by which files that no commit names are written and
+        removed."""
+        from deltalake.fs import DeltaStorageHandler
+        from pyarrow.fs import PyFileSystem
+
+        address, options = self.address(table)
+        return PyFileSystem(DeltaStorageHandler(address, options or None))

@@ -67,6 +67,14 @@ def sync(folder: Path, version: int) -> None:
     _synced[folder] = handles.identity_of(folder, version), version
 
 
+def sync_checkpoint(folder: Path, version: int) -> None:
+    """Syncs the checkpoint of a version, and which one is said to be the newest."""
+    sync_files(
+        [path for path in (folder / f"{version:020d}.checkpoint.parquet", folder / LAST_CHECKPOINT) if path.exists()],
+        folder,
+    )
+
+
 def added_files(folder: Path, entries: Iterable[Path]) -> list[Path]:
     """Data files that these log entries name and that are there."""
     lines = [line for path in entries if path.suffix == ".json" for line in path.read_text("utf-8").splitlines()]

@@ -89,11 +89,8 @@ def apply_care(
     done = []
     for care in plan.tables:
         table = TABLES[care.name]
-        gone, size = vacuum(lake, table, kept, keep, run_id)
-        lake.change(
-            table, lambda handle, _: handle.create_checkpoint(), run_id
-        )  # synced before what it stands for goes
-        lake.change(table, lambda handle, _: handle.cleanup_metadata(), run_id)  # commits do not look for old entries
+        gone, size = vacuum(lake, table, kept, keep)
+        lake.drop_old_log(table, oldest_shown(lake, table, kept))
         files = len(lake.files(table))
         done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
     for path in plan.loose:
@@ -106,7 +103,6 @@ def vacuum(
     table: Table,
     kept: Sequence[Snapshot],
     keep: timedelta,
-    run_id: str = "",
     *,
     dry_run: bool = False,
     is_full: bool = True,
@@ -126,23 +122,20 @@ def vacuum(
         "full": is_full,
         "keep_versions": sorted({v for s in kept for v in s.shown_versions(table.name)}),
     }
-    folder = Path(lake.uri(table))
+    folder, files = Path(lake.uri(table)), lake.file_system(table)
+    handle: Any = lake.open(table)
+    listed = sorted(handle.vacuum(dry_run=True, **options))
+    found = tuple(name for name in listed if lake.is_remote or (folder / name).is_file())  # OpenDAL: folders too
+    size = 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
+    # delta-rs itself would commit what it removes, and with every twentieth commit drop log that a snapshot needs
+    for name in () if dry_run else found:
+        files.delete_file(name) if lake.is_remote else remove(folder / name)
+    return found, size
 
-    def superseded(handle: Any) -> tuple[tuple[str, ...], int]:
-        listed = sorted(handle.vacuum(dry_run=True, **options))
-        found = tuple(name for name in listed if lake.is_remote or (folder / name).is_file())  # OpenDAL: folders too
-        return found, 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
 
-    def remove_superseded(handle: Any, how: Any) -> tuple[tuple[str, ...], int]:
-        found, size = superseded(handle)
-        if found and lake.has_own_store(table):  # OpenDAL would stop at the first folder that is not empty
-            for name in found:
-                remove(folder / name)
-        elif found:
-            handle.vacuum(dry_run=False, commit_properties=how, **options)
-        return found, size
-
-    return superseded(lake.open(table)) if dry_run else lake.change(table, remove_superseded, run_id)
+def oldest_shown(lake: DeltaLake, table: Table, kept: Sequence[Snapshot]) -> int:
+    """Return the oldest version of a table that is there which the present state or one of these snapshots shows."""
+    return min({lake.version(table) or 0, *(v for snapshot in kept for v in snapshot.shown_versions(table.name))})
 
 
 def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
@@ -157,7 +150,7 @@ def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
             continue
         for file in lost:
             file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
-        lake.change(table, lambda handle, how: handle.repair(commit_properties=how), run_id)
+        lake.change(table, lambda handle, how: handle.repair(**how), run_id)
         gone[table.name] = sum(file.row_count or 0 for file in lost)
     return gone
 
@@ -168,7 +161,7 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
         where = f"snapshot IN ({', '.join(str(s.number) for s in dropped)})"
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
             if lake.exists(table):
-                lake.change(table, lambda handle, how: handle.delete(where, commit_properties=how), run_id)
+                lake.change(table, lambda handle, how: handle.delete(where, **how), run_id)
 
 
 class Publication(NamedTuple):
@@ -325,7 +318,7 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
 def _merge_files(handle: Any, how: Any) -> int:
     """Gives the version before."""
     before = int(handle.version())
-    handle.optimize.compact(target_size=TARGET_BYTES, commit_properties=how)
+    handle.optimize.compact(target_size=TARGET_BYTES, **how)
     return before
 
 

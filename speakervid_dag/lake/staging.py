@@ -53,13 +53,9 @@ class StagedRows:
     @cached_property
     def _store(self) -> Any:
         """The table's folder, which is there from here on."""
-        from deltalake.fs import DeltaStorageHandler
-        from pyarrow.fs import PyFileSystem
-
         if not self._lake.exists(self._table):
             self._lake.open(self._table)
-        address, options = self._lake.address(self._table)
-        return PyFileSystem(DeltaStorageHandler(address, options or None))
+        return self._lake.file_system(self._table)
 
     def __enter__(self) -> Self:
         return self

@@ -286,10 +286,11 @@ class DeltaTables(Location):
         self._sync_log(table, landed)
         return landed
 
-    def change(self, table: Table, change: Callable[[Any, Any], T], run_id: str) -> T:
-        """Lets delta-rs itself change a table, by `change(DeltaTable, CommitProperties)`; gives what that gives.
+    def change(self, table: Table, change: Callable[[Any, dict[str, Any]], T], run_id: str) -> T:
+        """Lets delta-rs itself change a table, by `change(DeltaTable, options)`; gives what that gives.
 
-        What it wrote is on the disk when this returns: the files that commits of late name, and the log.
+        `options` are for delta-rs's own method. What it wrote is on the disk when this returns: the files that commits
+        of late name, and the log.
 
         Raises:
             Conflict: another writer's commit came between.
@@ -298,15 +299,55 @@ class DeltaTables(Location):
         from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError, DeltaError
 
+        options = options_of(CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
         try:
             with self.writing(table):
-                found = change(self.open(table), CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
+                found = change(self.open(table), options)
                 self._sync(table)
         except CommitFailedError as problem:
             raise Conflict(f"{table.name}: another process wrote meanwhile, repeat the command: {problem}") from problem
         except DeltaError as problem:
             raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
         return found
+
+    def write_checkpoint(self, table: Table, version: int | None = None) -> None:
+        """Writes the checkpoint of one version (None: the latest), from which that version can be opened without the
+        log before it. It is on the disk when this returns.
+
+        Raises:
+            OperationError: the store refused.
+        """
+        from deltalake.exceptions import DeltaError
+
+        try:
+            with self.writing(table):
+                handle: Any = self.open(table, version)
+                handle.create_checkpoint()
+                folder = self.log_folder(table)
+                if folder is not None:
+                    self._sync(table)
+                    log.sync_checkpoint(folder, handle.version())
+        except DeltaError as problem:
+            raise OperationError(f"the checkpoint of {table.name} could not be written: {problem}") from problem
+
+    def drop_old_log(self, table: Table, oldest: int) -> None:
+        """Removes log entries that are past the table's retention and that no version from `oldest` on needs.
+
+        delta-rs keeps what the newest checkpoint needs, which knows of no snapshot: one made after `oldest` would leave
+        that version unreadable.
+
+        Raises:
+            OperationError: the store refused.
+        """
+        from deltalake.exceptions import DeltaError
+
+        self.write_checkpoint(table, oldest)
+        try:
+            with self.writing(table):
+                self.open(table, oldest).cleanup_metadata()  # type: ignore[attr-defined]
+        except DeltaError as problem:
+            raise OperationError(f"the old log of {table.name} could not be removed: {problem}") from problem
+        self.write_checkpoint(table)
 
     def _sync(self, table: Table) -> None:
         """Syncs what delta-rs itself has written: the files that commits of late name, and the log."""
@@ -377,7 +418,7 @@ class DeltaTables(Location):
 
 
 def options_of(properties: Any) -> dict[str, Any]:
-    """A commit writes its checkpoint when one is due; looking for log entries past their time is left to `maintain`."""
+    """A commit writes its checkpoint when one is due; what is past its time in the log is left to `drop_old_log`."""
     from deltalake import PostCommitHookProperties
 
     hooks = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)

@@ -144,7 +144,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds", run_id)
-        lake.change(table, lambda handle, _: handle.create_checkpoint(), run_id)
+        lake.write_checkpoint(table)
 
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
@@ -162,9 +162,9 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
         kept = [made] if made else []
         # what a killed run wrote and no commit names holds the video, too; people may be reviewing meanwhile
         is_full = "video_id" in table.schema and table.name != REVIEWS.name
-        gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), run_id, is_full=is_full)
+        gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), is_full=is_full)
         count, size = count + len(gone), size + freed
-        lake.change(table, lambda handle, _: handle.cleanup_metadata(), run_id)
+        lake.drop_old_log(table, maintenance.oldest_shown(lake, table, kept))
         _set_log_retention(lake, table, LOG_RETENTION, run_id)
     return count, size
 
@@ -282,12 +282,12 @@ def _count(con: session.Session, table: str, predicate: str) -> int:
 
 
 def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
-    lake.change(table, lambda handle, how: handle.delete(predicate, commit_properties=how), run_id)
+    lake.change(table, lambda handle, how: handle.delete(predicate, **how), run_id)
 
 
 def _set_log_retention(lake: DeltaLake, table: Table, interval: str, run_id: str) -> None:
     properties = {"delta.logRetentionDuration": interval}
-    lake.change(table, lambda handle, how: handle.alter.set_table_properties(properties, commit_properties=how), run_id)
+    lake.change(table, lambda handle, how: handle.alter.set_table_properties(properties, **how), run_id)
 
 
 def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
@@ -301,15 +301,13 @@ def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
     }
     chosen = ", ".join(f"'{person}'" for person in links)
     where = f"person_id IN ({chosen})"
-    lake.change(PEOPLE, lambda handle, how: handle.update(updates, predicate=where, commit_properties=how), run_id)
+    lake.change(PEOPLE, lambda handle, how: handle.update(updates, predicate=where, **how), run_id)
 
 
 def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:
     """Findings stay, since an open one keeps its batch from being used; what they name goes."""
     updates = {"key": f"CASE WHEN key IS NULL THEN NULL ELSE '{REDACTED}' END", "observed": f"'{REDACTED}'"}
-    lake.change(
-        QUARANTINE, lambda handle, how: handle.update(updates, predicate=predicate, commit_properties=how), run_id
-    )
+    lake.change(QUARANTINE, lambda handle, how: handle.update(updates, predicate=predicate, **how), run_id)
 
 
 def _strip(path: Path, video_id: str) -> None:

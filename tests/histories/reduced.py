@@ -14,11 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.lake import maintenance, session, snapshots, takedown
+from speakervid_dag.lake import maintenance, parts, session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, TABLES, TIERS, VIDEOS, Table
-from speakervid_dag.lake.slices import Slice, fingerprint_of
+from speakervid_dag.lake.slices import Slice, fingerprint_of, slice_of_row
 from speakervid_dag.lake.snapshots import UNVERSIONED
 
 MADE = (
@@ -99,9 +99,13 @@ def look(_: Path, lake: DeltaLake) -> dict[str, Any]:
         return {"snapshot": 0, "tables": {}}
     tables = {}
     for table, column in MADE:
-        version = shown.versions.get(table.name)
-        frame = table.empty() if version is None else lake.read(table, version=version)
-        found = frame.group_by("video_id").agg(pl.len(), pl.col(column).unique().sort())
+        pieces = [table.empty()]
+        for version in shown.shown_versions(table.name):
+            rows_then = lake.read(table, version=version)
+            for row in rows_then.select(table.partition_by).unique().to_dicts():
+                if shown.version_of(parts.part_of(table, slice_of_row(table, row))) == version:
+                    pieces.append(rows_then.filter(**row))
+        found = pl.concat(pieces).group_by("video_id").agg(pl.len(), pl.col(column).unique().sort())
         tables[table.name] = {video_id: [count, told] for video_id, count, told in found.iter_rows()}
     return {"snapshot": shown.number, "tables": tables}
 

@@ -100,7 +100,9 @@ class Reduced(Machine):
             each = 1 if name == "videos" else 4
             assert all(count == each for count, _ in counts.values()), f"{name} is doubled or torn: {counts}"
             told = {video: generations for video, (_, generations) in counts.items()}
-            assert told == {video: g for video, (_, g) in videos.items()}, f"{name} is of another snapshot than videos"
+            assert told == {video: g for video, (_, g) in videos.items()}, (
+                f"{name} is of another snapshot than videos: {told}, {videos}"
+            )
             known = {f"g{generation}" for generation in range(self.oldest, self.generation + 1)}
             assert {g for generations in told.values() for g in generations} <= known, f"{name} tells of {told}"
         shown = self._shown(seen)

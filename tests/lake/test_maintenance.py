@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from rows import frame
 
-from speakervid_dag.lake import maintenance, session, snapshots
+from speakervid_dag.lake import handles, maintenance, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, record
@@ -77,6 +77,20 @@ def test_old_snapshots_go_with_their_files_and_the_newest_stays(lake: DeltaLake,
     assert shown(lake, 2) == served
     assert maintenance.plan_care(lake, lake_dir, keep=keep, now=LATER).snapshots == ()
     assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == 7
+
+
+def test_log_that_the_newest_snapshot_needs_stays_however_old_it_is(lake: DeltaLake, lake_dir: Path) -> None:
+    rows = frame(SHOTS, [{"batch": "c", "shot_id": "never published", "end_s": 1.0}])
+    lake.replace(SHOTS, rows, [(Slice({"batch": "c"}), 7)], {"run_id": "that failed"})
+    before = shown(lake, 2)
+    for path in lake_dir.rglob("*.json"):
+        age(path, 60)
+    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    handles._kept.__dict__.clear()  # as a process that has not seen the table
+    assert shown(lake, 2) == before
+    entries = sorted(Path(lake.uri(SHOTS), "_delta_log").glob("*.json"))
+    assert int(entries[0].stem) == 2  # what the older snapshot shows; nothing needs those before
+    assert lake.version(SHOTS) == 5
 
 
 def split(lake: DeltaLake) -> None:

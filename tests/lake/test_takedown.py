@@ -13,7 +13,7 @@ from rows import BATCH, PROFILE, frame
 
 from speakervid_dag.cli import cli
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import session, snapshots, takedown
+from speakervid_dag.lake import handles, session, snapshots, tables, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
@@ -57,6 +57,11 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(data)
     return tmp_path / "in"
+
+
+@pytest.fixture
+def a_checkpoint_with_each_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "CHECKPOINT_INTERVAL", "1")
 
 
 @pytest.fixture
@@ -241,6 +246,21 @@ def test_a_purge_leaves_no_trace_on_disk(lake: DeltaLake, lake_dir: Path, forget
         assert session.run_sql(con, "SELECT count(*) FROM videos").item() == 2
     assert all(everything(lake)[name].equals(made) for name, made in kept.items())
     assert lake.fingerprint(SHOTS, Slice({"batch": BATCH})) == STAMP
+
+
+@pytest.mark.usefixtures("a_checkpoint_with_each_commit")
+def test_what_is_published_can_be_read_after_a_purge_whichever_commits_make_checkpoints(
+    lake: DeltaLake, lake_dir: Path, forget: Forget
+) -> None:
+    forget(V1)
+    takedown.purge(lake, lake_dir, "forget-1")
+    handles._kept.__dict__.clear()  # as a process that has not seen the tables
+    newest = snapshots.latest(lake)
+    assert newest is not None
+    with session.open_session(lake, newest, read_only_user_sql=True) as con:
+        assert session.run_sql(con, "SELECT count(*) FROM videos").item() == 2
+    for name, version in newest.versions.items():
+        assert lake.open(TABLES[name], version) is not None
 
 
 def test_a_purge_takes_what_a_killed_run_wrote_and_never_committed(
