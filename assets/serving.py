@@ -16,7 +16,8 @@ from speakervid_dag.assets import losses
 from speakervid_dag.assets.freshness import in_order, is_coherent
 from speakervid_dag.assets.recipes import RECIPES, Marks
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.lake import maintenance, parts, snapshots
+from speakervid_dag.failures import OperationError
+from speakervid_dag.lake import maintenance, parts, snapshots, takedown
 from speakervid_dag.lake.losses import Loss
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots import Part, Snapshot
@@ -30,8 +31,13 @@ def publish_next(factory: Factory, run_id: str) -> Snapshot:
 
     Raises:
         UserError: no table was ever written.
-        OperationError: the store refused, or others kept publishing.
+        OperationError: the store refused, others kept publishing, or a takedown was stopped half way.
     """
+    if stopped := takedown.unfinished(factory.lake, factory.settings.lake_dir):
+        raise OperationError(
+            f"nothing is published: forgetting {', '.join(stopped)} was stopped half way; "
+            "repeat `speakervid forget`, or let `speakervid run` finish it"
+        )
 
     def decide(_: Snapshot | None) -> maintenance.Publication:
         return maintenance.Publication(factory.profile.name, *next_snapshot(factory))

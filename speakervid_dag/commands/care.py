@@ -66,9 +66,10 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
 
     WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
     is published and recorded in the table `takedowns`. Snapshots of before still show the video until `speakervid
-    maintain` drops them; --purge does that at once, for every table. A batch that was not whole, and so is shown at an
-    older version, is then hidden until `speakervid run` mends it. The source file itself is yours to delete. Releases
-    that hold the video are named here and marked in `speakervid releases list`: they are yours to withdraw.
+    maintain` drops them; --purge does that at once, for every table. A batch that is shown at an older version, since a
+    run did not end, is then taken back to that version, and the next run makes it again. The source file itself is
+    yours to delete. Releases that hold the video are named here and marked in `speakervid releases list`: they are
+    yours to withdraw.
     """
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
@@ -102,7 +103,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
         newest = snapshots.latest(opened)
         if newest is not None and newest.held_back:
             hidden = ", ".join(newest.held_back)
-            say(f"Not shown until `speakervid run` mends them, since their older rows are gone: batches {hidden}.")
+            say(f"Not shown until `speakervid run` mends them, since their older rows are lost: batches {hidden}.")
     else:
         say("Older snapshots still show it until `speakervid maintain --apply` drops them (or --purge).")
     if made is not None and settings.lake_dir / takedown.REPORT in plan.files:

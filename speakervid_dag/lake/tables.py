@@ -302,7 +302,7 @@ class DeltaTables(Location):
         options = options_of(CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
         try:
             with self.writing(table):
-                found = change(self.open(table), options)
+                found = change(self._newest(table), options)
                 self._sync(table)
         except CommitFailedError as problem:
             raise Conflict(f"{table.name}: another process wrote meanwhile, repeat the command: {problem}") from problem

@@ -4,13 +4,15 @@ Belongs here: finding what came from a video, removing it, recording that. Does 
 (commands/care.py), vacuum (maintenance.py).
 
 The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
-then the batch's manifest, the tables, the artifacts; publishing is last, and then copies of what was shown before go.
+then the tables, the artifacts, the batch's manifest; publishing is last, and then copies of what was shown before go.
 Rows are deleted without touching the marks of what made their batch (tables.py), and the manifest keeps its digest:
 nothing else of the batch becomes stale.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Set
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +27,11 @@ from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, REVIEWS, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
+from speakervid_dag.lake.tables import CONFLICT_ATTEMPTS, Conflict
 from speakervid_dag.places import place_of
 
 REPORT = "report.html"
@@ -76,6 +80,8 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
 def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: str, run_id: str) -> Snapshot | None:
     """Removes what the plan says, records it, publishes what is left. None where nothing was ever published.
 
+    A takedown that was stopped before is finished with it: what is published would hold half of its rows.
+
     Raises:
         OperationError: the store refused; repeat the command.
     """
@@ -89,6 +95,47 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
             "release_ids": sorted(plan.releases),
         }
         lake.append(TAKEDOWNS, TAKEDOWNS.frame([row]), {"run_id": run_id})
+    return _complete(lake, lake_dir, {plan.video_id, *unfinished(lake, lake_dir)}, run_id)
+
+
+def unfinished(lake: DeltaLake, lake_dir: Path) -> list[str]:
+    """Videos whose takedown was stopped before they had left their batch's manifest: until it is finished some tables
+    hold their rows and some do not, and nothing of the lake is to be published."""
+    recorded = set(lake.read(TAKEDOWNS)["video_id"])
+    if not recorded:
+        return []
+    book = BatchBook(lake_dir)
+    return sorted(recorded & {file.video_id for batch in book.names() for file in book.read(batch)})
+
+
+def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
+    """Complete the takedowns that were stopped."""
+    if stopped := unfinished(lake, lake_dir):
+        _complete(lake, lake_dir, set(stopped), run_id)
+
+
+def _complete(lake: DeltaLake, lake_dir: Path, video_ids: Set[str], run_id: str) -> Snapshot | None:
+    shown = snapshots.latest(lake)
+    if shown is not None and (older := _older(_held(lake, shown)[1])):
+        _take_back(lake, shown, older & _naming_batches(lake, shown, video_ids), run_id)
+    for video_id in sorted(video_ids):
+        _remove(lake, lake_dir, plan_takedown(lake, lake_dir, video_id), run_id)
+
+    def without_them(newest: Snapshot | None) -> Publication | None:
+        if newest is None:
+            return None
+        versions, pins = _held(lake, newest)
+        older = _older(pins)
+        naming = _naming_batches(lake, newest, video_ids) if older else set()
+        return Publication(newest.profile, versions, _hidden(lake, versions, pins, older & naming))
+
+    made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_them)
+    for path in maintenance.unneeded_copies(lake):  # of files that held the videos' rows, among others
+        maintenance.remove(path)
+    return made
+
+
+def _remove(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, run_id: str) -> None:
     _relink(lake, plan.links, run_id)
     for table in _tables(lake):
         if table.name in plan.rows:
@@ -103,32 +150,36 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
     if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
         BatchBook(lake_dir).forget(plan.batch, {plan.video_id})
 
-    def without_it(newest: Snapshot | None) -> Publication | None:
-        if newest is None:
-            return None
-        versions, pins = _held(lake, newest)
-        pins = _hidden(lake, versions, pins, _older(pins) & _naming_batches(lake, newest, plan.video_id))
-        return Publication(newest.profile, versions, pins)
 
-    made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_it)
-    for path in maintenance.unneeded_copies(lake):  # of files that held the video's rows, among others
-        maintenance.remove(path)
-    return made
+def _take_back(lake: DeltaLake, shown: Snapshot, batches: Set[str], run_id: str) -> None:
+    """Make these batches again what is shown of them, marks included: nothing can be deleted from an older version.
 
-
-def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
-    """Complete the takedowns that were stopped before their video had left its batch's manifest: until then some tables
-    hold its rows and some do not, and nothing else of the lake is to be published."""
-    enlisted = {file.video_id for batch in BatchBook(lake_dir).names() for file in BatchBook(lake_dir).read(batch)}
-    for video_id in sorted(enlisted & set(lake.read(TAKEDOWNS)["video_id"])):
-        take_down(lake, lake_dir, plan_takedown(lake, lake_dir, video_id), reason="", run_id=run_id)
+    What a run has made since that was not whole goes, and the next run makes it again. A batch of which a shown file is
+    lost stays as it is.
+    """
+    _, held = _held(lake, shown)
+    for part, version in held.items():
+        if version is None or part.batch not in batches:
+            continue
+        table = TABLES[part.table]
+        found = [parts.files_by_part(lake, table, v).get(part, {}) for v in (version, lake.version(table) or 0)]
+        slices = {values.app_id: values for files in found for values in files.values()}
+        marks = lake.fingerprints(table, version)
+        try:
+            rows = lake.read(table, batches=[part.batch], version=version)
+        except FileLost:
+            continue
+        if part.profile is not None:
+            rows = rows.filter(pl.col("profile") == part.profile)
+        lake.replace(table, rows, [(values, marks(name) or 0) for name, values in slices.items()], {"run_id": run_id})
 
 
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
 
     Old commits go too: they hold the smallest and largest values of columns, names and words among them. A batch that
-    was shown at an older version, since it is not whole, is therefore not shown any more until it is mended.
+    was shown at an older version, since it is not whole, is therefore taken back to it; where a file of that version is
+    lost, it is not shown any more until it is mended.
 
     Returns:
         Files removed, and their bytes.
@@ -139,6 +190,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     before = snapshots.latest(lake)
     pins: Pins = {}
     if before is not None:  # decided while the older log is there: it goes with the retention
+        _take_back(lake, before, _older(_held(lake, before)[1]), run_id)
         versions, held = _held(lake, before)
         pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
@@ -186,13 +238,15 @@ def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: S
     return {**pins, **dict.fromkeys(of_them)}
 
 
-def _naming_batches(lake: DeltaLake, shown: Snapshot, video_id: str) -> set[str]:
-    """Batches that have a row of the video, or one that names it, in what a snapshot shows."""
+def _naming_batches(lake: DeltaLake, shown: Snapshot, video_ids: Set[str]) -> set[str]:
+    """Batches that have a row of these videos, or one that names them, in what a snapshot shows."""
     found: set[str] = set()
     with session.open_session(lake, shown, read_only_user_sql=False, statistics=()) as con:
         for table in (t for t in _tables(lake) if "batch" in t.schema):
-            linked = f" OR starts_with(identity_id, '{video_id}-')" if "identity_id" in table.schema else ""
-            query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {_predicate(table, video_id)}{linked}'
+            naming = [_predicate(table, video_id) for video_id in video_ids]
+            if "identity_id" in table.schema:
+                naming += [f"starts_with(identity_id, '{video_id}-')" for video_id in video_ids]
+            query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {" OR ".join(naming)}'
             found |= {batch for (batch,) in con.sql(query).fetchall()}
     return found
 
@@ -281,8 +335,20 @@ def _count(con: session.Session, table: str, predicate: str) -> int:
     return int(con.sql(f'SELECT count(*) FROM "{table}" WHERE {predicate}').fetchall()[0][0])
 
 
+def _change(lake: DeltaLake, table: Table, change: Callable[[Any, dict[str, Any]], object], run_id: str) -> None:
+    """Repeats a change that can be repeated while others write: two runs may finish the same takedown."""
+    for attempt in range(CONFLICT_ATTEMPTS):
+        try:
+            lake.change(table, change, run_id)
+            return
+        except Conflict:
+            if attempt + 1 == CONFLICT_ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+
+
 def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
-    lake.change(table, lambda handle, how: handle.delete(predicate, **how), run_id)
+    _change(lake, table, lambda handle, how: handle.delete(predicate, **how), run_id)
 
 
 def _set_log_retention(lake: DeltaLake, table: Table, interval: str, run_id: str) -> None:
@@ -301,7 +367,7 @@ def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
     }
     chosen = ", ".join(f"'{person}'" for person in links)
     where = f"person_id IN ({chosen})"
-    lake.change(PEOPLE, lambda handle, how: handle.update(updates, predicate=where, **how), run_id)
+    _change(lake, PEOPLE, lambda handle, how: handle.update(updates, predicate=where, **how), run_id)
 
 
 def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:

@@ -13,6 +13,7 @@ from conftest import B1, B2, B3, House
 from speakervid_dag import connect
 from speakervid_dag.assets import serving
 from speakervid_dag.cli import cli
+from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import maintenance, parts, session, snapshots, takedown
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
@@ -167,14 +168,17 @@ def test_maintenance_keeps_what_is_pinned(red: tuple[House, Mapping[str, Seen]])
 
 @pytest.mark.parametrize("is_purged", [False, True])
 def test_a_forgotten_video_is_not_shown_through_a_pin(red: tuple[House, Mapping[str, Seen]], is_purged: bool) -> None:
-    house, _ = red
+    house, before = red
     lake_dir = house.settings.lake_dir
     video_id = canned.files_of(B1)[0].video_id
     plan = takedown.plan_takedown(house.lake, lake_dir, video_id)
     takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="forget")
     if is_purged:
         takedown.purge(house.lake, lake_dir, "forget")
-    assert seen(house, B1) == {name: [] for name in SHOWN}, "its other video comes back once the batch is mended"
+    other = canned.files_of(B1)[1].video_id
+    now = seen(house, B1)
+    assert {row[1] for row in now["clips"]} == {other}
+    assert end_s(now) == end_s(before[B1]), "as it was shown before, not as the run that was refused left it"
     assert seen(house, B2)["tiers"]
 
     def without_it(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:
@@ -186,7 +190,7 @@ def test_a_forgotten_video_is_not_shown_through_a_pin(red: tuple[House, Mapping[
     assert {row[1] for row in seen(house, B1)["clips"]} == {canned.files_of(B1)[1].video_id}
 
 
-def test_a_video_forgotten_elsewhere_leaves_a_pin_alone_unless_everything_older_goes(
+def test_a_video_forgotten_elsewhere_leaves_what_is_shown_of_a_half_made_batch(
     red: tuple[House, Mapping[str, Seen]],
 ) -> None:
     house, before = red
@@ -196,5 +200,26 @@ def test_a_video_forgotten_elsewhere_leaves_a_pin_alone_unless_everything_older_
     takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="forget")
     assert seen(house, B1) == before[B1]
     done = CliRunner().invoke(cli, ["forget", video_id, "--lake", str(lake_dir), "--apply", "--purge"])
-    assert f"their older rows are gone: batches {B1}" in done.output
-    assert seen(house, B1) == {name: [] for name in SHOWN}
+    assert done.exit_code == 0
+    assert newest(house).held_back == []
+    assert seen(house, B1) == before[B1]
+    house.breaks = clips_moved
+    assert house.run().failed == {}
+    assert end_s(seen(house, B1)) != end_s(before[B1]), "it is stale, and made again"
+
+
+def test_nothing_is_published_while_a_takedown_is_half_done(
+    red: tuple[House, Mapping[str, Seen]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, _ = red
+    lake_dir, before = house.settings.lake_dir, newest(house)
+    plan = takedown.plan_takedown(house.lake, lake_dir, canned.files_of(B2)[0].video_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(takedown, "_delete", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="forget")
+    with pytest.raises(OperationError, match=plan.video_id):
+        serving.publish_next(house.factory, "from the UI")
+    assert newest(house) == before
+    takedown.finish(house.lake, lake_dir, "next run")
+    assert serving.publish_next(house.factory, "from the UI").number == before.number + 2

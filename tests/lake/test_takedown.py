@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -129,6 +130,7 @@ def test_no_source_stays_the_duplicate_of_one_that_went(lake: DeltaLake, forget:
     mine = lake.read(table, batches=[BATCH]).filter(pl.col("video_id") != V1)
     rows = mine.with_columns(duplicate_of=pl.lit(V1))
     lake.replace(table, rows, [(Slice({"batch": BATCH}), 2)], {"run_id": "r"})
+    snapshots.publish(lake, "r")
     assert rows.height > 0
 
     forget(V1)
@@ -292,8 +294,9 @@ def test_a_takedown_that_was_killed_is_finished_by_repeating_it(
     assert forget(V1).rows == {}  # and once more: nothing is left to do
 
 
-def test_a_takedown_that_was_killed_between_two_tables_is_finished_by_the_next_run(
-    lake: DeltaLake, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget
+@pytest.mark.parametrize("follows", ["a run", "another takedown"])
+def test_a_takedown_that_was_killed_between_two_tables_is_finished_by_what_follows(
+    lake: DeltaLake, lake_dir: Path, monkeypatch: pytest.MonkeyPatch, forget: Forget, follows: str
 ) -> None:
     real, left = takedown._delete, [2]
 
@@ -307,11 +310,34 @@ def test_a_takedown_that_was_killed_between_two_tables_is_finished_by_the_next_r
         patched.setattr(takedown, "_delete", killed)
         with pytest.raises(KeyboardInterrupt):
             forget(V1)
-    takedown.finish(lake, lake_dir, "next run")
-    tables = [t for t in TABLES.values() if "video_id" in t.schema and t is not TAKEDOWNS and lake.exists(t)]
-    assert [t.name for t in tables if V1 in set(lake.read(t)["video_id"])] == []
+    assert takedown.unfinished(lake, lake_dir) == [V1]
+    if follows == "a run":
+        takedown.finish(lake, lake_dir, "next run")
+    else:
+        forget(V2)
+    assert takedown.unfinished(lake, lake_dir) == []
+    holding = [t for t in TABLES.values() if "video_id" in t.schema and t is not TAKEDOWNS and lake.exists(t)]
+    assert [t.name for t in holding if V1 in set(lake.read(t)["video_id"])] == []
     assert V1 not in {file.video_id for file in BatchBook(lake_dir).read(BATCH)}
-    assert lake.read(TAKEDOWNS).height == 1
+    assert lake.read(TAKEDOWNS).height == (1 if follows == "a run" else 2)
+
+
+def test_a_takedown_that_two_runs_finish_at_once_is_repeated(
+    lake: DeltaLake, monkeypatch: pytest.MonkeyPatch, forget: Forget
+) -> None:
+    real, met = DeltaLake.change, set[str]()
+
+    def contended(self: DeltaLake, table: Table, *args: Any) -> Any:
+        if table.name not in met:
+            met.add(table.name)
+            raise tables.Conflict("a concurrent transaction deleted data this operation read")
+        return real(self, table, *args)
+
+    monkeypatch.setattr(DeltaLake, "change", contended)
+    monkeypatch.setattr(takedown.time, "sleep", lambda _: None)
+    forget(V1)
+    assert {"videos", "people"} <= met
+    assert V1 not in set(lake.read(TABLES["videos"])["video_id"])
 
 
 def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
