@@ -53,12 +53,13 @@ def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: 
     --allow-loss makes those batches again without them. The videos come back when their files do.
     """
     from speakervid_dag import runner
+    from speakervid_dag.commands.run import run_and_report
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
 
     settings = load_settings(lake=lake, profile=profile, allow_loss=allow_loss or None)
     load_profile(settings.profile)
-    sys.exit(runner.run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
+    sys.exit(run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
 
 
 @cli.command()
@@ -71,6 +72,7 @@ def demo(lake: Path | None, seed: int) -> None:
     through the whole pipeline, and the branch × tier table is printed. Weights: `speakervid models pull --demo`.
     """
     from speakervid_dag import runner
+    from speakervid_dag.commands.run import run_and_report
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.console import say
     from speakervid_dag.demo import generate
@@ -81,7 +83,7 @@ def demo(lake: Path | None, seed: int) -> None:
     folder = settings.lake_dir / DEMO / f"seed{seed}"
     say("Making the demo videos (the pictures are generated; the voices are real).")
     videos = generate(folder, seed=seed, report=say)
-    sys.exit(runner.run_and_report(settings, runner.plan_run(settings, [v.path for v in videos], None)))
+    sys.exit(run_and_report(settings, runner.plan_run(settings, [v.path for v in videos], None)))
 
 
 @cli.command()

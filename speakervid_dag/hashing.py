@@ -34,15 +34,16 @@ class HashMemory:
             if self._seen is None:
                 self._seen = self._stored()
             before, known = _state(path), self._seen.get(str(path))
-            if known is not None and known[:4] == before and not afresh:
-                return known[4]
-            found = sha256_of(path)
+        if known is not None and known[:4] == before and not afresh:
+            return known[4]
+        found = sha256_of(path)  # others need not wait for it
+        with self._lock:
             self._seen.pop(str(path), None)
             if _state(path) == before and abs(time.time_ns() - max(before[1:3])) >= RACY_NS:
                 self._seen[str(path)] = (*before, found)
                 if known != self._seen[str(path)]:
                     self._store(path)
-            return found
+        return found
 
     def _stored(self) -> dict[str, Seen]:
         if self._file is None:

@@ -21,7 +21,6 @@ from speakervid_dag.lake import own_output
 from speakervid_dag.lake.batches import BatchBook, Plan
 from speakervid_dag.lake.losses import Loss, as_frame
 from speakervid_dag.lake.sources import Sources
-from speakervid_dag.lake.walk import not_read
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -248,54 +247,3 @@ def _give_up(book: BatchBook, batch: str) -> bool:
     absent = Sources.of(book, [batch]).absent().keys() - book.given_up(batch)
     book.give_up(batch, absent)
     return bool(absent)
-
-
-def run_and_report(settings: Settings, plan: Plan) -> int:
-    """Runs the plan with progress and prints the summary. Exit status: 0; 1 when something of ours failed or something
-    that was named could not be read; 2 when there is no lake and nothing to make one of."""
-    from speakervid_dag import summary
-    from speakervid_dag.console import say, watched_run
-    from speakervid_dag.release.report import write_after_run
-
-    if not plan.batches and not BatchBook(settings.lake_dir).names():
-        _announce(plan)
-        say("There is nothing to take in, and no lake yet.")
-        return 1 if plan.unread else 2
-    with watched_run():
-        report = run_plan(settings, plan, _announce)
-    if report.did_nothing:
-        say("Nothing to do: everything is up to date.")
-    say_strangers(BatchBook(settings.lake_dir))
-    status = summary.print_summary(settings, report)
-    if report.done:
-        write_after_run(settings)
-    return status
-
-
-def say_strangers(book: BatchBook) -> None:
-    """Names files among the manifests that are none."""
-    from speakervid_dag.console import say
-
-    strangers = book.strangers()
-    if strangers:
-        names = ", ".join(p.name for p in strangers[:5]) + ", …" * (len(strangers) > 5)
-        say(f"{len(strangers)} files in {book.folder} are no manifests and are ignored ({names}).")
-
-
-def _announce(plan: Plan) -> None:
-    """What is new in the paths, and what is not taken in."""
-    from speakervid_dag.console import say
-
-    new = sum(map(len, plan.batches.values()))
-    if plan.known:
-        say(f"{len(plan.known)} files are in the lake already.")
-    if renewed := sum(map(len, plan.renewed.values())):
-        say(
-            f"{renewed} of its videos were found in a new place, or written anew: that is where they are read from now."
-        )
-    if plan.forgotten:
-        say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
-    for line in (*plan.found.passed_over(), *not_read(plan.unread)):
-        say(line)
-    if new:
-        say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")

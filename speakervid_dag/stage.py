@@ -231,7 +231,7 @@ class Stage:
                 raise Skipped(f"upstream_{stage}", f"{stage} gave no result: {why}")
             if task.video_id in self.lost:
                 raise PermanentFailure(*self.lost[task.video_id])
-            frames = self._shaped(task.video_id, tables, self._from_source(work, task))
+            frames = self._shaped(task.video_id, tables, self._tried(work, task))
         except (SourceAbsent, WeightsUnusable):
             raise
         except Skipped as problem:
@@ -243,6 +243,8 @@ class Stage:
         except Exception as problem:  # noqa: BLE001 - a fault of ours costs this video, is told, and makes the run exit 1
             status, reason, detail = "not_evaluated", FAULT, f"{type(problem).__name__}: {problem}"
             self.log(traceback.format_exc())
+        if task.is_opened:  # of bytes that are not at hand any more nothing that was found, or was not, is told
+            self.source_of(task.video_id)
         outcome = {
             "batch": self.batch,
             "stage": self.name,
@@ -259,21 +261,6 @@ class Stage:
         if status == "ok":
             self._keep(task.video_id, frames, outcome)
         return frames, outcome
-
-    def _from_source(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
-        """What `work` gives. Raises SourceAbsent when the bytes it read are not at hand any more: what it found, or
-        could not find, may then say nothing about the video."""
-        try:
-            made = self._tried(work, task)
-        except (Skipped, SourceAbsent):
-            raise
-        except Exception:
-            if task.is_opened:
-                self.source_of(task.video_id)
-            raise
-        if task.is_opened:
-            self.source_of(task.video_id)
-        return made
 
     def _tried(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
         """What `work` gives; a failure that may pass is tried again, after a wait that doubles."""

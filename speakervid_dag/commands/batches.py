@@ -20,9 +20,9 @@ def batches(lake: Path | None, profile: str | None, form: str) -> None:
 
     Exit status: 0 when all are finished, 1 when one is not. The same is a check on `lake_snapshot` in the Dagster UI.
     """
-    from speakervid_dag import runner
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.assets.standing import standing
+    from speakervid_dag.commands.run import say_strangers
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
     from speakervid_dag.lake.batches import BatchBook
@@ -30,7 +30,7 @@ def batches(lake: Path | None, profile: str | None, form: str) -> None:
 
     settings = load_settings(lake=lake, profile=profile)
     open_lake(settings)
-    runner.say_strangers(BatchBook(settings.lake_dir))
+    say_strangers(BatchBook(settings.lake_dir))
     found = standing(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
     print_answer(found, form)
     sys.exit(0 if (found["state"] == "finished").all() else 1)

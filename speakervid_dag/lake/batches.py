@@ -120,13 +120,12 @@ class BatchBook:
         A file that is forgotten, or seen in another place, does not change it; one that is given up does.
         """
         body = self._body(batch)
-        made_of = str(body.get("made_of") or _made_of([_file_of(row) for row in body["sources"]]))
-        given_up = "\n".join(sorted(body.get("given_up", ())))
+        made_of, given_up = str(body["made_of"]), "\n".join(sorted(body["given_up"]))
         return hashlib.sha256(f"{made_of}\n{given_up}".encode()).hexdigest() if given_up else made_of
 
     def given_up(self, batch: str) -> frozenset[str]:
         """Return the video_ids whose bytes are gone, and whose loss a person accepted."""
-        return frozenset(self._body(batch).get("given_up", ()))
+        return frozenset(self._body(batch)["given_up"])
 
     def write(self, batch: str, files: Sequence[SourceFile]) -> None:
         self._store({"batch": batch, "sources": [asdict(f) for f in files], "made_of": _made_of(files)})
@@ -176,12 +175,12 @@ class BatchBook:
     def give_up(self, batch: str, video_ids: Set[str]) -> None:
         """Notes that these files are gone for good: the batch is made anew without them."""
         with self._changing(batch) as body:
-            body["given_up"] = sorted({*body.get("given_up", ()), *video_ids})
+            body["given_up"] = sorted({*body["given_up"], *video_ids})
 
     def take_back(self, batch: str, video_ids: Set[str]) -> None:
         """Notes that files that were given up are there again: the batch is made anew with them."""
         with self._changing(batch) as body:
-            body["given_up"] = sorted(set(body.get("given_up", ())) - video_ids)
+            body["given_up"] = sorted(set(body["given_up"]) - video_ids)
 
     def plan(
         self,
@@ -234,9 +233,8 @@ class BatchBook:
     def _renew(self, batch: str, places: Mapping[str, tuple[Place, ...]]) -> None:
         body = self._body(batch)
         files = [_file_of(row) for row in body["sources"]]
-        body["made_of"] = body.get("made_of") or _made_of(files)
         body["sources"] = [asdict(f.seen_at(*places.get(f.video_id, ()))) for f in files]
-        body["given_up"] = sorted(set(body.get("given_up", ())) - places.keys())
+        body["given_up"] = sorted(set(body["given_up"]) - places.keys())
         self._store(body)
 
     @contextmanager
@@ -244,7 +242,6 @@ class BatchBook:
         """The manifest's body, stored as it is left; what the batch was made of stays in it."""
         with self._lock("enlist"):
             body = self._body(batch)
-            body["made_of"] = body.get("made_of") or _made_of([_file_of(row) for row in body["sources"]])
             yield body
             self._store(body)
 
@@ -264,7 +261,8 @@ class BatchBook:
                 f"the copy that a sync tool left; what is published stays readable, the files it named too: "
                 f'`speakervid sql "{asked}"`'
             )
-        return body
+        # manifests of older packages lack these
+        return {"given_up": [], "made_of": _made_of([_file_of(row) for row in body["sources"]]), **body}
 
     def _store(self, body: dict[str, Any]) -> None:
         write_bytes(self.folder / f"{body['batch']}.json", json.dumps(body, indent=1).encode())

@@ -13,14 +13,14 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import TransientFailure
+from speakervid_dag.lake.commits import CONFLICT_ATTEMPTS, ChangingTables
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.lake.slices import Slice, slice_of_row
 from speakervid_dag.lake.staging import Commit, Overtaken, StagedRows
-from speakervid_dag.lake.tables import CONFLICT_ATTEMPTS, DeltaTables
 
 
 @dataclass(frozen=True)
-class DeltaLake(DeltaTables):
+class DeltaLake(ChangingTables):
     """The Delta tables under one root (a folder, or an object-store URI with `storage_options`)."""
 
     def replace(

@@ -8,12 +8,12 @@ follows replaces the file without reading it.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import polars as pl
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.places import inside_table
 
 UNREADABLE = "unreadable table: "  # begins the error of a view of which a file is lost (session.py)
 
@@ -52,7 +52,7 @@ def lost_files(handle: Any, folder: Path, table: Table, batches: Sequence[str] |
     shown = actions.select("path", "size_bytes", "num_records", *names).rename(names).sort("path")
     found = []
     for row in shown.iter_rows(named=True):
-        path = folder / unquote(row["path"])
+        path = folder / inside_table(row["path"])
         why = _trouble(path, row["size_bytes"])
         if why:
             found.append(LostFile(path, why, {name: row[name] for name in table.partition_by}, row["num_records"]))

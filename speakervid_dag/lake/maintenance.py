@@ -20,11 +20,11 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.commits import Conflict
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
 from speakervid_dag.lake.snapshots import Pins, Snapshot
 from speakervid_dag.lake.staging import Overtaken
-from speakervid_dag.lake.tables import Conflict
 
 TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
 PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile

@@ -9,14 +9,14 @@ touched, or replaced by another of the same size is never mistaken.
 
 import stat
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.files import sha256_of
+from speakervid_dag.hashing import HashMemory
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 
 REASONS = ("missing_file", "changed_file", "unreadable_file")  # why bytes are not at hand
+HASHES = HashMemory(None)  # of places that are newer than their manifest, in this process
 
 
 class Sources:
@@ -79,10 +79,4 @@ def _holds(place: Place, size_bytes: int | None, sha256: str) -> bool:
     now = Path(place.uri).lstat()
     if not stat.S_ISREG(now.st_mode) or now.st_size != size_bytes:
         return False
-    return now.st_mtime_ns == place.mtime_ns or _hash_of(place.uri, now.st_ino, now.st_size, now.st_mtime_ns) == sha256
-
-
-@cache
-def _hash_of(path: str, inode: int, size_bytes: int, mtime_ns: int) -> str:
-    """The hash of a file's bytes; once a process for each state of the file."""
-    return sha256_of(Path(path))
+    return now.st_mtime_ns == place.mtime_ns or HASHES.sha256(Path(place.uri)) == sha256

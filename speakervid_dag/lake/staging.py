@@ -1,7 +1,7 @@
 """Rows on their way into a table: written piece by piece, synced, landed in one commit.
 
 Belongs here: Parquet files that no commit names yet, and the commit that puts them in place of the old ones. Does not
-belong here: what a commit is (tables.py), audits.
+belong here: what a commit is (commits.py), audits.
 
 Rows are on the disk before a commit names them: a power cut leaves a table as it was or as it was to be.
 
@@ -23,9 +23,9 @@ import polars as pl
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import sync_files
+from speakervid_dag.lake.commits import ChangingTables
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.lake.slices import SchemaMismatch, Slice, check_inside, check_schema
-from speakervid_dag.lake.tables import DeltaTables
 from speakervid_dag.places import inside_table, partition_folder
 
 
@@ -44,7 +44,7 @@ class Commit:
 class StagedRows:
     """Rows on their way into a table. A context: on leaving it, files that were never landed are removed."""
 
-    def __init__(self, lake: DeltaTables, table: Table) -> None:
+    def __init__(self, lake: ChangingTables, table: Table) -> None:
         self.row_count = 0
         self._lake, self._table = lake, table
         self._files: list[tuple[str, int, dict[str, str], int]] = []  # path, bytes, partition values, rows

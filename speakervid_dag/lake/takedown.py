@@ -26,12 +26,12 @@ from speakervid_dag.files import sync_folders, written_aside
 from speakervid_dag.lake import maintenance, parts, session, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
+from speakervid_dag.lake.commits import CONFLICT_ATTEMPTS, Conflict
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, REVIEWS, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
-from speakervid_dag.lake.tables import CONFLICT_ATTEMPTS, Conflict
 from speakervid_dag.places import place_of
 
 REPORT = "report.html"

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import sha256_of
+from speakervid_dag.files import sha256_of, sync_files, sync_folders
 from speakervid_dag.lake import own_output
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.release import releases
@@ -118,11 +118,10 @@ def beside(place: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     own_output.mark(folder, own_output.RELEASE_MARK)
-    try:
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        undo.pop_all()
 
 
 def unmark(folder: Path) -> None:
@@ -132,12 +131,9 @@ def unmark(folder: Path) -> None:
 
 def sync(folder: Path) -> None:
     """Waits until all that lies in a folder is on disk."""
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    found = list(folder.rglob("*"))
+    sync_files([path for path in found if path.is_file()], folder)
+    sync_folders([path for path in found if path.is_dir()])  # empty ones, too
 
 
 def set_aside(found: Held) -> Path:
@@ -153,8 +149,4 @@ def put(folder: Path, place: Path) -> None:
     if place.exists():
         place.rmdir()
     folder.rename(place)
-    descriptor = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folders([place.parent])

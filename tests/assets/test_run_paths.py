@@ -8,13 +8,14 @@ import pytest
 from conftest import House
 
 from speakervid_dag import runner
+from speakervid_dag.commands.run import run_and_report
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, LAKE_MARK
 
 
 def run(house: House, *paths: Path) -> int:
-    return runner.run_and_report(house.settings, runner.plan_run(house.settings, paths, None))
+    return run_and_report(house.settings, runner.plan_run(house.settings, paths, None))
 
 
 def put(path: Path, body: bytes = b"a video") -> Path:
@@ -77,6 +78,6 @@ def test_where_nothing_that_was_named_is_there_no_lake_is_made(house: House, tmp
         runner.plan_run(fresh, [tmp_path / "misspelt.mp4"], None)
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert runner.run_and_report(fresh, runner.plan_run(fresh, [empty], None)) == 2
-    assert runner.run_and_report(fresh, runner.plan_run(fresh, [empty, tmp_path / "misspelt.mp4"], None)) == 1
+    assert run_and_report(fresh, runner.plan_run(fresh, [empty], None)) == 2
+    assert run_and_report(fresh, runner.plan_run(fresh, [empty, tmp_path / "misspelt.mp4"], None)) == 1
     assert not fresh.lake_dir.exists()

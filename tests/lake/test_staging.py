@@ -11,7 +11,7 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import TransientFailure
-from speakervid_dag.lake import session, tables
+from speakervid_dag.lake import commits, session
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TIERS
 from speakervid_dag.lake.slices import SchemaMismatch, Slice
@@ -135,7 +135,7 @@ def test_a_slice_that_stays_contended_is_told_and_nothing_is_deleted(
         raise CommitFailedError("a concurrent transaction deleted data")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", contended)
-    monkeypatch.setattr(tables.time, "sleep", lambda _: None)
+    monkeypatch.setattr(commits.time, "sleep", lambda _: None)
     before = files_in(lake)
     with StagedRows(lake, TIERS) as staged:
         staged.add(tiers("a", "a2"), [part("a")])

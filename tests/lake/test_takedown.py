@@ -14,7 +14,7 @@ from rows import BATCH, PROFILE, frame
 
 from speakervid_dag.cli import cli
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import handles, session, snapshots, tables, takedown
+from speakervid_dag.lake import commits, handles, session, snapshots, tables, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
@@ -330,7 +330,7 @@ def test_a_takedown_that_two_runs_finish_at_once_is_repeated(
     def contended(self: DeltaLake, table: Table, *args: Any) -> Any:
         if table.name not in met:
             met.add(table.name)
-            raise tables.Conflict("a concurrent transaction deleted data this operation read")
+            raise commits.Conflict("a concurrent transaction deleted data this operation read")
         return real(self, table, *args)
 
     monkeypatch.setattr(DeltaLake, "change", contended)
