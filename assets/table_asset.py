@@ -59,23 +59,7 @@ def table_asset(
         RECIPES[name] = recipe
         COMPUTES[name] = compute
         factory = Factory()
-        specs = [
-            dg.AssetSpec(
-                table.name,
-                deps=[t.name for t in recipe.parents(table)],
-                description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
-                group_name=table.layer,
-                kinds={"deltalake", *kinds},
-                owners=OWNERS,
-                code_version=recipe.code_version(factory),
-                partitions_def=BATCHES,
-                metadata={
-                    "dagster/column_schema": column_schema(table),
-                    "dagster/uri": uri_of(factory.lake.uri(table)),
-                },
-            )
-            for table in tables
-        ]
+        specs = [_spec(factory, recipe, table, compute, kinds) for table in tables]
 
         @dg.multi_asset(
             name=name,
@@ -93,6 +77,20 @@ def table_asset(
         return asset
 
     return wrap
+
+
+def _spec(factory: Factory, recipe: Recipe, table: Table, compute: Compute, kinds: frozenset[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name,
+        deps=[t.name for t in recipe.parents(table)],
+        description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
+        group_name=table.layer,
+        kinds={"deltalake", *kinds},
+        owners=OWNERS,
+        code_version=recipe.code_version(factory),
+        partitions_def=BATCHES,
+        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(factory.lake.uri(table))},
+    )
 
 
 def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:

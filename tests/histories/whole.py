@@ -25,6 +25,7 @@ class Whole(Machine):
         self.folder = self.home / "films"
         self.films: dict[str, int] = {}  # name in the folder → which film
         self.is_mounted = self.has_weights = True
+        self.is_broken = False  # whether a stage gives rows that its audit refuses
         self.tried: set[int] = set()  # films that lay there when a run began: the lake may know them
         self.knows_places = False  # whether a run has looked since films were moved
         self.silver = self.gold = 0  # which of two profiles
@@ -99,6 +100,13 @@ class Whole(Machine):
         self.has_weights = not self.has_weights
         self.done.append("the weights are " + ("back" if self.has_weights else "lost"))
 
+    @rule()
+    def change_code(self) -> None:
+        broken = self.home / "broken"
+        broken.unlink() if self.is_broken else broken.touch()
+        self.is_broken = not self.is_broken
+        self.done.append("a stage is " + ("broken" if self.is_broken else "mended"))
+
     @rule(copies=st.booleans())
     def move(self, copies: bool) -> None:
         self.move_lake(copies=copies)
@@ -109,8 +117,9 @@ class Whole(Machine):
         return set(self.films.values()) if self.is_mounted else set()
 
     def is_hindered(self) -> bool:
-        """Whether something that the lake was made with is not at hand."""
-        return not self.is_mounted or not self.has_weights or bool(self.tried - self.forgotten - self.present())
+        """Whether a stage is broken, or something that the lake was made with is not at hand."""
+        is_whole = self.is_mounted and self.has_weights and not self.is_broken
+        return not is_whole or bool(self.tried - self.forgotten - self.present())
 
     def looking(self) -> tuple[Any, ...]:
         return ("snapshots",)
@@ -148,6 +157,11 @@ class Whole(Machine):
         self.write_profile()
         status = self.act("retier", fault=fault).status
         assert status == 0 or fault or self.tried - self.shown(self.seen) or self.is_hindered()
+
+    @rule(number=st.integers(1, 3), fault=met)
+    def retry_refused(self, number: int, fault: Fault) -> None:
+        status = self.act("quarantine", "retry", f"b{number:06d}", fault=fault).status
+        assert status in (0, 2) or fault or self.is_hindered(), "failed, and nothing hindered it"
 
     @precondition(lambda self: self.published)
     @rule(chance=chances, fault=met)
@@ -224,6 +238,8 @@ class Whole(Machine):
             self.mount()
         if not self.has_weights:
             self.take_weights()
+        if self.is_broken:
+            self.change_code()
         for number in sorted(self.half_forgotten):
             self.half_forgotten.discard(number)
             assert self.act("forget", video_id(number), "--apply", "--purge").status == 0
