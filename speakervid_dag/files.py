@@ -8,7 +8,7 @@ a file or where it lies.
 import hashlib
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
@@ -54,17 +54,23 @@ def make_folder(folder: Path) -> None:
 def sync_files(files: Iterable[Path], top: Path) -> None:
     """Syncs files that somebody else wrote below `top`, then the folders on the way to them, `top` among them."""
     told = list(files)
-    with ThreadPoolExecutor(SYNCING) as pool:  # file systems gather what is synced at the same time
-        list(pool.map(_sync, told))
+    _sync_all(told)
     sync_folders({folder for path in told for folder in path.parents if folder == top or folder.is_relative_to(top)})
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
     """Makes last what was renamed, linked or removed in these folders, deepest first; what is gone is passed over."""
     by_depth = sorted((path for path in folders if path.is_dir()), key=lambda path: -len(path.parts))
-    with ThreadPoolExecutor(SYNCING) as pool:
-        for _, level in groupby(by_depth, key=lambda path: len(path.parts)):
-            list(pool.map(_sync, level))
+    for _, level in groupby(by_depth, key=lambda path: len(path.parts)):
+        _sync_all(list(level))
+
+
+def _sync_all(paths: Sequence[Path]) -> None:
+    if len(paths) == 1:  # most commits write one file: threads would cost more than they save
+        _sync(paths[0])
+        return
+    with ThreadPoolExecutor(SYNCING) as pool:  # file systems gather what is synced at the same time
+        list(pool.map(_sync, paths))
 
 
 def _sync(path: Path) -> None:

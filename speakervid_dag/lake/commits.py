@@ -75,7 +75,8 @@ class ChangingTables(DeltaTables):
         else:
             told = [part.app_id for part, _ in parts[:3]]
             raise TransientFailure("write_conflict", f"{table.name}: {told} stayed contended")
-        landed = handle.version() if self._is_of(table, handle.version(), token) else self._landed(handle, token)
+        likely = (handle.version() + 1, handle.version())  # delta-rs does not move the handle on
+        landed = next((v for v in likely if self._is_of(table, v, token)), None) or self._landed(handle, token)
         if landed is None:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
         self._sync_log(table, landed)
