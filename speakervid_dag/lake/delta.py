@@ -44,28 +44,48 @@ class DeltaLake(ChangingTables):
         self,
         table: Table,
         change: Callable[[pl.DataFrame], pl.DataFrame],
-        parts: Sequence[tuple[Slice, int]],
+        parts: Sequence[tuple[Slice, int | None]],
         metadata: Mapping[str, str],
     ) -> Commit:
-        """Replaces the rows of `parts` by what `change` makes of them, in one commit.
+        """Replaces the rows of each of `parts` by what `change` makes of them, in one commit; one part is in memory.
 
         A writer who commits meanwhile loses nothing: `change` is asked again, with its rows.
 
+        Args:
+            parts: each slice with the fingerprint of what made it; None: its mark stays.
+
         Raises:
-            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
+            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the part.
             TransientFailure: others kept committing.
         """
-        slices = [part for part, _ in parts]
-        inside = pl.any_horizontal(pl.all_horizontal(pl.col(k) == v for k, v in s.values.items()) for s in slices)
         for attempt in range(CONFLICT_ATTEMPTS):
             version = self.version(table)
             with StagedRows(self, table) as staged:
-                staged.add(change(self.read(table, version=version, where=inside)), slices)
+                for part, _ in parts:
+                    staged.add(change(self.read(table, version=version, where=part.where)), [part])
                 try:
                     return staged.land(parts, metadata, after=version)
                 except Overtaken:
                     time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
         raise TransientFailure("write_conflict", f"{table.name}: others kept committing")
+
+    def amend(
+        self,
+        table: Table,
+        where: pl.Expr,
+        change: Callable[[pl.DataFrame], pl.DataFrame],
+        metadata: Mapping[str, str],
+    ) -> Commit | None:
+        """Rewrites the slices that have rows for which `where` holds; their marks stay. None when there is no such row.
+
+        Raises:
+            As `rewrite`.
+        """
+        found = self.read(table, where=where, columns=table.partition_by or table.schema.names()[:1])
+        if found.is_empty():
+            return None
+        slices = {part.app_id: part for part in (slice_of_row(table, row) for row in found.unique().to_dicts())}
+        return self.rewrite(table, change, [(part, None) for part in slices.values()], metadata)
 
     def append(
         self,

@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from speakervid_dag.failures import OperationError
+from speakervid_dag.failures import OperationError, TransientFailure
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.commits import Conflict
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
+from speakervid_dag.lake.slices import Slice, slice_of_row
 from speakervid_dag.lake.snapshots import Pins, Snapshot
 from speakervid_dag.lake.staging import Overtaken
 
-TARGET_BYTES = 128 * 2**20  # a compacted file; larger ones are left as they are
+TARGET_BYTES = 128 * 2**20  # a merged file; slices that have more are left as they are
 PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile
 ASIDE_AGE = timedelta(days=1)  # a file written aside that is older was left behind by a killed process
 
@@ -158,10 +158,9 @@ def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
     """Takes snapshots out of the list; their files are then vacuum's."""
     if dropped:
-        where = f"snapshot IN ({', '.join(str(s.number) for s in dropped)})"
+        is_dropped = pl.col("snapshot").is_in([s.number for s in dropped])
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
-            if lake.exists(table):
-                lake.change(table, lambda handle, how: handle.delete(where, **how), run_id)
+            lake.amend(table, is_dropped, lambda rows: rows.filter(~is_dropped), {"run_id": run_id})
 
 
 class Publication(NamedTuple):
@@ -264,13 +263,20 @@ def _split(found: Sequence[Snapshot], before: datetime) -> tuple[list[Snapshot],
 
 def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: timedelta) -> TableCare:
     superseded, size = vacuum(lake, table, kept, keep, dry_run=True)
+    mergeable = sum(files for _, files in _mergeable(lake, table))
+    return TableCare(table.name, len(lake.files(table)), mergeable, superseded, size)
+
+
+def _mergeable(lake: DeltaLake, table: Table) -> list[tuple[Slice, int]]:
+    """The slices of several files that one file may hold, and how many there are."""
     actions = pl.DataFrame(lake.open(table).get_add_actions(flatten=True))  # type: ignore[attr-defined]
     if actions.is_empty():
-        return TableCare(table.name, 0, 0, superseded, size)
-    parts = [f"partition.{name}" for name in table.partition_by]
-    small = actions.filter(pl.col("size_bytes") < TARGET_BYTES)
-    mergeable = small.filter(pl.len().over(parts) > 1) if parts else small.filter(pl.len() > 1)
-    return TableCare(table.name, actions.height, mergeable.height, superseded, size)
+        return []
+    names = {f"partition.{name}": name for name in table.partition_by}
+    grouped = actions.group_by(list(names)) if names else actions.group_by(pl.lit(True).alias("all"))
+    found = grouped.agg(files=pl.len(), size=pl.col("size_bytes").sum()).rename(names)
+    several = found.filter(pl.col("files") > 1, pl.col("size") <= TARGET_BYTES)
+    return [(slice_of_row(table, row), row["files"]) for row in several.to_dicts()]
 
 
 def _missing_copies(lake: DeltaLake) -> list[Path]:
@@ -298,13 +304,12 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
             continue
         table = TABLES[care.name]
         try:
-            before = lake.change(table, _merge_files, run_id)
-        except Conflict:
+            slices = [(part, None) for part, _ in _mergeable(lake, table)]
+            version = lake.rewrite(table, lambda rows: rows, slices, {"run_id": run_id}).version
+        except TransientFailure:
             busy.add(care.name)
             continue
-        # another writer's commit may lie between: then the version after is not the published rows alone
-        if lake.version(table) == before + 1:
-            compacted[care.name] = before, before + 1
+        compacted[care.name] = version - 1, version
 
     def over_them(newest: Snapshot | None) -> Publication | None:
         shown = newest.versions if newest else {}
@@ -313,13 +318,6 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
 
     publish_for_readers(lake, lake_dir, run_id, over_them)
     return busy
-
-
-def _merge_files(handle: Any, how: Any) -> int:
-    """Gives the version before."""
-    before = int(handle.version())
-    handle.optimize.compact(target_size=TARGET_BYTES, **how)
-    return before
 
 
 def _changed(path: Path) -> datetime:

@@ -21,13 +21,18 @@ class SchemaMismatch(OperationError):
 
 @dataclass(frozen=True)
 class Slice:
-    """The part of a table that a write replaces: values of its partition columns, `batch` always among them."""
+    """The part of a table that a write replaces: values of its partition columns; none where it has none."""
 
     values: Mapping[str, str]
 
     @property
     def app_id(self) -> str:
         return "/".join(self.values[k] for k in sorted(self.values))
+
+    @property
+    def where(self) -> pl.Expr:
+        """Whether a row is of it."""
+        return pl.all_horizontal(pl.lit(True), *(pl.col(name) == value for name, value in self.values.items()))
 
 
 def fingerprint_of(*parts: str) -> int:

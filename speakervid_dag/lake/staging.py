@@ -99,11 +99,12 @@ class StagedRows:
             raise OperationError(f"writing {self._table.name} failed: {problem}") from problem
 
     def land(
-        self, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str], *, after: int | None = None
+        self, parts: Sequence[tuple[Slice, int | None]], metadata: Mapping[str, str], *, after: int | None = None
     ) -> Commit:
         """Puts the staged rows in place of exactly the rows of `parts`, with their marks, in one commit.
 
         Args:
+            parts: each slice with its mark; None: the mark that it has stays.
             after: the version that the rows were made from; None: they depend on none.
 
         Raises:
@@ -121,7 +122,7 @@ class StagedRows:
                 raise Overtaken(f"{self._table.name}: version {handle.version()} was committed after {after}")
             return _removals(handle, self._table, replaced)
 
-        return self._commit(removals, parts, metadata)
+        return self._commit(removals, [(part, mark) for part, mark in parts if mark is not None], metadata)
 
     def append(
         self, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str], check: Callable[[Any], None]

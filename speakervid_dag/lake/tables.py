@@ -131,9 +131,10 @@ class DeltaTables(Location):
         """Latest version, or None when the table was never written."""
         return int(self._newest(table).version()) if self.exists(table) else None
 
-    def stored_columns(self, table: Table) -> set[str]:
-        """Names of the columns it has on disk: fewer than its schema's where an older package wrote it last."""
-        return {field.name for field in self.open(table).schema().fields}  # type: ignore[attr-defined]
+    def stored_columns(self, table: Table, version: int | None = None) -> set[str]:
+        """Names of the columns that a version (None: the latest) has on disk: fewer than its schema's where an older
+        package wrote it."""
+        return {field.name for field in self._at(table, version).schema().fields}
 
     def fingerprint(self, table: Table, part: Slice) -> int | None:
         """What the slice was made from, or None when it was never promoted."""

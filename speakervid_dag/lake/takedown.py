@@ -10,9 +10,7 @@ nothing else of the batch becomes stale.
 """
 
 import json
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,14 +21,14 @@ import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import sync_folders, written_aside
-from speakervid_dag.lake import maintenance, parts, session, snapshots
+from speakervid_dag.lake import maintenance, parts, snapshots
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.lake.batches import BatchBook, SourceFile
-from speakervid_dag.lake.commits import CONFLICT_ATTEMPTS, Conflict
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.maintenance import Publication
 from speakervid_dag.lake.schemas import PEOPLE, QUARANTINE, RELEASES, REVIEWS, TABLES, TAKEDOWNS, Table
+from speakervid_dag.lake.slices import slice_of_row
 from speakervid_dag.lake.snapshots import Part, Pins, Snapshot
 from speakervid_dag.places import place_of
 
@@ -66,9 +64,8 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
     if file is None and what not in recorded:
         raise UserError(f"no video of this lake is called '{what}': give a video_id, a path or a file name")
     video_id = file.video_id if file is not None else what
-    with session.open_session(lake, read_only_user_sql=False, statistics=()) as con:
-        rows = {t.name: _count(con, t.name, _predicate(t, video_id)) for t in _tables(lake)}
-        findings = _count(con, QUARANTINE.name, _naming(video_id, file))
+    rows = {t.name: _count(lake, t, _names(lake, t, video_id)) for t in _tables(lake)}
+    findings = _count(lake, QUARANTINE, _is_told_of(video_id, file))
     files = tuple(sorted(p for p in (lake_dir / "artifacts").rglob(f"{video_id}[.-]*") if p.is_file()))
     files += tuple(p for p in [lake_dir / REPORT] if p.is_file())  # it shows faces and words; it can be made anew
     links = new_links(lake.read(PEOPLE), video_id)
@@ -139,9 +136,9 @@ def _remove(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, run_id: str) ->
     _relink(lake, plan.links, run_id)
     for table in _tables(lake):
         if table.name in plan.rows:
-            _delete(lake, table, _predicate(table, plan.video_id, lake.stored_columns(table)), run_id)
+            _delete(lake, table, _names(lake, table, plan.video_id), run_id)
     if plan.findings:
-        _redact(lake, _naming(plan.video_id, plan.file), run_id)
+        _redact(lake, _is_told_of(plan.video_id, plan.file), run_id)
     for path in plan.files:
         maintenance.remove(path)
     sync_folders({path.parent for path in plan.files})
@@ -241,14 +238,21 @@ def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: S
 def _naming_batches(lake: DeltaLake, shown: Snapshot, video_ids: Set[str]) -> set[str]:
     """Batches that have a row of these videos, or one that names them, in what a snapshot shows."""
     found: set[str] = set()
-    with session.open_session(lake, shown, read_only_user_sql=False, statistics=()) as con:
-        for table in (t for t in _tables(lake) if "batch" in t.schema):
-            naming = [_predicate(table, video_id) for video_id in video_ids]
+    for table in (t for t in _tables(lake) if "batch" in t.schema):
+        for version in shown.shown_versions(table.name):
+            naming = [_names(lake, table, video_id, version) for video_id in video_ids]
             if "identity_id" in table.schema:
-                naming += [f"starts_with(identity_id, '{video_id}-')" for video_id in video_ids]
-            query = f'SELECT DISTINCT batch FROM "{table.name}" WHERE {" OR ".join(naming)}'
-            found |= {batch for (batch,) in con.sql(query).fetchall()}
+                naming += [pl.col("identity_id").str.starts_with(f"{video_id}-") for video_id in video_ids]
+            columns = {"batch": None, **dict.fromkeys(table.partition_by)}
+            rows = lake.read(table, version=version, where=pl.any_horizontal(naming), columns=list(columns)).unique()
+            for row in rows.to_dicts():
+                if "batch" not in table.partition_by or shown.version_of(_part(table, row)) == version:
+                    found.add(row["batch"])
     return found
+
+
+def _part(table: Table, row: Mapping[str, str]) -> Part:
+    return parts.part_of(table, slice_of_row(table, row))
 
 
 def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, tuple[str, ...]]:
@@ -311,44 +315,31 @@ def _tables(lake: DeltaLake) -> list[Table]:
     return [t for t in TABLES.values() if "video_id" in t.schema and t.name not in skipped and lake.exists(t)]
 
 
-def _predicate(table: Table, video_id: str, stored: Set[str] | None = None) -> str:
-    """Rows of the video, and rows of another video that name it, or a clip, person … of it (DuckDB and Delta alike).
+def _names(lake: DeltaLake, table: Table, video_id: str, version: int | None = None) -> pl.Expr:
+    """Whether a row is of the video, or of another and names it, or a clip, person … of it.
 
-    `stored`: the columns there are, of a table that an older package may have written; None: all of its schema.
+    A table that an older package wrote may lack columns.
     """
-    columns = [name for name in table.schema.names() if stored is None or name in stored]
-    plain = ("video_id", "identity_id", "speaker_id")
+    plain, stored = ("video_id", "identity_id", "speaker_id"), lake.stored_columns(table, version)
+    columns = [name for name in table.schema.names() if name in stored]
+    whole = [pl.col(name) == video_id for name in columns if name in ("video_id", "duplicate_of")]
     ids = [name for name in columns if name.endswith("_id") and name not in plain]
-    whole = [name for name in columns if name in ("video_id", "duplicate_of")]
-    equal = [f"{name} = '{video_id}'" for name in whole]
-    return " OR ".join([*equal, *(f"starts_with({name}, '{video_id}-')" for name in ids)])
+    return pl.any_horizontal(*whole, *(pl.col(name).str.starts_with(f"{video_id}-") for name in ids)).fill_null(False)
 
 
-def _naming(video_id: str, file: SourceFile | None) -> str:
-    """Findings in whose key or observation the video, or a place or name of it, stands."""
+def _is_told_of(video_id: str, file: SourceFile | None) -> pl.Expr:
+    """Whether the video, or a place or name of it, stands in a finding's key or observation."""
     words = {video_id, *(map(place_of, file.uris) if file else ()), *([file.name] if file else ())}
-    quoted = sorted(w.replace("'", "''") for w in words)
-    return " OR ".join(f"strpos({c}, '{w}') > 0" for c in ("key", "observed") for w in quoted)
+    told = (pl.col(column).str.contains(word, literal=True) for column in ("key", "observed") for word in sorted(words))
+    return pl.any_horizontal(*told).fill_null(False)
 
 
-def _count(con: session.Session, table: str, predicate: str) -> int:
-    return int(con.sql(f'SELECT count(*) FROM "{table}" WHERE {predicate}').fetchall()[0][0])
+def _count(lake: DeltaLake, table: Table, where: pl.Expr) -> int:
+    return lake.read(table, where=where, columns=table.schema.names()[:1]).height
 
 
-def _change(lake: DeltaLake, table: Table, change: Callable[[Any, dict[str, Any]], object], run_id: str) -> None:
-    """Repeats a change that can be repeated while others write: two runs may finish the same takedown."""
-    for attempt in range(CONFLICT_ATTEMPTS):
-        try:
-            lake.change(table, change, run_id)
-            return
-        except Conflict:
-            if attempt + 1 == CONFLICT_ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
-
-
-def _delete(lake: DeltaLake, table: Table, predicate: str, run_id: str) -> None:
-    _change(lake, table, lambda handle, how: handle.delete(predicate, **how), run_id)
+def _delete(lake: DeltaLake, table: Table, where: pl.Expr, run_id: str) -> None:
+    lake.amend(table, where, lambda rows: rows.filter(~where), {"run_id": run_id})
 
 
 def _set_log_retention(lake: DeltaLake, table: Table, interval: str, run_id: str) -> None:
@@ -357,23 +348,31 @@ def _set_log_retention(lake: DeltaLake, table: Table, interval: str, run_id: str
 
 
 def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
-    if not links:
-        return
-    ids = " ".join(f"WHEN '{person}' THEN '{identity}'" for person, (identity, _) in links.items())
-    near = " ".join(f"WHEN '{p}' THEN {'NULL' if c is None else repr(c)}" for p, (_, c) in links.items())
-    updates = {
-        "identity_id": f"CASE person_id {ids} END",
-        "identity_similarity": f"CAST(CASE person_id {near} END AS DOUBLE)",
+    person = pl.col("person_id")
+    is_linked = person.is_in(list(links))
+    identity, near = (
+        person.replace_strict(told, default=None, return_dtype=kind)
+        for told, kind in (
+            ({name: link[0] for name, link in links.items()}, pl.String),
+            ({name: link[1] for name, link in links.items()}, pl.Float64),
+        )
+    )
+    renewed = {
+        "identity_id": pl.when(is_linked).then(identity).otherwise("identity_id"),
+        "identity_similarity": pl.when(is_linked).then(near).otherwise("identity_similarity"),
     }
-    chosen = ", ".join(f"'{person}'" for person in links)
-    where = f"person_id IN ({chosen})"
-    _change(lake, PEOPLE, lambda handle, how: handle.update(updates, predicate=where, **how), run_id)
+    lake.amend(PEOPLE, is_linked, lambda rows: rows.with_columns(**renewed), {"run_id": run_id})
 
 
-def _redact(lake: DeltaLake, predicate: str, run_id: str) -> None:
+def _redact(lake: DeltaLake, where: pl.Expr, run_id: str) -> None:
     """Findings stay, since an open one keeps its batch from being used; what they name goes."""
-    updates = {"key": f"CASE WHEN key IS NULL THEN NULL ELSE '{REDACTED}' END", "observed": f"'{REDACTED}'"}
-    lake.change(QUARANTINE, lambda handle, how: handle.update(updates, predicate=predicate, **how), run_id)
+    told = pl.lit(REDACTED)
+    key, observed = pl.col("key"), pl.col("observed")
+    gone = {
+        "key": pl.when(where & key.is_not_null()).then(told).otherwise(key),
+        "observed": pl.when(where).then(told).otherwise(observed),
+    }
+    lake.amend(QUARANTINE, where, lambda rows: rows.with_columns(**gone), {"run_id": run_id})
 
 
 def _strip(path: Path, video_id: str) -> None:

@@ -108,7 +108,7 @@ def test_no_copy_holds_a_video_that_was_taken_down(lake: DeltaLake, lake_dir: Pa
     snapshots.publish(lake, "r")
     assert len(care(lake, lake_dir)) == 2
     gone = f"v{BATCHES[-1]}"
-    plan = takedown.TakedownPlan(gone, None, None, {"shots": 1}, 0, (), {}, {}, is_recorded=True)
+    plan = takedown.TakedownPlan(gone, None, None, {"shots": 1}, 0, (), {}, {}, is_recorded=False)
     shown = takedown.take_down(lake, lake_dir, plan, reason="asked", run_id="forget")
     assert shown is not None
     assert [p.parent.name for p in (lake_dir / copies.FOLDER).rglob("*.parquet")] == ["tiers"]

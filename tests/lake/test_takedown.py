@@ -14,12 +14,13 @@ from rows import BATCH, PROFILE, frame
 
 from speakervid_dag.cli import cli
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import commits, handles, session, snapshots, tables, takedown
+from speakervid_dag.lake import delta, handles, session, snapshots, tables, takedown
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
 from speakervid_dag.lake.schemas import PEOPLE, RELEASE_SPLITS, SHOTS, TABLES, TAKEDOWNS, Table
 from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.staging import Overtaken, StagedRows
 
 STAMP = 42
 OTHER = "b0002"
@@ -325,16 +326,16 @@ def test_a_takedown_that_was_killed_between_two_tables_is_finished_by_what_follo
 def test_a_takedown_that_two_runs_finish_at_once_is_repeated(
     lake: DeltaLake, monkeypatch: pytest.MonkeyPatch, forget: Forget
 ) -> None:
-    real, met = DeltaLake.change, set[str]()
+    real, met = StagedRows.land, set[str]()
 
-    def contended(self: DeltaLake, table: Table, *args: Any) -> Any:
-        if table.name not in met:
-            met.add(table.name)
-            raise commits.Conflict("a concurrent transaction deleted data this operation read")
-        return real(self, table, *args)
+    def contended(self: StagedRows, *args: Any, **options: Any) -> Any:
+        if self._table.name not in met:
+            met.add(self._table.name)
+            raise Overtaken("another has removed them meanwhile")
+        return real(self, *args, **options)
 
-    monkeypatch.setattr(DeltaLake, "change", contended)
-    monkeypatch.setattr(takedown.time, "sleep", lambda _: None)
+    monkeypatch.setattr(StagedRows, "land", contended)
+    monkeypatch.setattr(delta.time, "sleep", lambda _: None)
     forget(V1)
     assert {"videos", "people"} <= met
     assert V1 not in set(lake.read(TABLES["videos"])["video_id"])

@@ -109,8 +109,7 @@ def test_releases_of_before_are_remembered_by_their_manifests(lake: DeltaLake) -
 
 def test_nobody_of_a_video_that_was_taken_down_is_remembered(lake: DeltaLake) -> None:
     placed(lake, themselves(PEOPLE))
-    predicate = takedown._predicate(RELEASE_SPLITS, "v3")
-    takedown._delete(lake, RELEASE_SPLITS, predicate, "forget")
+    takedown._delete(lake, RELEASE_SPLITS, takedown._names(lake, RELEASE_SPLITS, "v3"), "forget")
     lake.append(TAKEDOWNS, frame(TAKEDOWNS, [{"video_id": "v3"}]), {"run_id": "forget"})
     placed(lake, themselves(PEOPLE))  # as an older snapshot still shows it
     assert rows(lake).keys() == set(PEOPLE) - {"v3-p0"}
