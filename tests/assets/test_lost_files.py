@@ -12,7 +12,7 @@ from speakervid_dag import query
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.cli import cli, main
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import snapshots, user_sql
+from speakervid_dag.lake import handles, snapshots, user_sql
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
 from speakervid_dag.retier import retier
@@ -148,6 +148,7 @@ def test_a_damaged_log_is_named(house: House) -> None:
     checkpoint.write_bytes(checkpoint.read_bytes()[:-50])
     assert DeltaLake(house.lake.root).read(CLIPS).height == rows, "the entries before it say the same"
     (log / f"{0:020d}.json").write_bytes(b"{")
+    handles._kept.__dict__.clear()  # as a process that has not seen the table
     assert ask(house, "SELECT count(*) > 0 FROM videos") == [(True,)]
     with pytest.raises(OperationError, match="log of clips"):
         ask(house, "FROM clips")
@@ -168,10 +169,12 @@ def test_strange_files_among_the_manifests_are_named_and_left_alone(house: House
     assert all(path.name in told.stderr for path in copies)
 
 
-@pytest.mark.parametrize("body", ["", "[]", '{"batch": "b000001"}', '{"batch": "b000002", "sources": []}', "\xff{"])
-def test_a_damaged_manifest_is_named_and_what_is_published_answers(house: House, body: str) -> None:
+def test_a_damaged_manifest_is_named_and_what_is_published_answers(house: House) -> None:
     manifest = house.factory.book.folder / f"{B1}.json"
-    manifest.write_bytes(body.encode("latin-1"))
+    for body in ("", "[]", '{"batch": "b000001"}', '{"batch": "b000002", "sources": []}', "\xff{"):
+        manifest.write_bytes(body.encode("latin-1"))
+        with pytest.raises(OperationError, match=manifest.name):
+            house.factory.book.read(B1)
     with pytest.raises(OperationError, match=manifest.name):
         house.run()
     assert ask(house, f"SELECT count(*) FROM videos WHERE batch = '{B1}'") == [(2,)]
