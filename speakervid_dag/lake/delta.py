@@ -47,7 +47,7 @@ class DeltaLake(ChangingTables):
         parts: Sequence[tuple[Slice, int | None]],
         metadata: Mapping[str, str],
     ) -> Commit:
-        """Replaces the rows of each of `parts` by what `change` makes of them, in one commit; one part is in memory.
+        """Replaces the rows of `parts` by what `change` makes of them, in one commit.
 
         A writer who commits meanwhile loses nothing: `change` is asked again, with its rows.
 
@@ -55,14 +55,15 @@ class DeltaLake(ChangingTables):
             parts: each slice with the fingerprint of what made it; None: its mark stays.
 
         Raises:
-            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the part.
+            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
             TransientFailure: others kept committing.
         """
+        slices = [part for part, _ in parts]
+        inside = pl.any_horizontal(part.where for part in slices)
         for attempt in range(CONFLICT_ATTEMPTS):
             version = self.version(table)
             with StagedRows(self, table) as staged:
-                for part, _ in parts:
-                    staged.add(change(self.read(table, version=version, where=part.where)), [part])
+                staged.add(change(self.read(table, version=version, where=inside)), slices)
                 try:
                     return staged.land(parts, metadata, after=version)
                 except Overtaken:

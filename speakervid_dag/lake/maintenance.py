@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from speakervid_dag.failures import OperationError, TransientFailure
+from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import analyst_db, copies, integrity, session, snapshots
 from speakervid_dag.lake.artifacts import CUT_LAYOUTS, cut_folder
 from speakervid_dag.lake.batches import BatchBook
@@ -24,7 +24,7 @@ from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import QUARANTINE, SNAPSHOT_PINS, SNAPSHOTS, TABLES, Table
 from speakervid_dag.lake.slices import Slice, slice_of_row
 from speakervid_dag.lake.snapshots import Pins, Snapshot
-from speakervid_dag.lake.staging import Overtaken
+from speakervid_dag.lake.staging import Overtaken, StagedRows
 
 TARGET_BYTES = 128 * 2**20  # a merged file; slices that have more are left as they are
 PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile
@@ -304,9 +304,8 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
             continue
         table = TABLES[care.name]
         try:
-            slices = [(part, None) for part, _ in _mergeable(lake, table)]
-            version = lake.rewrite(table, lambda rows: rows, slices, {"run_id": run_id}).version
-        except TransientFailure:
+            version = _merge_files(lake, table, run_id)
+        except Overtaken:
             busy.add(care.name)
             continue
         compacted[care.name] = version - 1, version
@@ -318,6 +317,15 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
 
     publish_for_readers(lake, lake_dir, run_id, over_them)
     return busy
+
+
+def _merge_files(lake: DeltaLake, table: Table, run_id: str) -> int:
+    """Gives the version after it. Raises Overtaken when another writer has committed meanwhile."""
+    version, slices = lake.version(table), [part for part, _ in _mergeable(lake, table)]
+    with StagedRows(lake, table) as staged:
+        for part in slices:  # one by one: a table may be larger than memory
+            staged.add(lake.read(table, version=version, where=part.where), [part])
+        return staged.land([(part, None) for part in slices], {"run_id": run_id}, after=version).version
 
 
 def _changed(path: Path) -> datetime:
