@@ -4,16 +4,18 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 
 import canned
 import polars as pl
 
 from speakervid_dag.assets import serving
+from speakervid_dag.assets.recipes import RECIPES
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.schemas import PEOPLE, TABLES
 
 MANY = int(os.environ.get("SPEAKERVID_BACKFILL", "50"))  # batches of the benchmarks
 TABLE_NAMES = [name for name, table in TABLES.items() if table.layer != "system"]
@@ -51,10 +53,31 @@ def is_published(settings: Settings) -> bool:
     return serving.is_published(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
 
 
-def assert_every_batch_was_done_once(settings: Settings, count: int) -> None:
-    """One commit a table and batch, and the rows of each batch are those of a lake that nobody interrupted."""
+def made_of_people() -> set[str]:
+    """Tables whose rows depend on the people of earlier batches: made again where a later batch was quicker."""
+    from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
+
+    found = {PEOPLE.name}
+    for _ in RECIPES:
+        reading = [recipe for recipe in RECIPES.values() if found & {table.name for table in recipe.reads}]
+        found |= {table.name for recipe in reading for table in recipe.tables}
+    return found
+
+
+def assert_every_batch_was_done_once(settings: Settings, count: int, again: Set[str] = frozenset()) -> None:
+    """One commit a table and batch, and the rows of each batch are those of a lake that nobody interrupted.
+
+    Args:
+        again: tables of which a batch may have been made once more.
+    """
     batches = [canned.batch_name(n) for n in range(1, count + 1)]
-    assert commits(settings) == {name: Counter(batches) for name in TABLE_NAMES}
+    made = commits(settings)
+    assert {name: found for name, found in made.items() if name not in again} == {
+        name: Counter(batches) for name in TABLE_NAMES if name not in again
+    }
+    for name in again:
+        assert made[name].keys() == set(batches), name
+        assert set(made[name].values()) <= {1, 2}, name
     lake = DeltaLake(str(settings.lake_dir))
     clips = lake.read(TABLES["clips"])
     assert clips.height == count * canned.frames_of(batches[0])["clips"].height

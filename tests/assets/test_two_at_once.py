@@ -15,7 +15,14 @@ import dagster as dg
 import duckdb
 import polars as pl
 import pytest
-from backfills import assert_every_batch_was_done_once, environment, is_published, made_settings, speakervid
+from backfills import (
+    assert_every_batch_was_done_once,
+    environment,
+    is_published,
+    made_of_people,
+    made_settings,
+    speakervid,
+)
 from conftest import B1, B2, House
 
 from speakervid_dag import connect, runner
@@ -47,12 +54,14 @@ def test_two_runs_of_one_folder_share_its_batches(tmp_path: Path) -> None:
     assert set(taken.values()) == {1}
     assert len(taken) == 2 * COUNT
     assert sorted("8 files are in the lake already" in text for text in told) == [False, True]
-    assert_every_batch_was_done_once(settings, COUNT)
+    # where one process was quicker with a later batch, its people are linked anew to the earlier ones
+    assert_every_batch_was_done_once(settings, COUNT, again=made_of_people())
     assert is_published(settings)
     with runner.lake_instance(settings) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags=ORIGIN))
     batches = Counter(run.tags.get("dagster/partition") for run in runs if "dagster/partition" in run.tags)
-    assert batches == Counter(canned.batch_name(n) for n in range(1, COUNT + 1))
+    assert batches.keys() == {canned.batch_name(n) for n in range(1, COUNT + 1)}
+    assert set(batches.values()) <= {1, 2}
     assert all(run.status == dg.DagsterRunStatus.SUCCESS for run in runs)
 
 
