@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from speakervid_dag.failures import OperationError, TransientFailure
 from speakervid_dag.files import sync_files
@@ -22,11 +22,6 @@ MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
 NEWEST_COMMITS = 50  # how far back a write looks for its own commit
 LIKELY_COMMITS = 3  # where it mostly is
 CONFLICT_ATTEMPTS = 8  # repeats of a whole write when two writers replace the same partition
-T = TypeVar("T")
-
-
-class Conflict(OperationError):
-    """Another writer has committed to what was to be changed."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +77,24 @@ class ChangingTables(DeltaTables):
         self._sync_log(table, landed)
         return landed
 
-    def change(self, table: Table, change: Callable[[Any, dict[str, Any]], T], run_id: str) -> T:
-        """Lets delta-rs itself change a table, by `change(DeltaTable, options)`; gives what that gives.
+    def change(self, table: Table, change: Callable[[Any, dict[str, Any]], object], run_id: str) -> None:
+        """Lets delta-rs itself change a table, by `change(DeltaTable, options)`; `options` are for its own method.
 
-        `options` are for delta-rs's own method. What it wrote is on the disk when this returns: the files that commits
-        of late name, and the log.
+        What it wrote is on the disk when this returns: the files that commits of late name, and the log.
 
         Raises:
-            Conflict: another writer's commit came between.
-            OperationError: the store refused.
+            OperationError: the store refused, or another process wrote meanwhile.
         """
         from deltalake import CommitProperties
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.exceptions import DeltaError
 
         options = options_of(CommitProperties({"run_id": run_id}, MAX_COMMIT_RETRIES))
         try:
             with self.writing(table):
-                found = change(self._newest(table), options)
+                change(self._newest(table), options)
                 self._sync(table)
-        except CommitFailedError as problem:
-            raise Conflict(f"{table.name}: another process wrote meanwhile, repeat the command: {problem}") from problem
         except DeltaError as problem:
             raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
-        return found
 
     def write_checkpoint(self, table: Table, version: int | None = None) -> None:
         """Writes the checkpoint of one version (None: the latest), from which that version can be opened without the
@@ -143,7 +133,8 @@ class ChangingTables(DeltaTables):
                 self.open(table, oldest).cleanup_metadata()  # type: ignore[attr-defined]
         except DeltaError as problem:
             raise OperationError(f"the old log of {table.name} could not be removed: {problem}") from problem
-        self.write_checkpoint(table)
+        if self.version(table) != oldest:
+            self.write_checkpoint(table)
 
     def _sync(self, table: Table) -> None:
         """Syncs what delta-rs itself has written: the files that commits of late name, and the log."""

@@ -113,8 +113,10 @@ def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
 
 def _complete(lake: DeltaLake, lake_dir: Path, video_ids: Set[str], run_id: str) -> Snapshot | None:
     shown = snapshots.latest(lake)
-    if shown is not None and (older := _older(_held(lake, shown)[1])):
-        _take_back(lake, shown, older & _naming_batches(lake, shown, video_ids), run_id)
+    if shown is not None:
+        _, held = _held(lake, shown)
+        if older := _older(held):
+            _take_back(lake, held, older & _naming_batches(lake, shown, video_ids), run_id)
     for video_id in sorted(video_ids):
         _remove(lake, lake_dir, plan_takedown(lake, lake_dir, video_id), run_id)
 
@@ -148,13 +150,12 @@ def _remove(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, run_id: str) ->
         BatchBook(lake_dir).forget(plan.batch, {plan.video_id})
 
 
-def _take_back(lake: DeltaLake, shown: Snapshot, batches: Set[str], run_id: str) -> None:
-    """Make these batches again what is shown of them, marks included: nothing can be deleted from an older version.
+def _take_back(lake: DeltaLake, held: Pins, batches: Set[str], run_id: str) -> None:
+    """Make these batches again what is shown of them (`held`), marks included.
 
-    What a run has made since that was not whole goes, and the next run makes it again. A batch of which a shown file is
-    lost stays as it is.
+    Nothing can be deleted from an older version. What a run has made since that was not whole goes, and the next run
+    makes it again. A batch of which a shown file is lost stays as it is.
     """
-    _, held = _held(lake, shown)
     for part, version in held.items():
         if version is None or part.batch not in batches:
             continue
@@ -187,20 +188,20 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     before = snapshots.latest(lake)
     pins: Pins = {}
     if before is not None:  # decided while the older log is there: it goes with the retention
-        _take_back(lake, before, _older(_held(lake, before)[1]), run_id)
+        _, held = _held(lake, before)
+        _take_back(lake, held, _older(held), run_id)
         versions, held = _held(lake, before)
         pins = _hidden(lake, versions, held, _older(held))
     tables = [t for t in TABLES.values() if lake.exists(t)]
     for table in tables:
         _set_log_retention(lake, table, "interval 0 seconds", run_id)
-        lake.write_checkpoint(table)
 
     def without_older(newest: Snapshot | None) -> Publication | None:
         if newest is None:
             return None
         if before is None or newest.number != before.number:
             raise OperationError("another process published meanwhile: repeat the command")
-        # at versions that the checkpoints just made can give without the older log
+        # at versions under which the older log may go
         return Publication(newest.profile, snapshots.present_versions(lake), pins)
 
     made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_older)
@@ -238,21 +239,16 @@ def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: S
 def _naming_batches(lake: DeltaLake, shown: Snapshot, video_ids: Set[str]) -> set[str]:
     """Batches that have a row of these videos, or one that names them, in what a snapshot shows."""
     found: set[str] = set()
-    for table in (t for t in _tables(lake) if "batch" in t.schema):
+    for table in (t for t in parts.batched() if "video_id" in t.schema):
         for version in shown.shown_versions(table.name):
             naming = [_names(lake, table, video_id, version) for video_id in video_ids]
             if "identity_id" in table.schema:
                 naming += [pl.col("identity_id").str.starts_with(f"{video_id}-") for video_id in video_ids]
-            columns = {"batch": None, **dict.fromkeys(table.partition_by)}
-            rows = lake.read(table, version=version, where=pl.any_horizontal(naming), columns=list(columns)).unique()
-            for row in rows.to_dicts():
-                if "batch" not in table.partition_by or shown.version_of(_part(table, row)) == version:
+            rows = lake.read(table, version=version, where=pl.any_horizontal(naming), columns=table.partition_by)
+            for row in rows.unique().to_dicts():
+                if shown.version_of(parts.part_of(table, slice_of_row(table, row))) == version:
                     found.add(row["batch"])
     return found
-
-
-def _part(table: Table, row: Mapping[str, str]) -> Part:
-    return parts.part_of(table, slice_of_row(table, row))
 
 
 def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, tuple[str, ...]]:

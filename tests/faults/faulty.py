@@ -9,13 +9,10 @@ subprocess tells it. Each run is a process of its own, forked from one that has 
 much as a run.
 """
 
-import errno
 import json
 import os
 import pathlib
-import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +23,8 @@ sys.path[:0] = [str(HERE.parent / "assets"), str(HERE.parent)]
 
 import canned  # noqa: E402
 import deltalake  # noqa: E402
+import pytest  # noqa: E402
+from histories.faults import strike, turn_back_the_clock  # noqa: E402
 
 from speakervid_dag import runner  # noqa: E402
 from speakervid_dag.assets import gold, table_asset  # noqa: E402
@@ -70,13 +69,6 @@ LATE = tuple(POINTS)[list(POINTS).index("gold table, staged, before its commit")
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 
 
-def strike(fault: str) -> None:
-    if fault == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    number = getattr(errno, fault)
-    raise OSError(number, os.strerror(number))
-
-
 def plant(point: str, fault: str) -> None:
     """From here on the first call at the point meets the fault; later ones do not."""
     owner, name, is_after, concerns = POINTS[point]
@@ -97,21 +89,10 @@ def plant(point: str, fault: str) -> None:
     setattr(owner, name, trapped)
 
 
-def turn_back_the_clock() -> None:
-    """Each look at the wall clock is an hour before the last."""
-    real, looks = time.time, [0]
-
-    def backwards() -> float:
-        looks[0] += 1
-        return real() - 3600.0 * looks[0]
-
-    time.time = backwards
-
-
 def main(lake: Path, batch: str, point: str, fault: str) -> int:
     canned.replace_stages()
     if fault == "clock":
-        turn_back_the_clock()
+        turn_back_the_clock(pytest.MonkeyPatch())
     elif fault != "none":
         plant(point, fault)
     report = runner.run_plan(load_settings(lake=lake, isolate=False), canned.plan(batch))

@@ -31,13 +31,21 @@ def armed(fault: str, number: int) -> Iterator[None]:
     """Inside, this process meets the fault at its point of that number, `clock` always."""
     with pytest.MonkeyPatch.context() as patch:
         if fault == "clock":
-            _turn_back_the_clock(patch)
+            turn_back_the_clock(patch)
         else:
             _set_traps(patch, fault, number)
         yield
 
 
-def _turn_back_the_clock(patch: pytest.MonkeyPatch) -> None:
+def strike(fault: str) -> None:
+    """Ends this process, or raises the error of that name."""
+    if fault in ENDS:
+        os.kill(os.getpid(), signal.SIGKILL)
+    number = getattr(errno, fault)
+    raise OSError(number, os.strerror(number))
+
+
+def turn_back_the_clock(patch: pytest.MonkeyPatch) -> None:
     """Each look at the wall clock is an hour before the last."""
     real, looks = time.time, itertools.count(1)
     patch.setattr(time, "time", lambda: real() - 3600.0 * next(looks))
@@ -50,22 +58,16 @@ def _set_traps(patch: pytest.MonkeyPatch, fault: str, number: int) -> None:
         passed[0] += 1
         return passed[0] == number
 
-    def strike() -> None:
-        if fault in ENDS:
-            os.kill(os.getpid(), signal.SIGKILL)
-        problem = getattr(errno, fault)
-        raise OSError(problem, os.strerror(problem))
-
     def trapped(real: Callable[..., Any], is_commit: bool, is_sync: bool) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
             if fault != "unknown" and is_here():
-                strike()
+                strike(fault)
             result = real(*args, **options)
             if fault == "unknown":
                 if is_commit and is_here():
                     raise deltalake.exceptions.CommitFailedError("the connection was lost")
             elif not is_sync and fault in ENDS and is_here():
-                strike()
+                strike(fault)
             return result
 
         return call
