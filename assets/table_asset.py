@@ -118,6 +118,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     outcome = audit_and_commit(lake, STAGE_OUTCOMES, outcomes, parts, parents, metadata)
     yield check_result(outcome.report, asset=recipe.tables[0].name)
     if outcome.commit is None:
+        stage.forget_checkpoints()
         _refuse_all(lake, recipe, batch, context.run.run_id)
         raise refusal(STAGE_OUTCOMES, [batch])
     for table in recipe.tables:
@@ -125,6 +126,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
         yield check_result(outcome.report)
         if outcome.commit is None:
+            stage.forget_checkpoints()  # whatever made the rows bad may be gone: they are computed anew, not read again
             raise refusal(table, [batch])
         yield dg.MaterializeResult(
             asset_key=table.name,

@@ -112,8 +112,11 @@ def test_a_step_that_has_no_video_left_replaces_what_it_told_before(house: House
 def test_a_refused_attempt_is_tried_again_though_what_is_promoted_is_current(house: House) -> None:
     house.run()
     house.breaks = doubled_clips
+    checkpoints = house.settings.lake_dir / "artifacts" / "checkpoints" / "clips" / B2
+    checkpoints.mkdir(parents=True)
     assert house.execute("curate", ["clips", "dropped_spans"], B2) is not None
     assert set(stale_assets(house.factory, B2)) == set(BELOW_CLIPS)
+    assert not checkpoints.exists(), "refused rows are computed again, not read again"
     house.breaks = canned.no_breaks
     assert house.run().done == [B2]
     assert stale_assets(house.factory, B2) == []
