@@ -13,8 +13,9 @@ import dagster as dg
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake.own_output import owner_of
 from speakervid_dag.lake.schemas import VIDEOS
-from speakervid_dag.lake.walk import not_read, walk
+from speakervid_dag.lake.walk import not_read
 
 SETTLE_S = 30.0  # a file that changed within this time may still be being copied
 GOLD = dg.AssetSelection.groups("gold", "statistics")
@@ -59,21 +60,25 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
         return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
-    found = walk([folder])
-    if found.named_output:  # nobody reads what a tick says, so a setting is not taken for a wish
+    if owner_of(folder.resolve()) is not None:  # nobody reads what a tick says, so a setting is not taken for a wish
         return dg.SkipReason(f"the landing folder {folder} lies inside a lake or a release: set SPEAKERVID_LANDING")
-    settled = [path for path in found.taken if _is_settled(path)]
     lost = _never_started(context.instance, factory, folder)
     try:
-        plan = factory.book.enlist(factory.book.plan(settled, batch_size=factory.settings.batch_size))
+        plan = factory.book.plan(
+            [folder],
+            batch_size=factory.settings.batch_size,
+            follow_links=factory.settings.follow_links,
+            takes=_is_settled,
+        )
+        plan = factory.book.enlist(plan)
     except UserError as problem:
         return dg.SkipReason(str(problem))
-    told = not_read({**{str(path): why for path, why in found.unread.items()}, **plan.unread})
+    told = not_read(plan.unread)
     for line in told:
         context.log.warning(line)
     wanted = [*lost, *plan.batches]
     if not wanted:
-        return dg.SkipReason(" ".join([f"nothing new in {folder}.", *told, *found.passed_over()]))
+        return dg.SkipReason(" ".join([f"nothing new in {folder}.", *told, *plan.found.passed_over()]))
     register_batches(context.instance, wanted)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in wanted])
 

@@ -39,8 +39,18 @@ def cli(debug: bool) -> None:
 @lake_option
 @profile_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most N new files.")
+@click.option(
+    "--follow-links", is_flag=True, help="Take what links lead to (Hugging Face cache, git-annex, DVC), by their names."
+)
 @click.option("--allow-loss", is_flag=True, help="Publish without videos, clips or people that are gone (see below).")
-def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: int | None, allow_loss: bool) -> None:
+def run(
+    paths: tuple[Path, ...],
+    lake: Path | None,
+    profile: str | None,
+    limit: int | None,
+    follow_links: bool,
+    allow_loss: bool,
+) -> None:
     """Curate videos: files, or folders that are searched for media.
 
     New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
@@ -57,7 +67,8 @@ def run(paths: tuple[Path, ...], lake: Path | None, profile: str | None, limit: 
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
 
-    settings = load_settings(lake=lake, profile=profile, allow_loss=allow_loss or None)
+    wished = {"follow_links": follow_links or None, "allow_loss": allow_loss or None}
+    settings = load_settings(lake=lake, profile=profile, **wished)
     load_profile(settings.profile)
     sys.exit(run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
 

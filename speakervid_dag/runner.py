@@ -109,7 +109,9 @@ def prepare_home(settings: Settings) -> Path:
 
 def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
     """What is new in these paths. Raises UserError when none of them exists."""
-    plan = BatchBook(settings.lake_dir).plan(paths, batch_size=settings.batch_size, limit=limit)
+    plan = BatchBook(settings.lake_dir).plan(
+        paths, batch_size=settings.batch_size, limit=limit, follow_links=settings.follow_links
+    )
     if paths and set(paths) <= set(plan.found.missing):
         raise UserError(f"no such file or folder: {', '.join(map(str, paths))}")
     return plan

@@ -30,6 +30,7 @@ class Settings(BaseModel):
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
     isolate: bool = Field(default=True, description="compute stages in a process of their own; false only to debug")
+    follow_links: bool = Field(default=False, description="take the files and folders that links lead to")
     allow_loss: bool = Field(default=False, description="publish losses that nothing asked for")
     work_memory_mb: int | None = Field(
         default=None, ge=512, description="memory that process may use, MB; unset: three quarters of the machine's"

@@ -32,10 +32,14 @@ NAME = re.compile(r"b\d+")  # of a batch
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file was seen, and when it was last written then (ns since the epoch); None: nobody looked."""
+    """Where a file was seen, and when it was last written then (ns since the epoch); None: nobody looked.
+
+    `name`: of the link that led to it, if one did.
+    """
 
     uri: str
     mtime_ns: int | None = None
+    name: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        return os.fsencode(Path(self.uris[0]).name).decode("utf-8", "backslashreplace")
+        name = self.places[0].name or Path(self.uris[0]).name
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
 
     def seen_at(self, *places: Place) -> "SourceFile":
         """Return the file with these as its latest places."""
@@ -188,14 +193,20 @@ class BatchBook:
         *,
         batch_size: int,
         limit: int | None = None,
+        follow_links: bool = False,
+        takes: Callable[[Path], bool] = lambda _: True,
         report: Callable[[str], None] = lambda _: None,
     ) -> Plan:
         """Finds what is new in paths and groups it into batches (nothing is written yet).
 
         Folders are walked (`walk`). The same bytes twice are one file with two places; bytes of an earlier batch are
         `known`, those that were taken down are `forgotten`.
+
+        Args:
+            follow_links: see `walk`.
+            takes: whether a file that was found is taken now; one that is not is left for another time.
         """
-        found = walk(paths)
+        found = walk(paths, follow_links=follow_links)
         index = self._index()
         taken_down = set(DeltaLake(str(self.lake_dir)).read(TAKEDOWNS)["video_id"])
         known: dict[str, str] = {}
@@ -203,9 +214,9 @@ class BatchBook:
         unread = {str(path): why for path, why in found.unread.items()}
         fresh: dict[str, SourceFile] = {}
         forgotten: list[str] = []
-        for path in found.taken:
+        for path in filter(takes, found.taken):
             try:
-                file = _stat(path)
+                file = _stat(path, found.names.get(path))
                 (place,) = file.places
                 video_id = index.by_place.get((place, file.size_bytes))
                 if video_id is None:
@@ -311,9 +322,9 @@ def _made_of(files: Sequence[SourceFile]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _stat(path: Path) -> SourceFile:
+def _stat(path: Path, name: str | None) -> SourceFile:
     stat = path.lstat()
-    return SourceFile((Place(str(path), stat.st_mtime_ns),), stat.st_size, None)
+    return SourceFile((Place(str(path), stat.st_mtime_ns, name),), stat.st_size, None)
 
 
 def _hashed(file: SourceFile) -> SourceFile:

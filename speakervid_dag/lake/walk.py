@@ -3,7 +3,9 @@
 Belongs here: listing folders, and the sentences that say what was passed over. Does not belong here: reading a file,
 knowing what the lake holds already (batches.py), recognising own output (own_output.py).
 
-Links are not followed, so that no folder is listed twice. A folder that cannot be listed costs its own files only.
+Links are followed only where that is wanted. They are resolved here, once: what is taken is the file that a link led
+to at that moment, under the link's name, so that a link that is turned later changes nothing. A folder is listed once,
+however many links lead to it. A folder that cannot be listed costs its own files only.
 """
 
 import errno
@@ -18,7 +20,8 @@ from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, is_la
 MEDIA_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "flv", "wmv", "3gp", "ogv"),
+        *("mp4", "m4v", "mov", "qt", "mkv", "webm", "avi", "mpg", "mpeg", "mpe", "vob", "ts", "m2ts", "mts", "mxf"),
+        *("flv", "f4v", "wmv", "asf", "3gp", "3g2", "ogv", "ogm"),
         *("wav", "mp3", "flac", "m4a", "aac", "ogg", "opus", "wma"),
     )
 )  # sound files are taken too: they are listed as rejected rather than passed over in silence
@@ -31,15 +34,17 @@ class Walk:
 
     Attributes:
         taken: files, in a stable order.
+        names: of files taken through a link, the link's name.
         ignored: files in folders that have no media suffix.
         own_output: lakes and releases that were met, and not walked into.
         named_output: paths inside own output that were named, and therefore taken.
-        linked_folders: links to folders, which are not followed.
+        linked_folders: links to folders that were not followed.
         unreadable: folders that could not be listed (to their end), and named paths that could not be reached → why.
         missing: paths that do not exist, as they were named.
     """
 
     taken: tuple[Path, ...] = ()
+    names: dict[Path, str] = field(default_factory=dict)
     ignored: tuple[Path, ...] = ()
     own_output: tuple[Path, ...] = ()
     named_output: tuple[Path, ...] = ()
@@ -57,7 +62,7 @@ class Walk:
         names = [path.name for path in self.ignored]
         sentences = {
             "Passed over {}: no media suffix.": (names, "file"),
-            "Passed over {}: links are not followed.": (self.linked_folders, "linked folder"),
+            "Passed over {}: links are followed with --follow-links.": (self.linked_folders, "linked folder"),
             "Passed over the output of this program in {}: name a path inside to take it.": (self.own_output, "folder"),
             "Took {} inside a lake or a release, as named.": (self.named_output, "path"),
         }
@@ -70,13 +75,17 @@ def not_read(unread: Mapping[str, str]) -> list[str]:
     return [f"Could not read {_counted(told, 'path')}."] if told else []
 
 
-def walk(paths: Iterable[Path]) -> Walk:
+def walk(paths: Iterable[Path], *, follow_links: bool = False) -> Walk:
     """List what `paths` lead to, in a stable order: files that are named are taken, folders are walked.
 
     In a walked folder only files with a media suffix are taken; hidden files and folders are not looked at. A lake or
     a release that is met is not entered. A lake that is named is entered, but not its own folders.
+
+    Args:
+        follow_links: take the files and walk the folders that links lead to, wherever they are. Without it a linked
+            file is taken as the link that it is (nothing opens it), and a linked folder is passed over.
     """
-    walker = _Walker()
+    walker = _Walker(follow_links)
     for path in paths:
         walker.name(path)
     return walker.result()
@@ -85,8 +94,11 @@ def walk(paths: Iterable[Path]) -> Walk:
 class _Walker:
     """A walk that is under way; each dict is an ordered set."""
 
-    def __init__(self) -> None:
+    def __init__(self, follow_links: bool) -> None:
+        self._follows = follow_links
+        self._listed: set[str] = set()  # real paths of folders, when links are followed
         self.taken: dict[Path, None] = {}
+        self.names: dict[Path, str] = {}
         self.ignored: dict[Path, None] = {}
         self.own_output: dict[Path, None] = {}
         self.named_output: dict[Path, None] = {}
@@ -98,6 +110,7 @@ class _Walker:
     def result(self) -> Walk:
         return Walk(
             taken=tuple(self.taken),
+            names=self.names,
             ignored=tuple(p for p in self.ignored if p not in self.taken),
             own_output=tuple(self.own_output),
             named_output=tuple(self.named_output),
@@ -117,6 +130,10 @@ class _Walker:
         except OSError as problem:
             self.unreadable[path] = _why(problem)
             return
+        if self._follows and (target := self._target(path)) is not None:
+            if not target.is_dir():
+                self.names.setdefault(target, path.name)
+            path = target
         is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a link's target cannot be reached
         if self._owner(path if is_folder else path.parent) is not None:
             self.named_output[path] = None
@@ -136,6 +153,8 @@ class _Walker:
             if folder != top and (is_lake(folder) or is_release(folder)):
                 self.own_output[folder] = None
                 continue
+            if self._follows and self._is_listed(folder):
+                continue
             below = []
             for entry in self._entries(folder):
                 path = folder / entry.name
@@ -146,7 +165,9 @@ class _Walker:
                 except OSError as problem:
                     self.unreadable[path] = _why(problem)
                     continue
-                if not is_folder:
+                if is_link and self._follows:
+                    below += self._followed(path)
+                elif not is_folder:
                     kind = self.taken if path.suffix.lower() in MEDIA_SUFFIXES else self.ignored
                     kind[path] = None
                 elif is_link:
@@ -154,6 +175,39 @@ class _Walker:
                 else:
                     below.append(path)
             waiting += reversed(below)
+
+    def _followed(self, link: Path) -> list[Path]:
+        """Take what a link that was met leads to; a folder is given back, to be walked."""
+        target = self._target(link)
+        if target is None:
+            return []
+        is_folder = target.is_dir()
+        owner = self._owner(target if is_folder else target.parent)
+        if owner is not None:
+            self.own_output[owner] = None
+        elif is_folder:
+            return [target]
+        elif link.suffix.lower() in MEDIA_SUFFIXES:
+            self.taken[target] = None
+            self.names.setdefault(target, link.name)
+        else:
+            self.ignored[link] = None
+        return []
+
+    def _target(self, path: Path) -> Path | None:
+        """Return what a link leads to, over any number of links; the path itself where it is none."""
+        try:
+            return Path(os.path.realpath(path, strict=True)) if path.is_symlink() else path
+        except OSError as problem:
+            self.unreadable[path] = f"a link to nothing: {_why(problem)}"
+            return None
+
+    def _is_listed(self, folder: Path) -> bool:
+        """Return whether the folder was listed before, by whatever path; from now on it was."""
+        real = os.path.realpath(folder)
+        is_known = real in self._listed
+        self._listed.add(real)
+        return is_known
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """The folder's entries that are not hidden, by name; as far as they could be read."""

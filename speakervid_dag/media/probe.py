@@ -19,7 +19,7 @@ class MediaInfo:
     """A file's facts. Times in s from the container's start, the smallest start of its picture and sound.
 
     Attributes:
-        container: libav's demuxer: mov, matroska, avi, mpegts, mpeg, flv, asf, wav, mp3, aac, flac, ogg.
+        container: libav's demuxer: mov, matroska, avi, mpegts, mpeg, mxf, flv, asf, wav, mp3, aac, flac, ogg.
         duration_s: the longer of what the header claims and what the packets reach.
         width_px, height_px: as displayed: upright, with square pixels. None without a moving picture.
         fps: average pictures a second.

@@ -18,6 +18,7 @@ PREFIXES = (  # magic, demuxer; only containers that carry their own media
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (b"fLaC", "flac"),
     (b"OggS", "ogg"),
+    (b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01", "mxf"),  # SMPTE ST 377-1: a partition pack's key
     (b"ID3", "mp3"),
 )
 PLAYLISTS = (b"#extm3u", b"ffconcat", b"<?xml", b"<mpd", b"<smil", b"[playlist]", b"v=0\r", b"v=0\n", b"file '")
@@ -33,7 +34,7 @@ def sniff(path: Path) -> str:
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):  # it may be turned to another file between one look and the next
-            raise PermanentFailure("symbolic_link", "links are not followed: name the file or folder it points to")
+            raise PermanentFailure("symbolic_link", "a link: name the file it points to, or use --follow-links")
         if not stat.S_ISREG(status.st_mode):
             raise PermanentFailure("not_a_regular_file", "only regular local files are read")
         with path.open("rb") as file:

@@ -73,9 +73,9 @@ def test_a_file_that_vanishes_after_the_walk_is_no_input(
     stays, goes = put(tmp_path / "in/a.mp4", b"one"), put(tmp_path / "in/b.mp4", b"two")
     real = getattr(batches, vanishes_before)
 
-    def after_it_is_gone(at: Any) -> Any:
+    def after_it_is_gone(*given: Any) -> Any:
         goes.unlink(missing_ok=True)
-        return real(at)
+        return real(*given)
 
     monkeypatch.setattr(batches, vanishes_before, after_it_is_gone)
     plan = BatchBook(lake_dir).plan([tmp_path / "in"], batch_size=3)
@@ -242,3 +242,19 @@ def test_a_claimed_batch_is_nobody_elses_until_it_is_let_go(lake_dir: Path) -> N
     with theirs.claim("b000001", wait=True) as is_theirs:
         assert is_theirs
     assert ours.names() == []
+
+
+def test_a_linked_file_is_known_by_its_content_and_named_by_its_link(tmp_path: Path, lake_dir: Path) -> None:
+    blob = put(tmp_path / "cache/blobs/3f5a", b"one")
+    link = tmp_path / "in/talk.mp4"
+    link.parent.mkdir()
+    link.symlink_to(blob)
+    book = BatchBook(lake_dir)
+    book.enlist(book.plan([link.parent], batch_size=8))
+    (before,) = book.read("b000001")
+    assert before.sha256 is None, "a link that is not followed is never read"
+    book.enlist(book.plan([link.parent], batch_size=8, follow_links=True))
+    (file,) = book.read("b000002")
+    assert (file.name, file.uris, file.sha256) == ("talk.mp4", (str(blob),), hashlib.sha256(b"one").hexdigest())
+    again = book.plan([link.parent, blob], batch_size=8, follow_links=True)
+    assert (again.batches, again.renewed, list(again.known)) == ({}, {}, [str(blob)])

@@ -305,3 +305,48 @@ def test_each_file_below_has_exactly_one_fate(tree: dict[str, Any]) -> None:
         assert {path: fate_in(found, path, top) for path in fates} == {path: [fate] for path, fate in fates.items()}
         assert set(found.taken) | set(found.ignored) | set(found.linked_folders) <= set(fates)
         assert walk([top, top]) == walk([top])
+
+
+def link(path: Path, target: Path | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+    return path
+
+
+def test_links_are_followed_to_files_and_folders_where_that_is_wanted(tmp_path: Path) -> None:
+    blob, clip = put(tmp_path / "cache/.blobs/3f5a"), put(tmp_path / "disk/far/clip.mp4")
+    top = tmp_path / "in"
+    link(top / "a.mp4", link(tmp_path / "between.mp4", blob))
+    link(top / "far", clip.parent)
+    notes = link(top / "notes.txt", put(tmp_path / "disk/notes.txt"))
+    found = walk([top], follow_links=True)
+    assert (found.taken, found.names) == ((blob, clip), {blob: "a.mp4"})
+    assert (found.ignored, found.linked_folders, found.unread) == ((notes,), (), {})
+    named = walk([top / "a.mp4"], follow_links=True)
+    assert (named.taken, named.names) == ((blob,), {blob: "a.mp4"})
+    off = walk([top])
+    assert (off.taken, off.linked_folders) == ((top / "a.mp4",), (top / "far",))
+
+
+def test_loops_of_links_end_and_no_folder_is_listed_twice(tmp_path: Path) -> None:
+    top, clip = tmp_path / "in", put(tmp_path / "in/sub/clip.mp4")
+    link(top / "again", top)
+    link(top / "sub/up", "..")
+    link(top / "twice", top / "sub")
+    mine, other = link(top / "ring.mp4", "round.mp4"), link(top / "round.mp4", "ring.mp4")
+    nothing = link(top / "nothing.mp4", tmp_path / "gone.mp4")
+    found = walk([top], follow_links=True)
+    assert found.taken == (clip,)
+    assert found.unread.keys() == {mine, other, nothing}
+
+
+@pytest.mark.parametrize("make", OUTPUTS)
+def test_own_output_behind_a_link_is_not_walked_into(tmp_path: Path, make: Make) -> None:
+    lake, top = tmp_path / "lake", tmp_path / "in"
+    put(lake / "artifacts/sound.wav")
+    make(lake)
+    link(top / "lake", lake)
+    if make in (marked_lake, old_lake):
+        link(top / "sound.wav", lake / "artifacts/sound.wav")
+    found = walk([top], follow_links=True)
+    assert (found.taken, found.own_output) == ((), (lake,))

@@ -222,6 +222,8 @@ KINDS = (
     Kind("webm", _film("a.webm", codec="libvpx", sound_codec="libopus", rate_hz=48_000)),
     Kind("mpeg-ts", _film("a.ts", container="mpegts")),
     Kind("avi without presentation times", lambda folder: generate.avi(folder / "a.avi")),
+    Kind("DVD program stream", _film("a.VOB", container="vob", codec="mpeg2video", sound_codec="mp2", rate_hz=48_000)),
+    Kind("MXF", _film("a.mxf", codec="mpeg2video", sound_codec="pcm_s16le", rate_hz=48_000)),
     Kind("flash video", _film("a.flv", rate_hz=44_100)),
     Kind("quicktime", _film("a.mov", codec="mpeg4")),
     Kind("wrong extension", _film("a.mp4", container="matroska")),

@@ -179,6 +179,7 @@ def test_garbage_behind_every_magic_is_an_answer_not_a_crash(tmp_path: Path) -> 
     heads = {
         "mov": struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0),
         "matroska": b"\x1a\x45\xdf\xa3",
+        "mxf": bytes.fromhex("060e2b34020501010d010201010204"),
         "avi": b"RIFF\x00\x10\x00\x00AVI ",
         "mpegts": (b"\x47" + b"\x00" * 187) * 40,
     }
