@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test slow accuracy fuzz faults lint types docs ui clean
+.PHONY: help prepare weights demo test slow accuracy metamorphic fuzz faults lint types docs ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ slow: weights ## what `make test` leaves out for its length: histories of lakes,
 
 accuracy: weights ## labels measured on the ground-truth kit beside the checkout (minutes; SEED=N for other composites)
 	@$(BIN)/python -m pytest -m accuracy -s tests/accuracy
+
+metamorphic: weights ## changes that leave the right answer as it is, on three real clips and the demo's (an hour)
+	@$(BIN)/python -m pytest -m metamorphic -s tests/metamorphic
 
 fuzz: $(STAMP) ## 500 mutants of media files through the intake (minutes)
 	@SPEAKERVID_FUZZ=500 $(BIN)/python -m pytest -m fuzz -s tests/media

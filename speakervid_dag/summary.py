@@ -57,6 +57,20 @@ def print_summary(settings: Settings, report: RunReport) -> int:
 REFUSED = """
 SELECT source_name, status, reason, detail FROM videos WHERE batch IN ({}) AND status <> 'ok' ORDER BY ALL
 """
+WITHOUT_CLIPS = """
+WITH bare AS (
+  SELECT video_id, source_name FROM videos
+  WHERE batch IN ({}) AND status <> 'rejected' AND video_id NOT IN (SELECT video_id FROM clips)
+),
+why AS (SELECT video_id, reason, sum(end_s - start_s) AS seconds FROM dropped_spans GROUP BY ALL),
+unbound AS (
+  SELECT video_id, arg_max(struct_pack(reason, detail), end_s - start_s) AS longest FROM speaker_bindings
+  WHERE status <> 'bound' GROUP BY ALL
+)
+SELECT source_name, coalesce(arg_max(why.reason, seconds), 'no_face_tracked') AS reason, max(seconds) AS seconds,
+  any_value(longest.reason) AS speaker, any_value(longest.detail) AS detail
+FROM bare LEFT JOIN why USING (video_id) LEFT JOIN unbound USING (video_id) GROUP BY video_id, source_name ORDER BY ALL
+"""
 FAILED = """
 SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)
 WHERE o.batch IN ({}) AND o.status = 'not_evaluated' ORDER BY ALL
@@ -72,9 +86,14 @@ def _print_videos(connection: session.Session, report: RunReport) -> int:
     if not report.done:
         return 0
     chosen = ", ".join(f"'{b}'" for b in report.done)
-    refused, failed, cost = (session.run_sql(connection, q.format(chosen)) for q in (REFUSED, FAILED, COST))
+    asked = (REFUSED, WITHOUT_CLIPS, FAILED, COST)
+    refused, bare, failed, cost = (session.run_sql(connection, q.format(chosen)) for q in asked)
     if refused.height:
         print_frame(refused, title="Videos that were rejected or are degraded")
+    if bare.height:
+        print_frame(
+            bare, title="Videos without a clip: what most of their faces' time was lost to (`speakervid explain NAME`)"
+        )
     if failed.height:
         print_frame(failed, title="Stages without a result")
     print_frame(cost, title="Time by stage")

@@ -3,7 +3,10 @@
 import shlex
 from pathlib import Path
 
+import polars as pl
 import pytest
+from mini_lake import V1, frame, mini_lake
+from rows import BATCH
 from small_lake import published_lake
 
 from speakervid_dag.config.settings import load_settings
@@ -24,3 +27,23 @@ def test_the_lake_is_named_as_a_shell_takes_it(tmp_path: Path, capsys: pytest.Ca
     assert print_summary(settings, RunReport()) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "--lake" in line]
     assert shlex.split(line)[-2:] == ["--lake", str(settings.lake_dir)]
+
+
+def test_a_video_without_a_clip_is_named_with_the_reason_and_its_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = mini_lake()
+    ids = {"batch": BATCH, "video_id": V1}
+    lost = {**ids, "track_id": f"{V1}-t0000", "role": "unknown", "start_s": 0.0, "end_s": 7.5}
+    said = {**ids, "turn_id": f"{V1}-u0000", "speaker_id": "A", "start_s": 0.0, "end_s": 7.5}
+    why = {"status": "ambiguous", "reason": "weak_evidence", "detail": "evidence 4.0 of the 5.5 that bind"}
+    changed = {
+        "clips": lake["clips"].filter(pl.col("video_id") != V1),
+        "dropped_spans": frame("dropped_spans", [{**lost, "reason": "ambiguous_speaker"}]),
+        "speaker_bindings": frame("speaker_bindings", [{**said, **why}]),
+    }
+    settings = published_lake(tmp_path / "lake", **changed)
+    assert print_summary(settings, RunReport(done=[BATCH])) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    name = lake["videos"].filter(pl.col("video_id") == V1)["source_name"][0]
+    assert all(word in told for word in (name, "ambiguous_speaker", "7.5", "weak_evidence", "4.0 of the 5.5"))

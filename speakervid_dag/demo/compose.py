@@ -72,7 +72,7 @@ def _registered(name: str, filename: str) -> Path:
 
 
 def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
-    puppets = _puppets(plan, find)
+    puppets = puppets_of(plan, find)
     plan = replace(plan, faces={person: puppet.face_box() for person, puppet in puppets.items()})
     path, truth_path = out / f"{plan.name}.mp4", out / f"{plan.name}.truth.json"
     made = DemoVideo(path, truth_path, plan)
@@ -103,7 +103,7 @@ def _stamp(recipe: str, path: Path) -> str | None:
     return f"{recipe} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" if path.exists() else None
 
 
-def _puppets(plan: Plan, find: Find) -> dict[str, Puppet]:
+def puppets_of(plan: Plan, find: Find) -> dict[str, Puppet]:
     panes = {pane.person: pane for shot in plan.shots for pane in shot.panes}
     return {
         person: Puppet(load_picture(find, PORTRAITS[person]), PORTRAITS[person], (pane.rect[2], pane.rect[3]))

@@ -1,0 +1,136 @@
+"""Changes that leave the right answer as it is leave the labels as they are.
+
+`make metamorphic` makes every change of three real talking clips of the shared folder and of the demo's, and pairs of
+changes drawn by a seed; it prints base, change and what moved. By default ten changes of the demo's clip.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from metamorphic.changes import CHANGES, Change
+from metamorphic.film import RATE_HZ as HELD_HZ
+from metamorphic.film import Film, Track, read, write
+from metamorphic.labels import Labels, labels_of, moved
+from scipy.signal import resample_poly
+
+from speakervid_dag.demo import compose, videos
+from speakervid_dag.demo.acting import FPS
+from speakervid_dag.demo.materials import RATE_HZ
+from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.models.registry import names_of, weight_path
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(0)]
+CONTROL = "control"
+SIZE = (640, 360)
+TEN = (
+    *("uneven rate", "pixel aspect", "letterbox", "over a slide", "HDR: PQ", "3 s of black in front"),
+    *("last picture held", "one channel inverted", "silent track first", "Matroska from 10 s on"),
+)
+# file of the shared folder, first second, seconds: one talking head each
+REAL = {
+    "monologue": ("edtalk_monologue_60s.mp4", 0.0, 8.0),
+    "dialogue": ("speakervid_dialogue2_A.mp4", 0.0, 8.0),
+    "anchor": ("syncnet_example_anchor.avi", 0.0, 8.0),
+}
+PAIRS = int(os.environ.get("SPEAKERVID_PAIRS", "40"))
+SEED = int(os.environ.get("SPEAKERVID_PAIRS_SEED", "0"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weights() -> None:
+    for name in [*names_of("default"), *names_of("demo")]:
+        try:
+            weight_path(name)
+        except WeightsMissing:
+            pytest.skip(f"weights '{name}' are not on disk: speakervid models pull --demo")
+
+
+def demo_film() -> Film:
+    """The demo's man, alone and sharp, while he reads one line."""
+    plan = replace(videos.blurred(weight_path), blur_px=0.0).first(5.2)
+    drawn = compose.draw(plan, compose.puppets_of(plan, weight_path), 0, weight_path)
+    images = [(i / FPS, cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)) for i, image in enumerate(drawn)]
+    sound = resample_poly(plan.sound, HELD_HZ // RATE_HZ, 1).astype(np.float32)
+    return Film(lambda: iter(images), SIZE, FPS, (Track(sound[:, None]),))
+
+
+def labelled(film: Film, changes: Mapping[str, Change], folder: Path) -> dict[str, Labels]:
+    """The film under each of the changes, and as it is, run through the pipeline: change → labels."""
+    names = {f"{i:03d}": name for i, name in enumerate(changes)}
+    (folder / "films").mkdir(parents=True)
+    write(film, folder / "films", CONTROL)
+    for stem, name in names.items():
+        write(changes[name].make(film), folder / "films", stem)
+    command = [sys.executable, "-m", "speakervid_dag", "run", str(folder / "films"), "--lake", str(folder / "lake")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {names.get(stem, stem): labels for stem, labels in labels_of(folder / "lake").items()}
+
+
+def judged(base: str, film: Film, changes: Mapping[str, Change], folder: Path) -> dict[str, list[str]]:
+    """What moved, by change; printed, too."""
+    found = labelled(film, changes, folder)
+    control = found[CONTROL]
+    assert control.talking, f"the base {base} gives no talking clip: {control}"
+    told = {name: moved(control, found[name], change) for name, change in changes.items()}
+    for name, lines in {CONTROL: [str(control)], **told}.items():
+        print(f"{base:10} {name:45} {'; '.join(lines) or '-'}")  # noqa: T201 - `make metamorphic` is for reading
+    return {name: lines for name, lines in told.items() if lines}
+
+
+def pairs(count: int, seed: int) -> Iterator[Change]:
+    """Two changes one after the other, drawn by seed; those that store a file in two ways have one way at the end."""
+    chance = random.Random(seed)
+    drawn: set[tuple[str, str]] = set()
+    while len(drawn) < count:
+        first, second = sorted(chance.sample(sorted(CHANGES), 2))
+        if (first, second) not in drawn:
+            drawn.add((first, second))
+            yield both(CHANGES[first], CHANGES[second])
+
+
+def both(first: Change, second: Change) -> Change:
+    def make(film: Film) -> Film:
+        return second.make(first.make(film))
+
+    lost = first.lost_share + second.lost_share
+    longer, later = first.longer_s + second.longer_s, first.moved_s + second.moved_s
+    return Change(f"{first.name} + {second.name}", make, later, longer, first.may | second.may, lost)
+
+
+def test_ten_changes_of_the_demos_clip_leave_its_labels(tmp_path: Path) -> None:
+    assert judged("demo", demo_film(), {name: CHANGES[name] for name in TEN}, tmp_path) == {}
+
+
+@pytest.fixture(params=["demo", *REAL])
+def base(request: pytest.FixtureRequest, shared: Path) -> tuple[str, Film]:
+    if request.param == "demo":
+        return request.param, demo_film()
+    name, from_s, seconds = REAL[request.param]
+    return request.param, read(shared / "media" / name, seconds, from_s)
+
+
+@pytest.mark.metamorphic
+@pytest.mark.shared
+def test_every_change_leaves_the_labels(base: tuple[str, Film], tmp_path: Path) -> None:
+    assert judged(*base, CHANGES, tmp_path) == {}
+
+
+@pytest.mark.metamorphic
+@pytest.mark.shared
+def test_pairs_of_changes_leave_the_labels(shared: Path, tmp_path: Path) -> None:
+    drawn = list(pairs(PAIRS, SEED))
+    told = {}
+    for i, (name, (file, from_s, seconds)) in enumerate(REAL.items()):
+        mine = {change.name: change for change in drawn[i :: len(REAL)]}
+        film = read(shared / "media" / file, seconds, from_s)
+        told |= judged(name, film, mine, tmp_path / name)
+    assert told == {}
