@@ -93,16 +93,33 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SYNC_SCORES], work)
 
 
+def _lake_threshold(factory: Factory, marks: Marks, batch: str) -> int:
+    """Stands for the threshold of synchrony in force, which the mismatches of all batches set."""
+    known = marks.once(
+        "calibrations",
+        lambda: factory.lake.read(
+            SYNC_CALIBRATION,
+            version=marks.versions.get(SYNC_CALIBRATION.name),
+            columns=calibration.POOLED_COLUMNS,
+        ),
+    )
+    own = known.filter(pl.col("batch") == batch)
+    threshold = calibration.threshold_for(own, known, factory.profile.calibration)
+    return fingerprint_of(f"{threshold}")
+
+
 @table_asset(
     SPEAKER_BINDINGS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
-    sections=["binding"],
+    sections=["binding", "calibration"],
     modules=[binding, binding_evidence, co_visibility, intervals, calibration],
+    population=_lake_threshold,
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
-    known = stage["sync_calibration"].to_dicts()
-    settings = calibration.calibrated(stage.profile.binding, known[0] if known else None)
+    known = DeltaLake(str(stage.settings.lake_dir)).read(SYNC_CALIBRATION, columns=calibration.POOLED_COLUMNS)
+    threshold = calibration.threshold_for(stage["sync_calibration"], known, stage.profile.calibration)
+    settings = calibration.calibrated(stage.profile.binding, threshold)
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         rows = binding.bind_video(

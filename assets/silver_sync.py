@@ -3,7 +3,6 @@
 Belongs here: wiring of that stage. Does not belong here: mismatches, trials, thresholds (curation/sync_calibration.py).
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -41,12 +40,17 @@ from speakervid_dag.stage import Stage, VideoTask
     kinds=frozenset({"numpy"}),
 )
 def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Threshold and margin of synchrony from other people's voices and large shifts under the batch's talking faces."""
-    basis = _basis(stage)
+    """Scores of other people's voices and large shifts under the batch's talking faces."""
+    row: dict[str, object] = {"batch": stage.batch, "basis": _basis(stage)}
     try:
         backend = backends.synchrony_backend(stage.profile.active_speaker, _lake(stage))
     except WeightsMissing as problem:
-        return {"sync_calibration": _none(stage, basis, problem)}
+        row |= {"backend": stage.profile.active_speaker.synchrony} | calibration.calibrate(
+            [], [], stage.profile.calibration
+        )
+        return {
+            "sync_calibration": SYNC_CALIBRATION.frame([row | {"reason": problem.reason, "detail": problem.detail}])
+        }
     voices = calibration.foreign_voices(stage["speech_turns"], stage.profile.calibration)
     videos = {video.video_id: video for video in stage.videos()}
     matched: list[float] = []
@@ -54,16 +58,8 @@ def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
     for video in videos.values():
         matched += [t.score for t in calibration.best_trials(_real(stage, video))]
         mismatched += [t.score for t in _mismatched(stage, video, videos, voices, backend)]
-    earlier = _earlier(stage, backend.name, basis)
-    found = calibration.calibrate(matched, mismatched, earlier, stage.profile.calibration, stage.profile.binding)
-    row = {"batch": stage.batch, "backend": backend.name, "basis": basis, **found}
+    row |= {"backend": backend.name} | calibration.calibrate(matched, mismatched, stage.profile.calibration)
     return {"sync_calibration": SYNC_CALIBRATION.frame([row])}
-
-
-def _none(stage: Stage, basis: str, problem: WeightsMissing) -> pl.DataFrame:
-    row = calibration.calibrate([], [], {}, stage.profile.calibration, stage.profile.binding)
-    row |= {"batch": stage.batch, "backend": stage.profile.active_speaker.synchrony, "basis": basis}
-    return SYNC_CALIBRATION.frame([row | {"reason": problem.reason, "detail": problem.detail}])
 
 
 def _real(stage: Stage, video: VideoTask) -> list[Trial]:
@@ -117,22 +113,9 @@ def _speech(stage: Stage, video: VideoTask, speaker: str) -> Sound:
 
 
 def _basis(stage: Stage) -> str:
-    weights = [
-        weight_state(name) for name in backends.active_speaker_weights(stage.profile.active_speaker, _lake(stage))
-    ]
-    settings = stage.profile.digest("sync", "active_speaker", "calibration", "binding")
-    return hashlib.sha256("|".join([settings, *weights]).encode()).hexdigest()[:16]
+    names = backends.active_speaker_weights(stage.profile.active_speaker, _lake(stage))
+    return calibration.basis_of(stage.profile, map(weight_state, names))
 
 
 def _lake(stage: Stage) -> DeltaLake:
     return DeltaLake(str(stage.settings.lake_dir))
-
-
-def _earlier(stage: Stage, backend: str, basis: str) -> dict[str, list[float]]:
-    """Mismatches of earlier batches, the nearest first: the order of batches decides, so a rerun gives the same.
-
-    They are told in `pooled_batches` and are no part of the fingerprint (docs/decisions/0006).
-    """
-    same = (pl.col("batch") < stage.batch) & (pl.col("backend") == backend) & (pl.col("basis") == basis)
-    known = _lake(stage).read(SYNC_CALIBRATION, where=same).sort("batch", descending=True)
-    return dict(known.select("batch", "mismatched_scores").iter_rows())

@@ -134,20 +134,16 @@ SYNC_SCORES = TableRules(
 SYNC_CALIBRATION = TableRules(
     rules=(
         between("mismatched_count", 0, None),
+        between("mismatched_deviation", 0, None, "a standard deviation"),
         holds(
-            "threshold_exactly_when_ok",
-            pl.all_horizontal(
-                pl.col(n).is_not_null() == (pl.col("status") == "ok") for n in ("threshold", "foreign_deviation")
-            ),
-            "with too few mismatches there is no threshold, and with enough there is one",
-            ("threshold", "status", "pooled_count"),
-        ),
-        holds(
-            "unit_positive", pl.col("foreign_deviation") > 0, "a unit of evidence is above 0", ("foreign_deviation",)
+            "ok_exactly_with_mismatches",
+            (pl.col("mismatched_count") > 0) == (pl.col("status") == "ok"),
+            "without a mismatch a batch says nothing of foreign voices",
+            ("mismatched_count", "status"),
         ),
         holds(
             "scores_counted",
-            (pl.col("mismatched_scores").list.len() == pl.col("mismatched_count")) & (pl.col("pooled_count") >= 0),
+            pl.col("mismatched_scores").list.len() == pl.col("mismatched_count"),
             "n is the number of the scores",
             ("mismatched_count",),
         ),

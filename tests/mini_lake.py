@@ -32,8 +32,8 @@ def mini_lake(shas: Sequence[str] = SHAS) -> dict[str, pl.DataFrame]:
     for sha, video_id in zip(shas, ids, strict=True):
         for name, made in _video(video_id, sha).items():
             rows[name] += [{**row, "video_id": video_id} for row in made]
-    scores: dict[str, Any] = {"mismatched_count": 2, "pooled_count": 2, "mismatched_scores": [0.1, 0.3]}
-    limits = {"threshold": 0.5, "margin": 0.1, "foreign_deviation": 0.1, "false_accept_rate": 0.05}
+    scores: dict[str, Any] = {"mismatched_count": 2, "mismatched_scores": [0.1, 0.3]}
+    limits = {"mismatched_mean": 0.2, "mismatched_deviation": 0.14, "threshold": None, "false_accept_rate": 0.05}
     rows["sync_calibration"] = [{**scores, **limits, "backend": "lip_ridge"}]
     frames = {name: frame(name, made) for name, made in rows.items()}
     frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": ids})

@@ -274,13 +274,35 @@ class BindingSettings(Section):
     )
     min_shown_share: float = Field(description="a shot shows who is seen in this share of it, 0-1", gt=0)
 
+    @property
+    def threshold(self) -> float | None:
+        """The synchrony that binds without other evidence, a score of `sync_calibration`; None where none does."""
+        asked = self.min_evidence + self.min_margin
+        is_enough = self.max_synchrony is None or self.max_synchrony >= asked
+        return self.foreign_deviation * asked if is_enough else None
+
+
+class ShippedMismatches(Section):
+    """Scores of mismatches measured by us (docs/accuracy.md): the prior of every lake's calibration."""
+
+    basis: str = Field(description="`sync_calibration.basis` of the scores: under other settings they say nothing")
+    count: int = Field(description="how many", ge=0)
+    mean: float = Field(description="their mean, a score of `sync_calibration`")
+    deviation: float = Field(description="their standard deviation", gt=0)
+
 
 class CalibrationSettings(Section):
-    """What a foreign voice's synchrony looks like in this lake. Without a source, a value is our own default."""
+    """What a foreign voice's synchrony looks like. Without a source, a value is our own default."""
 
     false_accept_rate: float = Field(description="share of mismatches above the threshold, 0-1", gt=0, lt=0.5)
-    min_count: int = Field(description="fewest mismatches for a threshold; below, synchrony binds nobody alone", ge=3)
-    max_pool: int = Field(description="most mismatches that count, the batch's own before earlier ones", ge=3)
+    min_count: int = Field(
+        description="fewest mismatches, shipped and of the lake, for a threshold; below, synchrony binds nobody alone",
+        ge=3,
+    )
+    shipped: dict[str, ShippedMismatches] = Field(description="by backend the mismatches that every lake begins with")
+    threshold_step: float = Field(
+        description="a lake's own mismatches move the threshold by steps of this share of it", gt=0, lt=1
+    )
     foreign_voices: int = Field(description="other people's voices tried under each speaker's turns", ge=0)
     max_voice_cosine: float = Field(
         description="a voice less alike than this is another person's (GE2E, mean of turns)"

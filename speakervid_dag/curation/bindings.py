@@ -29,7 +29,7 @@ _FORBIDDEN = -1e6
 
 @dataclass(frozen=True)
 class Answer:
-    """A speaker's face: person or None, the lead over the best other answer, why it is None.
+    """A speaker's face: person or None, the lead over the best other answer, why it is None, the figures of that.
 
     `least_talking` is what a mouth must show in a turn to be the speaker's: less when cuts follow the voice;
     `support` is the evidence of those cuts.
@@ -38,6 +38,7 @@ class Answer:
     person_id: str | None
     margin: float | None
     reason: str | None
+    detail: str | None = None
     least_talking: float = 0.0
     support: float = 0.0
 
@@ -115,7 +116,8 @@ def _assigned(
         other[i, chosen[i]] = _FORBIDDEN
         margin = total - _best(other)[0]
         face = people[chosen[i]] if chosen[i] < len(people) else None
-        answers[speaker] = _answer(face, margin, evidence.get((speaker, str(face))), settings)
+        best = float(gain[i, : len(people)].max(initial=_FORBIDDEN))
+        answers[speaker] = _answer(face, margin, best, evidence.get((speaker, str(face))), settings)
     return answers
 
 
@@ -148,14 +150,20 @@ def _best(gain: np.ndarray) -> tuple[float, list[int]]:  # type: ignore[type-arg
     return float(gain[rows, columns].sum()), [int(c) for c in columns]
 
 
-def _answer(person: str | None, margin: float, item: Evidence | None, settings: BindingSettings) -> Answer:
+def _answer(person: str | None, margin: float, best: float, item: Evidence | None, settings: BindingSettings) -> Answer:
     # with no candidate at all every other answer is forbidden, and the margin has no meaning
     known = margin if margin < -_FORBIDDEN / 2 else None
     if person is None or item is None:
-        return Answer(None, known, "weak_evidence")
+        asked = settings.min_evidence + settings.min_margin
+        told = (
+            "no mouth moves enough" if best <= _FORBIDDEN / 2 else f"evidence {best:.1f} of the {asked:.1f} that bind"
+        )
+        return Answer(None, known, "weak_evidence", told)
     if margin < settings.min_margin:
-        return Answer(None, known, "small_margin")
-    return Answer(person, known, None, least_talking(item, settings), settings.co_visible_weight * item.co_visible)
+        told = f"evidence {best:.1f}, a lead of {margin:.1f} over the next answer; {settings.min_margin:.1f} is asked"
+        return Answer(None, known, "small_margin", told)
+    support = settings.co_visible_weight * item.co_visible
+    return Answer(person, known, None, None, least_talking(item, settings), support)
 
 
 def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings: BindingSettings) -> list[Row]:
@@ -163,13 +171,23 @@ def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings
     base = {name: turn[name] for name in ("batch", "video_id", "turn_id", "speaker_id")}
     own = [p for p in pairs if p["person_id"] == answer.person_id and _talks(p, answer.least_talking)]
     status, reason = _turn_status(turn, pairs, own, answers, settings)
+    rest: Row = {"threshold": settings.threshold, "status": status, "reason": reason}
     if status == "bound":
         keys = ("track_id", "person_id", "start_s", "end_s")
-        rest: Row = {"margin": answer.margin, "status": status, "reason": None, "detail": None}
-        return [base | {k: p[k] for k in keys} | rest for p in own]
+        return [base | {k: p[k] for k in keys} | rest | {"margin": answer.margin, "detail": None} for p in own]
     margin = answer.margin if status == "ambiguous" else None
     empty = {"track_id": None, "person_id": None, "start_s": turn["start_s"], "end_s": turn["end_s"], "margin": margin}
-    return [base | empty | {"status": status, "reason": reason, "detail": None}]
+    return [base | empty | rest | {"detail": _figures(reason, answer, pairs, settings)}]
+
+
+def _figures(reason: str | None, answer: Answer, pairs: list[Row], settings: BindingSettings) -> str | None:
+    """The figures behind an abstention; None where the reason says all."""
+    if reason is not None and reason == answer.reason:
+        return answer.detail
+    shown = [float(str(p["talking_score"])) for p in pairs if p["talking_score"] is not None]
+    if reason == "lips_still" and shown:
+        return f"talking {max(shown):.2f} at most; a mouth talks from {settings.min_talking:.2f} on"
+    return None
 
 
 def _turn_status(

@@ -1,8 +1,8 @@
-"""What a foreign voice looks like to a synchrony backend: its scores on deliberately mismatched sound of the same lake.
+"""What a foreign voice looks like to a synchrony backend: its scores on deliberately mismatched sound.
 
 Belongs here: making the mismatches (other people's voices, large shifts of the own one), scoring them like real pairs,
-the threshold and margin that follow, rows of `sync_calibration`. Does not belong here: backends, the decision
-(bindings.py), reading sound.
+the threshold that follows from those that are shipped and those of a lake, rows of `sync_calibration`. Does not belong
+here: backends, the decision (bindings.py), reading sound.
 
 A trial is one speaker and one person whose mouth talks; its score is the prominence of their pooled lag curve times the
 square root of its length, as in bindings. Nobody knows which of the real pairs are right, so the mismatches alone set
@@ -10,18 +10,22 @@ the threshold: the bound under which the next mismatch stays with probability 1 
 prediction bound, mean + t * deviation * sqrt(1 + 1/n)): few trials ask for more. Real pairs only tell what it costs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import BindingSettings, CalibrationSettings, SyncSettings
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend, CropSource, Key, Row, Scene, pairs_of
 from speakervid_dag.curation.binding_evidence import prominence
 from speakervid_dag.curation.sync import synchrony_rows
 
+POOLED_COLUMNS = ["batch", "backend", "basis", "mismatched_count", "mismatched_mean", "mismatched_deviation", "reason"]
 Sound = npt.NDArray[np.float32]
 Voice = tuple[str, str]
 """(video_id, speaker_id)."""
@@ -138,49 +142,110 @@ def best_trials(found: Sequence[Trial]) -> list[Trial]:
     return list(best.values())
 
 
-def calibrate(
-    matched: Sequence[float],
-    mismatched: Sequence[float],
-    earlier: Mapping[str, Sequence[float]],
-    settings: CalibrationSettings,
-    binding: BindingSettings,
-) -> Row:
-    """The columns of sync_calibration that follow from the scores.
+@dataclass(frozen=True)
+class Mismatches:
+    """Scores of mismatches: how many, their mean, their standard deviation (of the sample; 0 for fewer than two)."""
+
+    count: int
+    mean: float
+    deviation: float
+
+
+def measured(scores: Sequence[float]) -> Mismatches:
+    """Return count, mean and deviation of these scores."""
+    values = np.array(scores, np.float64)
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return Mismatches(len(values), float(values.mean()) if len(values) else 0.0, deviation)
+
+
+def pooled(parts: Iterable[Mismatches]) -> Mismatches:
+    """Return what `measured` gives for all scores of the parts together."""
+    known = [part for part in parts if part.count]
+    count = sum(part.count for part in known)
+    if not count:
+        return Mismatches(0, 0.0, 0.0)
+    mean = sum(part.count * part.mean for part in known) / count
+    squares = sum((p.count - 1) * p.deviation**2 + p.count * (p.mean - mean) ** 2 for p in known)
+    return Mismatches(count, mean, math.sqrt(squares / (count - 1)) if count > 1 else 0.0)
+
+
+def threshold_of(wrong: Mismatches, settings: CalibrationSettings) -> float | None:
+    """Return the score that binds: Student's one-sided prediction bound of the next mismatch.
+
+    None where the mismatches are fewer than `min_count` or have no spread above 0.
+    """
+    from scipy.stats import t
+
+    if wrong.count < settings.min_count:
+        return None
+    quantile = float(t.ppf(1 - settings.false_accept_rate, wrong.count - 1))
+    bound = wrong.mean + quantile * wrong.deviation * math.sqrt(1 + 1 / wrong.count)
+    return bound if bound > 0 else None
+
+
+def shipped(backend: str, basis: str, settings: CalibrationSettings) -> Mismatches:
+    """Return the mismatches that come with the profile; none for scores of another backend, settings or weights."""
+    found = settings.shipped.get(backend)
+    if found is None or found.basis != basis:
+        return Mismatches(0, 0.0, 0.0)
+    return Mismatches(found.count, found.mean, found.deviation)
+
+
+def threshold_in_force(prior: Mismatches, lake: Iterable[Mismatches], settings: CalibrationSettings) -> float | None:
+    """Return the threshold for every batch of a lake: the shipped mismatches and the lake's own, pooled.
+
+    It moves in steps from the shipped one, so that a label does not hang on which videos lie beside it: only a lake
+    whose mismatches are clearly others, and enough, has another threshold. None where nothing is known.
+    """
+    start, found = threshold_of(prior, settings), threshold_of(pooled([prior, *lake]), settings)
+    if found is None:
+        return start
+    anchor = 1.0 if start is None else start
+    steps = round(math.log(found / anchor) / math.log1p(settings.threshold_step))
+    return anchor * (1 + settings.threshold_step) ** steps
+
+
+def threshold_for(own: pl.DataFrame, lake: pl.DataFrame, settings: CalibrationSettings) -> float | None:
+    """Return the threshold in force for a batch; None where its scores could not be calibrated (no weights).
 
     Args:
-        matched: of the batch's real pairs; mismatched: of its mismatches; earlier: mismatches of earlier batches by
-            batch, the nearest first.
+        own: the batch's rows of sync_calibration; lake: those of all batches (POOLED_COLUMNS).
     """
-    pool, pooled = list(mismatched), []
-    for batch, scores in earlier.items():
-        if scores and len(pool) < settings.max_pool:
-            pool += scores
-            pooled.append(batch)
-    wrong = np.array(pool[: settings.max_pool], np.float64)
-    right = np.array(matched, np.float64)
-    row: Row = {"matched_count": len(right), "mismatched_count": len(mismatched), "pooled_count": len(wrong)}
-    row |= {"pooled_batches": pooled}
+    rows = own.to_dicts()
+    if not rows or rows[0]["reason"] == "weights_missing":
+        return None
+    backend, basis = rows[0]["backend"], rows[0]["basis"]
+    alike = lake.filter(
+        (pl.col("backend") == backend) & (pl.col("basis") == basis) & pl.col("mismatched_mean").is_not_null()
+    )
+    counted = alike.sort("batch").select("mismatched_count", "mismatched_mean", "mismatched_deviation")
+    known = [Mismatches(*row) for row in counted.iter_rows()]
+    return threshold_in_force(shipped(backend, basis, settings), known, settings)
+
+
+def basis_of(profile: Profile, weights: Iterable[str]) -> str:
+    """Return 16 hex digits that stand for all that decides a score: scores of one basis may be pooled."""
+    parts = [profile.sync.model_dump_json(), profile.active_speaker.model_dump_json(), *sorted(weights)]
+    parts += [f"{profile.binding.peak_frames} {profile.binding.min_talking}"]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def calibrate(matched: Sequence[float], mismatched: Sequence[float], settings: CalibrationSettings) -> Row:
+    """Return the columns of sync_calibration that follow from the scores of one batch.
+
+    Args:
+        matched: of the batch's real pairs; mismatched: of its mismatches.
+    """
+    wrong, right, own = np.array(mismatched, np.float64), np.array(matched, np.float64), measured(mismatched)
+    row: Row = {"matched_count": len(right), "mismatched_count": own.count, "mismatched_mean": own.mean}
+    row |= {"mismatched_deviation": own.deviation}
     row |= {"matched_scores": list(matched), "mismatched_scores": list(mismatched)}
     row |= {"false_accept_rate": settings.false_accept_rate, "curve": _curve(right, wrong)}
     row |= {"auc": float((right[:, None] > wrong[None, :]).mean()) if len(right) and len(wrong) else None}
-    threshold = _bound(wrong, settings) if len(wrong) >= settings.min_count else 0.0
-    if threshold <= 0:
-        reason = "too_few_mismatches" if len(wrong) < settings.min_count else "mismatches_without_spread"
-        empty = dict.fromkeys(("threshold", "margin", "foreign_deviation"))
-        return row | empty | {"status": "not_evaluated", "reason": reason, "detail": None}
-    # the threshold is where all evidence together binds; the profile's other evidence keeps its weight against it
-    unit = threshold / (binding.min_evidence + binding.min_margin)
-    figures = {"threshold": threshold, "margin": unit * binding.min_margin, "foreign_deviation": unit}
-    return row | figures | {"status": "ok", "reason": None, "detail": None}
-
-
-def _bound(wrong: npt.NDArray[np.float64], settings: CalibrationSettings) -> float:
-    """Student's one-sided prediction bound of the next mismatch."""
-    from scipy.stats import t
-
-    count = len(wrong)
-    quantile = float(t.ppf(1 - settings.false_accept_rate, count - 1))
-    return float(wrong.mean() + quantile * wrong.std(ddof=1) * np.sqrt(1 + 1 / count))
+    row |= {"threshold": threshold_of(own, settings)}
+    if own.count:
+        return row | {"status": "ok", "reason": None, "detail": None}
+    return row | {"status": "not_evaluated", "reason": "no_mismatches", "detail": "nobody talks in view long enough"}
 
 
 def _curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64]) -> list[dict[str, float | None]]:
@@ -197,8 +262,12 @@ def _steps(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.linspace(scores.min(), scores.max(), 25)
 
 
-def calibrated(settings: BindingSettings, row: Row | None) -> BindingSettings:
-    """Binding settings in which synchrony is counted as this calibration says; without one it cannot bind alone."""
-    if row is None or row["status"] != "ok":
+def calibrated(settings: BindingSettings, threshold: float | None) -> BindingSettings:
+    """Return binding settings in which synchrony is counted by this threshold; without one it cannot bind alone.
+
+    The threshold is where all evidence together binds; the profile's other evidence keeps its weight against it.
+    """
+    if threshold is None:
         return settings.model_copy(update={"max_synchrony": settings.uncalibrated_synchrony})
-    return settings.model_copy(update={"foreign_deviation": row["foreign_deviation"]})
+    unit = threshold / (settings.min_evidence + settings.min_margin)
+    return settings.model_copy(update={"foreign_deviation": unit})

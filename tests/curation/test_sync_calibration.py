@@ -4,8 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 from conversations import RATE_HZ, Video, binding_settings, lips, loudness, section_values, sound, sync_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from speakervid_dag.config.sections import CalibrationSettings
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.config.sections import BindingSettings, CalibrationSettings
 from speakervid_dag.curation import sync_calibration as calibration
 from speakervid_dag.curation.bindings import bind_video
 from speakervid_dag.curation.lip_backends import LipRidge
@@ -73,9 +76,9 @@ def test_real_pairs_score_above_the_threshold_that_mismatches_set() -> None:
         people = {(r["track_id"], r["turn_id"]): ("A", "v1-p00") for r in scores}
         told = calibration.trials_of(scores, people, dict.fromkeys(people, 0.8), binding_settings())
         right += [t.score for t in calibration.best_trials(told)]
-    row = calibration.calibrate(right, wrong, {}, SETTINGS, binding_settings())
+    row = calibration.calibrate(right, wrong, SETTINGS)
     assert row["status"] == "ok"
-    assert row["pooled_count"] == len(wrong) == 14
+    assert row["mismatched_count"] == len(wrong) == 14
     assert np.quantile(wrong, 0.9) < row["threshold"] < min(right)
     assert row["auc"] == 1.0
     SYNC_CALIBRATION.frame([{"batch": "b", "backend": "x", "basis": "y", **row}])
@@ -83,53 +86,112 @@ def test_real_pairs_score_above_the_threshold_that_mismatches_set() -> None:
     assert [(e["mismatched_share"], e["matched_share"]) for e in ends] == [(1.0, 1.0), (0.0, pytest.approx(1 / 3))]
 
 
+def spread(count: int, mean: float, deviation: float) -> calibration.Mismatches:
+    return calibration.Mismatches(count, mean, deviation)
+
+
 def test_fewer_mismatches_ask_for_more_and_too_few_for_all() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(0.2, 0.2, 400)
-    scores = (scores - scores.mean()) / scores.std() * 0.2 + 0.2
-    many = calibration.calibrate([], list(scores), {}, SETTINGS, binding_settings())
-    assert many["threshold"] == pytest.approx(0.2 + 1.65 * 0.2, abs=0.01)
-    assert (scores >= many["threshold"]).mean() == pytest.approx(0.05, abs=0.02)
-    few = calibration.calibrate([], [0.0, 0.4] * 5, {}, SETTINGS, binding_settings())
-    assert few["threshold"] > many["threshold"]
-    none = calibration.calibrate([], [0.2] * 9, {}, SETTINGS, binding_settings())
-    assert (none["status"], none["reason"], none["threshold"]) == ("not_evaluated", "too_few_mismatches", None)
-    earlier = {"b3": [0.0, 0.4], "b2": [], "b1": [0.1]}
-    pooled = calibration.calibrate([], [0.2] * 9, earlier, SETTINGS, binding_settings())
-    assert (pooled["status"], pooled["mismatched_count"], pooled["pooled_count"]) == ("ok", 9, 12)
-    assert pooled["pooled_batches"] == ["b3", "b1"]
-    full = SETTINGS.model_copy(update={"max_pool": 10})
-    nearest = calibration.calibrate([], [0.2] * 9, earlier, full, binding_settings())
-    assert (nearest["pooled_count"], nearest["pooled_batches"]) == (10, ["b3"])
-    own = calibration.calibrate([], [0.2] * 9, earlier, full.model_copy(update={"max_pool": 9}), binding_settings())
-    assert own["pooled_batches"] == []
+    many = calibration.threshold_of(spread(400, 0.2, 0.2), SETTINGS)
+    few = calibration.threshold_of(spread(10, 0.2, 0.2), SETTINGS)
+    assert many == pytest.approx(0.2 + 1.65 * 0.2, abs=0.01)
+    assert few is not None
+    assert few > many
+    assert calibration.threshold_of(spread(9, 0.2, 0.2), SETTINGS) is None
+    assert calibration.threshold_of(spread(400, -1.0, 0.2), SETTINGS) is None
+    none = calibration.calibrate([], [], SETTINGS)
+    assert (none["status"], none["reason"], none["threshold"]) == ("not_evaluated", "no_mismatches", None)
+
+
+@given(st.lists(st.lists(st.floats(-3, 3), max_size=9), max_size=5))
+def test_pooled_moments_are_those_of_all_scores(parts: list[list[float]]) -> None:
+    found = calibration.pooled(map(calibration.measured, parts))
+    wanted = calibration.measured([score for part in parts for score in part])
+    assert found.count == wanted.count
+    assert found.mean == pytest.approx(wanted.mean, abs=1e-9)
+    assert found.deviation == pytest.approx(wanted.deviation, abs=1e-6)
+
+
+def test_a_label_does_not_hang_on_its_company_and_a_large_lake_has_its_own_threshold() -> None:
+    prior = spread(600, 0.17, 0.26)
+    alone = calibration.threshold_in_force(prior, [], SETTINGS)
+    assert alone == pytest.approx(calibration.threshold_of(prior, SETTINGS))
+    beside_few = [spread(6, 0.3, 0.3), spread(40, 0.2, 0.28), spread(0, 0.0, 0.0)]
+    assert calibration.threshold_in_force(prior, beside_few, SETTINGS) == alone
+    own = calibration.threshold_in_force(prior, [spread(9000, 0.4, 0.4)], SETTINGS)
+    assert own == pytest.approx(calibration.threshold_of(spread(9600, 0.39, 0.39), SETTINGS), rel=0.06)
+    unknown = spread(0, 0.0, 0.0)
+    assert calibration.threshold_in_force(unknown, [spread(9, 0.2, 0.2)], SETTINGS) is None
+    assert calibration.threshold_in_force(unknown, [spread(90, 0.2, 0.2)], SETTINGS) == pytest.approx(0.53, rel=0.06)
+
+
+def calibrations(**columns: object) -> pl.DataFrame:
+    row = {"batch": "b", "backend": "lip_ridge", "basis": "x"} | calibration.calibrate([], [], SETTINGS) | columns
+    return SYNC_CALIBRATION.frame([row])
+
+
+def test_only_scores_of_one_backend_under_one_basis_are_pooled() -> None:
+    told = {"backend": "lip_ridge", "basis": "x", "count": 600, "mean": 0.17, "deviation": 0.26}
+    settings = CalibrationSettings.model_validate(
+        {**section_values()["calibration"], "shipped": {told.pop("backend"): told}}
+    )
+    own = calibrations()
+    others = {"mismatched_count": 9000, "mismatched_mean": 0.4, "mismatched_deviation": 0.4}
+    alone = calibration.threshold_for(own, own, settings)
+    assert alone == calibration.threshold_in_force(spread(600, 0.17, 0.26), [], settings)
+    for strange in ({"basis": "y"}, {"backend": "syncnet"}, {"mismatched_mean": None}):
+        lake = pl.concat([own, calibrations(**{"batch": "c", **others, **strange})])
+        assert calibration.threshold_for(own, lake, settings) == alone
+    lake = pl.concat([own, calibrations(batch="c", **others)])
+    assert calibration.threshold_for(own, lake, settings) > alone  # type: ignore[operator]
+    assert calibration.threshold_for(calibrations(basis="y"), lake, settings) is None
+    assert calibration.threshold_for(calibrations(reason="weights_missing"), lake, settings) is None
+
+
+def test_the_shipped_mismatches_are_scores_of_the_shipped_settings() -> None:
+    profile = load_profile("laptop")
+    assert profile.calibration.shipped["lip_ridge"].basis == calibration.basis_of(profile, [])
+    moved = profile.model_copy(update={"sync": profile.sync.model_copy(update={"grid_hz": 20})})
+    assert calibration.basis_of(moved, []) != calibration.basis_of(profile, [])
 
 
 def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_still_binds() -> None:
     video, audio = talker(1)
     scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
-    row = calibration.calibrate([], [], {}, SETTINGS, binding_settings())
 
     def status(settings: object) -> list[str]:
         found = bind_video(video.shots, video.turns, video.tracks, scores, settings)  # type: ignore[arg-type]
         return found["status"].unique().to_list()
 
     assert status(binding_settings()) == ["bound"]
-    assert status(calibration.calibrated(binding_settings(), row)) == ["ambiguous"]
+    unsure = calibration.calibrated(binding_settings(), None)
+    assert unsure.threshold is None
+    assert status(unsure) == ["ambiguous"]
     # a second voice under which the face is still: the talking contrast speaks for it as well
     quiet = pl.concat([video.turns, video.turns.with_columns(turn_id=pl.lit("v1-u0009"), speaker_id=pl.lit("B"))[:1]])
     silent = scores[:1].with_columns(turn_id=pl.lit("v1-u0009"), talking_score=pl.lit(0.0), lag_curve=None)
-    settings = calibration.calibrated(binding_settings(), row)
-    found = bind_video(
-        video.shots, quiet, video.tracks, pl.concat([scores, silent.cast(dict(scores.schema))]), settings
-    )
+    found = bind_video(video.shots, quiet, video.tracks, pl.concat([scores, silent.cast(dict(scores.schema))]), unsure)
     assert found.filter(pl.col("speaker_id") == "A")["status"].unique().to_list() == ["bound"]
 
 
 def test_a_calibration_scales_what_counts_as_evidence() -> None:
-    row = calibration.calibrate(
-        [], list(np.random.default_rng(1).normal(2.0, 2.0, 500)), {}, SETTINGS, binding_settings()
-    )
-    settings = calibration.calibrated(binding_settings(), row)
-    assert settings.foreign_deviation * (settings.min_evidence + settings.min_margin) == pytest.approx(row["threshold"])
+    settings = calibration.calibrated(binding_settings(), 0.77)
+    assert settings.foreign_deviation * (settings.min_evidence + settings.min_margin) == pytest.approx(0.77)
+    assert settings.threshold == pytest.approx(0.77)
     assert settings.max_synchrony is None
+
+
+def test_an_abstention_tells_its_figures() -> None:
+    video, audio = talker(1)
+    scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
+
+    def told(scores: pl.DataFrame, settings: BindingSettings) -> list[tuple[str, str, str, float | None]]:
+        found = bind_video(video.shots, video.turns, video.tracks, scores, settings)
+        return found.select("status", "reason", "detail", "threshold").unique().rows()
+
+    ((status, reason, detail, threshold),) = told(scores, calibration.calibrated(binding_settings(), 50.0))
+    assert (status, reason, threshold) == ("ambiguous", "weak_evidence", pytest.approx(50.0))
+    assert "of the 5.5 that bind" in detail
+    still = scores.with_columns(talking_score=pl.lit(0.05))
+    ((status, reason, detail, _),) = told(still, binding_settings())
+    assert (status, reason) == ("off_screen", "lips_still")
+    assert "0.05" in detail

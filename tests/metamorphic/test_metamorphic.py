@@ -24,7 +24,9 @@ from scipy.signal import resample_poly
 from speakervid_dag.demo import compose, videos
 from speakervid_dag.demo.acting import FPS
 from speakervid_dag.demo.materials import RATE_HZ
-from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.failures import PermanentFailure, WeightsMissing
+from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.probe import probe
 from speakervid_dag.models.registry import names_of, weight_path
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(0)]
@@ -62,23 +64,26 @@ def demo_film() -> Film:
     return Film(lambda: iter(images), SIZE, FPS, (Track(sound[:, None]),))
 
 
-def labelled(film: Film, changes: Mapping[str, Change], folder: Path) -> dict[str, Labels]:
-    """The film under each of the changes, and as it is, run through the pipeline: change → labels."""
-    names = {f"{i:03d}": name for i, name in enumerate(changes)}
+def labelled(films: Mapping[str, Film], folder: Path) -> dict[str, Labels]:
+    """Labels of films that are run through the pipeline into one lake, by their names."""
+    names = {f"{i:03d}": name for i, name in enumerate(films)}
     (folder / "films").mkdir(parents=True)
-    write(film, folder / "films", CONTROL)
     for stem, name in names.items():
-        write(changes[name].make(film), folder / "films", stem)
-    command = [sys.executable, "-m", "speakervid_dag", "run", str(folder / "films"), "--lake", str(folder / "lake")]
+        write(films[name], folder / "films", stem)
+    return {names[stem]: labels for stem, labels in run(folder / "lake", folder / "films").items()}
+
+
+def run(lake: Path, *paths: Path) -> dict[str, Labels]:
+    command = [sys.executable, "-m", "speakervid_dag", "run", *map(str, paths), "--lake", str(lake)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return {names.get(stem, stem): labels for stem, labels in labels_of(folder / "lake").items()}
+    return labels_of(lake)
 
 
 def judged(base: str, film: Film, changes: Mapping[str, Change], folder: Path) -> dict[str, list[str]]:
-    """What moved, by change; printed, too."""
-    found = labelled(film, changes, folder)
-    control = found[CONTROL]
+    """What moved, by change, from the labels that the film has as it is, alone in a lake; printed, too."""
+    control = labelled({CONTROL: film}, folder / "alone")[CONTROL]
+    found = labelled({name: change.make(film) for name, change in changes.items()}, folder / "changed")
     assert control.talking, f"the base {base} gives no talking clip: {control}"
     told = {name: moved(control, found[name], change) for name, change in changes.items()}
     for name, lines in {CONTROL: [str(control)], **told}.items():
@@ -134,3 +139,21 @@ def test_pairs_of_changes_leave_the_labels(shared: Path, tmp_path: Path) -> None
         film = read(shared / "media" / file, seconds, from_s)
         told |= judged(name, film, mine, tmp_path / name)
     assert told == {}
+
+
+@pytest.mark.metamorphic
+@pytest.mark.shared
+def test_the_share_of_talking_heads_that_give_a_clip_is_printed(shared: Path, tmp_path: Path) -> None:
+    """Of the clips of 8 s and more; each shows one person who talks to the camera."""
+    long = [path for path in sorted((shared / "media" / "talking").glob("*.*")) if length_s(path) >= 8.0]
+    found = run(tmp_path / "lake", *long)
+    with_clip = [name for name, labels in found.items() if labels.talking]
+    print(f"{len(with_clip)} of {len(found)} talking heads give a talking clip")  # noqa: T201
+    assert len(with_clip) > len(found) / 2
+
+
+def length_s(path: Path) -> float:
+    try:
+        return probe(path, MediaBudget()).duration_s
+    except PermanentFailure:
+        return 0.0

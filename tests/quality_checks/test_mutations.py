@@ -208,10 +208,10 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "score_exactly_when_ok",
     ),
     (
-        "threshold of too few mismatches",
+        "calibration of no mismatches",
         "sync_calibration",
-        change("sync_calibration", pl.lit(True), status="not_evaluated", reason="too_few_mismatches"),
-        "threshold_exactly_when_ok",
+        change("sync_calibration", pl.lit(True), status="not_evaluated", reason="no_mismatches"),
+        "ok_exactly_with_mismatches",
     ),
     (
         "pair within one person",

@@ -17,7 +17,6 @@ from speakervid_dag.lake.schemas.columns import (
     SKELETONS,
     SPAN,
     STRING,
-    STRINGS,
     TIMES,
     VIDEO,
     WORDS,
@@ -205,15 +204,19 @@ SYNC_CALIBRATION = Table(
         column("basis", STRING, "digest of settings and weights: scores of one basis may be pooled"),
         column("matched_count", INT, "real pairs of the batch: each speaker's best person (count)"),
         column("mismatched_count", INT, "mismatches of the batch: other people's voices and large shifts (count)"),
-        column("pooled_count", INT, "mismatches that set the threshold, earlier batches' too (count)"),
-        column("pooled_batches", STRINGS, "the earlier batches that have mismatches among them, the nearest first"),
+        column("mismatched_mean", FLOAT, "mean score of the mismatches; null in rows of older packages", null=True),
+        column("mismatched_deviation", FLOAT, "their standard deviation; null in rows of older packages", null=True),
         column("matched_scores", SERIES, "scores of the real pairs"),
         column("mismatched_scores", SERIES, "scores of the mismatches"),
         column("auc", FLOAT, "chance that a real pair's score is above a mismatch's, 0-1", null=True),
         column("false_accept_rate", FLOAT, "share of mismatches that may reach the threshold, 0-1"),
-        column("threshold", FLOAT, "score that binds without other evidence", null=True),
-        column("margin", FLOAT, "lead over the next answer that is asked, as a score", null=True),
-        column("foreign_deviation", FLOAT, "score that counts as one unit of evidence in bindings", null=True),
+        column(
+            "threshold",
+            FLOAT,
+            "score that would bind if no other mismatches were known (null: too few); the one in force, of those "
+            "shipped and the whole lake's, is in `speaker_bindings`",
+            null=True,
+        ),
         column("curve", CALIBRATION_CURVE, "what each threshold would let through, shares 0-1"),
         *status("ok", "not_evaluated"),
     ),
@@ -233,6 +236,9 @@ SPEAKER_BINDINGS = Table(
         column("person_id", STRING, "the person of that track", null=True),
         *SPAN,
         column("margin", FLOAT, "evidence of the chosen person minus the best other answer", null=True),
+        column(
+            "threshold", FLOAT, "synchrony that binds without other evidence, a score of sync_calibration", null=True
+        ),
         *status("bound", "off_screen", "ambiguous", "not_evaluated"),
     ),
 )
