@@ -49,6 +49,9 @@ class SoundSettings(Section):
     in_phase_db: float = Field(
         description="channels add up if their mix has this more power than they alone, dB; equal ones: 3", gt=0, le=3
     )
+    in_phase_likeness: float = Field(
+        description="... and the level of each correlates with the mix's like this; music over a voice: .5", gt=0, lt=1
+    )
     cancelled_db: float = Field(description="they cancel if it has so much less, dB", gt=0)
     speech_probability: float = Field(
         description="a step of 32 ms is speech from this on, 0-1; Silero: 0.5", gt=0, lt=1

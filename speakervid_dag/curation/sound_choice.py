@@ -116,15 +116,15 @@ def _of_track(heard: HeardTrack, asked: Asked, settings: SoundSettings) -> _Sour
         return None
     words = [TAKEN if c in live else SILENT for c in range(count)]
     best = max(live, key=lambda c: (_loud(levels.channels[c]), -c))
-    gain_db = _gain_db(levels)
-    rest = [c for c in live if c != best]
-    loudest = max((_smooth(levels.channels[c]).max() for c in rest), default=FLOOR_DB)
-    if loudest < _loud(levels.channels[best]) - settings.faint_db:
+    faint_dbfs, gain_db = _loud(levels.channels[best]) - settings.faint_db, _gain_db(levels)
+    near = [c for c in live if c == best or _smooth(levels.channels[c]).max() >= faint_dbfs]
+    if near == [best]:
         return _only(heard, best, words, FAINT)
     if gain_db <= -settings.cancelled_db:
         return _only(heard, best, words, INVERTED)
     mixed = _Source(heard, _downmix(levels, track, live), levels.mix, words)
-    return mixed if gain_db >= settings.in_phase_db else _of_channels(mixed, live, asked, settings)
+    adds_up = gain_db >= settings.in_phase_db and _is_one_sound(levels, near, settings)
+    return mixed if adds_up else _of_channels(mixed, live, asked, settings)
 
 
 def _of_channels(mixed: _Source, live: Sequence[int], asked: Asked, settings: SoundSettings) -> _Source:
@@ -137,6 +137,7 @@ def _of_channels(mixed: _Source, live: Sequence[int], asked: Asked, settings: So
     chosen = _composed(sources, asked, settings)
     used = [s for s, word in zip(sources, chosen, strict=True) if word == TAKEN]
     if not used:
+        mixed.speech = np.zeros(len(mixed.levels), bool)
         return mixed
     for source, word in zip(sources, chosen, strict=True):
         words[source.taken[0].channel] = word
@@ -174,6 +175,13 @@ def _gain_db(levels: TrackLevels) -> float:
     total_db = 10 * np.log10(np.maximum(power.sum(axis=0), 10 ** (FLOOR_DB / 10)))
     is_loud = total_db >= np.percentile(total_db, LOUD) - 20
     return float(np.median((levels.mix - total_db)[is_loud]))
+
+
+def _is_one_sound(levels: TrackLevels, channels: Sequence[int], settings: SoundSettings) -> bool:
+    """Whether the channels rise and fall with their mix: no voice is lost in it that one of them has."""
+    is_loud = levels.mix >= np.percentile(levels.mix, LOUD) - 20
+    mix = levels.mix[is_loud]
+    return all(_correlation(levels.channels[c][is_loud], mix) >= settings.in_phase_likeness for c in channels)
 
 
 def _is_designed(levels: TrackLevels) -> bool:
@@ -265,14 +273,17 @@ def _relation(voice: _Voice, taken: Sequence[_Voice], settings: SoundSettings) -
 
 def _likeness(a: _Voice, b: _Voice, where: Flags) -> float:
     """Correlation of two sources' levels, step by step; 1 where there is too little to tell them apart."""
-    x, y = (_fitted(v.levels, len(where), FLOOR_DB)[where].astype(np.float64) for v in (a, b))
+    return _correlation(*(_fitted(v.levels, len(where), FLOOR_DB)[where] for v in (a, b)))
+
+
+def _correlation(x: Floats, y: Floats) -> float:
     if len(x) < SMOOTHED_STEPS or not x.std() or not y.std():
         return 1.0
-    return float(np.corrcoef(x, y)[0, 1])
+    return float(np.corrcoef(x.astype(np.float64), y.astype(np.float64))[0, 1])
 
 
 def _loud(levels: Floats) -> float:
-    return float(np.percentile(levels, LOUD))
+    return float(np.percentile(levels, LOUD)) if len(levels) else FLOOR_DB
 
 
 def _smooth(levels: Floats) -> Floats:
