@@ -1,4 +1,5 @@
-"""Bronze intake: every file of a batch identified, probed and decoded once at low resolution, which finds its shots.
+"""Bronze intake: every file of a batch identified, probed and decoded once at low resolution, which finds its shots;
+its sound tracks are listened to, and what is used of them is chosen.
 
 Belongs here: the `videos` and `shots` assets. Does not belong here: opening a container (speakervid_dag.media) and
 finding files (speakervid_dag.lake.batches).
@@ -17,17 +18,22 @@ from typing import Any
 
 import polars as pl
 
+from speakervid_dag.assets import sound
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import fingerprints, palettes
+from speakervid_dag.curation import fingerprints, palettes, sound_choice
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.media import audio as audio_reading
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
+from speakervid_dag.media import sound as sound_decoding
+from speakervid_dag.media import sound_levels, sound_streams
 from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.models import vad
 from speakervid_dag.places import place_of
 from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
 
@@ -39,8 +45,22 @@ BUDGET = MediaBudget()
     VIDEOS,
     SHOTS,
     manifest=True,
-    sections=["shots"],
-    modules=[probing, decoding, shot_finding, palettes, fingerprints],
+    sections=["shots", "sound"],
+    weights=lambda _: [f"{vad.NAME}@{vad.package_state()}"],
+    modules=[
+        probing,
+        decoding,
+        shot_finding,
+        palettes,
+        fingerprints,
+        sound,
+        sound_choice,
+        audio_reading,
+        sound_decoding,
+        sound_levels,
+        sound_streams,
+        vad,
+    ],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -68,6 +88,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
         sampler = palettes.PaletteSampler(stage.profile.shots)
         with video.media():
             info = probing.probe(video.path, BUDGET)
+            heard = sound.chosen_sound(video.path, info, BUDGET, stage.profile.sound)
         with decoding.read_frames(
             video.path, info, BUDGET, max_long_side_px=stage.profile.shots.long_side_px
         ) as reader:
@@ -78,6 +99,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
         with video.model():
             shots, fingerprint = finder.finish(), printer.finish()
         row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
+        row |= {"sound_tracks": heard.tracks, "sound_taken": [t._asdict() for t in heard.taken]}
         return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots))}
 
     frames = stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
@@ -129,7 +151,7 @@ def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:
         info = probing.probe(path, BUDGET)
     except StageFailure as problem:
         return {**row, "status": "rejected", "reason": problem.reason, "detail": problem.detail}
-    known = {k: v for k, v in dataclasses.asdict(info).items() if k in EMPTY}
+    known = {k: v for k, v in dataclasses.asdict(info).items() if k in EMPTY and k != "sound_tracks"}
     rate = None if info.bit_rate_bps is None else float(info.bit_rate_bps)
     return {**row, **known, "bit_rate_bps": rate, **verdict(info)}
 

@@ -29,7 +29,7 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.artifacts import kept_model, kept_sound
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS
+from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS, VIDEOS
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
@@ -114,9 +114,10 @@ def gather(lake: DeltaLake, lake_dir: Path, profile: Profile) -> list[Stretch]:
         "track_id", "turn_id", "offset_frames"
     )
     rows = bound.join(offsets, on=["track_id", "turn_id"]).sort("video_id", "start_s", "track_id")
+    taken = dict(lake.read(VIDEOS, columns=["video_id", "sound_taken"]).iter_rows())
     found = []
     for (video_id,), group in rows.group_by(["video_id"], maintain_order=True):
-        path = kept_sound(lake_dir, str(video_id))
+        path = kept_sound(lake_dir, str(video_id), taken.get(str(video_id)))
         if not path.is_file():
             continue  # taken down or cleaned up since
         heard = training.sound_inputs(read_wav(path)[0], sound.RATE_HZ, profile.sync)

@@ -134,6 +134,12 @@ VIDEOS = TableRules(
             severity="warning",
         ),
         holds(
+            "sound_does_not_clip",
+            pl.col("sound_taken").list.eval(pl.element().struct.field("weight").abs()).list.sum() <= 1 + 1e-6,
+            "the weights of the sound's mix add up to 1 at most",
+            ("sound_taken",),
+        ),
+        holds(
             "id_from_content",
             pl.col("video_id") == pl.lit("v") + pl.col("sha256").str.slice(0, 16),
             "video_id is 'v' and the first 16 hex digits of the content's SHA-256",

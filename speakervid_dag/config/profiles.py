@@ -26,6 +26,7 @@ from speakervid_dag.config.sections import (
     ScoreSettings,
     Section,
     ShotSettings,
+    SoundSettings,
     SyncSettings,
     TrackingSettings,
     TrainingSettings,
@@ -47,6 +48,7 @@ class Profile(Section):
     )
     description: str
     shots: ShotSettings
+    sound: SoundSettings
     near_duplicates: NearDuplicateSettings
     diarization: DiarizationSettings
     transcripts: TranscriptSettings

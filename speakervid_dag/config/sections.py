@@ -33,6 +33,49 @@ class ShotSettings(Section):
     palette_hz: float = Field(description="looks at the picture's colours, Hz", gt=0)
 
 
+class SoundSettings(Section):
+    """Which sound tracks and channels are used. Without a source, a value is our own, tried on real videos."""
+
+    language: tuple[str, ...] = Field(
+        description="languages whose tracks come before others, best first, as the container writes them (MP4 deu, "
+        "Matroska ger); empty: the track that players take"
+    )
+    silent_dbfs: float = Field(
+        description="a channel that nowhere is louder is silent, dBFS; the last bit of 16: -90", lt=0, ge=-120
+    )
+    faint_db: float = Field(
+        description="channels that never come closer than this to the best one's loud parts are left out, dB", gt=0
+    )
+    in_phase_db: float = Field(
+        description="channels add up if their mix has this more power than they alone, dB; equal ones: 3", gt=0, le=3
+    )
+    in_phase_likeness: float = Field(
+        description="... and the level of each correlates with the mix's like this; music over a voice: .5", gt=0, lt=1
+    )
+    cancelled_db: float = Field(description="they cancel if it has so much less, dB", gt=0)
+    speech_probability: float = Field(
+        description="a step of 32 ms is speech from this on, 0-1; Silero: 0.5", gt=0, lt=1
+    )
+    min_speech_s: float = Field(description="a channel or track speaks from this much speech on, s", gt=0)
+    mix_speech_share: float = Field(
+        description="channels with the same speech are mixed if the mix holds this share of its time, 0-1", gt=0, le=1
+    )
+    max_mix_loss_db: float = Field(description="... and is at most so much softer, dB; unrelated channels: 3", ge=3)
+    present_db: float = Field(description="a voice is there down to so much below its usual level, dB", gt=0)
+    lead_db: float = Field(
+        description="it has the word where what is taken already is so much softer, each against its usual level, dB",
+        gt=0,
+    )
+    own_share: float = Field(
+        description="two voices speak in turns if one has the word in this share of the time it is there, 0-1",
+        gt=0,
+        lt=1,
+    )
+    same_speech: float = Field(
+        description="else they say the same if their levels correlate like this, and at once if not", gt=0, lt=1
+    )
+
+
 class FaceHintSettings(Section):
     """What faces say about voices. Without a source, a value is our own."""
 

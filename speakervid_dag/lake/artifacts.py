@@ -3,9 +3,13 @@
 Belongs here: their places. Does not belong here: what is in them.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-SOUND_LAYOUT = "v1"  # changes with how the sound is made, so that an old artifact is never taken for a new one
+SOUND_LAYOUT = "v2"  # changes with how the sound is made, so that an old artifact is never taken for a new one
 CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v2"}  # the same of what is cut out of sources
 
 
@@ -24,9 +28,14 @@ def cut_folder(lake_dir: Path, kind: str) -> Path:
     return lake_dir / "artifacts" / kind / CUT_LAYOUTS[kind]
 
 
-def kept_sound(lake_dir: Path, video_id: str) -> Path:
-    """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it."""
-    return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}.wav"
+def kept_sound(lake_dir: Path, video_id: str, taken: Sequence[Mapping[str, Any]] | None) -> Path:
+    """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it.
+
+    Args:
+        taken: `videos.sound_taken`: another choice of channels is another file.
+    """
+    digest = hashlib.sha256(json.dumps(taken, sort_keys=True).encode()).hexdigest()[:12]
+    return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}-{digest}.wav"
 
 
 def weights_record(lake_dir: Path) -> Path:

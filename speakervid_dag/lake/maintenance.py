@@ -203,7 +203,7 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
     book, artifacts = BatchBook(lake_dir), lake_dir / "artifacts"
     batches = set(book.names())
     videos = {file.video_id for batch in batches for file in book.read(batch)}
-    yield from (p for p in sorted(artifacts.glob("audio/*/*.wav")) if p.stem not in videos)
+    yield from (p for p in sorted(artifacts.glob("audio/*/*.wav")) if p.stem.partition("-")[0] not in videos)
     crops = sorted(artifacts.glob("face_crops/*/*.npz"))
     yield from (p for p in crops if p.name.partition("-")[0] not in videos)
     pictures = [

@@ -1,9 +1,17 @@
 """Sound as an array on the container's clock.
 
-Belongs here: reading a file's sound. Does not belong here: our own WAV files (wav), anything that listens.
+Belongs here: reading a file's sound, and the levels of its tracks. Does not belong here: our own WAV files (wav), the
+choice of tracks (curation/sound_choice), anything that listens.
+
+A decoding process reads one track: one that cannot be decoded costs no other.
 """
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,34 +26,112 @@ from speakervid_dag.media.sniff import sniff
 Samples = NDArray[np.float32]
 
 
-def read_audio(path: Path, info: MediaInfo, budget: MediaBudget, rate_hz: int = 16_000) -> Samples:
+class Taken(NamedTuple):
+    """A channel of a track, by their numbers in the file, and its weight in the mono mix."""
+
+    track: int
+    channel: int
+    weight: float
+
+
+def taken_of(rows: Sequence[Mapping[str, Any]] | None) -> list[Taken] | None:
+    """A value of `videos.sound_taken` as `read_audio` takes it."""
+    return None if rows is None else [Taken(**row) for row in rows]
+
+
+@dataclass(frozen=True)
+class TrackLevels:
+    """How loud a decoded track is between 300 and 3400 Hz.
+
+    Attributes:
+        channels: (channels, steps) dBFS; step i covers [i, i + 1) * 32 ms of the container's clock.
+        mix: (steps,) of the standard downmix, whose weights `downmix` are.
+        names: libav's name of each channel; NONE where the layout has no order.
+        start_s, end_s: of the samples.
+    """
+
+    channels: Samples
+    mix: Samples
+    downmix: tuple[float, ...]
+    names: tuple[str, ...]
+    start_s: float
+    end_s: float
+
+
+def read_audio(
+    path: Path, info: MediaInfo, budget: MediaBudget, rate_hz: int = 16_000, taken: Sequence[Taken] | None = None
+) -> Samples:
     """The sound of `path` as float32 mono (samples,), about [-1, 1].
 
     Sample i sounds `i / rate_hz` s after the container's start. Silence fills what comes before a late start and breaks
-    in the timestamps; sound before the container's start is left out. The array ends where the sound ends, which may be
-    before or after the picture does.
+    in the timestamps; sound before the container's start is left out. The array ends where the last track taken ends,
+    which may be before or after the picture does.
+
+    Args:
+        taken: channels and their weights; None: the standard downmix of the track that players take.
 
     Raises:
         PermanentFailure: no_audio_stream, no_decodable_sound, unsupported_codec, over_budget, damaged_container,
             decoder_crashed, decoder_timeout, decoder_out_of_memory.
     """
     require_audio(info)
-    request = {
-        **base_request(path, sniff(path), budget),
-        "task": "sound",
-        "audio_index": info.audio_index,
-        "origin_s": info.origin_s,
-        "rate_hz": rate_hz,
-        "max_gaps": budget.max_sound_gaps,
-    }
+    if taken is None:
+        return _read_track(path, info, budget, rate_hz, info.audio_index, None)
+    heard = []
+    for track, channels in groupby(sorted(taken), key=lambda t: t.track):
+        weights = [(channel, weight) for _, channel, weight in channels]
+        heard.append(_read_track(path, info, budget, rate_hz, track, weights))
+    samples = np.zeros(max((len(h) for h in heard), default=0), np.float32)
+    for h in heard:
+        samples[: len(h)] += h
+    return samples
+
+
+def read_levels(path: Path, info: MediaInfo, budget: MediaBudget, track: int) -> TrackLevels:
+    """Decode one track and measure it.
+
+    Raises:
+        PermanentFailure: see `read_audio`.
+    """
+    request = _request(path, info, budget, track) | {"task": "levels"}
+    levels, told = np.zeros((1, 0), np.float32), {}
+    with Child(request, budget, info.duration_s) as child:
+        for header, payload in child.messages():
+            if header.kind == wire.SOUND:
+                levels = payload.view(np.float32).reshape(header.width, -1)
+            else:
+                told = json.loads(payload.tobytes())
+    names, weights = tuple(told["names"]), tuple(told["downmix"])
+    return TrackLevels(levels[:-1], levels[-1], weights, names, told["start_s"], told["end_s"])
+
+
+def _read_track(
+    path: Path,
+    info: MediaInfo,
+    budget: MediaBudget,
+    rate_hz: int,
+    track: int | None,
+    weights: list[tuple[int, float]] | None,
+) -> Samples:
+    request = _request(path, info, budget, track) | {"task": "sound", "rate_hz": rate_hz, "weights": weights}
     blocks: list[tuple[int, Samples]] = []
     with Child(request, budget, info.duration_s) as child:
         for header, payload in child.messages():
             if header.kind == wire.SOUND:
                 blocks.append((header.position, payload.view(np.float32)))
     if not blocks:
-        raise PermanentFailure("no_decodable_sound", "not one sample of the audio stream can be decoded")
+        raise PermanentFailure("no_decodable_sound", f"not one sample of stream {track} can be decoded")
     samples = np.zeros(max(position + len(block) for position, block in blocks), np.float32)
     for position, block in blocks:
         samples[position : position + len(block)] = block
     return samples
+
+
+def _request(path: Path, info: MediaInfo, budget: MediaBudget, track: int | None) -> dict[str, Any]:
+    return {
+        **base_request(path, sniff(path), budget),
+        "audio_index": track,
+        "origin_s": info.origin_s,
+        "max_gaps": budget.max_sound_gaps,
+        "max_channels": budget.max_sound_channels,
+    }

@@ -22,6 +22,10 @@ class MediaBudget(Section):
         default=1_500_000_000_000, gt=0, description="pictures x px of one file; 4 h of 1080p at 50 fps is 1.5e12"
     )
     max_streams: int = Field(default=32, gt=0, description="most streams in a container")
+    max_sound_tracks: int = Field(
+        default=16, gt=0, description="most sound tracks that are listened to, of those in a file"
+    )
+    max_sound_channels: int = Field(default=64, gt=0, description="most channels of a sound track")
     max_sound_gaps: int = Field(default=100_000, gt=0, description="most breaks in the sound's timestamps of one file")
     memory_bytes: int = Field(default=3 * 1024**3, gt=0, description="address space of a decoding process, bytes")
     base_wall_s: float = Field(default=60.0, gt=0, description="time any file gets, s, beside its share by length")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media.sound_streams import sound_facts
 from speakervid_dag.media.tags import year_and_genre
 from speakervid_dag.media.times import RisingOrigin, is_variable
 
@@ -166,6 +167,7 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
         "audio_channels": getattr(sound.codec_context, "channels", None) if sound else None,
         "video_index": None if picture is None else picture.index,
         "audio_index": None if sound is None else sound.index,
+        "sound_tracks": [] if sound is None else sound_facts(container, sound),
         "year": year,
         "genre": genre,
     }

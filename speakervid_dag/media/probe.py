@@ -15,6 +15,29 @@ from speakervid_dag.media.sniff import sniff
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoundTrack:
+    """What the container says of one sound track; nothing of it is proved by decoding.
+
+    Attributes:
+        track: stream number.
+        language: the container's own code: ISO 639-2 in most, BCP 47 in some. None when it gives none.
+        is_default: players take it unless told otherwise.
+        is_extra: marked as commentary, dub, or sound for people who cannot see or hear.
+        layout: libav's name: stereo, 5.1, "3 channels" …
+    """
+
+    track: int
+    codec: str | None = None
+    language: str | None = None
+    title: str | None = None
+    is_default: bool = False
+    is_extra: bool = False
+    channels: int | None = None
+    layout: str | None = None
+    sample_rate_hz: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MediaInfo:
     """A file's facts. Times in s from the container's start, the smallest start of its picture and sound.
 
@@ -33,7 +56,8 @@ class MediaInfo:
         origin_s: the container's start on its own clock.
         is_seekable: every packet of the picture tells its time on one clock, so that seeking finds it.
         video_end_s: when the picture ends by the file's own claim.
-        video_index, audio_index: stream numbers.
+        video_index, audio_index: stream numbers; of several sound tracks the one that players take.
+        sound_tracks: all of them, that one first.
     """
 
     container: str
@@ -61,6 +85,7 @@ class MediaInfo:
     genre: str | None = None
     video_index: int | None = None
     audio_index: int | None = None
+    sound_tracks: tuple[SoundTrack, ...] = ()
 
 
 def probe(path: Path, budget: MediaBudget) -> MediaInfo:
@@ -75,7 +100,8 @@ def probe(path: Path, budget: MediaBudget) -> MediaInfo:
             no_decodable_picture, over_budget, decoder_crashed, decoder_timeout, decoder_out_of_memory.
     """
     request = {**base_request(path, sniff(path), budget), "task": "probe"}
-    info = MediaInfo(**run_task(request, budget, media_s=0.0))
+    facts = run_task(request, budget, media_s=0.0)
+    info = MediaInfo(**{**facts, "sound_tracks": tuple(SoundTrack(**told) for told in facts["sound_tracks"])})
     _refuse_over_budget(info, budget)
     return info
 

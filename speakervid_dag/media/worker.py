@@ -50,6 +50,10 @@ def serve(request: dict[str, Any], output: Output) -> None:
         output.send_json(wire.RESULT, picture.send_stills(request, output))
     elif request["task"] == "sound":
         output.send_json(wire.RESULT, sound.send_sound(request, output))
+    elif request["task"] == "levels":
+        from speakervid_dag.media import sound_levels
+
+        output.send_json(wire.RESULT, sound_levels.send_levels(request, output))
     elif request["task"] == "clips":
         output.send_json(wire.RESULT, clip_pictures.send_clips(request, output))
     elif request["task"] == "copies":

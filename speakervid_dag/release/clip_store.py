@@ -95,6 +95,7 @@ class ClipStore:
             "box": spec.box if self.is_cropped else None,
             "voice": spec.voice,
             "is_silent": spec.is_silent,
+            "sound": spec.row["sound_taken"],
             "turns": [asdict(turn) for turn in spec.turns],
             "encoding": self.encoding.as_dict(),
         }

@@ -17,7 +17,7 @@ from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import audio, probe, wav
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.release.samples import ClipSpec
+from speakervid_dag.release.samples import ClipSpec, Row
 
 Samples = NDArray[np.float32]
 
@@ -62,11 +62,11 @@ class Heard:
         self._whole: Samples | None = None
 
     def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
-        """(count,) samples from `start_s` on, other voices silenced; None where the video has no sound."""
-        if not self._info.has_audio:
+        """(count,) samples from `start_s` on, other voices silenced; None where no sound is usable."""
+        if not self._info.has_audio or spec.row["sound_taken"] == []:
             return None
         rate_hz, first = self._rate_hz, round(start_s * self._rate_hz)
-        samples = self._slice(spec.row["video_id"], first, count)
+        samples = self._slice(spec.row, first, count)
         # turns on the grid of the slice: whole samples, so that nothing is rounded twice
         turns = [
             Voice(
@@ -78,10 +78,11 @@ class Heard:
         ]
         return clip_sound(samples, rate_hz, (0.0, count / rate_hz), spec.voice, turns)
 
-    def _slice(self, video_id: str, first: int, count: int) -> Samples:
-        kept = kept_sound(self._lake_dir, video_id)
+    def _slice(self, row: Row, first: int, count: int) -> Samples:
+        kept = kept_sound(self._lake_dir, row["video_id"], row["sound_taken"])
         if wav.is_whole(kept):
             return wav.read_wav(kept, first / self._rate_hz, (first + count) / self._rate_hz)[0]
         if self._whole is None:
-            self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz)
+            taken = audio.taken_of(row["sound_taken"])
+            self._whole = audio.read_audio(self._source, self._info, self._budget, self._rate_hz, taken)
         return self._whole[first : first + count]

@@ -12,13 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import cut_folder, kept_sound
 from speakervid_dag.lake.batches import BatchBook
+from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.schemas import VIDEOS
 from speakervid_dag.lake.sources import Sources
-from speakervid_dag.media.audio import read_audio
+from speakervid_dag.media.audio import read_audio, taken_of
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips
 from speakervid_dag.media.probe import MediaInfo, probe
@@ -53,7 +56,7 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
     info = probe(source, budget)
 
     count = round((span.end_s - span.start_s + 1 / ENCODING.fps) * ENCODING.rate_hz)
-    samples = _sound(lake_dir, source, info, budget, (span.video_id, span.start_s, count))
+    samples = _sound(lake_dir, source, info, budget, (span, count))
     with TemporaryDirectory() as folder:
         sound = None if samples is None else Path(folder) / "sound.wav"
         if sound is not None and samples is not None:
@@ -69,18 +72,20 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
 
 
 def _sound(
-    lake_dir: Path, source: Path, info: MediaInfo, budget: MediaBudget, part: tuple[str, float, int]
+    lake_dir: Path, source: Path, info: MediaInfo, budget: MediaBudget, part: tuple[Span, int]
 ) -> NDArray[np.float32] | None:
-    """The whole sound, everybody's, filled up with silence; None where the video has none."""
-    video_id, start_s, count = part
-    if info.audio_index is None:
+    """The whole sound, everybody's, filled up with silence; None where the video has none that can be used."""
+    span, count = part
+    rows = DeltaLake(str(lake_dir)).read(VIDEOS, batches=[span.batch], where=pl.col("video_id") == span.video_id)
+    taken = rows["sound_taken"].to_list()[0] if rows.height else None
+    if info.audio_index is None or taken == []:
         return None
-    kept = kept_sound(lake_dir, video_id)
+    kept = kept_sound(lake_dir, span.video_id, taken)
     if is_whole(kept):
-        heard = read_wav(kept, start_s, start_s + count / ENCODING.rate_hz)[0]
+        heard = read_wav(kept, span.start_s, span.start_s + count / ENCODING.rate_hz)[0]
     else:
-        first = round(start_s * ENCODING.rate_hz)
-        heard = read_audio(source, info, budget, ENCODING.rate_hz)[first : first + count]
+        first = round(span.start_s * ENCODING.rate_hz)
+        heard = read_audio(source, info, budget, ENCODING.rate_hz, taken_of(taken))[first : first + count]
     samples = np.zeros(count, np.float32)
     samples[: len(heard)] = heard[:count]
     return samples

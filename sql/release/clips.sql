@@ -28,7 +28,7 @@ SELECT c.clip_id, c.video_id, c.shot_id, c.track_id, c.person_id, coalesce(p.ide
     c.speaker_id, c.role, c.start_s, c.end_s, c.x1, c.y1, c.x2, c.y2, c.turn_ids, n.clip_index,
     t.tier, f.detection_score, h.speakers, s.text, s.language, y.sync,
     v.sha256, v.source_name, v.duration_s AS video_duration_s,
-    v.width_px, v.height_px, v.fps, v.video_start_s, v.has_audio, v.genre,
+    v.width_px, v.height_px, v.fps, v.video_start_s, v.has_audio, v.sound_taken, v.genre,
     k.* EXCLUDE (batch, video_id, clip_id)
 FROM chosen AS c
 JOIN numbered AS n ON n.clip_id = c.clip_id

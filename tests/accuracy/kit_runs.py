@@ -131,11 +131,11 @@ class Runs:
         """The turns that diarization gives when it is told nothing of faces."""
         settings, encoder = load_profile("laptop").diarization, VoiceEncoder()
         rows = []
-        for wav in sorted(kept_sound(self.lake, "any").parent.glob("*.wav")):
+        for wav in sorted(kept_sound(self.lake, "any", None).parent.glob("*.wav")):
             samples = read_wav(wav)[0]
             if regions := diarization.speech_regions(*speech_probabilities(samples), settings):
                 found = diarization.diarize(samples, RATE_HZ, regions, encoder, settings)
-                rows += diarization.turn_rows(wav.stem, found, settings)
+                rows += diarization.turn_rows(wav.stem.partition("-")[0], found, settings)
         out.mkdir()
         shutil.copy(tables / "videos.jsonl", out)
         (out / "speech_turns.jsonl").write_text("\n".join(json.dumps({**row, "embedding": None}) for row in rows))

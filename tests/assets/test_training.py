@@ -46,7 +46,7 @@ def talking_lake(folder: Path, people: int) -> DeltaLake:
         track = video.add_track("p00", times, lips(envelope, times, seed=i))
         turn = video.add_turn("A", 0.5, SECONDS - 0.5)
         video.bind(turn, track)
-        write_wav(_made(kept_sound(folder, video.video_id)), sound(envelope, seed=i), RATE_HZ)
+        write_wav(_made(kept_sound(folder, video.video_id, None)), sound(envelope, seed=i), RATE_HZ)
         same = {"video_id": video.video_id, "batch": "b0001"}
         tables["people"].append({**same, "person_id": f"v{i}-p00", "identity_id": f"v{i}-p00"})
         tables["sync_scores"].append({**same, "track_id": track, "turn_id": turn, "offset_frames": 0.0})

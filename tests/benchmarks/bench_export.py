@@ -113,8 +113,10 @@ def main() -> None:
         info = probe.probe(source, BUDGET)
         heard = audio.read_audio(source, info, BUDGET, how.rate_hz)
         file = SourceFile((Place(str(source), source.stat().st_mtime_ns),), source.stat().st_size, sha256_of(source))
-        wav.write_wav(kept_sound(folder / "lake", file.video_id), heard, how.rate_hz)  # as the stages have left it
-        row = {"video_id": file.video_id, "sha256": file.sha256, "source_name": source.name}
+        wav.write_wav(
+            kept_sound(folder / "lake", file.video_id, None), heard, how.rate_hz
+        )  # as the stages have left it
+        row = {"video_id": file.video_id, "sha256": file.sha256, "source_name": source.name, "sound_taken": None}
         count = min(asked.clips, int(info.duration_s / CLIP_S))
         specs = [ClipSpec(f"c{n}", row, n * CLIP_S, (n + 1) * CLIP_S, BOX, None, False, ()) for n in range(count)]
         part = cut.region(info, BOX, how)

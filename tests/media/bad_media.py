@@ -214,6 +214,27 @@ def _head(size: int) -> Make:
     return lambda folder: _written(generate.plain(folder / "whole.bin").read_bytes()[:size])(folder)
 
 
+def _sounding(*tracks: tuple[int, int, str]) -> Make:
+    """A film with PCM tracks, each of (channels, channel with chirps or -1, layout); the first of them says most."""
+
+    def make(folder: Path) -> Path:
+        made = []
+        for count, sounding, layout in tracks:
+            samples = np.zeros((count, 16_000), np.float32)
+            if sounding >= 0:
+                samples[sounding] = generate.chirps((0.2, 0.6), 1.0)
+            made.append((samples, 16_000, 0.0, layout))
+        return generate.sound_tracks(folder / "a.mkv", *made, pictures=25)
+
+    return make
+
+
+def _cancelling(folder: Path) -> Path:
+    chirps = generate.chirps((0.2, 0.6), 1.0)
+    track = (np.stack([chirps, -chirps]), 16_000, 0.0, "stereo")
+    return generate.sound_tracks(folder / "a.mkv", track, pictures=25)
+
+
 DAMAGED = ("degraded", "damaged_media")
 KINDS = (
     # what is ordinary, though many tools stumble over it
@@ -231,6 +252,11 @@ KINDS = (
     Kind("8 kHz sound", _film(rate_hz=8_000)),
     Kind("192 kHz sound", _film("a.mkv", sound_codec="flac", rate_hz=192_000)),
     Kind("5.1 sound", _film(rate_hz=48_000, layout="5.1")),
+    Kind("channels that cancel", _cancelling),
+    Kind("64 channels, the last sounds", _sounding((64, 63, "64 channels"))),
+    Kind("7 channels, all silent", _sounding((7, -1, "7 channels"))),
+    Kind("the second of two tracks sounds", _sounding((2, -1, "stereo"), (1, 0, "mono"))),
+    Kind("20 tracks, the last sounds", _sounding(*[(1, -1, "mono")] * 19, (1, 0, "mono"))),
     Kind("interlaced", _film(codec="mpeg2video", interlaced=True)),
     Kind("10 bit", _film(codec="libx264", pixels="yuv420p10le")),
     Kind("alpha", _film("a.mov", codec="qtrle", pixels="argb")),

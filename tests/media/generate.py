@@ -213,3 +213,36 @@ def is_alive(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def sound_tracks(path: Path, *tracks: tuple[np.ndarray, int, float, str], pictures: int = 0, **options: str) -> Path:
+    """A Matroska file of PCM tracks, each (samples (channels, n) in [-1, 1], rate in Hz, start in s, layout).
+
+    `options` are tags, `language="eng,deu"` one a track; `pictures` is the number of numbered pictures at 25 fps.
+    """
+    with av.open(str(path), "w", format="matroska") as writer:
+        videos = [
+            writer.add_stream("mpeg4", rate=25, width=SIZE[0], height=SIZE[1], pix_fmt="yuv420p")
+            for _ in range(min(pictures, 1))
+        ]
+        streams = [writer.add_stream("pcm_s16le", rate=rate, layout=layout) for _, rate, _, layout in tracks]
+        for name, values in options.items():
+            for stream, value in zip(streams, values.split(","), strict=True):
+                stream.metadata[name] = value
+        blocks = []
+        for stream, (samples, rate_hz, start_s, layout) in zip(streams, tracks, strict=True):
+            data = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+            for at in range(0, data.shape[1], 800):
+                frame = av.AudioFrame.from_ndarray(data[:, at : at + 800].T.reshape(1, -1).copy(), "s16", layout)
+                frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
+                frame.pts = round(start_s * rate_hz) + at
+                blocks.append((start_s + at / rate_hz, len(blocks), stream, frame))
+        for number in range(pictures):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            blocks.append((number / 25, len(blocks), videos[0], frame))
+        for *_, stream, frame in sorted(blocks, key=lambda block: block[:2]):
+            writer.mux(stream.encode(frame))
+        for stream in [*videos, *streams]:
+            writer.mux(stream.encode(None))
+    return path

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import bad_media
 import generate
@@ -80,6 +81,30 @@ def test_status_and_reason(name: str, catalogue: tuple[dict[str, Path], pl.DataF
     row = row_of(rows, paths[name])
     assert (row["status"], row["reason"]) == (KINDS[name].status, KINDS[name].reason), row["detail"]
     assert (row["detail"] is not None) == (row["status"] != "ok"), "whoever is not ok is told why"
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "found"),
+    [
+        ("channels that cancel", [(1, 0)], ["taken"]),
+        ("64 channels, the last sounds", [(1, 63)], ["taken"]),
+        ("7 channels, all silent", [], ["silent"]),
+        ("the second of two tracks sounds", [(2, 0)], ["silent", "taken"]),
+        ("20 tracks, the last sounds", [], ["silent"] * 16 + ["not_heard"] * 4),
+        ("64 sound tracks", None, None),
+        ("5.1 sound", [(1, c) for c in (0, 1, 2, 4, 5)], ["taken"]),
+    ],
+)
+def test_what_is_taken_of_the_sound(
+    name: str,
+    taken: list[tuple[int, int]] | None,
+    found: list[str] | None,
+    catalogue: tuple[dict[str, Path], pl.DataFrame, Settings],
+) -> None:
+    paths, rows, _ = catalogue
+    row: dict[str, Any] = row_of(rows, paths[name])
+    assert (row["sound_tracks"] and sorted(t["found"] for t in row["sound_tracks"])) == (found and sorted(found))
+    assert (None if row["sound_taken"] is None else [(t["track"], t["channel"]) for t in row["sound_taken"]]) == taken
 
 
 def test_one_row_a_content_and_shots_of_the_usable_only(

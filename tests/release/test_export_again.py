@@ -120,7 +120,7 @@ def test_a_kept_clip_that_was_changed_is_cut_again(own: Settings, tmp_path: Path
 
 def test_kept_sound_that_was_cut_off_is_not_taken_for_silence(own: Settings, tmp_path: Path) -> None:
     for video_id in videos(own):
-        path = kept_sound(own.lake_dir, video_id)
+        path = kept_sound(own.lake_dir, video_id, None)
         wav.write_wav(path, pl.zeros(16_000 * 11, eager=True).cast(pl.Float32).to_numpy(), 16_000)
         os.truncate(path, 1000)
     exported(own, tmp_path / "out", encoding=FRESH, limit=1)

@@ -50,7 +50,7 @@ def test_the_sound_that_the_stages_heard_is_taken_where_it_is_kept(root: Path) -
     from speakervid_dag.media.wav import write_wav
 
     twin = file_at(root.parent / "twin.mp4").video_id
-    kept = kept_sound(root, twin)
+    kept = kept_sound(root, twin, None)
     write_wav(kept, np.zeros(16_000 * 20, np.float32), 16_000)
     made = preview(root, replace(span(root, 1.0, 3.0), video_id=twin))
     assert np.abs(read_audio(made, probe(made, MediaBudget()), MediaBudget())).max() < 0.01

@@ -23,6 +23,27 @@ BOXES = pl.List(pl.List(pl.Float32()))
 STRINGS = pl.List(pl.String())
 HASHES = pl.List(pl.Int64())
 WORDS = pl.List(pl.Struct({"word": pl.String(), "start_s": FLOAT, "end_s": FLOAT, "probability": FLOAT}))
+SOUND_TRACKS = pl.List(
+    pl.Struct(
+        {
+            "track": INT,
+            "codec": pl.String(),
+            "language": pl.String(),
+            "title": pl.String(),
+            "is_default": BOOL,
+            "channels": INT,
+            "layout": pl.String(),
+            "sample_rate_hz": INT,
+            "start_s": FLOAT,
+            "end_s": FLOAT,
+            "level_dbfs": FLOAT,
+            "speech_s": FLOAT,
+            "found": pl.String(),
+            "channels_found": STRINGS,
+        }
+    )
+)
+SOUND_TAKEN = pl.List(pl.Struct({"track": INT, "channel": INT, "weight": FLOAT}))
 
 CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
 

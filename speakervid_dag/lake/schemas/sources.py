@@ -10,6 +10,8 @@ from speakervid_dag.lake.schemas.columns import (
     HASHES,
     INT,
     SERIES,
+    SOUND_TAKEN,
+    SOUND_TRACKS,
     SPAN,
     STRING,
     STRINGS,
@@ -50,6 +52,21 @@ VIDEOS = Table(
         column("bit_rate_bps", FLOAT, "of the whole file, bit/s", null=True),
         column("audio_sample_rate_hz", INT, "Hz", null=True),
         column("audio_channels", INT, "number of channels", null=True),
+        column(
+            "sound_tracks",
+            SOUND_TRACKS,
+            "every sound track, that of audio_codec first: header, level between 300 and 3400 Hz, seconds of speech "
+            "(null: not measured, nothing had to be chosen), what became of it and of its channels: taken, silent, "
+            "faint, inverted, no_speech, same_speech, other_speech (at the same time), other_language, extra, "
+            "not_heard (beyond the budget), or why it cannot be decoded; null: not decoded",
+            null=True,
+        ),
+        column(
+            "sound_taken",
+            SOUND_TAKEN,
+            "channels that are used, with their weights in the mono mix; empty: none is usable; null: not decoded",
+            null=True,
+        ),
         column("year", INT, "of the date that the container gives", null=True),
         column("genre", STRING, "what the container calls its genre", null=True),
         column("look_hashes", HASHES, "pHash of the picture every 0.5 s, 64 bits; null: not decoded", null=True),
