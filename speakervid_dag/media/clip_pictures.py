@@ -163,7 +163,7 @@ class _Source:
         return iter(self._open(None))
 
     def _is_before(self, time_s: float, start_s: float) -> bool:
-        return time_s <= start_s + TOLERANCE_S or start_s <= float(self.request["video_start_s"])
+        return time_s <= max(start_s, float(self.request["video_start_s"])) + TOLERANCE_S
 
     def _open(self, seek_s: float | None) -> _Reading:
         import av

@@ -6,8 +6,8 @@ picture needs a table.
 
 HDR becomes SDR by the documents of the ITU: PQ and HLG to the light of a display of 1,000 cd/m² (BT.2100-2, tables 4
 and 5), that light to a display whose white is 203 cd/m² (HDR reference white, BT.2408) by the tone curve of BT.2390-11,
-5.4.1, on each of R, G and B, BT.2020 to BT.709 (BT.2087), and back to signal by BT.1886. All of it is one table from
-36 x 36 x 36 colours of 16 bits, between which libavfilter interpolates.
+5.4.1, on each of R, G and B, BT.2020 to BT.709 (BT.2087), and back to signal by BT.1886. All of it is one table of
+36 x 36 x 36 colours, between which libavfilter interpolates.
 """
 
 from collections.abc import Mapping
@@ -42,8 +42,7 @@ PEAK, WHITE = 1000.0, 203.0  # cd/m²
 HLG_GAMMA = 1.2  # of a display of 1,000 cd/m², BT.2100 note 5f
 DISPLAY_GAMMA = 2.4  # BT.1886
 TABLE_LEVEL = 6  # 36 steps of each colour, as a square of 216 x 216
-PLANAR = "gbrp16le"  # what the filter is quickest with
-CODE = 256  # what one of 255 steps is in the table's 16 bits
+PLANAR = "gbrpf32le"  # what the filter is quickest with
 
 # Linear RGB to BT.709's. BT.2020: BT.2087-0, annex 1; Display P3 and P3 (white D65) from their primaries, SMPTE RP 177.
 TO_BT709 = {
@@ -89,8 +88,9 @@ def is_brighter_than_light(picture: Any) -> bool:
     """Whether a picture, were it PQ, would show what no film shows: SDR with a tag that lies."""
     grey = picture.reformat(LOOK_PX, LOOK_PX, format="gray", interpolation="POINT", **_known(picture)).planes[0]
     rows = [bytes(grey)[at : at + LOOK_PX] for at in range(0, LOOK_PX * grey.line_size, grey.line_size)]
-    limit = _pq(IMPOSSIBLE) * 255
-    return sum(value > limit for row in rows for value in row) > IMPOSSIBLE_SHARE * LOOK_PX**2
+    limit: float = _pq(IMPOSSIBLE) * 255
+    bright = sum(value > limit for row in rows for value in row)
+    return bright > IMPOSSIBLE_SHARE * LOOK_PX**2
 
 
 class Shown:
@@ -189,11 +189,11 @@ class _Table:
         planar.pts, planar.time_base = self._count, Fraction(1, 1)
         self._count += 1
         self._pictures.push(planar)
-        found = self._sink.pull()
+        found: Any = self._sink.pull()
         image = np.empty((found.height, found.width, 3), np.uint8)
         for channel, plane in zip((1, 0, 2), found.planes, strict=True):  # G, B, R
-            rows = np.frombuffer(plane, np.uint8).reshape(found.height, plane.line_size)
-            image[:, :, channel] = rows[:, 1 : 2 * found.width : 2]  # of 16 bits the high byte: whole steps of 255
+            rows = np.frombuffer(plane, np.float32).reshape(found.height, plane.line_size // 4)
+            image[:, :, channel] = rows[:, : found.width]
         return av.VideoFrame.from_ndarray(image, format="bgr24")
 
 
@@ -205,9 +205,9 @@ def _table_picture(kind: Kind) -> Any:
     steps = np.linspace(0.0, 1.0, TABLE_LEVEL**2)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     rgb = to_bt709(np.stack([red, green, blue], axis=-1).reshape(-1, 3), kind)
-    codes = np.rint(rgb * 255 * CODE + CODE / 2).astype(np.uint16)  # the half makes the high byte the nearest step
     side = TABLE_LEVEL**3
-    return av.VideoFrame.from_ndarray(codes.reshape(side, side, 3), format="rgb48le").reformat(format=PLANAR)
+    codes = (rgb * 255 + 0.5).astype(np.float32).reshape(side, side, 3)  # the half: what is cut off later is rounded
+    return av.VideoFrame.from_ndarray(codes, format=PLANAR)
 
 
 def to_bt709(signal: "Array", kind: Kind) -> "Array":
