@@ -12,6 +12,7 @@ the lake has rows of stops the stage, so that its rows stay, until it is back or
 """
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.media import audio as audio_reading
+from speakervid_dag.media import colour, container, geometry, picture, times
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media import sound as sound_decoding
@@ -50,6 +52,11 @@ BUDGET = MediaBudget()
     modules=[
         probing,
         decoding,
+        colour,
+        container,
+        geometry,
+        picture,
+        times,
         shot_finding,
         palettes,
         fingerprints,
@@ -98,9 +105,11 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
                     sampler.feed(frame)
         with video.model():
             shots, fingerprint = finder.finish(), printer.finish()
-        row = {**video.row, **health(video.row, reader.report), **dataclasses.asdict(fingerprint)}
+        report = reader.report
+        shown = picture_size(report, shots)
+        row = {**video.row, **health(video.row, report), **shown, **dataclasses.asdict(fingerprint)}
         row |= {"sound_tracks": heard.tracks, "sound_taken": [t._asdict() for t in heard.taken]}
-        return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots))}
+        return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots), report.stretches)}
 
     frames = stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
     if absent:  # after the others, which lie in checkpoints
@@ -163,6 +172,8 @@ def verdict(info: probing.MediaInfo) -> dict[str, Any]:
         return {"status": "rejected", "reason": "no_video_stream", "detail": told}
     if not info.has_audio:
         return {"status": "degraded", "reason": "no_audio_stream", "detail": "there is no sound: nobody can be heard"}
+    if info.colour_fault:
+        return {"status": "degraded", "reason": "unknown_colours", "detail": info.colour_fault}
     return {"status": "ok"}
 
 
@@ -178,13 +189,39 @@ def health(row: Mapping[str, Any], report: decoding.DecodeReport) -> dict[str, A
 
 
 def numbered(
-    video_id: str, shots: list[tuple[float, float]], palettes: list[list[float] | None]
+    video_id: str,
+    shots: list[tuple[float, float]],
+    palettes: list[list[float] | None],
+    stretches: Sequence[decoding.Stretch],
 ) -> list[dict[str, Any]]:
-    """Shot rows with ids in order."""
-    return [
-        {"shot_id": f"{video_id}-s{i:04d}", "shot_index": i, "start_s": start, "end_s": end, "palette": palette}
-        for i, ((start, end), palette) in enumerate(zip(shots, palettes, strict=True))
-    ]
+    """Shot rows with ids in order; a shot lies in one stretch."""
+    rows = []
+    for i, ((start, end), palette) in enumerate(zip(shots, palettes, strict=True)):
+        shown = decoding.stretch_at(stretches, start)
+        rows.append(
+            {
+                "shot_id": f"{video_id}-s{i:04d}",
+                "shot_index": i,
+                "start_s": start,
+                "end_s": end,
+                "width_px": shown.width_px,
+                "height_px": shown.height_px,
+                "palette": palette,
+            }
+        )
+    return rows
+
+
+def picture_size(report: decoding.DecodeReport, shots: list[tuple[float, float]]) -> dict[str, int]:
+    """Size of the pictures that are shown longest, and how many stretches of one geometry there are."""
+    if not report.stretches:
+        return {"geometries": 0}
+    lasting: dict[tuple[int, int], float] = defaultdict(float)
+    for start, end in shots:
+        shown = decoding.stretch_at(report.stretches, start)
+        lasting[shown.width_px, shown.height_px] += end - start
+    width, height = max(lasting, key=lambda size: lasting[size])
+    return {"width_px": width, "height_px": height, "geometries": len(report.stretches)}
 
 
 def with_failures(probed: pl.DataFrame, decoded: pl.DataFrame, outcomes: list[dict[str, Any]]) -> pl.DataFrame:

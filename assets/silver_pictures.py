@@ -5,6 +5,7 @@ Belongs here: wiring of the picture pass. Does not belong here: tracking (speake
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,7 @@ from speakervid_dag.curation import (
 )
 from speakervid_dag.curation import tracking as following
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES, SHOTS, VIDEOS
+from speakervid_dag.media import colour, geometry, picture
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
@@ -45,13 +47,16 @@ BUDGET = MediaBudget()
     modules=[
         camera_motion,
         clock,
+        colour,
         face_crops,
         face_geometry,
         face_pass,
         frame_log,
         frame_measures,
+        geometry,
         person_clusters,
         person_samples,
+        picture,
         picture_texture,
         portraits,
         following,
@@ -70,7 +75,7 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         pack, threads = stage.settings.face_pack, stage.settings.threads
-        shots = [frame_log.Shot(*r) for r in video["shots"].select("shot_id", "start_s", "end_s").iter_rows()]
+        shots = [shot_of(row, tracking.long_side_px) for row in video["shots"].iter_rows(named=True)]
         with video.model():  # loads them, the first time
             detector = backends.face_detector(
                 pack, tracking.detector_long_side_px, tracking.min_detection_score, threads
@@ -80,7 +85,6 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             text = "off" if stage.profile.sampling.is_off("text") else backends.text_detector(threads)
         with video.media():
             info = probing.probe(video.path, BUDGET)
-        is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
         pass_ = face_pass.FacePass(
             video.video_id,
             shots,
@@ -91,7 +95,6 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             mesher,
             embedder,
             people,
-            is_shrunk,
             partial(keep_crops, stage),
             text=text,
         )
@@ -102,3 +105,9 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
         return {"face_tracks": found.tracks, "poses": found.poses, "frame_series": found.frames}
 
     return stage.each_video([FACE_TRACKS, POSES, FRAME_SERIES], work)
+
+
+def shot_of(row: Mapping[str, Any], long_side_px: int) -> frame_log.Shot:
+    """A row of shots as the picture pass takes it."""
+    is_shrunk = max(row["width_px"] or 0, row["height_px"] or 0) > long_side_px
+    return frame_log.Shot(row["shot_id"], row["start_s"], row["end_s"], is_shrunk)

@@ -30,11 +30,13 @@ from speakervid_dag.lake.schemas import (
     FACE_TRACKS,
     FRAME_SERIES,
     POSES,
+    SHOTS,
     SPEECH_TURNS,
     SYNC_SCORES,
     TRANSCRIPTS,
     VIDEOS,
 )
+from speakervid_dag.media import colour, geometry, picture
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
@@ -46,7 +48,7 @@ BUDGET = MediaBudget()
 
 @table_asset(
     CLIP_SCORES,
-    reads=[VIDEOS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
+    reads=[VIDEOS, SHOTS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
     sections=["scores", "sampling"],
     weights=lambda f: ["dnsmos", *backends.clip_look_weights(f.profile.scores)],
     modules=[
@@ -54,11 +56,14 @@ BUDGET = MediaBudget()
         camera_measures,
         clip_looks,
         clock,
+        colour,
         cotracker,
         dover,
         dover_views,
+        geometry,
         head_scores,
         person_measures,
+        picture,
         picture_measures,
         point_tracks,
         audio_measures,
@@ -97,6 +102,7 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 stage.profile.scores,
                 dnsmos,
                 missing,
+                shots=video["shots"],
                 looked=looked,
                 sampling_disabled=stage.profile.sampling.disabled,
                 clock=parts,

@@ -103,6 +103,7 @@ def score_clips(
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     missing: Mapping[str, str] | None = None,
     *,
+    shots: pl.DataFrame | None = None,
     looked: Mapping[str, Mapping[str, Measured]] | None = None,
     sampling_disabled: Collection[str] = (),
     clock: PartClock | None = None,
@@ -116,6 +117,7 @@ def score_clips(
         dnsmos: scores clips of 16 kHz sound, one answer each; None when its weights are not there.
         missing: stage → reason, for upstream stages that gave no result for this video (`audio` and `dnsmos` among
             them); the measures that rest on a stage take its reason as their status.
+        shots: its rows, which know the size of their pictures; None: all are of the video's.
         looked: by clip_id, the scores that models took from the clip's own pictures (clip_looks); None: `off`.
         sampling_disabled: parts of SamplingSettings that the picture pass left out.
         clock: is told the seconds of each group of scores.
@@ -127,6 +129,7 @@ def score_clips(
     check_disabled(settings)
     gone = dict(missing or {})
     video = videos.row(0, named=True)
+    shown = {} if shots is None else {s["shot_id"]: _sized(video, s) for s in shots.to_dicts()}
     tracks = {t["track_id"]: t for t in face_tracks.to_dicts()}
     series = {s["shot_id"]: s for s in frame_series.to_dicts()}
     looks = {p["track_id"]: p for p in poses.to_dicts()}
@@ -145,11 +148,12 @@ def score_clips(
         with clock.timed("picture_scores"):
             found |= picture_measures.frame_measures(shot, span, settings, no_series)
             found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
+        sized = shown.get(clip["shot_id"], video)
         with clock.timed("head_scores"):
-            found |= picture_measures.face_measures(track, span, video, settings)
-            found |= head_scores.head_scores(track, shot, span, video, settings)
+            found |= picture_measures.face_measures(track, span, sized, settings)
+            found |= head_scores.head_scores(track, shot, span, sized, settings)
         with clock.timed("person_scores"):
-            found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, video, settings)
+            found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, sized, settings)
         if clip["role"] == "talking":
             with clock.timed("words"):
                 found |= _words(clip, segments, gone.get("transcripts"), settings)
@@ -162,6 +166,11 @@ def score_clips(
         found |= dict.fromkeys(settings.disabled, (None, "off"))
         scored.append(_row(clip, found))
     return CLIP_SCORES.frame(scored)
+
+
+def _sized(video: Row, shot: Row) -> Row:
+    """The video's row with the size of the shot's pictures; a lake of before that was kept has only the video's."""
+    return {**video, **{side: shot[side] or video[side] for side in ("width_px", "height_px")}}
 
 
 def check_disabled(settings: ScoreSettings) -> None:

@@ -47,7 +47,6 @@ class FacePass:
         tracking, identity: thresholds.
         sampling: how often frames and people are looked at, and for what.
         people: models of body, hands and expression.
-        is_shrunk: the frames are smaller than they were coded.
         detector, mesher, embedder: models.faces.FaceDetector, models.mesh.FaceMesh, models.identity.FaceEmbedder.
         text: models.text_detector.TextDetector, or why text is not looked for.
         keep_crops: gets each track's id and face pictures, if the profile collects them.
@@ -64,7 +63,6 @@ class FacePass:
         mesher: Mesher,
         embedder: Embedder,
         people: PersonModels,
-        is_shrunk: bool,
         keep_crops: Callable[[str, FaceCrops], None] = lambda _, __: None,
         *,
         text: TextModel | str = "off",
@@ -72,7 +70,7 @@ class FacePass:
         self._video_id, self._shots = video_id, list(shots)
         self._keep_crops, self._text = keep_crops, text
         self._tracking, self._identity = tracking, identity
-        self._sampling, self._people, self._is_shrunk = sampling, people, is_shrunk
+        self._sampling, self._people = sampling, people
         self._parts = PartClock()
         self._clock = ModelClock(detector, mesher, embedder, self._parts)
 
@@ -84,7 +82,7 @@ class FacePass:
         series: list[Row] = []
         for shot, inside in _by_shot(frames, self._shots):
             tracker = ShotTracker(self._clock, self._clock, self._tracking, self._identity)
-            log = FrameLog(shot, self._sampling, self._parts, self._is_shrunk, self._text)
+            log = FrameLog(shot, self._sampling, self._parts, self._text)
             sampler = PersonSampler(self._people, self._sampling, self._parts)
             self._watch(inside, tracker, log, sampler)
             series.append(log.row())

@@ -33,11 +33,12 @@ class TimedImage(Protocol):
 
 @dataclass(frozen=True)
 class Shot:
-    """A row of shots."""
+    """A row of shots; `is_shrunk`: its frames come smaller than they were coded, so that blockiness cannot be seen."""
 
     shot_id: str
     start_s: float
     end_s: float
+    is_shrunk: bool = False
 
 
 @dataclass
@@ -79,14 +80,12 @@ class FrameLog:
     """Feed every frame with `note`, then, when the faces in it are known, `look`; at the end `row`.
 
     Args:
-        is_shrunk: frames are smaller than they were coded, so that blockiness cannot be seen.
         text: finds text, or why nothing does.
     """
 
     shot: Shot
     sampling: SamplingSettings
     clock: PartClock
-    is_shrunk: bool = False
     text: TextModel | str = "off"
     width_px: int = 1
     height_px: int = 1
@@ -150,7 +149,7 @@ class FrameLog:
         if min(frame.image.shape[:2]) < picture_texture.MIN_SIDE_PX:
             return Texture(frame.time_s, np.nan, np.nan, np.nan, border)
         grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY))
-        blocks = np.nan if self.is_shrunk else picture_texture.blockiness(grey)
+        blocks = np.nan if self.shot.is_shrunk else picture_texture.blockiness(grey)
         return Texture(
             frame.time_s, picture_texture.blur_effect(grey), picture_texture.noise_sigma(grey), blocks, border
         )

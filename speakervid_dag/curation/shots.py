@@ -10,7 +10,8 @@ A cut changes most of the picture at once, stays, and stands between two calm si
 - *histogram* is PySceneDetect's luma histogram distance (SpeakerVid-5M's detector), used as a second witness for cuts
   between alike pictures. Alone it fires on flicker and inserted pictures;
 - a flash returns to the picture before it, a shaking camera is calm on neither side, a dissolve changes little a frame:
-  none of these is a cut.
+  none of these is a cut;
+- where size or orientation of the picture change, there is a cut, whatever it shows: boxes are shares of one geometry.
 """
 
 import itertools
@@ -31,12 +32,14 @@ _NOISE_LUMA = 3.0  # added to the deviation: a black or white picture has no str
 
 
 class TimedImage(Protocol):
-    """A decoded frame: time in seconds, (height, width, 3) BGR uint8."""
+    """A decoded frame: time in seconds, (height, width, 3) BGR uint8, number of its stretch of one geometry."""
 
     @property
     def time_s(self) -> float: ...
     @property
     def image(self) -> NDArray[np.uint8]: ...
+    @property
+    def stretch(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ class ShotFinder:
         self._changes: deque[float] = deque(maxlen=2 * self._around + 1)
         self._starts: list[float] = []
         self._last_s: float | None = None
+        self._stretch = 0
         self._steps_s: deque[float] = deque(maxlen=25)
 
     def feed(self, frame: TimedImage) -> Look:
@@ -72,7 +76,10 @@ class ShotFinder:
             raise ValueError(f"frame at {frame.time_s} s does not follow the one at {self._last_s} s")
         else:
             self._steps_s.append(frame.time_s - self._last_s)
-        self._last_s = frame.time_s
+            if frame.stretch != self._stretch:
+                self._end_stretch()
+                self._starts.append(frame.time_s)
+        self._last_s, self._stretch = frame.time_s, frame.stretch
         look = look_at(frame, self._settings.histogram_bins)
         if self._window:
             self._changes.append(structure_change(self._window[-1].structure, look.structure))
@@ -85,11 +92,17 @@ class ShotFinder:
         """Shots as (start_s, end_s): each starts at its first frame, they touch, the last ends with the last frame."""
         if self._last_s is None:
             return []
+        self._end_stretch()
+        end_s = self._last_s + (float(np.median(self._steps_s)) if self._steps_s else 0.0)
+        return list(itertools.pairwise([*self._starts, end_s]))
+
+    def _end_stretch(self) -> None:
+        """Judge the changes that waited for what comes after them; nothing does."""
         first = self._around if len(self._window) == self._window.maxlen else -1
         for place in range(first + 1, len(self._changes)):
             self._judge(place)
-        end_s = self._last_s + (float(np.median(self._steps_s)) if self._steps_s else 0.0)
-        return list(itertools.pairwise([*self._starts, end_s]))
+        self._window.clear()
+        self._changes.clear()
 
     def _judge(self, place: int) -> None:
         """Is the change from frame `place` of the window to the next one a cut?"""

@@ -27,6 +27,12 @@ class MediaBudget(Section):
     )
     max_sound_channels: int = Field(default=64, gt=0, description="most channels of a sound track")
     max_sound_gaps: int = Field(default=100_000, gt=0, description="most breaks in the sound's timestamps of one file")
+    base_geometry_changes: int = Field(
+        default=30, ge=0, description="changes of size or orientation any picture may make, beside its share by length"
+    )
+    geometry_changes_per_s: float = Field(
+        default=0.5, ge=0, description="more of them for each second; a call that adapts changes every few seconds"
+    )
     memory_bytes: int = Field(default=3 * 1024**3, gt=0, description="address space of a decoding process, bytes")
     base_wall_s: float = Field(default=60.0, gt=0, description="time any file gets, s, beside its share by length")
     wall_s_per_media_s: float = Field(

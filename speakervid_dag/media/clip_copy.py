@@ -54,7 +54,8 @@ def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[
             writer.mux(packet)
         if sound is not None:
             sound.finish()
-    return target.getvalue(), {"start_s": first_s, "end_s": clip["end_s"], "frames": frames}
+    size = {side: request[side] for side in ("width_px", "height_px")}
+    return target.getvalue(), {"start_s": first_s, "end_s": clip["end_s"], "frames": frames, **size}
 
 
 def _packets(request: dict[str, Any], clip: dict[str, Any]) -> tuple[list[Any], int]:

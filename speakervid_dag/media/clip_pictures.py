@@ -12,19 +12,31 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import chain
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media import wire
 from speakervid_dag.media.clip_copy import sound_from
+from speakervid_dag.media.colour import Shown
 from speakervid_dag.media.container import limit_decoder, open_container
+from speakervid_dag.media.geometry import Geometry, GeometryWatch
 from speakervid_dag.media.picture import Errors, FrameClock, decoded
+from speakervid_dag.media.region import region
 
 PULSE_TICKS = 25
 LAYOUT: Literal["yuv420p"] = "yuv420p"
+SAMPLE_PX = (16, 16)  # enough to see what a conversion says of its numbers
 TOLERANCE_S = 0.002  # Matroska and FLV round times to 1 ms
 
-Timed = tuple[float, Any]
+
+class Picture(NamedTuple):
+    """A decoded frame and how it is displayed."""
+
+    frame: Any
+    geometry: Geometry
+
+
+Timed = tuple[float, Picture]
 
 
 def send_clips(request: dict[str, Any], output: Any) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def _encoded(source: "_Source", clip: dict[str, Any], output: Any) -> tuple[memo
     first = next(ticks, None)
     if first is None:
         raise PermanentFailure("no_pictures", f"no picture between {start_s:.3f} and {end_s:.3f} s")
-    cutter, target = _Cutter(source.request, clip), BytesIO()
+    cutter, target = _Cutter(source.request, clip, first[1].geometry), BytesIO()
     last_s = first[0] + ceil((end_s - first[0]) * fps - 1e-6) / fps
     samples, rate_hz = sound_from(clip, first[0], last_s) or (None, how["rate_hz"])
     frames = write_video(
@@ -70,15 +82,16 @@ def _encoded(source: "_Source", clip: dict[str, Any], output: Any) -> tuple[memo
         layout=LAYOUT,
         colours=cutter.colours(first[1]),
     )
-    return target.getbuffer(), {"start_s": first[0], "end_s": last_s, "frames": frames}
+    size = {"width_px": cutter.width, "height_px": cutter.height}
+    return target.getbuffer(), {"start_s": first[0], "end_s": last_s, "frames": frames, **size}
 
 
-def _pictures(ticks: Iterable[Timed], cutter: "_Cutter", fps: float, output: Any) -> Iterator[Timed]:
+def _pictures(ticks: Iterable[Timed], cutter: "_Cutter", fps: float, output: Any) -> Iterator[tuple[float, Any]]:
     """What the encoder takes; now and then the parent hears that we are alive."""
-    for tick, (_, frame) in enumerate(ticks):
+    for tick, (_, picture) in enumerate(ticks):
         if tick % PULSE_TICKS == 0:
             output.send(wire.Header(wire.PULSE, 0), b"")
-        yield tick / fps, cutter.part(frame)
+        yield tick / fps, cutter.part(picture)
 
 
 def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, interval_s: float) -> Iterator[Timed]:
@@ -87,9 +100,10 @@ def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, 
     A picture is shown from its time until the next one's; the file's last one for `interval_s`.
     """
     first_s: float | None = None
-    held_s, held = 0.0, None
+    held_s = 0.0
+    held: Picture | None = None
     tick = 0
-    for time_s, frame in pictures:
+    for time_s, picture in pictures:
         if time_s < start_s - TOLERANCE_S:
             continue
         if first_s is None:
@@ -100,10 +114,14 @@ def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, 
         while held is not None and first_s + tick / fps < until_s:
             yield first_s, held
             tick += 1
-        held_s, held = time_s, frame
+        held_s, held = time_s, picture
         if time_s >= end_s - TOLERANCE_S:
             return
-    while first_s is not None and first_s + tick / fps < min(held_s + interval_s, end_s) - TOLERANCE_S:
+    while (
+        first_s is not None
+        and held is not None
+        and first_s + tick / fps < min(held_s + interval_s, end_s) - TOLERANCE_S
+    ):
         yield first_s, held
         tick += 1
 
@@ -117,9 +135,9 @@ class _Reading:
     position_s: float = float("-inf")
 
     def __iter__(self) -> Iterator[Timed]:
-        for time_s, frame in self.pictures:
+        for time_s, picture in self.pictures:
             self.position_s = max(self.position_s, time_s)
-            yield time_s, frame
+            yield time_s, picture
 
 
 class _Source:
@@ -140,12 +158,12 @@ class _Source:
         if self.request["is_seekable"]:
             reading = self._open(start_s)
             first = next(iter(reading), None)
-            if first is not None and first[1].pts is not None and self._is_before(first[0], start_s):
+            if first is not None and first[1].frame.pts is not None and self._is_before(first[0], start_s):
                 return chain([first], reading)
         return iter(self._open(None))
 
     def _is_before(self, time_s: float, start_s: float) -> bool:
-        return time_s <= start_s + TOLERANCE_S or start_s <= float(self.request["video_start_s"])
+        return time_s <= max(start_s, float(self.request["video_start_s"])) + TOLERANCE_S
 
     def _open(self, seek_s: float | None) -> _Reading:
         import av
@@ -168,14 +186,16 @@ class _Source:
 
     def _timed(self, container: Any, stream: Any) -> Iterator[Timed]:
         clock = FrameClock(stream.time_base, self.request["origin_s"], self.request["source_fps"])
+        watch = GeometryWatch(stream)
         last_s = float("-inf")
         for frame in decoded(container, stream, self.errors):
             if frame.width * frame.height > self.request["max_pixels"]:
                 raise PermanentFailure("over_budget", f"the picture grows to {frame.width} x {frame.height}")
             time_s = clock.time_s(frame)
+            geometry = watch.of(frame)
             if time_s >= 0 and time_s > last_s:
                 last_s = time_s
-                yield time_s, frame
+                yield time_s, Picture(frame, geometry)
 
     def close(self) -> None:
         if self._reading is not None:
@@ -186,53 +206,65 @@ class _Source:
 def _from_key(pictures: Iterator[Timed]) -> Iterator[Timed]:
     """From the first key picture on: what is decoded before it lacks what it was predicted from."""
     for timed in pictures:
-        if timed[1].key_frame:
+        if timed[1].frame.key_frame:
             yield timed
             break
     yield from pictures
 
 
 class _Cutter:
-    """Cuts one clip's part out of pictures: upright, square pixels, even place and size, scaled down only."""
+    """Cuts one clip's part out of pictures: upright, square pixels, even place and size, scaled down only.
 
-    def __init__(self, request: dict[str, Any], clip: dict[str, Any]) -> None:
-        self.width, self.height = clip["width_px"], clip["height_px"]
-        display = (clip["display_width_px"], clip["display_height_px"])
-        turns = request["rotation_deg"] // 90
-        self._stored = display[::-1] if turns % 2 else display
-        self._graph = self._filters(request["is_mirrored"], turns, clip["left_px"], clip["top_px"])
+    The first picture's geometry makes the clip's size. A picture of another one, which only a clip over several shots
+    has, stands whole in the middle.
+    """
 
-    def _filters(self, is_mirrored: bool, turns: int, left_px: int, top_px: int) -> Any:
-        """Mirror, then turn clockwise, then crop; a crop copies nothing."""
-        from av.filter import Graph
-        from av.video.format import VideoFormat
+    def __init__(self, request: dict[str, Any], clip: dict[str, Any], first: Geometry) -> None:
+        how = request["encoding"]
+        size = first.width_px, first.height_px
+        self._region = region(size, clip["box"], how["margin"], how["max_long_side_px"])
+        self.width, self.height = self._region.width_px, self._region.height_px
+        self._shown = Shown(is_hdr_believed=request["colours"] != "sdr")
+        self._first = first
+        self._geometry: Geometry | None = None
 
-        graph = Graph()
-        width, height = self._stored
-        filters = [("hflip", "")] * is_mirrored + [("transpose", "clock")] * turns
-        filters += [("crop", f"{self.width}:{self.height}:{left_px}:{top_px}"), ("buffersink", "")]
-        last = graph.add_buffer(width=width, height=height, format=VideoFormat(LAYOUT), time_base=Fraction(1, 1))
-        for name, arguments in filters:
-            last, before = graph.add(name, arguments), last
-            before.link_to(last)
-        graph.configure()
-        return graph
-
-    def part(self, frame: Any) -> Any:
+    def part(self, picture: Picture) -> Any:
         """A new picture, yuv420p; its samples may be the given one's."""
-        plain = self._plain(frame)
+        if picture.geometry != self._geometry:
+            self._turn_to(picture.geometry)
+        plain = self._shown.yuv(picture.frame, *self._stored, LAYOUT)
         plain.pts = None
         self._graph.push(plain)
         return self._graph.pull()
 
-    def colours(self, frame: Any) -> dict[str, int]:
-        """What the numbers mean, by libav's codes, as the source says it."""
-        return {
-            "color_range": int(self._plain(frame).color_range),
-            "colorspace": int(frame.colorspace),
-            "color_primaries": int(frame.color_primaries),
-            "color_trc": int(frame.color_trc),
-        }
+    def colours(self, picture: Picture) -> dict[str, int]:
+        """What the numbers mean, by libav's codes."""
+        return self._shown.tags(picture.frame, self._shown.yuv(picture.frame, *SAMPLE_PX, LAYOUT))
 
-    def _plain(self, frame: Any) -> Any:
-        return frame.reformat(*self._stored, format=LAYOUT, interpolation="BICUBIC")
+    def _turn_to(self, geometry: Geometry) -> None:
+        part = self._region
+        if geometry == self._first:
+            scaled = geometry._replace(width_px=part.display_width_px, height_px=part.display_height_px)
+            placed = ("crop", f"{part.width_px}:{part.height_px}:{part.left_px}:{part.top_px}")
+        else:
+            scale = min(part.width_px / geometry.width_px, part.height_px / geometry.height_px)
+            width, height = (max(2, int(side * scale) // 2 * 2) for side in geometry[:2])
+            scaled = geometry._replace(width_px=width, height_px=height)
+            placed = ("pad", f"{part.width_px}:{part.height_px}:(ow-iw)/4*2:(oh-ih)/4*2")
+        self._geometry, self._stored = geometry, scaled.stored
+        self._graph = _filters(scaled, placed)
+
+
+def _filters(shape: Geometry, placed: tuple[str, str]) -> Any:
+    """Mirror, then turn clockwise, then crop or pad; a crop copies nothing."""
+    from av.filter import Graph
+    from av.video.format import VideoFormat
+
+    graph, (width, height) = Graph(), shape.stored
+    filters = [("hflip", "")] * shape.is_mirrored + [("transpose", "clock")] * (shape.rotation_deg // 90)
+    last = graph.add_buffer(width=width, height=height, format=VideoFormat(LAYOUT), time_base=Fraction(1, 1))
+    for name, arguments in [*filters, placed, ("buffersink", "")]:
+        last, before = graph.add(name, arguments), last
+        before.link_to(last)
+    graph.configure()
+    return graph

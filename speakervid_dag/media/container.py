@@ -4,19 +4,20 @@ Belongs here: which stream is the picture and which the sound, and the facts of 
 beyond the two pictures that tell a film from a still.
 """
 
-import math
-import struct
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media import colour
+from speakervid_dag.media.geometry import GeometryWatch
 from speakervid_dag.media.sound_streams import sound_facts
 from speakervid_dag.media.tags import year_and_genre
-from speakervid_dag.media.times import RisingOrigin, is_variable
+from speakervid_dag.media.times import RisingOrigin, pace
 
-MAX_PIXEL_ASPECT = 4  # beyond this a sample aspect ratio is taken for damage and ignored
 DECODER_PADDING = 2  # libav counts the padding of its buffers as pixels
+FALSE_TAG_PICTURES = 25  # looked at before a tag of PQ is believed
 TRUNCATED_BY_S = 0.25  # a header's length may exceed the packets' by this much without the file being cut
 
 
@@ -89,9 +90,7 @@ def _best(container: Any, kind: str, allowed: list[Any]) -> Any:
 
 
 def look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any] | None:
-    """Decode up to two pictures: size and orientation; None for a single still."""
-    import av
-
+    """Decode up to two pictures (more where they say they are PQ): size, orientation, colours; None for a still."""
     if stream.codec_context is None:
         raise PermanentFailure("unsupported_codec", f"no decoder for video stream {stream.index}")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -100,43 +99,30 @@ def look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any]
     if width * height > request["max_pixels"]:
         raise PermanentFailure("over_budget", f"pictures of {width} x {height}, at most {request['max_pixels']} px")
     limit_decoder(stream, request["max_pixels"], threads=1)
-    pictures: list[Any] = []
+    watch = GeometryWatch(stream)
+    pictures = _first_pictures(container, stream)
+    first = next(pictures, None)
+    if first is None:
+        raise PermanentFailure("no_decodable_picture", "not one picture of the video stream can be decoded")
+    geometry, colours = watch.of(first), colour.described(first)
+    if next(pictures, None) is None:
+        return None
+    if colours["colours"] == "pq" and any(
+        colour.is_brighter_than_light(picture) for picture in islice(pictures, FALSE_TAG_PICTURES)
+    ):
+        fault = f"tagged {colours['color_transfer']}, but brighter than {colour.IMPOSSIBLE:.0f} cd/m2: taken as SDR"
+        colours |= {"colours": "sdr", "colour_fault": fault}
+    return {**geometry._asdict(), **colours}
+
+
+def _first_pictures(container: Any, stream: Any) -> Iterator[Any]:
+    import av
+
     for packet in container.demux(stream):
         try:
-            pictures.extend(stream.decode(packet if packet.size else None))
+            yield from stream.decode(packet if packet.size else None)
         except av.error.InvalidDataError:
             continue  # damage is counted when the file is read; here any two pictures will do
-        if len(pictures) > 1:
-            break
-    if not pictures:
-        raise PermanentFailure("no_decodable_picture", "not one picture of the video stream can be decoded")
-    return None if len(pictures) == 1 else _geometry(pictures[0], stream.sample_aspect_ratio)
-
-
-def _geometry(picture: Any, aspect: Fraction | None) -> dict[str, Any]:
-    """Display size (square pixels, upright) and how to get there: mirror, then turn clockwise."""
-    rotation_deg, is_mirrored = 0, False
-    matrix = picture.side_data.get("DISPLAYMATRIX")
-    if matrix is not None:
-        rotation_deg, is_mirrored = orientation(struct.unpack("=9i", bytes(matrix)))
-    width, height = picture.width, picture.height
-    if aspect and 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
-        width = max(1, round(width * aspect))
-    if rotation_deg in (90, 270):
-        width, height = height, width
-    return {"width_px": width, "height_px": height, "rotation_deg": rotation_deg, "is_mirrored": is_mirrored}
-
-
-def orientation(matrix: tuple[int, ...]) -> tuple[int, bool]:
-    """A display matrix as (degrees clockwise, whether to mirror first).
-
-    libavutil/display.h: x' = a x + c y, y' = b x + d y, with y downwards.
-    """
-    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
-    is_mirrored = a * d - b * c < 0
-    sign = -1 if is_mirrored else 1
-    degrees = math.degrees(math.atan2(sign * b, sign * a))
-    return round(degrees / 90) * 90 % 360, is_mirrored
 
 
 def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +134,7 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
     origin = min(known)
     read_s = max(float(packets.end - origin) for packets in scan.values()) if scan else 0.0
     year, genre = year_and_genre(container.metadata)
-    claimed_s = container.duration / 1e6 if container.duration and container.duration > 0 else 0.0
+    claimed_s = _claimed_s(container, origin)
     facts = {
         **look,
         "container": request["demuxer"],
@@ -176,6 +162,14 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
     return facts
 
 
+def _claimed_s(container: Any, origin: Fraction) -> float:
+    """The length by the header, from `origin` on; 0 where it says none."""
+    claimed_s = max(container.duration or 0, 0) / 1e6
+    if container.format.name.startswith("matroska"):  # it counts from the clock's zero, not from the first picture
+        claimed_s = max(claimed_s - max(float(origin), 0.0), 0.0)
+    return claimed_s
+
+
 def _counts(stream: Any) -> bool:
     from av.stream import Disposition
 
@@ -201,6 +195,7 @@ class Packets:
         self.hidden = 0
         self.untimed = 0
         self._origin = RisingOrigin(float(1 / time_base), default_ticks=1)
+        self._order: int | None = None
 
     def add(self, packet: Any) -> None:
         ticks = packet.pts if packet.pts is not None else packet.dts
@@ -208,7 +203,11 @@ class Packets:
         if packet.is_discard:  # outside the edit list: decoded but never shown
             self.hidden += 1
         elif ticks is not None:
-            self.ticks.append(self._origin.repaired(ticks, packet.duration or 0))
+            if packet.dts is not None:
+                self._order = packet.dts
+            elif packet.is_keyframe:  # no picture in front of it is shown after it
+                self._order = ticks
+            self.ticks.append(self._origin.repaired(ticks, packet.duration or 0, self._order))
 
     @property
     def is_steady(self) -> bool:
@@ -218,6 +217,10 @@ class Packets:
     @property
     def start(self) -> Fraction:
         return min(self.ticks) * self.time_base
+
+    @property
+    def last(self) -> Fraction:
+        return max(self.ticks) * self.time_base
 
     @property
     def end(self) -> Fraction:
@@ -244,19 +247,23 @@ def _pace(stream: Any, packets: Packets, origin: Fraction, claimed_s: float) -> 
     """Rate, regularity, and how many pictures up to when the file claims to hold."""
     ticks = sorted(packets.ticks)
     intervals = [float((after - before) * packets.time_base) for before, after in pairwise(ticks)]
-    span_s = float((ticks[-1] - ticks[0]) * packets.time_base)
-    measured = len(intervals) / span_s if span_s > 0 else 0.0
+    measured, is_vfr = pace(intervals, float(packets.time_base))
     header = float(stream.average_rate or 0)
-    is_vfr = is_variable(intervals, float(packets.time_base))
     # A header's rate is exact (30000/1001) where it agrees with the packets, and a guess where it does not.
     fps = header if not is_vfr and measured and abs(header / measured - 1) < 0.01 else measured or header
     frames, header_end_s = _header_claim(stream, packets.hidden, origin)
+    end_s, interval_s = float(packets.end - origin), 1 / fps if fps else 0.0
+    video_end_s = max(header_end_s, end_s, claimed_s)
+    # The last picture may be held, or say no length. Where packets are missing, only the claim tells when it would be.
+    is_whole = frames <= len(packets.ticks) and not claimed_s
+    last_s = min(float(packets.last - origin), end_s - interval_s) if is_whole else video_end_s - interval_s
     return {
         "fps": fps,
         "frame_count": max(frames, len(packets.ticks)),
         "is_variable_frame_rate": is_vfr,
         "is_seekable": packets.is_steady,
-        "video_end_s": max(header_end_s, float(packets.end - origin), claimed_s),
+        "video_last_s": last_s,
+        "video_end_s": video_end_s,
     }
 
 

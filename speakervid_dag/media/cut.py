@@ -10,9 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
@@ -20,12 +18,11 @@ from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child, as_argument
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
+from speakervid_dag.media.region import Box
 from speakervid_dag.media.sniff import sniff
 
 COPIED_CODECS = ("h264", "hevc", "av1", "vp9")  # MP4 holds them, and players know them there
 REORDERED_PICTURES = 16  # most that H.264 and HEVC code ahead of their turn
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +46,6 @@ class Encoding:
         return asdict(self)
 
 
-class Region(NamedTuple):
-    """The cut part, in px of the picture scaled to `display_width_px` x `display_height_px`; all of the part even."""
-
-    left_px: int
-    top_px: int
-    width_px: int
-    height_px: int
-    display_width_px: int
-    display_height_px: int
-
-
 @dataclass(frozen=True)
 class Cut:
     """One clip to make: [start_s, end_s) on the container's clock; `box` (x1, y1, x2, y2), 0-1; None: all of it."""
@@ -81,37 +67,6 @@ class Done:
     height_px: int = 0
     is_stream_copy: bool = False
     failure: PermanentFailure | None = None
-
-
-def region(info: MediaInfo, box: Box | None, encoding: Encoding) -> Region:
-    """The part of the picture that a box with its margin covers; even, at least 2 px, inside the picture.
-
-    Raises:
-        PermanentFailure: bad_dimensions, a picture less than 2 px wide or high.
-    """
-    require_video(info)
-    assert info.width_px
-    assert info.height_px
-    x1, y1, x2, y2 = box or (0.0, 0.0, 1.0, 1.0)
-    margin = encoding.margin if box else 0.0
-    wide, high = (x2 - x1) * margin, (y2 - y1) * margin
-    x1, y1, x2, y2 = max(x1 - wide, 0.0), max(y1 - high, 0.0), min(x2 + wide, 1.0), min(y2 + high, 1.0)
-    longest = max((x2 - x1) * info.width_px, (y2 - y1) * info.height_px)
-    scale = min(1.0, encoding.max_long_side_px / max(longest, 1.0))
-    width, height = round(info.width_px * scale), round(info.height_px * scale)
-    if min(width, height) < 2:
-        raise PermanentFailure("bad_dimensions", f"pictures of {width} x {height} px cannot be cut")
-    left, wide_px = _even_span(x1 * width, x2 * width, width)
-    top, high_px = _even_span(y1 * height, y2 * height, height)
-    return Region(left, top, wide_px, high_px, width, height)
-
-
-def _even_span(low: float, high: float, size: int) -> tuple[int, int]:
-    """(even start, even length ≥ 2) inside [0, size) that covers [low, high) as far as evenness allows."""
-    whole = size // 2 * 2
-    start = min(int(low + 1e-6) // 2 * 2, whole - 2)
-    end = min(-(-int(np.ceil(high - 1e-6)) // 2) * 2, whole)
-    return start, max(end - start, 2)
 
 
 def cut_clips(
@@ -138,14 +93,14 @@ def cut_clips(
     """
     require_video(info)
     how = {"encoding": encoding.as_dict()}
-    parts = [region(info, cut.box, encoding)._asdict() for cut in cuts]
-    for told in _made({"task": "clips", **how}, source, info, budget, cuts, sounds, parts):
+    for told in _made({"task": "clips", **how}, source, info, budget, cuts, sounds):
         yield Done(*told) if isinstance(told, tuple) else Done(failure=told)
 
 
 def can_copy(info: MediaInfo) -> bool:
-    """Whether `copy_clips` can serve this file: an upright picture in a codec for MP4, on one clock."""
-    return info.video_codec in COPIED_CODECS and info.is_seekable and not info.rotation_deg and not info.is_mirrored
+    """Whether `copy_clips` can serve this file: an upright SDR picture in a codec for MP4, on one clock."""
+    is_plain = info.colours == "sdr" and not info.colour_fault and not info.rotation_deg and not info.is_mirrored
+    return info.video_codec in COPIED_CODECS and info.is_seekable and is_plain
 
 
 def copy_clips(
@@ -156,8 +111,8 @@ def copy_clips(
     A clip begins as one of `cut_clips` does; it may end some pictures late, where pictures of the clip need later ones.
     """
     how = {"reorder": REORDERED_PICTURES, "slack_s": 1.5 / (info.fps or 25.0)}
-    whole = [{"width_px": info.width_px, "height_px": info.height_px}] * len(cuts)
-    for told in _made({"task": "copies", **how}, source, info, budget, cuts, sounds, whole):
+    size = {"width_px": info.width_px, "height_px": info.height_px}
+    for told in _made({"task": "copies", **how, **size}, source, info, budget, cuts, sounds):
         yield Done(*told, is_stream_copy=True) if isinstance(told, tuple) else Done(failure=told)
 
 
@@ -171,7 +126,6 @@ def _made(
     budget: MediaBudget,
     cuts: Sequence[Cut],
     sounds: Sequence[Path | None],
-    parts: Sequence[dict[str, Any]],
 ) -> Iterator[Told | PermanentFailure]:
     """Has the decoding process make the clips, writes each as it comes.
 
@@ -186,25 +140,24 @@ def _made(
         "video_start_s": info.video_start_s or 0.0,
         "source_fps": info.fps or 25.0,
         "is_seekable": info.is_seekable,
-        "rotation_deg": info.rotation_deg,
-        "is_mirrored": info.is_mirrored,
-        "clips": [_asked(cut, sound) | part for cut, sound, part in zip(cuts, sounds, parts, strict=True)],
+        "colours": info.colours,
+        "clips": [_asked(cut, sound) for cut, sound in zip(cuts, sounds, strict=True)],
     }
     media_s = info.duration_s + sum(cut.end_s - cut.start_s for cut in cuts)
     with Child(request, budget, media_s) as child:
         messages = child.messages()
-        for cut, part in zip(cuts, parts, strict=True):
+        for cut in cuts:
             told = json.loads(_next(messages, wire.CLIP))
             if "reason" in told:
                 yield PermanentFailure(told["reason"], told["detail"])
                 continue
             write_bytes(cut.path, _next(messages, wire.FILE))
-            yield told["start_s"], told["end_s"], told["frames"], part["width_px"], part["height_px"]
+            yield told["start_s"], told["end_s"], told["frames"], told["width_px"], told["height_px"]
 
 
 def _asked(cut: Cut, sound: Path | None) -> dict[str, Any]:
     path = None if sound is None else as_argument(sound)
-    return {"start_s": cut.start_s, "end_s": cut.end_s, "sound_path": path}
+    return {"start_s": cut.start_s, "end_s": cut.end_s, "box": cut.box, "sound_path": path}
 
 
 def _next(messages: Iterator[tuple[wire.Header, Any]], kind: int) -> bytes:

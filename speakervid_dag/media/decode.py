@@ -6,11 +6,13 @@ is done with pictures.
 
 import json
 import time
+from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,8 @@ from speakervid_dag.media.child import Child
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.sniff import sniff
 
-END_SLACK_FRAMES = 1.5  # the last picture starts one interval before the end
+END_SLACK_FRAMES = 0.5  # of rounding
+TIME_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,26 @@ class Frame:
     Attributes:
         time_s: seconds from the container's start, by presentation timestamp.
         image: uint8 (height, width, 3) BGR, upright, square pixels, writable.
+        stretch: counts the changes of size or orientation before it; pictures of one stretch are of one size.
     """
 
     time_s: float
     image: NDArray[np.uint8]
+    stretch: int = 0
+
+
+class Stretch(NamedTuple):
+    """From `start_s` (s) on pictures are displayed in this size, px."""
+
+    start_s: float
+    width_px: int
+    height_px: int
+
+
+def stretch_at(stretches: Sequence[Stretch], time_s: float) -> Stretch:
+    """The stretch of the picture that begins at `time_s`; there is at least one."""
+    at = bisect_right(stretches, time_s + TIME_SLACK_S, key=lambda stretch: stretch.start_s)
+    return stretches[max(at - 1, 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +65,10 @@ class DecodeReport:
         decode_errors: packets or pictures the decoder called broken.
         times_repaired: pictures dropped because their time did not rise or given a time because they had none, and
             restarts of the file's clock.
-        is_complete: no errors, and the pictures reach the end the file claims.
+        is_complete: no errors, and the pictures reach the last one the file claims.
         wall_s: from the first request to the end, the consumer's time included.
+        stretches: in order of time, by what size the pictures are displayed; orientation and pixel aspect begin another
+            one, too.
     """
 
     frames_read: int
@@ -58,6 +79,7 @@ class DecodeReport:
     times_repaired: int
     is_complete: bool
     wall_s: float
+    stretches: tuple[Stretch, ...]
 
 
 class FrameReader:
@@ -93,7 +115,7 @@ class FrameReader:
             header, payload = next(self._messages)
             failing.pop_all()
         if header.kind == wire.PICTURE:
-            return Frame(header.time_s, payload.reshape(header.height, header.width, 3))
+            return Frame(header.time_s, payload.reshape(header.height, header.width, 3), header.position)
         self._report = self._conclude(json.loads(payload.tobytes()))
         self.close()
         raise StopIteration
@@ -125,11 +147,13 @@ class FrameReader:
 
     def _conclude(self, result: dict[str, Any]) -> DecodeReport:
         info = self._info
+        stretches = tuple(Stretch(*told) for told in result.pop("stretches"))
         reaches_end = False
-        if result["last_time_s"] is not None and info.fps and info.video_end_s is not None:
-            reaches_end = result["last_time_s"] >= info.video_end_s - END_SLACK_FRAMES / info.fps
+        if result["last_time_s"] is not None and info.fps and info.video_last_s is not None:
+            reaches_end = result["last_time_s"] >= info.video_last_s - END_SLACK_FRAMES / info.fps
         return DecodeReport(
             **result,
+            stretches=stretches,
             frames_claimed=info.frame_count,
             is_complete=reaches_end and not result["decode_errors"],
             wall_s=time.monotonic() - self._began,
@@ -149,29 +173,14 @@ def read_frames(
         PermanentFailure: no_video_stream; and see `FrameReader`.
     """
     require_video(info)
-    width, height = display_size(info, max_long_side_px)
     request = {
         **base_request(path, sniff(path), budget),
         "task": "pictures",
         "video_index": info.video_index,
         "origin_s": info.origin_s,
         "fps": info.fps or 25.0,
-        "rotation_deg": info.rotation_deg,
-        "is_mirrored": info.is_mirrored,
-        "width_px": width,
-        "height_px": height,
-        "source_pixels": (info.width_px or 0) * (info.height_px or 0),
+        "colours": info.colours,
+        "max_long_side_px": max_long_side_px,
         "max_total_pixels": budget.max_total_pixels,
     }
     return FrameReader(request, info, budget)
-
-
-def display_size(info: MediaInfo, max_long_side_px: int | None) -> tuple[int, int]:
-    """(width, height) in px of the pictures `read_frames` gives."""
-    assert info.width_px
-    assert info.height_px
-    long_side = max(info.width_px, info.height_px)
-    if max_long_side_px is None or long_side <= max_long_side_px:
-        return info.width_px, info.height_px
-    scale = max_long_side_px / long_side
-    return max(1, round(info.width_px * scale)), max(1, round(info.height_px * scale))

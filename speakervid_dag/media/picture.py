@@ -10,7 +10,9 @@ from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media import wire
+from speakervid_dag.media.colour import Shown
 from speakervid_dag.media.container import limit_decoder, look, moving_picture, open_container
+from speakervid_dag.media.geometry import Geometry, GeometryWatch
 from speakervid_dag.media.times import RisingOrigin
 
 BGR_BYTES = 3
@@ -60,15 +62,15 @@ def _decode(stream: Any, packet: Any, errors: Errors) -> list[Any]:
 def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
     """Send every picture of the stream; returns the fields of `decode.DecodeReport` that the decoder knows.
 
-    Raises PermanentFailure: over_budget, when the file turns out longer or larger than it claimed.
+    Raises PermanentFailure: over_budget, when the file turns out longer, larger or less steady than it claimed.
     """
     errors = Errors()
     first_s = last_s = None
-    count = out_of_order = 0
+    count = pixels = out_of_order = 0
     with open_container(request) as container:
         stream = container.streams[request["video_index"]]
         limit_decoder(stream, request["max_pixels"], request["threads"])
-        shaper = _Shaper(request)
+        shaper, watch = _Shaper(request), GeometryWatch(stream, *request["geometry_changes"])
         clock = FrameClock(stream.time_base, request["origin_s"], request["fps"])
         for frame in decoded(container, stream, errors):
             if frame.width * frame.height > request["max_pixels"]:
@@ -78,17 +80,19 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
             if time_s < 0 or (last_s is not None and time_s <= last_s):
                 out_of_order += 1
                 continue
-            count += 1
-            if time_s > request["max_duration_s"] or count * shaper.pixels > request["max_total_pixels"]:
+            geometry = watch.of(frame, time_s)
+            count, pixels = count + 1, pixels + geometry.pixels
+            if time_s > request["max_duration_s"] or pixels > request["max_total_pixels"]:
                 raise PermanentFailure("over_budget", f"picture {count} at {time_s:.0f} s is beyond the budget")
             first_s, last_s = time_s if first_s is None else first_s, time_s
-            shaper.send(frame, time_s, output)
+            shaper.send(frame, geometry, time_s, output, len(watch.stretches) - 1)
     return {
         "frames_read": count,
         "first_time_s": first_s,
         "last_time_s": last_s,
         "decode_errors": errors.count,
         "times_repaired": out_of_order + clock.repaired,
+        "stretches": [(start_s, shown.width_px, shown.height_px) for start_s, shown in watch.stretches],
     }
 
 
@@ -108,38 +112,34 @@ def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
         index, shape = stream.index, look(container, stream, request)
     if shape is None:
         raise PermanentFailure("no_video_stream", "the picture is a single still")
-    shaper = _Shaper({**request, **scaled(shape, request["max_long_side_px"]), "source_pixels": 0})
+    shaper = _Shaper({**request, "colours": shape["colours"]})
     with open_container(request) as container:  # afresh: the look above has read into it
         stream = container.streams[index]
         limit_decoder(stream, request["max_pixels"], request["threads"])
+        watch = GeometryWatch(stream)
         start_s = float((stream.start_time or 0) * stream.time_base) - request["video_start_s"]
         for time_s in request["times_s"]:
             try:
                 container.seek(int((time_s + start_s) / stream.time_base), stream=stream, backward=True)
             except av.error.FFmpegError as error:
                 raise PermanentFailure("not_seekable", str(error.strerror or error)) from error
-            picture = _first_from(decoded(container, stream, Errors()), time_s, start_s)
+            picture, geometry = _first_from(decoded(container, stream, Errors()), watch, time_s, start_s)
             if picture is None:
                 raise PermanentFailure("no_decodable_picture", f"no picture at {time_s:.1f} s")
             if picture.width * picture.height > request["max_pixels"]:
                 raise PermanentFailure("over_budget", f"the picture grows to {picture.width} x {picture.height}")
-            shaper.send(picture, time_s, output)
+            shaper.send(picture, geometry, time_s, output)
     return {"sent": len(request["times_s"])}
 
 
-def _first_from(pictures: Iterator[Any], time_s: float, start_s: float) -> Any:
+def _first_from(pictures: Iterator[Any], watch: GeometryWatch, time_s: float, start_s: float) -> tuple[Any, Geometry]:
     """The first picture shown at or after `time_s`; the last one where none is; None where there is none at all."""
-    picture = None
+    picture, geometry = None, watch.current
     for picture in pictures:
+        geometry = watch.of(picture)
         if picture.time is not None and picture.time - start_s >= time_s:
             break
-    return picture
-
-
-def scaled(shape: dict[str, Any], max_long_side_px: int) -> dict[str, Any]:
-    """The shape of pictures scaled down, never up, to this long side."""
-    factor = min(1.0, max_long_side_px / max(shape["width_px"], shape["height_px"]))
-    return {**shape, **{side: max(1, round(shape[side] * factor)) for side in ("width_px", "height_px")}}
+    return picture, geometry
 
 
 class FrameClock:
@@ -171,25 +171,27 @@ class _Shaper:
     """Scales, converts, mirrors and turns pictures to what the request asks for."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.width, self.height = request["width_px"], request["height_px"]
-        self.pixels = request["source_pixels"]
-        self._turns, self._is_mirrored = request["rotation_deg"] // 90, request["is_mirrored"]
-        self._stored = (self.height, self.width) if self._turns % 2 else (self.width, self.height)
+        self._max_long_side_px = request["max_long_side_px"]
+        self._shown = Shown(is_hdr_believed=request["colours"] != "sdr", threads=request["threads"])
 
-    def send(self, frame: Any, time_s: float, output: Any) -> None:
-        width, height = self._stored
-        plane = frame.reformat(width=width, height=height, format="bgr24", interpolation="BILINEAR").planes[0]
-        header = wire.Header(wire.PICTURE, self.width * self.height * BGR_BYTES, time_s, 0, self.width, self.height)
-        if plane.line_size == width * BGR_BYTES and not self._turns and not self._is_mirrored:
+    def send(self, frame: Any, geometry: Geometry, time_s: float, output: Any, stretch: int = 0) -> None:
+        """The picture as a message; `stretch` counts the changes of geometry before it."""
+        shape = geometry.within(self._max_long_side_px)
+        width, height = shape.stored
+        plane = self._shown.bgr(frame, width, height).planes[0]
+        header = wire.Header(wire.PICTURE, shape.pixels * BGR_BYTES, time_s, stretch, shape.width_px, shape.height_px)
+        turns = shape.rotation_deg // 90
+        if plane.line_size == width * BGR_BYTES and not turns and not shape.is_mirrored:
             output.send(header, memoryview(plane)[: header.size])
         else:
-            output.send(header, self._upright(plane, width, height))
+            output.send(header, _upright(plane, width, height, turns, shape.is_mirrored))
 
-    def _upright(self, plane: Any, width: int, height: int) -> Any:
-        import numpy as np
 
-        rows = np.frombuffer(plane, np.uint8)[: height * plane.line_size].reshape(height, plane.line_size)
-        image = rows[:, : width * BGR_BYTES].reshape(height, width, BGR_BYTES)
-        if self._is_mirrored:
-            image = image[:, ::-1]
-        return np.ascontiguousarray(np.rot90(image, -self._turns))
+def _upright(plane: Any, width: int, height: int, turns: int, is_mirrored: bool) -> Any:
+    import numpy as np
+
+    rows = np.frombuffer(plane, np.uint8)[: height * plane.line_size].reshape(height, plane.line_size)
+    image = rows[:, : width * BGR_BYTES].reshape(height, width, BGR_BYTES)
+    if is_mirrored:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, -turns))

@@ -44,18 +44,23 @@ class MediaInfo:
     Attributes:
         container: libav's demuxer: mov, matroska, avi, mpegts, mpeg, mxf, flv, asf, wav, mp3, aac, flac, ogg.
         duration_s: the longer of what the header claims and what the packets reach.
-        width_px, height_px: as displayed: upright, with square pixels. None without a moving picture.
-        fps: average pictures a second.
+        width_px, height_px: as displayed: upright, with square pixels, at the start. None without a moving picture.
+        fps: pictures a second of a steady pace, whatever single pictures are held; else on average.
         frame_count: pictures the file claims (header or packets, whichever is more).
-        rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180, 270. `read_frames` applies it.
-        is_mirrored: the stored picture is mirrored left to right before it is turned.
+        rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180, 270, at the start. `read_frames`
+            applies it.
+        is_mirrored: the stored picture is mirrored left to right before it is turned, at the start.
+        color_transfer, color_primaries: as the stream says it, by libav's names. None where it does not.
+        bit_depth: of one colour of a pixel.
+        colours: what the numbers are taken as: sdr, pq or hlg. `read_frames` gives SDR of BT.709 in any case.
+        colour_fault: why the stream's word on its colours is not followed. None: it is.
         has_video: a moving picture; a cover or a single still is none.
         bit_rate_bps: of the whole file.
         year: of the date that the container gives (its content's, else the file's). None when it gives none.
         genre: the container's own word. None when it has none.
         origin_s: the container's start on its own clock.
         is_seekable: every packet of the picture tells its time on one clock, so that seeking finds it.
-        video_end_s: when the picture ends by the file's own claim.
+        video_last_s, video_end_s: when the last picture begins and when it ends by the file's own claim.
         video_index, audio_index: stream numbers; of several sound tracks the one that players take.
         sound_tracks: all of them, that one first.
     """
@@ -76,7 +81,13 @@ class MediaInfo:
     is_seekable: bool = False
     rotation_deg: int = 0
     is_mirrored: bool = False
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    bit_depth: int | None = None
+    colours: str = "sdr"
+    colour_fault: str | None = None
     video_start_s: float | None = None
+    video_last_s: float | None = None
     video_end_s: float | None = None
     audio_start_s: float | None = None
     audio_sample_rate_hz: int | None = None
@@ -126,6 +137,7 @@ def base_request(path: Path, demuxer: str, budget: MediaBudget) -> dict[str, Any
         "max_streams": budget.max_streams,
         "max_pixels": budget.max_pixels_per_frame,
         "max_duration_s": budget.max_duration_s,
+        "geometry_changes": [budget.base_geometry_changes, budget.geometry_changes_per_s],
     }
 
 

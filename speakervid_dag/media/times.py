@@ -27,24 +27,38 @@ class RisingOrigin:
         self.end: int = 0
         self.restarts = 0
 
-    def repaired(self, ticks: int, duration: int = 0) -> int:
-        """The time on the joined clock."""
+    def repaired(self, ticks: int, duration: int = 0, order: int | None = None) -> int:
+        """The time on the joined clock.
+
+        Args:
+            order: the packet's place on the clock by which packets are decoded, where they come in that order: a
+                restart takes it back as well, a picture that is decoded after a later one does not. None: `ticks`.
+        """
+        order = ticks if order is None else order
         moved = ticks + self._offset
-        if self._newest is not None and moved < self._newest - self._restart:
+        if self._newest is not None and order + self._offset < self._newest - self._restart:
             self._offset += self.end - moved
             self.restarts += 1
             moved = self.end
         end = moved + (duration or self._default)
         self.end = end if self._newest is None else max(self.end, end)
-        self._newest = moved if self._newest is None else max(self._newest, moved)
+        placed = order + self._offset
+        self._newest = placed if self._newest is None else max(self._newest, placed)
         return moved
 
 
-def is_variable(intervals: list[float], tick_s: float) -> bool:
-    """Whether intervals (s) between pictures differ by more than rounding and the odd dropped picture explain."""
-    if len(intervals) < 2:
-        return False
+def pace(intervals: list[float], tick_s: float) -> tuple[float, bool]:
+    """Pictures a second (0 where nothing tells), and whether the intervals (s) between them vary.
+
+    They vary where more of them than the odd one (a dropped picture, a stall) leave the usual one by more than rounding
+    explains. A steady pace is that of the usual intervals, whatever the odd ones last; a varying one is the average.
+    """
+    if not intervals:
+        return 0.0, False
     middle = median(intervals)
     tolerance_s = max(IRREGULAR_PART * middle, 2 * tick_s if tick_s < middle / 2 else 0.0, ROUNDING_S)
-    irregular = sum(abs(interval - middle) > tolerance_s for interval in intervals)
-    return irregular > max(1.0, IRREGULAR_SHARE * len(intervals))
+    usual = [interval for interval in intervals if abs(interval - middle) <= tolerance_s]
+    irregular = len(intervals) - len(usual)
+    varies = len(intervals) > 1 and irregular > max(1.0, IRREGULAR_SHARE * len(intervals))
+    counted = intervals if varies else usual
+    return (len(counted) / sum(counted) if sum(counted) > 0 else 0.0), varies

@@ -7,7 +7,7 @@ import json
 import struct
 from dataclasses import dataclass
 
-HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, reserved position, width, height, payload bytes
+HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, position, width, height, payload bytes
 MAGIC = b"SVD1"
 PICTURE, SOUND, RESULT, FAILURE, CLIP, FILE = 1, 2, 3, 4, 5, 6
 PULSE = 7  # no news but that there is work in progress
@@ -16,7 +16,8 @@ MAX_JSON_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`time_s` of a picture, `position` (sample index) of a sound block, `width` x `height` of a picture in px."""
+    """Of a picture `time_s`, `position` (number of its stretch of one geometry), `width` and `height` in px; of a block
+    of sound `position` (sample index)."""
 
     kind: int
     size: int

@@ -187,7 +187,8 @@ class ClipStore:
                 paths.append(None if is_silent else Path(folder) / f"{len(paths)}.wav")
                 if paths[-1] is not None and samples is not None:
                     wav.write_wav(paths[-1], samples, rate_hz)
-            is_copied = not self.is_cropped and cut.can_copy(info)
+            is_steady = all(spec.row.get("geometries") in (None, 1) for spec in specs)
+            is_copied = not self.is_cropped and is_steady and cut.can_copy(info)
             made = (
                 cut.copy_clips(source, info, self.budget, cuts, paths)
                 if is_copied

@@ -11,7 +11,7 @@ from typing import Any
 
 from speakervid_dag.curation.clip_audio import Voice
 from speakervid_dag.lake.session import Session, query_file
-from speakervid_dag.media.cut import Box
+from speakervid_dag.media.region import Box
 
 BRANCHES = ("single", "dialogue", "listening", "multi_turn_contextual", "multi_turn_sequential")
 TIERS = ("sft", "pretrain", "rejected")

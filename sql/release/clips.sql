@@ -28,11 +28,13 @@ SELECT c.clip_id, c.video_id, c.shot_id, c.track_id, c.person_id, coalesce(p.ide
     c.speaker_id, c.role, c.start_s, c.end_s, c.x1, c.y1, c.x2, c.y2, c.turn_ids, n.clip_index,
     t.tier, f.detection_score, h.speakers, s.text, s.language, y.sync,
     v.sha256, v.source_name, v.duration_s AS video_duration_s,
-    v.width_px, v.height_px, v.fps, v.video_start_s, v.has_audio, v.sound_taken, v.genre,
+    coalesce(o.width_px, v.width_px) AS width_px, coalesce(o.height_px, v.height_px) AS height_px, v.geometries,
+    v.fps, v.video_start_s, v.has_audio, v.sound_taken, v.genre,
     k.* EXCLUDE (batch, video_id, clip_id)
 FROM chosen AS c
 JOIN numbered AS n ON n.clip_id = c.clip_id
 JOIN videos AS v ON v.video_id = c.video_id
+LEFT JOIN shots AS o ON o.shot_id = c.shot_id
 LEFT JOIN people AS p ON p.person_id = c.person_id
 LEFT JOIN tiers AS t ON t.clip_id = c.clip_id AND t.profile = $profile
 LEFT JOIN face_tracks AS f ON f.track_id = c.track_id

@@ -22,7 +22,7 @@ from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.batches import Place, SourceFile
 from speakervid_dag.lake.sources import Sources
-from speakervid_dag.media import audio, cut, probe, wav
+from speakervid_dag.media import audio, cut, probe, region, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
@@ -65,7 +65,7 @@ def all_of(workers: int, jobs: list[Callable[[], object]]) -> None:
             future.result()
 
 
-def by_ffmpeg(source: Path, folder: Path, spec: ClipSpec, part: cut.Region, how: cut.Encoding) -> None:
+def by_ffmpeg(source: Path, folder: Path, spec: ClipSpec, part: region.Region, how: cut.Encoding) -> None:
     from imageio_ffmpeg import get_ffmpeg_exe
 
     crop = f"crop={part.width_px}:{part.height_px}:{part.left_px}:{part.top_px},fps={how.fps}"
@@ -85,7 +85,7 @@ def by_pyav(folder: Path, spec: ClipSpec, images: list[np.ndarray], tone: np.nda
     write_video(folder / f"{spec.key}-bare.mp4", frames, how.fps, size, tone, how.rate_hz, **options)  # type: ignore[arg-type]
 
 
-def in_memory(source: Path, info: probe.MediaInfo, spec: ClipSpec, part: cut.Region) -> list[np.ndarray]:
+def in_memory(source: Path, info: probe.MediaInfo, spec: ClipSpec, part: region.Region) -> list[np.ndarray]:
     import cv2
 
     top, left = part.top_px, part.left_px
@@ -119,7 +119,7 @@ def main() -> None:
         row = {"video_id": file.video_id, "sha256": file.sha256, "source_name": source.name, "sound_taken": None}
         count = min(asked.clips, int(info.duration_s / CLIP_S))
         specs = [ClipSpec(f"c{n}", row, n * CLIP_S, (n + 1) * CLIP_S, BOX, None, False, ()) for n in range(count)]
-        part = cut.region(info, BOX, how)
+        part = region.region((info.width_px or 0, info.height_px or 0), BOX, how.margin, how.max_long_side_px)
         made: dict[str, object] = {}
         store = ClipStore(folder / "lake", how)
         product = timed(lambda: made.update(store.cut_all(specs, Sources([file]), asked.workers)))

@@ -78,8 +78,8 @@ def measure_frames(
     tracking = PROFILE.tracking
     detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
     faces = FacePass(
-        "v", [Shot("s", 0.0, length_s)], tracking, PROFILE.identity, PROFILE.sampling,
-        detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1), is_shrunk,
+        "v", [Shot("s", 0.0, length_s, is_shrunk)], tracking, PROFILE.identity, PROFILE.sampling,
+        detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1),
         text=backends.text_detector(1),
     )  # fmt: skip
     found = faces.run(frames)

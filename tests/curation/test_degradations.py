@@ -56,9 +56,7 @@ def voice() -> np.ndarray:
 def picture_scores_of(frames: list[np.ndarray]) -> dict[str, float | None]:
     stage = Stage(lambda _: [FACE])
     shots, span = [Shot("s", 0.0, LENGTH_S)], (0.0, LENGTH_S)
-    faces = FacePass(
-        "v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage, False
-    )
+    faces = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
     found = faces.run(Frame(i / degraded.FPS, f) for i, f in enumerate(frames))
     log, track, pose = (
         {k: v.to_list() if hasattr(v, "to_list") else v for k, v in rows[0].items()}

@@ -19,6 +19,7 @@ Image = NDArray[np.uint8]
 class Frame:
     time_s: float
     image: Image
+    stretch: int = 0
 
 
 def scene(seed: int, low: float = 20, high: float = 220) -> Image:
@@ -31,13 +32,16 @@ def scene(seed: int, low: float = 20, high: float = 220) -> Image:
     return np.repeat((low + (high - low) * smooth).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def shots_of(images: Sequence[Image], times_s: Sequence[float] | None = None) -> list[tuple[float, float]]:
+def shots_of(
+    images: Sequence[Image], times_s: Sequence[float] | None = None, stretches: Sequence[int] | None = None
+) -> list[tuple[float, float]]:
     finder = ShotFinder(SETTINGS)
     noise = np.random.default_rng(0)
     for i, image in enumerate(images):
         grain = noise.integers(-2, 3, image.shape)
         time_s = i * STEP_S if times_s is None else times_s[i]
-        finder.feed(Frame(time_s, np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8)))
+        stretch = 0 if stretches is None else stretches[i]
+        finder.feed(Frame(time_s, np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8), stretch))
     return finder.finish()
 
 
@@ -101,3 +105,17 @@ def test_no_frames_no_shots_one_frame_one_shot() -> None:
 def test_time_that_does_not_rise_is_refused() -> None:
     with pytest.raises(ValueError, match="does not follow"):
         shots_of([scene(1)] * 2, [0.4, 0.4])
+
+
+def test_a_change_of_geometry_is_a_cut_whatever_is_shown() -> None:
+    shots = shots_of([scene(1)] * 40, stretches=[0] * 7 + [1] * 33)
+
+    assert [start for start, _ in shots] == pytest.approx([0.0, 0.28])
+
+
+def test_a_cut_shortly_before_a_change_of_geometry_is_found_and_none_is_made_up_after_it() -> None:
+    images = [scene(1)] * 40 + [scene(2)] * 20 + [scene(3)] * 40
+
+    shots = shots_of(images, stretches=[0] * 60 + [1] * 40)
+
+    assert [start for start, _ in shots] == pytest.approx([0.0, 1.6, 2.4])

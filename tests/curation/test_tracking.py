@@ -25,9 +25,7 @@ def moved(box: Box, dx: float, dy: float = 0.0) -> Box:
 def followed(stage: Stage, frames: int, cuts: Sequence[int] = (), step_s: float = 0.04) -> FacePassResult:
     edges = [0, *cuts, frames]
     shots = [Shot(f"v-s{i:04d}", a * step_s, b * step_s) for i, (a, b) in enumerate(itertools.pairwise(edges))]
-    face_pass = FacePass(
-        "v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage, False
-    )
+    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
     return face_pass.run(frame_at(i, step_s) for i in range(frames))
 
 
@@ -138,9 +136,7 @@ def test_rows_fit_their_tables() -> None:
 def test_a_shot_without_frames_and_frames_outside_shots_do_not_derail() -> None:
     stage = Stage(lambda _: [LEFT])
     shots = [Shot("v-s0000", 0.4, 1.2), Shot("v-s0001", 5.0, 6.0)]
-    face_pass = FacePass(
-        "v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage, False
-    )
+    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
 
     result = face_pass.run(frame_at(i) for i in range(60))
 

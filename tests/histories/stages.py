@@ -172,6 +172,7 @@ def _read_frames(path: Path, *_: Any, **__: Any) -> Iterator[Any]:
             times_repaired=0,
             is_complete=True,
             wall_s=0.0,
+            stretches=(decode.Stretch(0.0, 64, 36),),
         )
 
     path.read_bytes()

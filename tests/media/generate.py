@@ -5,6 +5,7 @@ and sound carries chirps at known times, so that a test can tell which picture i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import psutil
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 
 from speakervid_dag.media.encode import write_video
@@ -109,6 +111,110 @@ def remuxed(source: Path, path: Path, container: str, **tags: str) -> Path:
             if packet.dts is not None:
                 packet.stream = streams[packet.stream_index]
                 writer.mux(packet)
+    return path
+
+
+def delayed(source: Path, path: Path, container: str, by_s: float) -> Path:
+    """The same packets, all of them this much later on the container's clock."""
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as reader, av.open(str(path), "w", format=container, container_options=options) as writer:
+        streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+        for packet in reader.demux():
+            if packet.dts is not None:
+                ticks = round(by_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+                packet.stream = streams[packet.stream_index]
+                writer.mux(packet)
+    return path
+
+
+def held(path: Path, count: int, hold_s: float, container: str = "mp4") -> Path:
+    """`count` pictures at 25 fps, the last of them shown for `hold_s`."""
+    with av.open(str(path), "w", format=container) as writer:
+        stream = writer.add_stream("libx264", rate=25, width=SIZE[0], height=SIZE[1], options={"bf": "0"})
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, 25)
+        packets = []
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            packets += stream.encode(frame)
+        for packet in [*packets, *stream.encode(None)]:
+            packet.duration = round(hold_s * 25) if packet.pts == count - 1 else 1
+            writer.mux(packet)
+    return path
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures of one geometry in the middle of a stream; `turn_deg` counter-clockwise, as H.264 tells it."""
+
+    size: tuple[int, int]
+    count: int
+    aspect: Fraction | None = None
+    turn_deg: int = 0
+
+
+def changing(path: Path, parts: Sequence[Part], container: str = "mpegts", codec: str = "libx264") -> Path:
+    """One stream at 25 fps whose pictures change size, pixel aspect or orientation; each part counts from 0."""
+    with av.open(str(path), "w", format=container) as writer:
+        stream, start = writer.add_stream(codec, rate=25, pix_fmt="yuv420p"), 0
+        stream.width, stream.height = parts[0].size
+        for part in parts:
+            encoder = av.CodecContext.create(codec, "w")
+            encoder.width, encoder.height, encoder.pix_fmt = *part.size, "yuv420p"
+            encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+            if codec == "libx264":
+                encoder.options = {"preset": "ultrafast", "bf": "2", "crf": "18", "g": "12"}
+            if part.aspect:
+                encoder.sample_aspect_ratio = part.aspect
+            turn = f"h264_metadata=display_orientation=insert:rotate={part.turn_deg}"
+            filters = BitStreamFilterContext(turn, stream) if part.turn_deg else None
+            for packet in _encoded(encoder, part, start):
+                for ready in [packet] if filters is None else filters.filter(packet):
+                    ready.stream = stream
+                    writer.mux(ready)
+            start += part.count
+    return path
+
+
+def _encoded(encoder: Any, part: Part, start: int) -> Iterator[Any]:
+    for number in range(part.count):
+        frame = av.VideoFrame.from_ndarray(picture(number, part.size), format="bgr24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = start + number, Fraction(1, 25)
+        yield from encoder.encode(frame)
+    yield from encoder.encode(None)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What a stream says of its colours, by the numbers of ITU-T H.273."""
+
+    transfer: int
+    primaries: int = 9
+    matrix: int = 9
+    bits: int = 10
+
+
+def coloured(path: Path, patches: np.ndarray, colours: Colours, count: int = 8, codec: str = "libx264") -> Path:
+    """R'G'B' as it is coded, 0-1, (n, 3): one vertical strip of 32 px each, 64 px high, in every picture."""
+    luma = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}.get(colours.matrix, (0.299, 0.114))
+    red, green, blue = patches.T
+    y = luma[0] * red + (1 - sum(luma)) * green + luma[1] * blue
+    planes = (16 + 219 * y, 128 + 112 * (blue - y) / (1 - luma[1]), 128 + 112 * (red - y) / (1 - luma[0]))
+    step, kind = 1 << (colours.bits - 8), np.uint8 if colours.bits == 8 else np.uint16
+    rows = [np.repeat(np.rint(plane * step).astype(kind), 32 if i == 0 else 16) for i, plane in enumerate(planes)]
+    width, layout = len(rows[0]), "yuv420p" if colours.bits == 8 else f"yuv420p{colours.bits}le"
+    stored = np.concatenate([np.tile(rows[0], 64), np.tile(rows[1], 32), np.tile(rows[2], 32)]).reshape(96, width)
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream(codec, rate=25, width=width, height=64, pix_fmt=layout, options={"crf": "8"})
+        context = stream.codec_context
+        context.color_trc, context.color_primaries = colours.transfer, colours.primaries
+        context.colorspace, context.color_range = colours.matrix, 1
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(stored, format=layout)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode(None))
     return path
 
 

@@ -12,10 +12,10 @@ from media import generate
 
 from speakervid_dag.media import audio, probe, wav
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.media.cut import Cut, Done, Encoding, can_copy, copy_clips, cut_clips, region
+from speakervid_dag.media.cut import Cut, Done, Encoding, can_copy, copy_clips, cut_clips
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
-from speakervid_dag.media.probe import MediaInfo
+from speakervid_dag.media.region import region
 
 BUDGET = MediaBudget()
 COUNT = 100
@@ -145,9 +145,8 @@ sides = st.floats(0.0, 1.0)
 def test_a_region_is_even_inside_the_picture_and_covers_the_box(
     width: int, height: int, x1: float, x2: float, y1: float, y2: float, margin: float
 ) -> None:
-    info = _info(width, height)
     box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
-    part = region(info, box, Encoding(margin=margin, max_long_side_px=5000))
+    part = region((width, height), box, margin, 5000)
     assert all(v % 2 == 0 for v in part[:4])
     assert min(part.width_px, part.height_px) >= 2
     assert part.left_px + part.width_px <= width
@@ -157,9 +156,9 @@ def test_a_region_is_even_inside_the_picture_and_covers_the_box(
 
 
 def test_a_large_part_is_scaled_down_and_a_small_one_never_up() -> None:
-    whole = region(_info(3840, 2160), None, Encoding())
+    whole = region((3840, 2160), None, 0.1, 1920)
     assert (whole.width_px, whole.height_px) == (1920, 1080)
-    small = region(_info(3840, 2160), (0.1, 0.1, 0.2, 0.3), Encoding(margin=0.0))
+    small = region((3840, 2160), (0.1, 0.1, 0.2, 0.3), 0.0, 1920)
     assert (small.display_width_px, small.width_px) == (3840, 384)
 
 
@@ -201,16 +200,3 @@ def small_files() -> "Callable[[int], None]":
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))  # type: ignore[misc]
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def _info(width: int, height: int) -> MediaInfo:
-    return MediaInfo(
-        container="mov",
-        duration_s=1.0,
-        has_video=True,
-        has_audio=False,
-        origin_s=0.0,
-        bit_rate_bps=None,
-        width_px=width,
-        height_px=height,
-    )

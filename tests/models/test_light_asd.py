@@ -107,7 +107,6 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
         profile.sampling,
         *models,
         people,
-        is_shrunk=False,
         keep_crops=lambda _, crops: kept.append(crops),
     )
     with decode.read_frames(path, info, budget, max_long_side_px=640) as reader:
