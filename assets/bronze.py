@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import fingerprints, palettes
+from speakervid_dag.curation import dissolves, fingerprints, intervals, palettes, structure
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.lake.batches import BatchBook, SourceFile
@@ -40,7 +40,7 @@ BUDGET = MediaBudget()
     SHOTS,
     manifest=True,
     sections=["shots"],
-    modules=[probing, decoding, shot_finding, palettes, fingerprints],
+    modules=[probing, decoding, shot_finding, dissolves, structure, intervals, palettes, fingerprints],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:

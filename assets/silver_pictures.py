@@ -21,6 +21,7 @@ from speakervid_dag.curation import (
     frame_measures,
     person_clusters,
     person_samples,
+    picture_copies,
     picture_texture,
     portraits,
 )
@@ -52,6 +53,7 @@ BUDGET = MediaBudget()
         frame_measures,
         person_clusters,
         person_samples,
+        picture_copies,
         picture_texture,
         portraits,
         following,
