@@ -21,7 +21,7 @@ import polars as pl
 
 from speakervid_dag.assets import sound
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import fingerprints, palettes, sound_choice
+from speakervid_dag.curation import dissolves, fingerprints, intervals, palettes, sound_choice, structure
 from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import PermanentFailure, SourceAbsent, StageFailure
 from speakervid_dag.lake.batches import BatchBook, SourceFile
@@ -58,6 +58,9 @@ BUDGET = MediaBudget()
         picture,
         times,
         shot_finding,
+        dissolves,
+        structure,
+        intervals,
         palettes,
         fingerprints,
         sound,

@@ -174,7 +174,7 @@ def _known_people(stage: Stage) -> pl.DataFrame:
 @table_asset(
     CLIPS,
     DROPPED_SPANS,
-    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
+    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS, SYNC_SCORES],
     sections=["clips"],
     modules=[clipping, intervals],
 )
@@ -183,7 +183,12 @@ def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         made, dropped = clipping.make_clips(
-            video["shots"], video["face_tracks"], video["speech_turns"], video["speaker_bindings"], stage.profile.clips
+            video["shots"],
+            video["face_tracks"],
+            video["speech_turns"],
+            video["speaker_bindings"],
+            video["sync_scores"],
+            stage.profile.clips,
         )
         return {"clips": made, "dropped_spans": dropped}
 

@@ -22,6 +22,7 @@ from speakervid_dag.curation import (
     frame_measures,
     person_clusters,
     person_samples,
+    picture_copies,
     picture_texture,
     portraits,
 )
@@ -57,6 +58,7 @@ BUDGET = MediaBudget()
         person_clusters,
         person_samples,
         picture,
+        picture_copies,
         picture_texture,
         portraits,
         following,

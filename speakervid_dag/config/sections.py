@@ -30,6 +30,14 @@ class ShotSettings(Section):
     calm_frames: int = Field(description="frames looked at on either side of a cut", gt=0)
     max_unrest: float = Field(description="median change around a cut over its own change, at most (ratio)")
     min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames", ge=0)
+    dissolve_hz: float = Field(description="looks among which dissolves are sought, Hz", gt=0)
+    max_dissolve_s: float = Field(description="longest dissolve, s", gt=0)
+    max_mixture_error: float = Field(
+        description="how far a dissolve's frames may be from a mixture of both sides (ratio; a third picture: 1.4), "
+        "and its weight from a steady rise",
+        gt=0,
+        lt=1,
+    )
     palette_hz: float = Field(description="looks at the picture's colours, Hz", gt=0)
 
 
@@ -237,6 +245,11 @@ class IdentitySettings(Section):
         description="a track without portrait continues one that ended so recently, s"
     )
     min_continuation_iou: float = Field(description="... and so near, IoU of last and first box")
+    min_copy_s: float = Field(description="a copy of a face moves with it for so long, s", gt=0)
+    min_copy_share: float = Field(description="... and in this share of its own time, 0-1", gt=0, le=1)
+    min_copy_correlation: float = Field(
+        description="... with this correlation of the mouths, and of mouth, yaw, pitch and roll on average", gt=0, lt=1
+    )
     blocking: BlockingSettings
 
 
@@ -380,6 +393,12 @@ class ClipSettings(Section):
     min_s: float = Field(description="shortest clip, s; SpeakerVid-5M: 3")
     max_s: float = Field(description="longest clip, s; SpeakerVid-5M: 14")
     join_pause_s: float = Field(description="turns of a speaker this close with nobody between are one contribution, s")
+    max_listener_talking: float = Field(
+        description="who moves the lips from this talking score on in a turn of no face does not listen to it, 0-1",
+        gt=0,
+        le=1,
+    )
+    min_step_conf: float = Field(description="... nor in another face's turn, with this Sync-C or more; ours, Sync-C")
     pad_s: float = Field(description="a talking clip may reach this far outside its turns, inside its shot, s")
     box_margin: float = Field(description="added on each side of the union box, in face widths and heights")
 

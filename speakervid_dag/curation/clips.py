@@ -70,21 +70,24 @@ def make_clips(
     tracks: pl.DataFrame,
     turns: pl.DataFrame,
     bindings: pl.DataFrame,
+    scores: pl.DataFrame,
     settings: ClipSettings,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Clips of one video and the time that became none.
 
     Args:
-        shots, tracks, turns, bindings: rows of shots, face_tracks, speech_turns and speaker_bindings of one video.
+        shots, tracks, turns, bindings, scores: rows of shots, face_tracks, speech_turns, speaker_bindings and
+            sync_scores of one video.
 
     Returns:
         Rows of clips, ordered by start and track; rows of dropped_spans: every track's time outside its clips.
     """
     heard = _turns(turns, bindings)
+    talkers = _talkers(scores, bindings, settings)
     clips: list[Row] = []
     dropped: list[Row] = []
     for track in _tracks(shots, tracks, bindings):
-        cut = _cut_track(track, _near(heard, track.span, settings), settings)
+        cut = _cut_track(track, _near(heard, track.span, settings), talkers, settings)
         clips += cut.clips
         dropped += _dropped_rows(track, cut)
     clips.sort(key=lambda c: (c["start_s"], c["track_id"], c["role"]))
@@ -114,6 +117,20 @@ def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[Turn]:
     return found
 
 
+def _talkers(scores: pl.DataFrame, bindings: pl.DataFrame, settings: ClipSettings) -> set[tuple[str, str]]:
+    """(track, turn) of mouths that talk in a turn, whoever it is bound to: they do not listen to it.
+
+    Where another face is the speaker, moving lips may be a laugh: they talk when they are in step with the sound. Where
+    no face is, it is enough that they move: the voice is dubbed, or the binding missed it.
+    """
+    unseen = bindings.filter(pl.col("track_id").is_null())["turn_id"].unique().to_list()
+    in_step = pl.col("sync_conf") >= settings.min_step_conf
+    moving = scores.filter(
+        pl.col("talking_score") >= settings.max_listener_talking, pl.col("turn_id").is_in(unseen) | in_step
+    )
+    return set(moving.select("track_id", "turn_id").iter_rows())
+
+
 def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -> list[Track]:
     inside = {str(s["shot_id"]): _span(s) for s in shots.to_dicts()}
     spoken: dict[str, list[Row]] = defaultdict(list)
@@ -137,8 +154,12 @@ def _span(row: Row) -> Interval:
     return float(str(row["start_s"])), float(str(row["end_s"]))
 
 
-def _cut_track(track: Track, turns: list[Turn], settings: ClipSettings) -> Cut:
+def _cut_track(track: Track, turns: list[Turn], talkers: set[tuple[str, str]], settings: ClipSettings) -> Cut:
+    """Clips of one track, none of a copy; `talkers`: see _talkers."""
     cut = Cut()
+    if track.row["copy_of"] is not None:
+        cut.dropped.append((track.span, "unknown", "copy_of_a_face"))
+        return cut
     own = [t for t in turns if track.track_id in t.seen]
     own_ids = {t.turn_id for t in own}
     for run in _contributions(own, turns, settings):
@@ -150,15 +171,17 @@ def _cut_track(track: Track, turns: list[Turn], settings: ClipSettings) -> Cut:
     unsure = [t.span for t in turns if t.is_unsure and track.speaker_id in (None, t.speaker_id)]
     mine = [t.span for t in turns if person in t.people]
     foreign = [t for t in turns if person not in t.people]
+    talks = [t.span for t in foreign if (track.track_id, t.turn_id) in talkers]
     for run in _contributions(foreign, turns, settings):
         # speakers can overlap: what one contribution has taken is not cut again for the next
-        free = intervals.subtract([track.span], [*unsure, *mine, *map(_span, cut.clips)])
+        free = intervals.subtract([track.span], [*unsure, *mine, *talks, *map(_span, cut.clips)])
         for part in intervals.intersect([(run[0].span[0], run[-1].span[1])], free):
             inside = [t for t in run if intervals.overlap_s(t.span, part) > 0]
             spans = intervals.intersect([t.span for t in inside], [part])
             if spans:
                 _add(cut, track, "listening", inside, spans, (spans[0][0], spans[-1][1]), settings)
     cut.dropped += [(s, "unknown", "ambiguous_speaker") for s in intervals.intersect(unsure, [track.span])]
+    cut.dropped += [(s, "unknown", "talks_itself") for s in intervals.intersect(talks, [track.span])]
     return cut
 
 

@@ -20,6 +20,7 @@ from speakervid_dag.curation.frame_log import FrameLog, Rhythm, Shot, TextModel,
 from speakervid_dag.curation.frame_measures import Image
 from speakervid_dag.curation.person_clusters import TrackFace, cluster_tracks
 from speakervid_dag.curation.person_samples import PersonModels, PersonSampler
+from speakervid_dag.curation.picture_copies import copies
 from speakervid_dag.curation.portraits import Embedder
 from speakervid_dag.curation.tracking import DetectedFace, Detector, MeshedFace, Mesher, Sample, ShotTracker, Track
 
@@ -96,7 +97,15 @@ class FacePass:
                 poses.append(ids | sampler.row(track, row["end_s"]))
         for row, person in zip(tracks, cluster_tracks(faces, self._identity), strict=True):
             row["person_id"] = f"{self._video_id}-p{person:02d}"
+        self._mark_copies(tracks)
         return FacePassResult(tracks, poses, series, dict(self._parts.spent_s))
+
+    def _mark_copies(self, tracks: list[Row]) -> None:
+        """A copy is the person it shows, and no track of its own to whoever looks for people."""
+        originals, person = copies(tracks, self._identity), {t["track_id"]: t["person_id"] for t in tracks}
+        for row in tracks:
+            row["copy_of"] = originals.get(row["track_id"])
+            row["person_id"] = person[row["copy_of"] or row["track_id"]]
 
     def _watch(self, frames: Iterable[TimedImage], tracker: ShotTracker, log: FrameLog, sampler: PersonSampler) -> None:
         """Every frame of one shot, once."""

@@ -1,7 +1,7 @@
 """Shot boundaries, found frame by frame over a low-resolution pass.
 
-Belongs here: how unlike two pictures are, and which change is a cut. Does not belong here: decoding, faces, or what is
-done with shots.
+Belongs here: which change is a cut, and the shots between cuts and dissolves. Does not belong here: how unlike two
+pictures are (structure.py), dissolves (dissolves.py), decoding, faces, or what is done with shots.
 
 A cut changes most of the picture at once, stays, and stands between two calm sides:
 - *structure* compares pictures with mean and contrast taken out, so that a cut from dark to dark counts as much as one
@@ -12,6 +12,9 @@ A cut changes most of the picture at once, stays, and stands between two calm si
 - a flash returns to the picture before it, a shaking camera is calm on neither side, a dissolve changes little a frame:
   none of these is a cut;
 - where size or orientation of the picture change, there is a cut, whatever it shows: boxes are shares of one geometry.
+
+A dissolve parts two shots like a cut. Its frames show both takes at once and belong to neither: the shot before ends
+where it begins, the shot after begins where it ends.
 """
 
 import itertools
@@ -23,12 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ShotSettings
+from speakervid_dag.curation import intervals
+from speakervid_dag.curation.dissolves import DissolveFinder
 from speakervid_dag.curation.intervals import Interval
-
-_SIDE_PX = 64
-_CELLS = 4
-_SHIFT_PX = 2
-_NOISE_LUMA = 3.0  # added to the deviation: a black or white picture has no structure, only noise
+from speakervid_dag.curation.structure import normalised, structure_change, thumbnail
 
 
 class TimedImage(Protocol):
@@ -44,9 +45,10 @@ class TimedImage(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What is kept of a frame: float32 (64, 64) of mean 0 and deviation 1, its luma histogram, its time in s."""
+    """What is kept of a frame: its time in s, float32 (64, 64) luma, the same of mean 0 and deviation 1, histogram."""
 
     time_s: float
+    luma: NDArray[np.float32]
     structure: NDArray[np.float32]
     histogram: NDArray[np.float32]
 
@@ -63,6 +65,7 @@ class ShotFinder:
         self._last_s: float | None = None
         self._stretch = 0
         self._steps_s: deque[float] = deque(maxlen=25)
+        self._dissolves = DissolveFinder(settings)
 
     def feed(self, frame: TimedImage) -> Look:
         """Take the next frame; gives what is kept of it.
@@ -84,17 +87,25 @@ class ShotFinder:
         if self._window:
             self._changes.append(structure_change(self._window[-1].structure, look.structure))
         self._window.append(look)
+        self._dissolves.feed(look.time_s, look.luma, look.structure)
         if len(self._window) == self._window.maxlen:
             self._judge(self._around)
         return look
 
     def finish(self) -> list[Interval]:
-        """Shots as (start_s, end_s): each starts at its first frame, they touch, the last ends with the last frame."""
+        """Shots as (start_s, end_s): each starts at its first frame, the last ends with the last frame.
+
+        They touch at cuts and leave dissolves out.
+        """
         if self._last_s is None:
             return []
         self._end_stretch()
         end_s = self._last_s + (float(np.median(self._steps_s)) if self._steps_s else 0.0)
-        return list(itertools.pairwise([*self._starts, end_s]))
+        dissolves = self._dissolves.finish()
+        takes = intervals.subtract([(self._starts[0], end_s)], dissolves)
+        cuts = [at_s for at_s in self._starts if all(at_s < start or at_s > end for start, end in dissolves)]
+        shots = [part for take in takes for part in _parted(take, cuts)]
+        return shots or [(self._starts[0], end_s)]
 
     def _end_stretch(self) -> None:
         """Judge the changes that waited for what comes after them; nothing does."""
@@ -103,6 +114,7 @@ class ShotFinder:
             self._judge(place)
         self._window.clear()
         self._changes.clear()
+
 
     def _judge(self, place: int) -> None:
         """Is the change from frame `place` of the window to the next one a cut?"""
@@ -129,37 +141,18 @@ class ShotFinder:
             self._starts.append(after.time_s)
 
 
+def _parted(take: Interval, cuts: list[float]) -> list[Interval]:
+    """The take, parted at the cuts inside it."""
+    return list(itertools.pairwise([take[0], *(at_s for at_s in cuts if take[0] < at_s < take[1]), take[1]]))
+
+
 def look_at(frame: TimedImage, histogram_bins: int) -> Look:
     """The thumbnail and histogram of a frame."""
-    import cv2
     from scenedetect.detectors import HistogramDetector
 
-    luma = cv2.cvtColor(
-        cv2.resize(frame.image, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY
-    ).astype(np.float32)
-    structure = (luma - luma.mean()) / (luma.std() + _NOISE_LUMA)
+    luma = thumbnail(frame.image)
     histogram = HistogramDetector.calculate_histogram(frame.image, bins=histogram_bins)
-    return Look(frame.time_s, structure.astype(np.float32), histogram)
-
-
-def structure_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """How much most of the picture changed, in standard deviations; 0 = same, unrelated pictures about 0.7.
-
-    Args:
-        before, after: float32 (64, 64), normalised.
-
-    Returns:
-        The change that ten of the sixteen cells exceed. A cell's change is its mean absolute difference after the best
-        shift of at most 2 px.
-    """
-    padded = np.pad(before, _SHIFT_PX, mode="edge")
-    shifts = range(2 * _SHIFT_PX + 1)
-    cell = _SIDE_PX // _CELLS
-    best = np.full((_CELLS, _CELLS), np.inf, dtype=np.float32)
-    for down, right in itertools.product(shifts, shifts):
-        apart = np.abs(after - padded[down : down + _SIDE_PX, right : right + _SIDE_PX])
-        best = np.minimum(best, apart.reshape(_CELLS, cell, _CELLS, cell).mean(axis=(1, 3)))
-    return float(np.sort(best, axis=None)[_CELLS * _CELLS - 11])
+    return Look(frame.time_s, luma, normalised(luma), histogram)
 
 
 def histogram_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ import polars as pl
 import yaml
 
 from speakervid_dag.config.sections import BindingSettings, ClipSettings, SyncSettings
-from speakervid_dag.lake.schemas import FACE_TRACKS, SHOTS, SPEAKER_BINDINGS, SPEECH_TURNS, Table
+from speakervid_dag.lake.schemas import FACE_TRACKS, SHOTS, SPEAKER_BINDINGS, SPEECH_TURNS, SYNC_SCORES, Table
 
 RATE_HZ = 16000
 FINE_HZ = 200
@@ -77,7 +77,7 @@ class Video:
 
     video_id: str = "v1"
     rows: dict[str, list[dict[str, object]]] = field(
-        default_factory=lambda: {"shots": [], "tracks": [], "turns": [], "bindings": []}
+        default_factory=lambda: {"shots": [], "tracks": [], "turns": [], "bindings": [], "scores": []}
     )
 
     @property
@@ -112,6 +112,7 @@ class Video:
                 "mesh_score": [1.0] * count,
                 "embedding": None,
                 "embedding_status": "no_good_frame",
+                "copy_of": None,
             }
         )
         return track_id
@@ -139,6 +140,13 @@ class Video:
         row |= {"end_s": end, "person_id": track["person_id"] if track else None, "margin": margin}
         self.rows["bindings"].append(self._labels | row | {"status": status, "reason": None, "detail": None})
 
+    def score(self, turn_id: str, track_id: str, talking: float, sync_conf: float | None = None) -> None:
+        """A row of sync_scores: how much a mouth talks in a turn, and how well that fits its sound."""
+        row = {"track_id": track_id, "turn_id": turn_id, "start_s": 0.0, "end_s": 1.0, "sync_conf": sync_conf}
+        rest = dict.fromkeys(("sync_dist", "offset_frames", "lag_curve", "reason", "detail"))
+        names = {"talking_score": talking, "backend": "b", "talking_backend": "t", "status": "ok"}
+        self.rows["scores"].append(self._labels | row | rest | names)
+
     def _frame(self, table: Table, name: str) -> pl.DataFrame:
         return table.frame(self.rows[name])
 
@@ -157,3 +165,7 @@ class Video:
     @property
     def bindings(self) -> pl.DataFrame:
         return self._frame(SPEAKER_BINDINGS, "bindings")
+
+    @property
+    def scores(self) -> pl.DataFrame:
+        return self._frame(SYNC_SCORES, "scores")

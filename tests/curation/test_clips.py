@@ -21,7 +21,7 @@ def two_people(end: float = 40.0) -> tuple[Video, str, str]:
 
 
 def made(video: Video) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    clips, dropped = make_clips(video.shots, video.tracks, video.turns, video.bindings, SETTINGS)
+    clips, dropped = make_clips(video.shots, video.tracks, video.turns, video.bindings, video.scores, SETTINGS)
     assert clips.schema == CLIPS.schema
     assert dropped.schema == DROPPED_SPANS.schema
     return clips.to_dicts(), dropped.to_dicts()
@@ -85,6 +85,51 @@ def test_a_voice_off_screen_is_listened_to() -> None:
     clips, _ = made(video)
     assert {c["role"] for c in clips} == {"listening"}
     assert all(c["turn_ids"] == [turn] and c["sync_margin"] is None for c in clips)
+
+
+@pytest.mark.parametrize(
+    ("talking", "is_listener"), [(0.49, False), (0.1, True)], ids=["the dubbed man of a cross-fade", "a still mouth"]
+)
+def test_who_visibly_talks_under_a_voice_of_no_face_is_no_listener(talking: float, is_listener: bool) -> None:
+    video, a, b = two_people()
+    turn = video.add_turn("A", 1.0, 8.0)
+    video.bind(turn, None, "off_screen", None)
+    video.score(turn, a, talking, sync_conf=-0.1)
+    video.score(turn, b, 0.0)
+
+    clips, dropped = made(video)
+
+    assert {c["track_id"] for c in clips} == ({a, b} if is_listener else {b})
+    reasons = {(d["track_id"], d["start_s"], d["end_s"]) for d in dropped if d["reason"] == "talks_itself"}
+    assert reasons == (set() if is_listener else {(a, 1.0, 8.0)})
+
+
+@pytest.mark.parametrize(
+    ("sync_conf", "is_listener"),
+    [(3.1, False), (1.6, True), (None, True)],
+    ids=["in step with the sound", "a laugh", "not measured"],
+)
+def test_beside_the_speaker_only_lips_in_step_with_the_sound_talk(sync_conf: float | None, is_listener: bool) -> None:
+    video, a, b = two_people()
+    turn = video.add_turn("A", 1.0, 8.0)
+    video.bind(turn, a)
+    video.score(turn, a, 0.7, sync_conf=4.0)
+    video.score(turn, b, 0.68, sync_conf)
+
+    roles = {c["track_id"]: c["role"] for c in made(video)[0]}
+
+    assert roles == ({a: "talking", b: "listening"} if is_listener else {a: "talking"})
+
+
+def test_a_copy_of_a_face_is_nobody() -> None:
+    video, a, b = two_people()
+    video.rows["tracks"][1]["copy_of"] = a
+    video.bind(video.add_turn("A", 1.0, 8.0), a)
+
+    clips, dropped = made(video)
+
+    assert {c["track_id"] for c in clips} == {a}
+    assert [(d["reason"], d["start_s"]) for d in dropped if d["track_id"] == b] == [("copy_of_a_face", 0.0)]
 
 
 def test_a_clip_stays_in_its_shot() -> None:

@@ -1,5 +1,6 @@
 """Shot boundaries on made pictures: cuts bright and dark, and everything that looks like a cut and is none."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,11 +79,75 @@ def test_brightening_is_no_cut() -> None:
     assert len(shots_of([scene(1, 10, 100)] * 15 + [scene(1, 40, 220)] * 15)) == 1
 
 
-def test_a_dissolve_is_no_burst_of_cuts() -> None:
-    weights = np.linspace(0, 1, 20)
-    mixed = [(scene(1) * (1 - w) + scene(2) * w).astype(np.uint8) for w in weights]
+def dissolve(before: Image, after: Image, frames: int) -> list[Image]:
+    return [(before * (1 - w) + after * w).astype(np.uint8) for w in np.arange(1, frames) / frames]
 
-    assert len(shots_of([scene(1)] * 15 + mixed + [scene(2)] * 15)) <= 2
+
+@pytest.mark.parametrize("seconds", [0.32, 0.8, 2.0])
+def test_a_dissolve_parts_two_shots_and_belongs_to_neither(seconds: float) -> None:
+    frames = round(seconds / STEP_S)
+    mixed = dissolve(scene(1), scene(2), frames)
+
+    first, second = shots_of([scene(1)] * 20 + mixed + [scene(2)] * 20)
+
+    assert (first[0], second[1]) == pytest.approx((0.0, (39 + frames) * STEP_S))
+    assert first[1] == pytest.approx(19 * STEP_S, abs=0.1)
+    assert second[0] == pytest.approx(19 * STEP_S + seconds, abs=0.1)
+
+
+def test_a_dissolve_between_moving_heads_is_found() -> None:
+    heads = [head(scene(1), i) for i in range(60)]
+    others = [head(scene(2), i + 9) for i in range(60)]
+    mixed = [
+        (heads[i] * (1 - w) + others[i] * w).astype(np.uint8)
+        for i, w in zip(range(20, 40), np.linspace(0, 1, 20), strict=True)
+    ]
+
+    assert len(shots_of(heads[:20] + mixed + others[40:])) == 2
+
+
+def test_a_fade_through_black_is_no_dissolve() -> None:
+    black = np.zeros((90, 160, 3), np.uint8)
+    out, into = dissolve(scene(1), black, 12), dissolve(black, scene(2), 12)
+
+    shots = shots_of([scene(1)] * 20 + out + [black] * 4 + into + [scene(2)] * 20)
+
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(shots))
+
+
+@pytest.mark.parametrize("speed", [1, 3, 8])
+def test_a_pan_between_two_stills_is_no_dissolve(speed: int) -> None:
+    wide = np.hstack([scene(1), scene(2), scene(3)])
+    places = [*[0] * 20, *range(0, 161, speed), *[160] * 20]
+
+    assert len(shots_of([wide[:, x : x + 160] for x in places])) == 1
+
+
+def test_a_zoom_between_two_stills_is_no_dissolve() -> None:
+    import cv2
+
+    def zoomed(factor: float) -> Image:
+        height, width = round(90 / factor), round(160 / factor)
+        return cv2.resize(scene(1)[:height, :width], (160, 90)).astype(np.uint8)
+
+    factors = [*[1.0] * 20, *np.linspace(1, 3, 25), *[3.0] * 20]
+    assert len(shots_of([zoomed(f) for f in factors])) == 1
+
+
+def test_a_slide_is_no_dissolve() -> None:
+    pair = np.hstack([scene(1), scene(2)])
+    places = [*[0] * 20, *range(0, 161, 10), *[160] * 20]
+    wiped = [np.hstack([scene(1)[:, : 160 - x], scene(2)[:, 160 - x :]]) for x in places]
+
+    assert len(shots_of([pair[:, x : x + 160] for x in places])) == 1
+    assert len(shots_of(wiped)) == 1
+
+
+def head(image: Image, frame: int) -> Image:
+    """The picture with a disc that sways before it."""
+    import cv2
+
+    return cv2.circle(image.copy(), (round(80 + 4 * np.sin(frame / 5)), 50), 22, (40, 120, 200), -1)
 
 
 def test_a_jump_in_one_half_of_a_split_screen_is_no_cut() -> None:

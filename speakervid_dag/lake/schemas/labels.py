@@ -108,6 +108,12 @@ FACE_TRACKS = Table(
             "embedding", SERIES, "unit-length face embedding (128-d); null when no frame was good enough", null=True
         ),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
+        column(
+            "copy_of",
+            STRING,
+            "track of the same face that this one repeats (a blurred fill beside it, say) and nobody; else null",
+            null=True,
+        ),
     ),
 )
 
