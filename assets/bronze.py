@@ -29,11 +29,10 @@ from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.media import audio as audio_reading
-from speakervid_dag.media import colour, container, geometry, picture, times
+from speakervid_dag.media import colour, container, geometry, picture, sound_levels, sound_streams, times
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media import sound as sound_decoding
-from speakervid_dag.media import sound_levels, sound_streams
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.models import vad
 from speakervid_dag.places import place_of

@@ -115,7 +115,6 @@ class ShotFinder:
         self._window.clear()
         self._changes.clear()
 
-
     def _judge(self, place: int) -> None:
         """Is the change from frame `place` of the window to the next one a cut?"""
         settings, change = self._settings, self._changes[place]
