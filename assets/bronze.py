@@ -164,7 +164,8 @@ def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:
         return {**row, "status": "rejected", "reason": problem.reason, "detail": problem.detail}
     known = {k: v for k, v in dataclasses.asdict(info).items() if k in EMPTY and k != "sound_tracks"}
     rate = None if info.bit_rate_bps is None else float(info.bit_rate_bps)
-    return {**row, **known, "bit_rate_bps": rate, **verdict(info)}
+    colours = info.colours if info.has_video else None
+    return {**row, **known, "bit_rate_bps": rate, "colours": colours, **verdict(info)}
 
 
 def verdict(info: probing.MediaInfo) -> dict[str, Any]:

@@ -97,6 +97,8 @@ VIDEOS = TableRules(
         between("fps", 0.1, 1000, "frames a second are plausible", severity="warning"),
         between("width_px", 1, 65536),
         between("height_px", 1, 65536),
+        between("bit_depth", 1, 32),
+        between("geometries", 0, None),
         holds(
             "duration_plausible",
             pl.col("duration_s") > 0,

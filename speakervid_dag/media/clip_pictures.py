@@ -224,7 +224,7 @@ class _Cutter:
         size = first.width_px, first.height_px
         self._region = region(size, clip["box"], how["margin"], how["max_long_side_px"])
         self.width, self.height = self._region.width_px, self._region.height_px
-        self._shown = Shown(is_hdr_believed=request["colours"] != "sdr")
+        self._shown = Shown(is_hdr_believed=request["is_hdr_believed"])
         self._first = first
         self._geometry: Geometry | None = None
 

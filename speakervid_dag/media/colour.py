@@ -77,6 +77,7 @@ def described(picture: Any) -> dict[str, Any]:
         "bit_depth": max((part.bits for part in picture.format.components), default=8),
         "colours": HDR.get(transfer, "sdr"),
         "colour_fault": fault,
+        "is_hdr_believed": True,
     }
 
 

@@ -111,7 +111,7 @@ def look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any]
         colour.is_brighter_than_light(picture) for picture in islice(pictures, FALSE_TAG_PICTURES)
     ):
         fault = f"tagged {colours['color_transfer']}, but brighter than {colour.IMPOSSIBLE:.0f} cd/m2: taken as SDR"
-        colours |= {"colours": "sdr", "colour_fault": fault}
+        colours |= {"colours": "sdr", "colour_fault": fault, "is_hdr_believed": False}
     return {**geometry._asdict(), **colours}
 
 

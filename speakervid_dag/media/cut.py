@@ -140,7 +140,7 @@ def _made(
         "video_start_s": info.video_start_s or 0.0,
         "source_fps": info.fps or 25.0,
         "is_seekable": info.is_seekable,
-        "colours": info.colours,
+        "is_hdr_believed": info.is_hdr_believed,
         "clips": [_asked(cut, sound) for cut, sound in zip(cuts, sounds, strict=True)],
     }
     media_s = info.duration_s + sum(cut.end_s - cut.start_s for cut in cuts)

@@ -179,7 +179,7 @@ def read_frames(
         "video_index": info.video_index,
         "origin_s": info.origin_s,
         "fps": info.fps or 25.0,
-        "colours": info.colours,
+        "is_hdr_believed": info.is_hdr_believed,
         "max_long_side_px": max_long_side_px,
         "max_total_pixels": budget.max_total_pixels,
     }

@@ -112,7 +112,7 @@ def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
         index, shape = stream.index, look(container, stream, request)
     if shape is None:
         raise PermanentFailure("no_video_stream", "the picture is a single still")
-    shaper = _Shaper({**request, "colours": shape["colours"]})
+    shaper = _Shaper({**request, "is_hdr_believed": shape["is_hdr_believed"]})
     with open_container(request) as container:  # afresh: the look above has read into it
         stream = container.streams[index]
         limit_decoder(stream, request["max_pixels"], request["threads"])
@@ -172,7 +172,7 @@ class _Shaper:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._max_long_side_px = request["max_long_side_px"]
-        self._shown = Shown(is_hdr_believed=request["colours"] != "sdr", threads=request["threads"])
+        self._shown = Shown(is_hdr_believed=request["is_hdr_believed"], threads=request["threads"])
 
     def send(self, frame: Any, geometry: Geometry, time_s: float, output: Any, stretch: int = 0) -> None:
         """The picture as a message; `stretch` counts the changes of geometry before it."""

@@ -52,8 +52,10 @@ class MediaInfo:
         is_mirrored: the stored picture is mirrored left to right before it is turned, at the start.
         color_transfer, color_primaries: as the stream says it, by libav's names. None where it does not.
         bit_depth: of one colour of a pixel.
-        colours: what the numbers are taken as: sdr, pq or hlg. `read_frames` gives SDR of BT.709 in any case.
+        colours: what the numbers are taken as: sdr, pq or hlg, at the start. `read_frames` gives SDR of BT.709 in any
+            case.
         colour_fault: why the stream's word on its colours is not followed. None: it is.
+        is_hdr_believed: False where pictures tagged as PQ were found to be SDR.
         has_video: a moving picture; a cover or a single still is none.
         bit_rate_bps: of the whole file.
         year: of the date that the container gives (its content's, else the file's). None when it gives none.
@@ -86,6 +88,7 @@ class MediaInfo:
     bit_depth: int | None = None
     colours: str = "sdr"
     colour_fault: str | None = None
+    is_hdr_believed: bool = True
     video_start_s: float | None = None
     video_last_s: float | None = None
     video_end_s: float | None = None

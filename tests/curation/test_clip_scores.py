@@ -19,6 +19,7 @@ from speakervid_dag.lake.schemas import (
     FACE_TRACKS,
     FRAME_SERIES,
     POSES,
+    SHOTS,
     SPEECH_TURNS,
     SYNC_SCORES,
     TRANSCRIPTS,
@@ -78,6 +79,7 @@ def score(clips: list[dict[str, Any]] | None = None, **change: Any) -> dict[str,
         settings=SETTINGS,
         dnsmos=change.get("dnsmos", lambda pieces: [quality(len(p) / RATE_HZ) for p in pieces]),
         missing=change.get("missing"),
+        shots=change.get("shots"),
     )
     assert dict(made.schema) == dict(CLIP_SCORES.schema)
     measured = [c for c in made.columns if f"{c}_status" in made.columns]
@@ -192,6 +194,14 @@ def test_all_talking_clips_go_to_the_model_in_one_call() -> None:
 
     score([clip(), clip(clip_id="d"), clip(clip_id="l", role="listening")], dnsmos=model)
     assert calls == [2]
+
+
+def test_pixels_are_those_of_the_shot_where_the_picture_changed_its_size() -> None:
+    plain = score()["face_height_px"]
+    small = frame(SHOTS, [{"shot_id": shot()["shot_id"], "width_px": 900, "height_px": 300}])
+    assert score(shots=small)["face_height_px"] == pytest.approx(plain / 3)
+    older = frame(SHOTS, [{"shot_id": shot()["shot_id"]}])  # of a lake that did not keep it
+    assert score(shots=older)["face_height_px"] == plain
 
 
 def test_a_video_without_clips_gives_no_rows() -> None:
