@@ -21,6 +21,7 @@ from speakervid_dag.curation import (
     person_measures,
     picture_measures,
     point_tracks,
+    splice_measures,
 )
 from speakervid_dag.curation import clip_scores as scoring
 from speakervid_dag.failures import StageFailure, WeightsMissing
@@ -61,6 +62,7 @@ BUDGET = MediaBudget()
         person_measures,
         picture_measures,
         point_tracks,
+        splice_measures,
         audio_measures,
         speech_quality,
     ],

@@ -28,6 +28,7 @@ from speakervid_dag.curation import (
     person_measures,
     picture_measures,
     point_tracks,
+    splice_measures,
 )
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.intervals import Interval, intersect, overlap_s, total_s
@@ -147,6 +148,7 @@ def score_clips(
             found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
         with clock.timed("head_scores"):
             found |= picture_measures.face_measures(track, span, video, settings)
+            found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
             found |= head_scores.head_scores(track, shot, span, video, settings)
         with clock.timed("person_scores"):
             found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, video, settings)
