@@ -76,6 +76,7 @@ class Stage:
     faces: Callable[[int], Sequence[Box]]
     undetected: Callable[[int], Sequence[Box]] = lambda _: ()
     unmeshed: Callable[[int], Sequence[Box]] = lambda _: ()
+    pose: Callable[[int, Box], dict[str, float]] = lambda *_: {}  # of a face in a frame, as face_points takes it
     who: Callable[[int], int] = lambda _: 0  # whose vector the embedder gives in a frame
     detector_runs: int = 0
 
@@ -100,7 +101,7 @@ class Stage:
         middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         for face in self.faces(index):
             if face not in self.unmeshed(index) and face[0] < middle[0] < face[2] and face[1] < middle[1] < face[3]:
-                return Face(points_px=face_points(face), presence=1.0)
+                return Face(points_px=face_points(face, **self.pose(index, face)), presence=1.0)
         return Face(points_px=face_points(box), presence=0.0)
 
     # -- the person below the face: nothing is there ---------------------------------------------------------------

@@ -156,6 +156,26 @@ def test_a_face_that_is_unlike_for_a_moment_stays_one_track(who: Callable[[int],
     assert len(followed(Stage(lambda _: [LEFT], who=who), 400).tracks) == 1
 
 
+def swaying(phase: float) -> dict[str, float]:
+    return {
+        "yaw": 8 * np.sin(phase),
+        "pitch": 5 * np.cos(phase / 2),
+        "roll": 4 * np.sin(phase / 3),
+        "gap": 0.08 + 0.05 * np.sin(2 * phase),
+    }
+
+
+@pytest.mark.parametrize(("late", "is_copy"), [(0.0, True), (2.0, False)], ids=["one face twice", "two people"])
+def test_a_second_picture_of_a_face_is_a_copy_and_a_second_person_is_none(late: float, is_copy: bool) -> None:
+    stage = Stage(lambda _: [LEFT, RIGHT], pose=lambda i, face: swaying(i / 5 + late * (face == RIGHT)))
+
+    left, right = followed(stage, 100).tracks
+
+    assert sum(row["copy_of"] is not None for row in (left, right)) == is_copy
+    assert (left["person_id"] == right["person_id"]) == is_copy
+    assert {left["copy_of"], right["copy_of"]} - {None} <= {left["track_id"], right["track_id"]}
+
+
 def test_two_faces_of_which_one_changes_keep_their_tracks() -> None:
     watched = Stage(lambda i: [LEFT, moved(RIGHT, i / 10)], who=lambda i: int(i >= 150))
 
