@@ -21,6 +21,7 @@ from speakervid_dag.curation import (
     person_measures,
     picture_measures,
     point_tracks,
+    splice_measures,
 )
 from speakervid_dag.curation import clip_scores as scoring
 from speakervid_dag.failures import StageFailure, WeightsMissing
@@ -66,6 +67,7 @@ BUDGET = MediaBudget()
         picture,
         picture_measures,
         point_tracks,
+        splice_measures,
         audio_measures,
         speech_quality,
     ],

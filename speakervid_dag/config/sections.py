@@ -245,6 +245,12 @@ class IdentitySettings(Section):
         description="a track without portrait continues one that ended so recently, s"
     )
     min_continuation_iou: float = Field(description="... and so near, IoU of last and first box")
+    change_looks: int = Field(
+        description="a track is somebody else's after so many looks on end, two portrait_spacing_s apart", ge=2
+    )
+    max_other_cosine: dict[int, float] = Field(
+        description="... whose mean has less than this cosine to who it was; by length of the vector"
+    )
     min_copy_s: float = Field(description="a copy of a face moves with it for so long, s", gt=0)
     min_copy_share: float = Field(description="... and in this share of its own time, 0-1", gt=0, le=1)
     min_copy_correlation: float = Field(

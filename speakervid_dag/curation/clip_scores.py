@@ -28,6 +28,7 @@ from speakervid_dag.curation import (
     person_measures,
     picture_measures,
     point_tracks,
+    splice_measures,
 )
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.intervals import Interval, intersect, overlap_s, total_s
@@ -151,6 +152,7 @@ def score_clips(
         sized = shown.get(clip["shot_id"], video)
         with clock.timed("head_scores"):
             found |= picture_measures.face_measures(track, span, sized, settings)
+            found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
             found |= head_scores.head_scores(track, shot, span, sized, settings)
         with clock.timed("person_scores"):
             found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, sized, settings)

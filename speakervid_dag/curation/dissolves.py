@@ -33,7 +33,7 @@ Luma = NDArray[np.float32]
 @dataclass(frozen=True, eq=False)
 class _Look:
     time_s: float
-    luma: Luma  # (64, 64), mean taken out
+    luma: Luma  # (64 * 64,), mean taken out
     structure: Luma
 
 
@@ -44,6 +44,7 @@ class DissolveFinder:
         self._settings = settings
         self._most = round(settings.max_dissolve_s * settings.dissolve_hz)
         self._looks: deque[_Look] = deque(maxlen=self._most + 2 * _CALM_LOOKS + 1)
+        self._products = np.zeros((self._looks.maxlen or 0,) * 2)  # inner products of the looks' lumas
         self._found: list[Interval] = []
 
     def feed(self, time_s: float, luma: Luma, structure: Luma) -> None:
@@ -51,7 +52,13 @@ class DissolveFinder:
         step_s = 1.0 / self._settings.dissolve_hz
         if self._looks and time_s - self._looks[-1].time_s < step_s - _EPSILON_S:
             return
-        self._looks.append(_Look(time_s, luma - luma.mean(), structure))
+        if len(self._looks) == self._looks.maxlen:
+            self._products[:-1, :-1] = self._products[1:, 1:]
+        self._looks.append(_Look(time_s, (luma - luma.mean()).ravel(), structure))
+        newest, place = self._looks[-1].luma, len(self._looks) - 1
+        # one by one: a product of matrices would wake BLAS's threads, which cost more than they save
+        self._products[place, : place + 1] = [np.dot(look.luma, newest) for look in self._looks]
+        self._products[: place + 1, place] = self._products[place, : place + 1]
         looks = list(self._looks)
         last = len(looks) - 1 - _CALM_LOOKS
         if last >= _CALM_LOOKS + _MIN_BLENDED + 1:
@@ -70,10 +77,9 @@ class DissolveFinder:
         firsts = firsts[[looks[last].time_s - looks[i].time_s <= settings.max_dissolve_s + _EPSILON_S for i in firsts]]
         if not len(firsts):
             return
-        lumas = np.stack([look.luma.ravel() for look in looks[: last + 1]])
-        products = lumas @ lumas.T
+        lumas = np.stack([look.luma for look in looks[: last + 1]])
         for first in firsts:
-            parts = _parts(products, int(first))
+            parts = _parts(self._products, int(first), last)
             span = self._rise([look.time_s for look in looks[first : last + 1]], parts)
             if span and self._is_mixture(lumas[first:], parts) and self._stands_apart(looks, int(first), last):
                 self._found.append(span)
@@ -97,7 +103,8 @@ class DissolveFinder:
     def _is_mixture(self, lumas: NDArray[np.float32], parts: NDArray[np.float32]) -> bool:
         """Are the pictures that should show the first and the last one at once a mixture of these two?"""
         ends, shows_both = lumas[[0, -1]], (parts[1] > _BOTH[0]) & (parts[1] < _BOTH[1])
-        rest = lumas[1:-1][shows_both] - parts[:, shows_both].T @ ends
+        before, after = parts[:, shows_both, None]
+        rest = lumas[1:-1][shows_both] - before * ends[0] - after * ends[1]
         return _mixture_error(rest, ends[1] - ends[0]) <= self._settings.max_mixture_error
 
     def _stands_apart(self, looks: list[_Look], first: int, last: int) -> bool:
@@ -117,16 +124,16 @@ def _change(before: _Look, after: _Look) -> float:
     return float(cells_exceeded(cell_change(before.structure, after.structure)))
 
 
-def _parts(products: NDArray[np.float32], first: int) -> NDArray[np.float32]:
+def _parts(products: NDArray[np.float64], first: int, last: int) -> NDArray[np.float32]:
     """(2, n): how much of either end is in each look between them, by least squares.
 
     Args:
-        products: (m, m) inner products of all looks up to the later end.
-        first: the earlier end.
+        products: inner products of all looks.
+        first, last: the ends.
     """
-    ends = [first, len(products) - 1]
-    inside = products[np.ix_(ends, range(first + 1, len(products) - 1))]
-    return np.asarray(np.linalg.pinv(products[np.ix_(ends, ends)].astype(np.float64)) @ inside, dtype=np.float32)
+    ends, inside = [first, last], range(first + 1, last)
+    own, shared = products[np.ix_(ends, ends)], products[np.ix_(ends, inside)]
+    return np.asarray(np.linalg.pinv(own) @ shared, dtype=np.float32)
 
 
 def _mixture_error(rest: NDArray[np.float32], difference: NDArray[np.float32]) -> float:

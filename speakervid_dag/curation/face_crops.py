@@ -79,5 +79,12 @@ class CropCollector:
         self._times_s.append(time_s)
         self._jpegs.append(packed.tobytes())
 
+    def since(self, time_s: float) -> "CropCollector":
+        """Take the pictures from this moment on out of this collection, as one of their own."""
+        first = int(np.searchsorted(self._times_s, time_s))
+        later = CropCollector(self._times_s[first:], self._jpegs[first:], list(self._squares))
+        del self._times_s[first:], self._jpegs[first:]
+        return later
+
     def done(self) -> FaceCrops:
         return FaceCrops(np.array(self._times_s, np.float64), self._jpegs)

@@ -82,7 +82,7 @@ class FacePass:
         faces: list[TrackFace] = []
         series: list[Row] = []
         for shot, inside in _by_shot(frames, self._shots):
-            tracker = ShotTracker(self._clock, self._clock, self._tracking, self._identity)
+            tracker = ShotTracker(self._clock, self._clock, self._clock, self._tracking, self._identity)
             log = FrameLog(shot, self._sampling, self._parts, self._text)
             sampler = PersonSampler(self._people, self._sampling, self._parts)
             self._watch(inside, tracker, log, sampler)

@@ -74,7 +74,7 @@ def _may_be_one(track: Row, original: Row, settings: IdentitySettings) -> bool:
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Pearson's over what both know; 0 where one of them does not move at all."""
     known = np.isfinite(first) & np.isfinite(second)
-    first, second = first[known], second[known]
-    if len(first) < 2 or first.std() == 0 or second.std() == 0:
+    first, second = first[known].astype(np.float64), second[known].astype(np.float64)
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
-    return float(np.corrcoef(first.astype(np.float64), second.astype(np.float64))[0, 1])
+    return float(np.corrcoef(first, second)[0, 1])

@@ -76,18 +76,27 @@ class PortraitAlbum:
     def offer(self, portrait: Portrait, image: Image) -> None:
         """Keep the portrait if it is better than a near one, or than the worst of a full album."""
         quality = portrait.quality(self._settings)
-        if quality <= 0:
-            return
-        near = [k for k in self._kept if abs(k.time_s - portrait.time_s) < self._settings.portrait_spacing_s]
+        if quality > 0 and self._has_room(portrait.time_s, quality):
+            crop, points = _crop(image, portrait.box, portrait.points)
+            self._kept.append(_Kept(portrait.time_s, quality, crop, points))
+
+    def absorb(self, other: "PortraitAlbum", since_s: float = 0.0) -> None:
+        """Keep another album's portraits from this moment on, as if they were offered here."""
+        for kept in other._kept:
+            if kept.time_s >= since_s and self._has_room(kept.time_s, kept.quality):
+                self._kept.append(kept)
+
+    def _has_room(self, time_s: float, quality: float) -> bool:
+        """Is there room for a portrait? A worse one that is too near, or the worst of a full album, makes it."""
+        near = [k for k in self._kept if abs(k.time_s - time_s) < self._settings.portrait_spacing_s]
         full = len(self._kept) >= self._settings.max_portraits
         rivals = near or (self._kept if full else [])
         weakest = min(rivals, key=lambda k: k.quality, default=None)
         if weakest is not None:
             if weakest.quality >= quality:
-                return
+                return False
             self._kept.remove(weakest)
-        crop, points = _crop(image, portrait.box, portrait.points)
-        self._kept.append(_Kept(portrait.time_s, quality, crop, points))
+        return True
 
     def embedding(self, embedder: Embedder) -> tuple[NDArray[np.float32] | None, str]:
         """Mean of the portraits' vectors, of length 1, and "ok"; else None and the reason."""

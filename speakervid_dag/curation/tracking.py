@@ -9,7 +9,7 @@ detections alone. What the detector has not confirmed for a while, or what jumps
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,8 @@ from speakervid_dag.curation import face_geometry as geometry
 from speakervid_dag.curation.face_crops import CropCollector
 from speakervid_dag.curation.face_geometry import Box, HeadPose, Points
 from speakervid_dag.curation.frame_measures import Image, face_sharpness
-from speakervid_dag.curation.portraits import Portrait, PortraitAlbum
+from speakervid_dag.curation.identity_watch import IdentityWatch
+from speakervid_dag.curation.portraits import Embedder, Portrait, PortraitAlbum
 
 _EPSILON_S = 1e-6
 
@@ -80,6 +81,8 @@ class Track:
     detected_s: float
     confirmed_s: float
     album: PortraitAlbum
+    watch: IdentityWatch
+    doubtful: PortraitAlbum  # portraits since the watch has doubts
     crops: CropCollector | None = None
     samples: list[Sample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -93,14 +96,19 @@ class ShotTracker:
     """Feed the frames of one shot in order, then `finish`.
 
     Args:
-        detector, mesher: the models.
+        detector, mesher, embedder: the models.
         tracking, identity: thresholds; `identity` says which frames make portraits.
     """
 
     def __init__(
-        self, detector: Detector, mesher: Mesher, tracking: TrackingSettings, identity: IdentitySettings
+        self,
+        detector: Detector,
+        mesher: Mesher,
+        embedder: Embedder,
+        tracking: TrackingSettings,
+        identity: IdentitySettings,
     ) -> None:
-        self._detector, self._mesher = detector, mesher
+        self._detector, self._mesher, self._embedder = detector, mesher, embedder
         self._settings, self._identity = tracking, identity
         self._live: list[Track] = []
         self._done: list[Track] = []
@@ -144,9 +152,10 @@ class ShotTracker:
     def _detect(self, time_s: float, image: Image, meshes: dict[int, MeshedFace]) -> None:
         """Confirm live tracks by detections, start new ones."""
         found = [f for f in self._detector.detect([image])[0] if self._is_usable(f)]
-        pairs = match([t.box for t in self._live], [f.box_px for f in found], self._settings.min_iou)
+        live = list(self._live)
+        pairs = match([t.box for t in live], [f.box_px for f in found], self._settings.min_iou)
         for i, j in pairs:
-            track = self._live[i]
+            track = live[i]
             track.detected_s = track.confirmed_s = time_s
             track.scores.append(found[j].score)
             if (mesh := meshes.get(id(track))) is not None:
@@ -165,7 +174,9 @@ class ShotTracker:
     def _begin(self, time_s: float, image: Image, face: DetectedFace) -> None:
         mesh = self._mesher.landmarks(image, [face.box_px], [0.0])[0]
         crops = CropCollector() if self._settings.face_crops else None
-        track = Track(face.box_px, 0.0, time_s, time_s, PortraitAlbum(self._identity), crops, scores=[face.score])
+        albums = PortraitAlbum(self._identity), PortraitAlbum(self._identity)
+        watch = IdentityWatch(self._identity)
+        track = Track(face.box_px, 0.0, time_s, time_s, albums[0], watch, albums[1], crops, scores=[face.score])
         is_trusted = mesh.presence >= self._settings.min_mesh_score
         if is_trusted and geometry.iou(geometry.mesh_box(mesh.points_px), face.box_px) >= self._settings.min_iou:
             self._settle(track, time_s, mesh)
@@ -179,9 +190,34 @@ class ShotTracker:
 
     def _offer_portrait(self, track: Track, image: Image, mesh: MeshedFace) -> None:
         last = track.samples[-1]
-        track.album.offer(
-            Portrait(last.time_s, last.box, last.pose, last.sharpness, last.mesh_score, mesh.points_px), image
+        portrait = Portrait(last.time_s, last.box, last.pose, last.sharpness, last.mesh_score, mesh.points_px)
+        is_good = portrait.quality(self._identity) > 0
+        if is_good and track.watch.is_due(last.time_s):
+            if track.watch.see(last.time_s, self._embedder.embed(image, mesh.points_px)):
+                self._part(track)
+                return
+            if not track.watch.is_in_doubt:
+                track.album.absorb(track.doubtful)
+                track.doubtful = PortraitAlbum(self._identity)
+        (track.doubtful if track.watch.is_in_doubt else track.album).offer(portrait, image)
+
+    def _part(self, track: Track) -> None:
+        """End a track where it was last alike; where it began to be another person's, that one's own track begins."""
+        since_s = track.watch.since_s
+        later = replace(
+            track,
+            album=PortraitAlbum(self._identity),
+            watch=IdentityWatch(self._identity),
+            doubtful=PortraitAlbum(self._identity),
+            crops=None if track.crops is None else track.crops.since(since_s),
+            samples=[s for s in track.samples if s.time_s >= since_s],
+            scores=track.scores[-self._identity.change_looks :],
         )
+        later.album.absorb(track.doubtful, since_s)
+        track.confirmed_s = track.watch.alike_s
+        track.samples = track.kept()
+        self._end([track])
+        self._live.append(later)
 
     def _doubles(self) -> list[Track]:
         """The younger of two tracks that came to lie on one face."""

@@ -50,6 +50,7 @@ _SCALES: dict[str, Scale] = {
     "motion": (0, 255),
     "face_motion": (0, None),
     "freeze_share": (0, 1),
+    "splice_jump": (0, None),
     "text_share": (0, 1),
     "head_yaw_deg": (0, 180),
     "head_pitch_deg": (0, 180),

@@ -31,7 +31,16 @@ NAMES = [n.removesuffix("_status") for n in schemas.CLIP_SCORES.schema if n.ends
 
 PICTURE = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share", "face_count_consistency")
 LOOKS = (*camera_measures.TEXTURE, *camera_measures.TEXT)
-FACE = ("face_blur", "face_motion", "head_yaw_deg", "head_pitch_deg", "head_roll_deg", "face_share", "face_height_px")
+FACE = (
+    "face_blur",
+    "face_motion",
+    "head_yaw_deg",
+    "head_pitch_deg",
+    "head_roll_deg",
+    "face_share",
+    "face_height_px",
+    "splice_jump",
+)
 HEAD = tuple(n for n in head_scores.NAMES if n != "face_consistency")
 DNSMOS = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
 PERSON = person_measures.NAMES

@@ -133,6 +133,57 @@ def test_rows_fit_their_tables() -> None:
     assert set(result.spent_s) == {"detector", "mesh", "embedder", "luma", "camera", "texture", "face_repeat"}
 
 
+def test_a_track_that_becomes_another_person_is_two_people() -> None:
+    result = followed(Stage(lambda _: [LEFT], who=lambda i: int(i >= 150)), 400)
+
+    first, second = result.tracks
+    assert (first["person_id"], second["person_id"]) == ("v-p00", "v-p01")
+    assert first["start_s"] == 0.0
+    assert 4.8 <= first["end_s"] <= 6.0 <= second["start_s"] <= 7.2
+    assert second["end_s"] == pytest.approx(16.0)
+    assert [np.argmax(row["embedding"]) for row in result.tracks] == [0, 1]
+    assert first["frame_times_s"][-1] < second["frame_times_s"][0]
+
+
+@pytest.mark.parametrize(
+    "who",
+    [lambda i: int(150 <= i < 200), lambda i: i // 30 % 5, lambda i: 1 + i // 25 % 9 if i >= 150 else 0],
+    ids=["unlike for 2 s", "never twice alike", "unlike, and unlike itself"],
+)
+def test_a_face_that_is_unlike_for_a_moment_stays_one_track(who: Callable[[int], int]) -> None:
+    assert len(followed(Stage(lambda _: [LEFT], who=who), 400).tracks) == 1
+
+
+def swaying(phase: float) -> dict[str, float]:
+    return {
+        "yaw": 8 * np.sin(phase),
+        "pitch": 5 * np.cos(phase / 2),
+        "roll": 4 * np.sin(phase / 3),
+        "gap": 0.08 + 0.05 * np.sin(2 * phase),
+    }
+
+
+@pytest.mark.parametrize(("late", "is_copy"), [(0.0, True), (2.0, False)], ids=["one face twice", "two people"])
+def test_a_second_picture_of_a_face_is_a_copy_and_a_second_person_is_none(late: float, is_copy: bool) -> None:
+    stage = Stage(lambda _: [LEFT, RIGHT], pose=lambda i, face: swaying(i / 5 + late * (face == RIGHT)))
+
+    left, right = followed(stage, 100).tracks
+
+    assert sum(row["copy_of"] is not None for row in (left, right)) == is_copy
+    assert (left["person_id"] == right["person_id"]) == is_copy
+    assert {left["copy_of"], right["copy_of"]} - {None} <= {left["track_id"], right["track_id"]}
+
+
+def test_two_faces_of_which_one_changes_keep_their_tracks() -> None:
+    watched = Stage(lambda i: [LEFT, moved(RIGHT, i / 10)], who=lambda i: int(i >= 150))
+
+    result = followed(watched, 300)
+
+    assert len(result.tracks) == 4
+    for row in result.tracks:
+        assert np.ptp(centres_x(row)) < 40
+
+
 def test_a_shot_without_frames_and_frames_outside_shots_do_not_derail() -> None:
     stage = Stage(lambda _: [LEFT])
     shots = [Shot("v-s0000", 0.4, 1.2), Shot("v-s0001", 5.0, 6.0)]

@@ -116,6 +116,10 @@ CLIP_SCORES = Table(
         *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px", "luma 0-255"),
         *_score("face_motion", "mean displacement of the face box centre per second, face heights/s", "1/s"),
         *_score("freeze_share", "share of frames that repeat the one before, 0-1"),
+        *_score(
+            "splice_jump",
+            "largest jump of picture and head in one frame over what moves around it (ratio); an uncut take has 1-2",
+        ),
         *_score("head_yaw_deg", "mean |yaw|, deg", "deg"),
         *_score("head_pitch_deg", "mean |pitch|, deg", "deg"),
         *_score("head_roll_deg", "mean |roll|, deg", "deg"),
