@@ -170,12 +170,20 @@ def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
 
 @cli.command()
 @lake_option
-def doctor(lake: Path | None) -> None:
-    """Say what is installed, which model serves each stage, what is missing and how to get it."""
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@profile_option
+def doctor(file: Path | None, lake: Path | None, profile: str | None) -> None:
+    """Say what is installed, which model serves each stage, what is missing and how to get it.
+
+    With FILE: what is in this media file (tracks and channels of sound, colour, pace, geometry) and what intake would
+    make of it. Nothing is written. Exit status 1 when it would be rejected.
+    """
     from speakervid_dag import doctor as checks
+    from speakervid_dag import file_report
     from speakervid_dag.config.settings import load_settings
 
-    sys.exit(checks.report(load_settings(lake=lake)))
+    settings = load_settings(lake=lake, profile=profile)
+    sys.exit(checks.report(settings) if file is None else file_report.report(file, settings))
 
 
 @cli.group()

@@ -6,6 +6,7 @@ here: the questions themselves (sql/explain) and printing (commands/explain.py).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
+from speakervid_dag.files import sha256_of
 from speakervid_dag.lake import gold, session, snapshots
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.session import Session, query_file
@@ -59,6 +61,14 @@ def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None
         return _sections(con, found, profile, told)
 
 
+def id_of(wanted: str) -> str:
+    """Return the id of the video with a file's content, where `wanted` is the path of a file; else `wanted` itself."""
+    path = Path(wanted)
+    if "/" not in wanted or not path.is_file():
+        return wanted
+    return f"v{sha256_of(path)[:16]}"
+
+
 def published(settings: Settings, as_of: str | None) -> Session:
     """A session over a published snapshot that may hold temporary tables. Raises UserError where there is none."""
     lake = open_lake(settings)
@@ -91,6 +101,9 @@ def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: st
     sections = [_itself(con, found)]
     if found["kind"] != "video":
         sections.append(_itself(con, {"kind": "video", "id": found["video_id"]}))
+    tracks_of_sound = "SELECT unnest(sound_tracks, recursive := true) FROM videos WHERE video_id = $video_id"
+    sound = con.sql(tracks_of_sound, params={"video_id": found["video_id"]}).pl()
+    sections.append(Section("Sound tracks of the file", sound))
     stages = (
         "SELECT stage, status, reason, detail, row_count FROM stage_outcomes WHERE video_id = $video_id ORDER BY stage"
     )

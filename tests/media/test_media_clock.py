@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media import generate
 
-from speakervid_dag.assets.bronze import health
+from speakervid_dag.assets.intake_rows import health
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import DecodeReport, Frame, read_frames
 from speakervid_dag.media.encode import write_video

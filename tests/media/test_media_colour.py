@@ -8,7 +8,7 @@ import pytest
 from media import generate
 from media.generate import Colours, coloured
 
-from speakervid_dag.assets.bronze import verdict
+from speakervid_dag.assets.intake_rows import verdict
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, can_copy, cut_clips
 from speakervid_dag.media.decode import read_frames

@@ -7,7 +7,7 @@ import pytest
 from media import generate
 from media.generate import Part, changing
 
-from speakervid_dag.assets import bronze
+from speakervid_dag.assets import intake_rows
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.shots import ShotFinder
 from speakervid_dag.failures import PermanentFailure
@@ -61,10 +61,10 @@ def test_a_cut_where_geometry_changes_and_the_size_of_each_shot(tmp_path: Path) 
         frame.image[:] = 128  # nothing else tells the two parts apart
         finder.feed(frame)
     shots = finder.finish()
-    rows = bronze.numbered("v", shots, [None] * len(shots), report.stretches)
+    rows = intake_rows.numbered("v", shots, [None] * len(shots), report.stretches)
     assert [(row["width_px"], row["height_px"]) for row in rows] == [(160, 96), (96, 160)]
     assert rows[1]["start_s"] == frames[30].time_s
-    assert bronze.picture_size(report, shots) == {"width_px": 96, "height_px": 160, "geometries": 2}
+    assert intake_rows.picture_size(report, shots) == {"width_px": 96, "height_px": 160, "geometries": 2}
 
 
 def test_clips_of_each_stretch_and_across(tmp_path: Path) -> None:

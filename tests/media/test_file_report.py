@@ -1,0 +1,38 @@
+"""`speakervid doctor FILE`: what is in a file, and what intake would make of it."""
+
+from pathlib import Path
+
+import generate
+from click.testing import CliRunner
+
+from speakervid_dag.cli import cli
+from speakervid_dag.explain import id_of
+from speakervid_dag.files import sha256_of
+
+
+def doctor(path: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, ["doctor", str(path), "--lake", str(path.parent / "lake")], catch_exceptions=False)
+    return done.exit_code, " ".join(done.output.split())
+
+
+def test_a_files_facts_and_the_verdict_are_told_and_nothing_is_written(tmp_path: Path) -> None:
+    code, told = doctor(generate.plain(tmp_path / "a.mp4", rotation_deg=90))
+    assert code == 0
+    assert all(word in told for word in ("h264", "rotation_deg", "90", "geometries", "sdr", "Sound tracks", "aac"))
+    assert "Intake would say: ok" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_file_that_would_be_rejected_gives_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("not a film")
+    code, told = doctor(tmp_path / "notes.mp4")
+    assert (code, "rejected, unrecognised_container" in told) == (1, True)
+    code, told = doctor(tmp_path / "gone.mp4")
+    assert (code, "rejected, missing_file" in told) == (1, True)
+
+
+def test_explain_takes_the_path_of_a_file_for_the_video_of_its_content(tmp_path: Path) -> None:
+    path = generate.plain(tmp_path / "a.mp4", count=2)
+    assert id_of(str(path)) == f"v{sha256_of(path)[:16]}"
+    assert id_of("a.mp4") == "a.mp4"
+    assert id_of(str(tmp_path / "gone.mp4")) == str(tmp_path / "gone.mp4")
