@@ -19,7 +19,7 @@ from speakervid_dag.commands.options import as_of_option, lake_option, profile_o
 def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | None, form: str) -> None:
     """Why ID is where it is: its rows upstream, every gate's value against its threshold, tier, reasons, branches.
 
-    ID is that of a video, shot, track, person, turn, clip, pair, listening sample or session, or a video's file name, or
+    ID is that of a video, shot, track, person, turn, clip, pair, listening sample or session, a video's file name, or
     the path of a file (which stands for the video with its content).
     Where something is in no clip or branch, the answer says why not. A profile that this lake has not seen is applied
     on the fly, so that you can ask what your own would say. `--format json` is an array of sections with their rows.
