@@ -348,7 +348,7 @@ class ShippedMismatches(Section):
     """Scores of mismatches measured by us (docs/accuracy.md): the prior of every lake's calibration."""
 
     basis: str = Field(description="`sync_calibration.basis` of the scores: under other settings they say nothing")
-    count: int = Field(description="how many", ge=0)
+    count: int = Field(description="how many of a lake's own they weigh", ge=0)
     mean: float = Field(description="their mean, a score of `sync_calibration`")
     deviation: float = Field(description="their standard deviation", gt=0)
 
