@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SOUND_LAYOUT = "v2"  # changes with how the sound is made, so that an old artifact is never taken for a new one
-CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v2"}  # the same of what is cut out of sources
+CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v3"}  # the same of what is cut out of sources
 
 
 def kept_manifests(lake_dir: Path) -> Path:
