@@ -9,6 +9,7 @@ import polars as pl
 from speakervid_dag.quality_checks.rules import (
     ROUNDING_S,
     SLACK_S,
+    Parents,
     TableRules,
     all_present,
     between,
@@ -16,6 +17,7 @@ from speakervid_dag.quality_checks.rules import (
     exists,
     holds,
     interval_rules,
+    nothing_missing,
     sane_interval,
     unit_length,
     video_link,
@@ -55,6 +57,13 @@ def _numbers() -> pl.Expr:
     return pl.all_horizontal(pl.col(n).list.eval(pl.element().is_finite()).list.all() for n in flat)
 
 
+def _stray_copies(frame: pl.DataFrame, _: Parents, __: pl.DataFrame) -> pl.DataFrame:
+    """Copies of what is no track of the same shot and person, or is a copy itself."""
+    originals = frame.filter(pl.col("copy_of").is_null()).select("shot_id", "person_id", copy_of="track_id")
+    copies = frame.filter(pl.col("copy_of").is_not_null())
+    return copies.join(originals, on=["shot_id", "person_id", "copy_of"], how="anti").select("batch", item="track_id")
+
+
 FACE_TRACKS = TableRules(
     links=(_VIDEO, _SHOT),
     rules=(
@@ -81,6 +90,7 @@ FACE_TRACKS = TableRules(
         holds("series_finite", _numbers(), "no NaN in a series"),
         between("detection_score", 0, 1),
         unit_length("embedding"),
+        nothing_missing("copies_name_an_original", "a copy is of a track of its shot and person", _stray_copies),
     ),
 )
 

@@ -95,6 +95,22 @@ def test_a_dissolve_parts_two_shots_and_belongs_to_neither(seconds: float) -> No
     assert second[0] == pytest.approx(19 * STEP_S + seconds, abs=0.1)
 
 
+def test_cuts_before_between_and_after_dissolves_are_found_as_ever() -> None:
+    images = [scene(1)] * 15 + [scene(2)] * 20 + dissolve(scene(2), scene(3), 15) + [scene(3)] * 20 + [scene(4)] * 20
+    images += dissolve(scene(4), scene(5), 15) + [scene(5)] * 20
+
+    shots = shots_of(images)
+
+    assert [start for start, _ in shots] == pytest.approx([0.0, 0.6, 1.96, 2.76, 4.12], abs=0.1)
+    assert [end for _, end in shots] == pytest.approx([0.6, 1.36, 2.76, 3.52, 4.92], abs=0.1)
+
+
+def test_a_dissolve_at_ten_frames_a_second_is_found() -> None:
+    images = [scene(1)] * 12 + dissolve(scene(1), scene(2), 10) + [scene(2)] * 12
+
+    assert len(shots_of(images, [i / 10 for i in range(len(images))])) == 2
+
+
 def test_a_dissolve_between_moving_heads_is_found() -> None:
     heads = [head(scene(1), i) for i in range(60)]
     others = [head(scene(2), i + 9) for i in range(60)]

@@ -155,6 +155,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         change("face_tracks", C("video_id") == V1, boxes=[[0.4, 0.1, 0.1, 0.5]] * 20),
         "boxes_corners_ordered",
     ),
+    (
+        "copy of another person's track",
+        "face_tracks",
+        change("face_tracks", C("track_id") == f"{V1}-s0000-t00", copy_of=f"{V1}-s0000-t01"),
+        "copies_name_an_original",
+    ),
     ("clip too short", "clips", change("clips", first_clip, end_s=2.0, duration_s=1.0), "clip_length_s_in_range"),
     ("duration of another clip", "clips", change("clips", first_clip, duration_s=7.0), "duration_agrees_with_interval"),
     (
