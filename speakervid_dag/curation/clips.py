@@ -139,6 +139,9 @@ def _span(row: Row) -> Interval:
 
 def _cut_track(track: Track, turns: list[Turn], settings: ClipSettings) -> Cut:
     cut = Cut()
+    if track.row["person_id"] is None:  # the picture of a face neither talks nor listens
+        cut.dropped.append((track.span, "unknown", "not_alive"))
+        return cut
     own = [t for t in turns if track.track_id in t.seen]
     own_ids = {t.turn_id for t in own}
     for run in _contributions(own, turns, settings):

@@ -31,10 +31,12 @@ class Frame:
     Attributes:
         time_s: seconds from the container's start, by presentation timestamp.
         image: uint8 (height, width, 3) BGR, upright, square pixels, writable.
+        full: the same at full size, where `image` is smaller and one was due (`read_frames`).
     """
 
     time_s: float
     image: NDArray[np.uint8]
+    full: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +90,16 @@ class FrameReader:
             self._began = time.monotonic()
             self._child = Child(self._request, self._budget, self._info.duration_s)
             self._messages = self._child.messages()
+        full = None
         with ExitStack() as failing:
             failing.callback(self.close)
             header, payload = next(self._messages)
+            if header.kind == wire.FULL_PICTURE:
+                full = payload.reshape(header.height, header.width, 3)
+                header, payload = next(self._messages)
             failing.pop_all()
         if header.kind == wire.PICTURE:
-            return Frame(header.time_s, payload.reshape(header.height, header.width, 3))
+            return Frame(header.time_s, payload.reshape(header.height, header.width, 3), full)
         self._report = self._conclude(json.loads(payload.tobytes()))
         self.close()
         raise StopIteration
@@ -137,19 +143,21 @@ class FrameReader:
 
 
 def read_frames(
-    path: Path, info: MediaInfo, budget: MediaBudget, *, max_long_side_px: int | None = None
+    path: Path, info: MediaInfo, budget: MediaBudget, *, max_long_side_px: int | None = None, full_hz: float = 0.0
 ) -> FrameReader:
     """The pictures of `path`, in rising time.
 
     Args:
         info: of this very file, from `probe`.
         max_long_side_px: pictures are scaled down, never up, to this long side.
+        full_hz: pictures a second that are also given at full size, if they are scaled down at all.
 
     Raises:
         PermanentFailure: no_video_stream; and see `FrameReader`.
     """
     require_video(info)
     width, height = display_size(info, max_long_side_px)
+    full_width, full_height = display_size(info, None)
     request = {
         **base_request(path, sniff(path), budget),
         "task": "pictures",
@@ -160,6 +168,8 @@ def read_frames(
         "is_mirrored": info.is_mirrored,
         "width_px": width,
         "height_px": height,
+        "full_hz": full_hz if (width, height) != (full_width, full_height) else 0.0,
+        "full_size": {"width_px": full_width, "height_px": full_height},
         "source_pixels": (info.width_px or 0) * (info.height_px or 0),
         "max_total_pixels": budget.max_total_pixels,
     }

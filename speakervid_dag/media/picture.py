@@ -68,7 +68,7 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
     with open_container(request) as container:
         stream = container.streams[request["video_index"]]
         limit_decoder(stream, request["max_pixels"], request["threads"])
-        shaper = _Shaper(request)
+        shaper, full = _Shaper(request), _FullSize(request)
         clock = FrameClock(stream.time_base, request["origin_s"], request["fps"])
         for frame in decoded(container, stream, errors):
             if frame.width * frame.height > request["max_pixels"]:
@@ -82,6 +82,7 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
             if time_s > request["max_duration_s"] or count * shaper.pixels > request["max_total_pixels"]:
                 raise PermanentFailure("over_budget", f"picture {count} at {time_s:.0f} s is beyond the budget")
             first_s, last_s = time_s if first_s is None else first_s, time_s
+            full.send_if_due(frame, time_s, output)
             shaper.send(frame, time_s, output)
     return {
         "frames_read": count,
@@ -176,10 +177,10 @@ class _Shaper:
         self._turns, self._is_mirrored = request["rotation_deg"] // 90, request["is_mirrored"]
         self._stored = (self.height, self.width) if self._turns % 2 else (self.width, self.height)
 
-    def send(self, frame: Any, time_s: float, output: Any) -> None:
+    def send(self, frame: Any, time_s: float, output: Any, kind: int = wire.PICTURE) -> None:
         width, height = self._stored
         plane = frame.reformat(width=width, height=height, format="bgr24", interpolation="BILINEAR").planes[0]
-        header = wire.Header(wire.PICTURE, self.width * self.height * BGR_BYTES, time_s, 0, self.width, self.height)
+        header = wire.Header(kind, self.width * self.height * BGR_BYTES, time_s, 0, self.width, self.height)
         if plane.line_size == width * BGR_BYTES and not self._turns and not self._is_mirrored:
             output.send(header, memoryview(plane)[: header.size])
         else:
@@ -193,3 +194,19 @@ class _Shaper:
         if self._is_mirrored:
             image = image[:, ::-1]
         return np.ascontiguousarray(np.rot90(image, -self._turns))
+
+
+class _FullSize:
+    """Sends a picture at full size before itself, `full_hz` times a second at most; 0: never."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._rate_hz = request["full_hz"]
+        self._shaper = _Shaper({**request, **request["full_size"]})
+        self._sent = -1  # number of the last step of 1 / rate that has its picture
+
+    def send_if_due(self, frame: Any, time_s: float, output: Any) -> None:
+        step = int(time_s * self._rate_hz + 1e-6)
+        if not self._rate_hz or step <= self._sent:
+            return
+        self._sent = step
+        self._shaper.send(frame, time_s, output, wire.FULL_PICTURE)

@@ -73,7 +73,7 @@ DROPPED_SPANS = Table(
         column("track_id", STRING, "face track"),
         column("role", STRING, "talking | listening | unknown"),
         *SPAN,
-        column("reason", STRING, "too_short, ambiguous_speaker, …"),
+        column("reason", STRING, "too_short, ambiguous_speaker, not_alive, …"),
     ),
 )
 
