@@ -134,12 +134,16 @@ class LivenessSettings(Section):
     """Which tracked faces are alive, and which are pictures of faces. Our own values, measured (docs/accuracy.md)."""
 
     looks_hz: float = Field(description="looks at a face a second", gt=0)
-    lag_s: float = Field(description="each look is compared with the one so long before, s", gt=0)
+    lags_s: tuple[float, ...] = Field(
+        description="each look is compared with those so long before, s; the largest difference counts", min_length=1
+    )
     min_looks: int = Field(description="fewest comparisons for an answer; without one a face counts as alive", ge=1)
     min_face_height_px: float = Field(description="a smaller face is not asked, px of the shrunk frame", ge=0)
     quantile: float = Field(description="which of a track's comparisons counts, 0-1", ge=0, le=1)
     min_leftover: float = Field(
-        description="a face is alive if an affine map leaves this share of it, deviations; 0: all are", ge=0, le=1
+        description="a face is alive if an affine map leaves so much of a part of it, deviations; 0: all are",
+        ge=0,
+        le=1,
     )
 
 

@@ -34,6 +34,7 @@ _AXES = (0.42, 0.46)  # half axes of the ellipse that is compared, of the side: 
 _MIN_SEEN = 0.7  # share of the ellipse that must lie inside the picture in both looks
 _MIN_CONTRAST = 4.0  # deviation of grey levels: less is not enough to align by
 _MAP_ERROR_PX = 0.35  # so far the map may be off everywhere (0.5 % of the face) without anything being left over
+_PART_PX = 12  # an eye with its lids
 _STEPS, _SETTLED = 20, 0.003  # of an alignment: at most so many, and until none moves the face's rim by more px
 
 Grey = NDArray[np.float32]
@@ -78,8 +79,9 @@ def upright_face(time_s: float, image: Image, box: Box, roll_deg: float) -> Face
 def leftover(first: Face, second: Face) -> float:
     """What the best affine map and a change of brightness and contrast leave between two faces.
 
-    Root mean square over the face, in deviations of its grey levels, of what a map off by `_MAP_ERROR_PX` cannot
-    explain; 0 = the same picture. NaN where they cannot be aligned: cut off by the picture's edge, flat, or too unlike.
+    Root mean square over the part of the face where it is most (an eye is a part), in deviations of the face's grey
+    levels, of what a map off by `_MAP_ERROR_PX` cannot explain; 0 = the same picture. NaN where they cannot be
+    aligned: cut off by the picture's edge, flat, or too unlike.
     """
     if min(f.seen.sum() for f in (first, second)) < _MIN_SEEN * _ellipse().sum():
         return float("nan")
@@ -99,7 +101,7 @@ def _aligned(first: Grey, second: Grey, seen: NDArray[np.bool_], start: Map) -> 
     across, down = (slope[seen] for slope in _slopes(first))
     light = [template, np.ones_like(template)]
     jacobian = np.stack([across * x, across * y, across, down * x, down * y, down, *light], axis=1).astype(np.float64)
-    solve = np.linalg.pinv(jacobian)
+    solve = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True) @ jacobian.T  # 8 x 8: cheap, and no threads
     found = start
     for _ in range(_STEPS):
         step = solve[:6] @ (_moved(second, found)[seen] - template)
@@ -131,6 +133,8 @@ def _slopes(grey: Grey) -> tuple[Grey, Grey]:
 
 
 def _left(first: Face, second: Face, place: Map) -> float:
+    import cv2
+
     seen = first.seen & (_moved(second.seen.astype(np.float32), place) > 0.99)
     if seen.sum() < _MIN_SEEN * _ellipse().sum():
         return float("nan")
@@ -140,7 +144,9 @@ def _left(first: Face, second: Face, place: Map) -> float:
     gain = float(np.cov(x, y)[0, 1] / y.var(ddof=1))
     rest = np.abs((x - x.mean()) - gain * (y - y.mean()))
     explained = _MAP_ERROR_PX * np.hypot(*_slopes(first.grey))[seen]
-    return float(np.sqrt(np.mean(np.maximum(rest - explained, 0.0) ** 2)) / x.std())
+    left = np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    left[seen] = np.maximum(rest - explained, 0.0) ** 2
+    return float(np.sqrt(cv2.blur(left, (_PART_PX, _PART_PX)).max()) / x.std())
 
 
 def _smoothed(grey: Any, deviation_px: float) -> Grey:
@@ -167,7 +173,7 @@ def _ellipse() -> NDArray[np.bool_]:
 class LifeWatch:
     """The faces of one shot. Feed each frame that the tracker was fed, with the tracks seen in it; then `liveness`.
 
-    Holds the faces of the last `LivenessSettings.lag_s` and a number a look.
+    Holds the faces of the longest lag, about a second, and two numbers a look.
     """
 
     settings: LivenessSettings
@@ -206,9 +212,13 @@ class LifeWatch:
         face = upright_face(time_s, image, track.box, track.roll_deg)
         self._heights.setdefault(id(track), []).append(track.box[3] - track.box[1])
         recent = self._recent.setdefault(id(track), deque())
-        step_s = 1.0 / self.settings.looks_hz
-        while recent and time_s - recent[0].time_s > self.settings.lag_s + step_s / 2:
+        half_s = 0.5 / self.settings.looks_hz
+        while recent and time_s - recent[0].time_s > max(self.settings.lags_s) + half_s:
             recent.popleft()
-        if recent and time_s - recent[0].time_s >= self.settings.lag_s - step_s / 2:
-            self._leftovers.setdefault(id(track), []).append(leftover(recent[0], face))
+        # two lags: what repeats itself (a pause that is looped) may look the same after one of them
+        apart = [[f for f in recent if abs(time_s - f.time_s - lag_s) <= half_s] for lag_s in self.settings.lags_s]
+        if all(apart):
+            found = [leftover(faces[0], face) for faces in apart]
+            told = [each for each in found if np.isfinite(each)]
+            self._leftovers.setdefault(id(track), []).append(max(told, default=float("nan")))
         recent.append(face)

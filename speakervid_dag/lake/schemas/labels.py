@@ -117,7 +117,7 @@ FACE_TRACKS = Table(
             "embedding", SERIES, "unit-length face embedding (128-d); null when no frame was good enough", null=True
         ),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
-        column("liveness", FLOAT, "what an affine map leaves of the face after 1 s (ratio); 0 = a picture", null=True),
+        column("liveness", FLOAT, "what an affine map leaves of the face within 1 s (ratio); 0 = a picture", null=True),
         column("liveness_status", STRING, "ok, or why it cannot be told: too_small, too_few_looks (taken for alive)"),
     ),
 )
