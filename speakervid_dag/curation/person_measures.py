@@ -164,7 +164,8 @@ def _face_repeat(
         return None, "too_few_frames"
     values = array(pose["face_repeat"])[inside]
     at = np.searchsorted(array(track["frame_times_s"]), times[inside] - 1e-6)
-    moved = array(track["region_motion"])[np.minimum(at, len(track["region_motion"]) - 1)] >= settings.freeze_motion
+    stood = array(track["region_motion"])[np.minimum(at, len(track["region_motion"]) - 1)] < settings.freeze_motion
+    moved = ~stood
     measured = np.isfinite(values)
     if measured.sum() < settings.min_samples:
         return None, "no_face_pixels"
