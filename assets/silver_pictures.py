@@ -21,7 +21,9 @@ from speakervid_dag.curation import (
     frame_log,
     frame_measures,
     identity_watch,
+    liveness,
     person_clusters,
+    person_region,
     person_samples,
     picture_copies,
     picture_texture,
@@ -44,7 +46,7 @@ BUDGET = MediaBudget()
     POSES,
     FRAME_SERIES,
     reads=[VIDEOS, SHOTS],
-    sections=["tracking", "identity", "sampling"],
+    sections=["tracking", "identity", "liveness", "sampling"],
     weights=lambda f: backends.picture_weights(f.settings.face_pack),
     modules=[
         camera_motion,
@@ -57,7 +59,9 @@ BUDGET = MediaBudget()
         frame_measures,
         geometry,
         identity_watch,
+        liveness,
         person_clusters,
+        person_region,
         person_samples,
         picture,
         picture_copies,
@@ -94,6 +98,7 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             shots,
             tracking,
             identity_settings,
+            stage.profile.liveness,
             stage.profile.sampling,
             detector,
             mesher,
@@ -102,7 +107,8 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
             partial(keep_crops, stage),
             text=text,
         )
-        with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
+        size, full_hz = tracking.long_side_px, stage.profile.sampling.full_hz
+        with decoding.read_frames(video.path, info, BUDGET, max_long_side_px=size, full_hz=full_hz) as reader:
             found = pass_.run(video.timed(reader))
         video.costs |= found.spent_s
         video.model_s += sum(s for part, s in found.spent_s.items() if part in face_pass.MODEL_PARTS)

@@ -25,7 +25,18 @@ from speakervid_dag.quality_checks.rules import (
 )
 from speakervid_dag.quality_checks.rules_media import times_ordered
 
-SERIES = ("boxes", "yaw_deg", "pitch_deg", "roll_deg", "mouth_opening", "lip_shape", "face_sharpness", "mesh_score")
+SERIES = (
+    "boxes",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "mouth_opening",
+    "lip_shape",
+    "face_sharpness",
+    "region_luma",
+    "region_motion",
+    "mesh_score",
+)
 
 _VIDEO = video_link()
 _SHOT = child_link("shot", "shots", "shot_id", "start_s", "end_s")
@@ -89,6 +100,7 @@ FACE_TRACKS = TableRules(
         holds("boxes_corners_ordered", _boxes_ordered, "x1 < x2 and y1 < y2 in every box", after=_boxes_inside),
         holds("series_finite", _numbers(), "no NaN in a series"),
         between("detection_score", 0, 1),
+        between("liveness", 0, None),
         unit_length("embedding"),
         nothing_missing("copies_name_an_original", "a copy is of a track of its shot and person", _stray_copies),
     ),

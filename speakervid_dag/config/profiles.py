@@ -21,6 +21,7 @@ from speakervid_dag.config.sections import (
     DiarizationSettings,
     Gate,
     IdentitySettings,
+    LivenessSettings,
     NearDuplicateSettings,
     SamplingSettings,
     ScoreSettings,
@@ -53,6 +54,7 @@ class Profile(Section):
     diarization: DiarizationSettings
     transcripts: TranscriptSettings
     tracking: TrackingSettings
+    liveness: LivenessSettings
     identity: IdentitySettings
     active_speaker: ActiveSpeakerSettings
     sampling: SamplingSettings

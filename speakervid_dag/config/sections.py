@@ -181,12 +181,35 @@ class TrackingSettings(Section):
     )
 
 
+class LivenessSettings(Section):
+    """Which tracked faces are alive, and which are pictures of faces. Our own values, measured (docs/accuracy.md)."""
+
+    looks_hz: float = Field(description="looks at a face a second", gt=0)
+    lags_s: tuple[float, ...] = Field(
+        description="each look is compared with those so long before, s; the largest difference counts", min_length=1
+    )
+    min_looks: int = Field(description="fewest comparisons for an answer; without one a face counts as alive", ge=1)
+    min_face_height_px: float = Field(description="a smaller face is not asked, px of the shrunk frame", ge=0)
+    quantile: float = Field(description="which of a track's comparisons counts, 0-1", ge=0, le=1)
+    min_leftover: float = Field(
+        description="a face is alive if an affine map leaves so much of a part of it, deviations; 0: all are",
+        ge=0,
+        le=1,
+    )
+
+
 class SamplingSettings(Section):
     """What the picture pass looks at besides faces, and how often. Our own values: cost against steadiness."""
 
     disabled: tuple[SampledPart, ...] = Field(description="parts that are not looked at; their scores say `off`")
     camera_hz: float = Field(description="camera movement and point tracks, frames a second; shake needs 10", gt=0)
     texture_hz: float = Field(description="blur, noise, blockiness, borders, frames a second", gt=0)
+    full_hz: float = Field(description="looks at faces at full size where frames are shrunk, frames a second", ge=0)
+    region_margin: float = Field(
+        description="what stands for a person: the face, and so many face widths and heights on each side; as a "
+        "clip's box",
+        ge=0,
+    )
     text_hz: float = Field(description="burnt-in text, frames a second", gt=0)
     text_long_side_px: int = Field(description="frames are shrunk to this for text, px", ge=64)
     min_text_score: float = Field(description="a pixel belongs to text from this belief on, 0-1; PP-OCR: 0.3")

@@ -129,8 +129,9 @@ class ActiveSpeakerBackend(Protocol):
 
 
 def pairs_of(turns: pl.DataFrame, tracks: pl.DataFrame, settings: SyncSettings) -> list[Pair]:
-    """Every track and turn of one video that overlap by `min_overlap_s`, ordered by turn and track; no copies."""
-    faces = tracks.filter(pl.col("copy_of").is_null()).select(*_LABELS, *_SERIES).sort("track_id").to_dicts()
+    """Every person's track and turn of one video that overlap by `min_overlap_s`, by turn and track; no copies."""
+    people = tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())  # a picture says nothing
+    faces = people.select(*_LABELS, *_SERIES).sort("track_id").to_dicts()
     found = []
     for turn in turns.select("turn_id", "speaker_id", "start_s", "end_s").sort("start_s", "turn_id").to_dicts():
         for face in faces:

@@ -147,11 +147,13 @@ def score_clips(
         found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
         found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
         with clock.timed("picture_scores"):
-            found |= picture_measures.frame_measures(shot, span, settings, no_series)
+            found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, no_series)
+            found |= picture_measures.region_measures(track, span, settings)
             found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
         sized = shown.get(clip["shot_id"], video)
         with clock.timed("head_scores"):
-            found |= picture_measures.face_measures(track, span, sized, settings)
+            picture = picture_measures.picture_box(shot)
+            found |= picture_measures.face_measures(track, span, sized, settings, picture)
             found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
             found |= head_scores.head_scores(track, shot, span, sized, settings)
         with clock.timed("person_scores"):

@@ -160,6 +160,9 @@ def _cut_track(track: Track, turns: list[Turn], talkers: set[tuple[str, str]], s
     if track.row["copy_of"] is not None:
         cut.dropped.append((track.span, "unknown", "copy_of_a_face"))
         return cut
+    if track.row["person_id"] is None:  # the picture of a face neither talks nor listens
+        cut.dropped.append((track.span, "unknown", "not_alive"))
+        return cut
     own = [t for t in turns if track.track_id in t.seen]
     own_ids = {t.turn_id for t in own}
     for run in _contributions(own, turns, settings):

@@ -77,7 +77,8 @@ def face_cuts(shots: pl.DataFrame, tracks: pl.DataFrame, settings: BindingSettin
     """Cuts between neighbouring shots, each of which shows one person, and not the same."""
     found = []
     seen: dict[str, dict[str, list[Interval]]] = defaultdict(lambda: defaultdict(list))
-    for shot_id, person, start, end in tracks.select("shot_id", "person_id", "start_s", "end_s").iter_rows():
+    people = tracks.filter(pl.col("person_id").is_not_null())
+    for shot_id, person, start, end in people.select("shot_id", "person_id", "start_s", "end_s").iter_rows():
         seen[shot_id][person].append((start, end))
     shown = []
     for shot_id, start, end in shots.sort("start_s").select("shot_id", "start_s", "end_s").iter_rows():

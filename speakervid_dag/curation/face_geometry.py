@@ -13,6 +13,7 @@ Points = NDArray[np.float32]
 """(468, 3) float32: x right and y down in image px, z in the same scale, smaller = nearer the camera."""
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)  # a picture, normalised
 
 # Indices of MediaPipe's canonical face model; left and right are those of the picture of a frontal face.
 _LEFT_EYE, _RIGHT_EYE = [33, 133], [362, 263]

@@ -12,13 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from speakervid_dag.config.sections import IdentitySettings, SamplingSettings, TrackingSettings
+from speakervid_dag.config.sections import IdentitySettings, LivenessSettings, SamplingSettings, TrackingSettings
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.face_crops import FaceCrops
 from speakervid_dag.curation.face_geometry import normalised
-from speakervid_dag.curation.frame_log import FrameLog, Rhythm, Shot, TextModel, TimedImage, floats, nested
+from speakervid_dag.curation.frame_log import FrameLog, LookedFrame, Rhythm, Shot, TextModel, floats, nested
 from speakervid_dag.curation.frame_measures import Image
+from speakervid_dag.curation.liveness import LifeWatch
 from speakervid_dag.curation.person_clusters import TrackFace, cluster_tracks
+from speakervid_dag.curation.person_region import RegionWatch
 from speakervid_dag.curation.person_samples import PersonModels, PersonSampler
 from speakervid_dag.curation.picture_copies import copies
 from speakervid_dag.curation.portraits import Embedder
@@ -45,7 +47,7 @@ class FacePass:
     Args:
         video_id: makes person ids.
         shots: in order, touching.
-        tracking, identity: thresholds.
+        tracking, identity, liveness: thresholds.
         sampling: how often frames and people are looked at, and for what.
         people: models of body, hands and expression.
         detector, mesher, embedder: models.faces.FaceDetector, models.mesh.FaceMesh, models.identity.FaceEmbedder.
@@ -59,6 +61,7 @@ class FacePass:
         shots: Sequence[Shot],
         tracking: TrackingSettings,
         identity: IdentitySettings,
+        liveness: LivenessSettings,
         sampling: SamplingSettings,
         detector: Detector,
         mesher: Mesher,
@@ -70,63 +73,61 @@ class FacePass:
     ) -> None:
         self._video_id, self._shots = video_id, list(shots)
         self._keep_crops, self._text = keep_crops, text
-        self._tracking, self._identity = tracking, identity
+        self._tracking, self._identity, self._liveness = tracking, identity, liveness
         self._sampling, self._people = sampling, people
         self._parts = PartClock()
         self._clock = ModelClock(detector, mesher, embedder, self._parts)
 
-    def run(self, frames: Iterable[TimedImage]) -> FacePassResult:
+    def run(self, frames: Iterable[LookedFrame]) -> FacePassResult:
         """Follow the faces of all frames. Frames outside every shot are left out."""
         tracks: list[Row] = []
         poses: list[Row] = []
-        faces: list[TrackFace] = []
+        faces: list[tuple[Row, TrackFace]] = []
         series: list[Row] = []
         for shot, inside in _by_shot(frames, self._shots):
-            tracker = ShotTracker(self._clock, self._clock, self._clock, self._tracking, self._identity)
-            log = FrameLog(shot, self._sampling, self._parts, self._text)
-            sampler = PersonSampler(self._people, self._sampling, self._parts)
-            self._watch(inside, tracker, log, sampler)
-            series.append(log.row())
-            for number, track in enumerate(tracker.finish()):
-                row, face = self._describe(shot, number, track, log)
+            watch = _ShotWatch(
+                ShotTracker(self._clock, self._clock, self._clock, self._tracking, self._identity),
+                FrameLog(shot, self._sampling, self._parts, self._text),
+                PersonSampler(self._people, self._sampling, self._parts),
+                RegionWatch(self._sampling.region_margin, self._parts),
+                LifeWatch(self._liveness, self._parts),
+                Rhythm(self._tracking.max_mesh_hz),
+            )
+            watch.run(inside)
+            series.append(watch.log.row())
+            for number, track in enumerate(watch.tracker.finish()):
+                row, face = self._describe(shot, number, track, watch)
                 if track.crops is not None:
                     self._keep_crops(row["track_id"], track.crops.done())
                 tracks.append(row)
-                faces.append(face)
+                if watch.life.is_alive(track):
+                    faces.append((row, face))
                 ids = {name: row[name] for name in ("shot_id", "track_id")}
-                poses.append(ids | sampler.row(track, row["end_s"]))
-        for row, person in zip(tracks, cluster_tracks(faces, self._identity), strict=True):
+                poses.append(ids | watch.sampler.row(track, row["end_s"]))
+        people = cluster_tracks([face for _, face in faces], self._identity)
+        for (row, _), person in zip(faces, people, strict=True):
             row["person_id"] = f"{self._video_id}-p{person:02d}"
         self._mark_copies(tracks)
         return FacePassResult(tracks, poses, series, dict(self._parts.spent_s))
 
     def _mark_copies(self, tracks: list[Row]) -> None:
         """A copy is the person it shows, and no track of its own to whoever looks for people."""
-        originals, person = copies(tracks, self._identity), {t["track_id"]: t["person_id"] for t in tracks}
+        originals = copies([t for t in tracks if t["person_id"] is not None], self._identity)
+        person = {t["track_id"]: t["person_id"] for t in tracks}
         for row in tracks:
             row["copy_of"] = originals.get(row["track_id"])
             row["person_id"] = person[row["copy_of"] or row["track_id"]]
 
-    def _watch(self, frames: Iterable[TimedImage], tracker: ShotTracker, log: FrameLog, sampler: PersonSampler) -> None:
-        """Every frame of one shot, once."""
-        rhythm = Rhythm(self._tracking.max_mesh_hz)
-        in_view: list[Track] = []
-        for frame in frames:
-            log.note(frame)
-            if rhythm.is_due(frame.time_s):
-                in_view = tracker.feed(frame.time_s, frame.image)
-                log.count_faces(len(in_view))
-            log.look(frame, [t.box for t in in_view])
-            sampler.feed(frame.time_s, frame.image, in_view)
-
-    def _describe(self, shot: Shot, number: int, track: Track, log: FrameLog) -> tuple[Row, TrackFace]:
-        samples = track.kept()
+    def _describe(self, shot: Shot, number: int, track: Track, watch: "_ShotWatch") -> tuple[Row, TrackFace]:
+        samples, log = track.kept(), watch.log
         vector, status = track.album.embedding(self._clock)
         boxes = [normalised(s.box, log.width_px, log.height_px) for s in samples]
         end_s = min(shot.end_s, samples[-1].time_s + log.step_s)
+        liveness, liveness_status = watch.life.liveness(track)
         row = {
             "shot_id": shot.shot_id,
             "track_id": f"{shot.shot_id}-t{number:02d}",
+            "person_id": None,
             "start_s": samples[0].time_s,
             "end_s": end_s,
             "detection_score": float(np.mean(track.scores)),
@@ -134,10 +135,40 @@ class FacePass:
             "embedding": None if vector is None else floats(vector),
             "embedding_status": status,
             "keypoints": nested(_relative([s.five_points for s in samples], log)),
+            "liveness": liveness,
+            "liveness_status": liveness_status,
             **_series(samples),
+            **watch.regions.series(track),
         }
         first, last = ((b[0], b[1], b[2], b[3]) for b in (boxes[0], boxes[-1]))
         return row, TrackFace(shot.shot_id, samples[0].time_s, end_s, first, last, vector)
+
+
+@dataclass(frozen=True)
+class _ShotWatch:
+    """All that looks at the frames of one shot."""
+
+    tracker: ShotTracker
+    log: FrameLog
+    sampler: PersonSampler
+    regions: RegionWatch
+    life: LifeWatch
+    rhythm: Rhythm
+
+    def run(self, frames: Iterable[LookedFrame]) -> None:
+        """Every frame, once."""
+        in_view: list[Track] = []
+        for frame in frames:
+            self.log.note(frame)
+            is_followed = self.rhythm.is_due(frame.time_s)
+            if is_followed:
+                in_view = self.tracker.feed(frame.time_s, frame.image)
+                self.log.count_faces(len(in_view))
+            self.log.look(frame, [t.box for t in in_view])
+            self.sampler.feed(frame.time_s, frame.image, in_view)
+            if is_followed:
+                self.regions.feed(frame, in_view, self.log.picture_box)
+                self.life.feed(frame.time_s, frame.image, in_view)
 
 
 class ModelClock:
@@ -161,12 +192,12 @@ class ModelClock:
             return self._embedder.embed(image, points_px)
 
 
-def _by_shot(frames: Iterable[TimedImage], shots: Sequence[Shot]) -> Iterator[tuple[Shot, Iterator[TimedImage]]]:
+def _by_shot(frames: Iterable[LookedFrame], shots: Sequence[Shot]) -> Iterator[tuple[Shot, Iterator[LookedFrame]]]:
     """The frames of each shot, streamed; a shot without frames comes empty, so that every shot has its row."""
     stream = iter(frames)
-    waiting: list[TimedImage] = []
+    waiting: list[LookedFrame] = []
 
-    def inside(shot: Shot) -> Iterator[TimedImage]:
+    def inside(shot: Shot) -> Iterator[LookedFrame]:
         while True:
             frame = waiting.pop() if waiting else next(stream, None)
             if frame is None:

@@ -16,7 +16,7 @@ from speakervid_dag.config.sections import SamplingSettings
 from speakervid_dag.curation import frame_measures, picture_texture
 from speakervid_dag.curation.camera_motion import CameraStep, CameraWatch
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.face_geometry import Box, normalised
+from speakervid_dag.curation.face_geometry import WHOLE, Box, normalised
 from speakervid_dag.curation.frame_measures import Image
 
 Row = dict[str, Any]
@@ -29,6 +29,13 @@ class TimedImage(Protocol):
     def time_s(self) -> float: ...
     @property
     def image(self) -> Image: ...
+
+
+class LookedFrame(TimedImage, Protocol):
+    """A frame of the picture pass; `full`: the same at full size, where one is due and `image` is smaller."""
+
+    @property
+    def full(self) -> Image | None: ...
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class FrameLog:
     _steps: list[CameraStep] = field(default_factory=list)
     _textures: list[Texture] = field(default_factory=list)
     _texts: list[tuple[float, float]] = field(default_factory=list)  # time, share
+    _inner: Box | None = None
 
     def __post_init__(self) -> None:
         self._camera_rhythm = Rhythm(self.sampling.rate_hz("camera"))
@@ -145,7 +153,9 @@ class FrameLog:
     def _texture(self, frame: TimedImage, small: NDArray[np.float32]) -> Texture:
         import cv2
 
-        border = picture_texture.border_share(small)
+        inner = picture_texture.inner_box(small)
+        self._inner = _hull(self._inner, inner)
+        border = picture_texture.border_share(inner)
         if min(frame.image.shape[:2]) < picture_texture.MIN_SIDE_PX:
             return Texture(frame.time_s, np.nan, np.nan, np.nan, border)
         grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY))
@@ -153,6 +163,11 @@ class FrameLog:
         return Texture(
             frame.time_s, picture_texture.blur_effect(grey), picture_texture.noise_sigma(grey), blocks, border
         )
+
+    @property
+    def picture_box(self) -> Box:
+        """The picture without its bars, 0-1, by all looks so far: what is black in each of them is a bar."""
+        return self._inner or WHOLE
 
     @property
     def step_s(self) -> float:
@@ -176,10 +191,19 @@ class FrameLog:
             "noise_sigma": floats([t.noise_sigma for t in self._textures]),
             "blockiness": floats([t.blockiness for t in self._textures]),
             "border_share": floats([t.border_share for t in self._textures]),
+            "picture_box": floats(self.picture_box),
             "text_times_s": pl.Series([time_s for time_s, _ in self._texts], dtype=pl.Float64),
             "text_share": floats([share for _, share in self._texts]),
             "text_status": self.text if isinstance(self.text, str) else "ok",
         }
+
+
+def _hull(first: Box | None, second: Box | None) -> Box | None:
+    """The smallest box around both."""
+    if first is None or second is None:
+        return first or second
+    low = min(first[0], second[0]), min(first[1], second[1])
+    return (*low, max(first[2], second[2]), max(first[3], second[3]))
 
 
 def _box(corners: Sequence[float]) -> Box:

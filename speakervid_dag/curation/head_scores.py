@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.curation.face_geometry import WHOLE, Box, area
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.picture_measures import picture_box
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -36,6 +38,7 @@ def head_scores(
     found: dict[str, Measured] = {"face_consistency": face_consistency(series, span, settings)}
     names = [n for n in NAMES if n not in found]
     width, height = video["width_px"], video["height_px"]
+    picture = picture_box(series)
     if not width or not height:
         return found | dict.fromkeys(names, (None, "no_picture_size"))
     if track is None or not len(track["frame_times_s"]):
@@ -50,10 +53,10 @@ def head_scores(
         return found | dict.fromkeys(names, (None, "too_few_frames"))
     points, boxes, angles = points[chosen], boxes[chosen], angles[chosen]
     values = {
-        "movement": movement(points * (width, height), min(width, height)),
+        "movement": movement(points * (width, height), _short_side_px(picture, width, height)),
         "rotation": rotation(angles),
         "orientation": orientation(angles),
-        "resolution": resolution(boxes),
+        "resolution": resolution(boxes, picture),
         "completeness": completeness(points),
     }
     for part, each in values.items():
@@ -78,10 +81,10 @@ def orientation(angles_deg: Array) -> Array:
     return _score(100.0 - np.linalg.norm(np.abs(angles_deg) / 180.0 * 100.0, axis=1))
 
 
-def resolution(boxes: Array) -> Array:
-    """(n, 4) normalised boxes → (n,): 30 · the face's share of the frame in %."""
+def resolution(boxes: Array, picture: Box = WHOLE) -> Array:
+    """(n, 4) normalised boxes → (n,): 30 · the face's share of the frame (without its bars) in %."""
     size = boxes[:, 2:] - boxes[:, :2]
-    return _score(30.0 * 100.0 * size.prod(axis=1))
+    return _score(30.0 * 100.0 * size.prod(axis=1) / area(picture))
 
 
 def completeness(points: Array) -> Array:
@@ -100,6 +103,10 @@ def face_consistency(series: Row | None, span: Interval, settings: ScoreSettings
     if len(faces) < 2:
         return None, "too_few_frames"
     return float(max(0.0, 100.0 - 20.0 * (faces != 1).sum())), "ok"
+
+
+def _short_side_px(picture: Box, width_px: int, height_px: int) -> float:
+    return min((picture[2] - picture[0]) * width_px, (picture[3] - picture[1]) * height_px)
 
 
 def _spaced(times_s: Array, span: Interval, rate_hz: float) -> NDArray[np.intp]:

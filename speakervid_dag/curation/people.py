@@ -27,13 +27,14 @@ def describe_people(
         identities: person_id -> (identity_id, cosine to it or None for a first appearance); who is missing is new.
 
     Returns:
-        Rows of people, one a person_id of `tracks`, ordered by it.
+        Rows of people, one a person_id of `tracks`, ordered by it; the picture of a face is nobody.
     """
     voices = dict(turns.select("turn_id", "embedding").iter_rows())
     spoken: dict[str, list[dict[str, object]]] = defaultdict(list)
     for row in bindings.filter(pl.col("status") == "bound").sort("start_s").to_dicts():
         spoken[row["person_id"]].append(row)
     rows = []
+    tracks = tracks.filter(pl.col("person_id").is_not_null())
     for (person,), group in tracks.sort("person_id", "start_s").group_by(["person_id"], maintain_order=True):
         rows.append(_person(str(person), group, spoken[str(person)], voices, (identities or {}).get(str(person))))
     return PEOPLE.frame(rows)

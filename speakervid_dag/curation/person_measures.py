@@ -43,7 +43,7 @@ def person_scores(
     inside = np.flatnonzero((times >= span[0]) & (times < span[1]))
     if pose is None or len(inside) < settings.min_samples:
         return dict.fromkeys(NAMES, (None, "too_few_frames"))
-    found: dict[str, Measured] = {"face_repeat_share": _face_repeat(pose, inside, times, series, settings)}
+    found: dict[str, Measured] = {"face_repeat_share": _face_repeat(pose, inside, times, track, settings)}
     for part, names in (("body", BODY), ("hands", HANDS), ("emotion", EXPRESSION)):
         if (status := pose[f"{part}_status"]) != "ok":
             found |= dict.fromkeys(names, (None, status))
@@ -157,14 +157,15 @@ def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[
 
 
 def _face_repeat(
-    pose: Row, inside: NDArray[np.intp], times: Array, series: Row | None, settings: ScoreSettings
+    pose: Row, inside: NDArray[np.intp], times: Array, track: Row | None, settings: ScoreSettings
 ) -> Measured:
-    """Over looks at frames that moved at all: a repeated frame (12 fps in 25) is no coding loss of the face."""
-    if series is None or not len(series["frame_times_s"]):
+    """Over looks at frames in which the person moved: a repeated frame (12 fps in 25) is no coding loss of the face."""
+    if track is None or not len(track["frame_times_s"]):
         return None, "too_few_frames"
     values = array(pose["face_repeat"])[inside]
-    at = np.searchsorted(array(series["frame_times_s"]), times[inside] - 1e-6)
-    moved = array(series["motion"])[np.minimum(at, len(series["motion"]) - 1)] >= settings.freeze_motion
+    at = np.searchsorted(array(track["frame_times_s"]), times[inside] - 1e-6)
+    stood = array(track["region_motion"])[np.minimum(at, len(track["region_motion"]) - 1)] < settings.freeze_motion
+    moved = ~stood
     measured = np.isfinite(values)
     if measured.sum() < settings.min_samples:
         return None, "no_face_pixels"

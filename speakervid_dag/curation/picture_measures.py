@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.curation.face_geometry import WHOLE, Box, area
 from speakervid_dag.curation.intervals import Interval
 
 Row = Mapping[str, Any]
@@ -37,26 +38,30 @@ def longest_run_s(times_s: Array, flags: NDArray[np.bool_], until_s: float) -> f
     return float(np.max(ends_s[last] - ends_s[first]))
 
 
-def frame_measures(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> dict[str, Measured]:
-    """Luminance, its runs, motion, freezing and face count over the decoded frames of the clip."""
-    names = (
-        "luminance",
-        "dark_run_frames",
-        "bright_run_frames",
-        "motion",
-        "freeze_share",
-        "face_count_consistency",
-    )
+def picture_box(series: Row | None) -> Box:
+    """The picture without its bars in this shot, x1, y1, x2, y2 in 0-1; all of it where nobody looked."""
+    found = _array((series and series["picture_box"]) or [])
+    return (found[0], found[1], found[2], found[3]) if len(found) else WHOLE
+
+
+def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> Measured:
+    """Share of the clip's decoded frames with exactly one face."""
     if series is None:
-        return dict.fromkeys(names, (None, reason))
+        return None, reason
     times = _array(series["frame_times_s"])
-    inside = (times >= span[0]) & (times < span[1])
-    if inside.sum() < settings.min_frames:
-        return dict.fromkeys(names, (None, "too_few_frames"))
-    luma, faces = _array(series["luma"])[inside], _array(series["face_count"])[inside]
+    faces = _array(series["face_count"])[(times >= span[0]) & (times < span[1])]
     faces = faces[np.isfinite(faces)]
-    # the frame before a shot's first one belongs to another shot
-    motion = _array(series["motion"])[inside & (times > times[0])]
+    return _mean((faces == 1).astype(np.float64), settings.min_frames)
+
+
+def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) -> dict[str, Measured]:
+    """Luminance, its runs, motion and freezing of the person's region over the tracked frames of the clip."""
+    names = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share")
+    times = _array(track["frame_times_s"] if track else [])
+    inside = (times >= span[0]) & (times < span[1])
+    if track is None or inside.sum() < settings.min_frames:
+        return dict.fromkeys(names, (None, "too_few_frames"))
+    luma, motion = _array(track["region_luma"])[inside], _array(track["region_motion"])[inside]
     motion = motion[np.isfinite(motion)]
 
     def run(flags: NDArray[np.bool_]) -> Measured:
@@ -70,7 +75,6 @@ def frame_measures(series: Row | None, span: Interval, settings: ScoreSettings, 
         "bright_run_frames": run(luma > settings.bright_luma),
         "motion": _mean(motion, settings.min_frames),
         "freeze_share": _mean((motion < settings.freeze_motion).astype(np.float64), settings.min_frames),
-        "face_count_consistency": _mean((faces == 1).astype(np.float64), settings.min_frames),
     }
 
 
@@ -84,8 +88,13 @@ def clarity(video: Row) -> Measured:
     return float(rate) / float(np.sqrt(width * height)), "ok"
 
 
-def face_measures(track: Row | None, span: Interval, video: Row, settings: ScoreSettings) -> dict[str, Measured]:
-    """Sharpness, size, movement and pose of the face over the tracked frames of the clip."""
+def face_measures(
+    track: Row | None, span: Interval, video: Row, settings: ScoreSettings, picture: Box = WHOLE
+) -> dict[str, Measured]:
+    """Sharpness, size, movement and pose of the face over the tracked frames of the clip.
+
+    `picture`: what lies between the bars, 0-1; shares are of it.
+    """
     names = (
         "face_blur",
         "face_motion",
@@ -120,7 +129,7 @@ def face_measures(track: Row | None, span: Interval, video: Row, settings: Score
         }
     return {
         "face_blur": _mean(sharpness, settings.min_frames, "no_face_pixels"),
-        "face_share": _mean(size.prod(axis=1), settings.min_frames),
+        "face_share": _mean(size.prod(axis=1) / area(picture), settings.min_frames),
         **poses,
         **sized,
     }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.face_geometry import Box
+from speakervid_dag.curation.face_geometry import Box, area
 
 Grey = NDArray[np.uint8]
 
@@ -84,17 +84,22 @@ def cut_box(grey: Grey, box: Box) -> Grey:
     return grey[y1 : max(y1, min(height, round(box[3]))), x1 : max(x1, min(width, round(box[2])))]
 
 
-def border_share(luma: NDArray[np.float32]) -> float:
-    """Share of the picture in black bars along its edges, 0-1; NaN for a picture that is black as a whole.
+def inner_box(luma: NDArray[np.float32]) -> Box | None:
+    """What lies between the black bars along the picture's edges, x1, y1, x2, y2 in 0-1; None: it is black as a whole.
 
     A row or column belongs to a bar when 98 % of it is darker than 24 (of 255) and everything outside it is bar, too.
     """
-    dark_rows = np.percentile(luma, 98, axis=1) < _BLACK_LUMA
-    dark_columns = np.percentile(luma, 98, axis=0) < _BLACK_LUMA
-    if dark_rows.all() or dark_columns.all():
-        return float("nan")
-    rows, columns = _inner(dark_rows), _inner(dark_columns)
-    return 1.0 - rows * columns / luma.size
+    height, width = luma.shape
+    rows = np.flatnonzero(np.percentile(luma, 98, axis=1) >= _BLACK_LUMA)
+    columns = np.flatnonzero(np.percentile(luma, 98, axis=0) >= _BLACK_LUMA)
+    if not len(rows) or not len(columns):
+        return None
+    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+
+
+def border_share(inner: Box | None) -> float:
+    """Share of the picture in black bars, 0-1, by what `inner_box` says of it; NaN for one that is black as a whole."""
+    return float("nan") if inner is None else 1.0 - area(inner)
 
 
 def text_share(probability: NDArray[np.float32], faces: Sequence[Box], min_score: float) -> float:
@@ -108,9 +113,3 @@ def text_share(probability: NDArray[np.float32], faces: Sequence[Box], min_score
     for x1, y1, x2, y2 in faces:
         is_text[round(y1 * height) : round(y2 * height), round(x1 * width) : round(x2 * width)] = False
     return float(is_text.mean())
-
-
-def _inner(dark: NDArray[np.bool_]) -> int:
-    """How many lines lie between the bars at both ends."""
-    lit = np.flatnonzero(~dark)
-    return int(lit[-1] - lit[0] + 1)

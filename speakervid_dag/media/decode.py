@@ -35,11 +35,13 @@ class Frame:
         time_s: seconds from the container's start, by presentation timestamp.
         image: uint8 (height, width, 3) BGR, upright, square pixels, writable.
         stretch: counts the changes of size or orientation before it; pictures of one stretch are of one size.
+        full: the same at full size, where `image` is smaller and one was due (`read_frames`).
     """
 
     time_s: float
     image: NDArray[np.uint8]
     stretch: int = 0
+    full: NDArray[np.uint8] | None = None
 
 
 class Stretch(NamedTuple):
@@ -110,12 +112,17 @@ class FrameReader:
             self._began = time.monotonic()
             self._child = Child(self._request, self._budget, self._info.duration_s)
             self._messages = self._child.messages()
+        full = None
         with ExitStack() as failing:
             failing.callback(self.close)
             header, payload = next(self._messages)
+            if header.kind == wire.FULL_PICTURE:
+                full = payload.reshape(header.height, header.width, 3)
+                header, payload = next(self._messages)
             failing.pop_all()
         if header.kind == wire.PICTURE:
-            return Frame(header.time_s, payload.reshape(header.height, header.width, 3), header.position)
+            image = payload.reshape(header.height, header.width, 3)
+            return Frame(header.time_s, image, header.position, full)
         self._report = self._conclude(json.loads(payload.tobytes()))
         self.close()
         raise StopIteration
@@ -161,13 +168,14 @@ class FrameReader:
 
 
 def read_frames(
-    path: Path, info: MediaInfo, budget: MediaBudget, *, max_long_side_px: int | None = None
+    path: Path, info: MediaInfo, budget: MediaBudget, *, max_long_side_px: int | None = None, full_hz: float = 0.0
 ) -> FrameReader:
     """The pictures of `path`, in rising time.
 
     Args:
         info: of this very file, from `probe`.
         max_long_side_px: pictures are scaled down, never up, to this long side.
+        full_hz: pictures a second that are also given at full size, if they are scaled down at all.
 
     Raises:
         PermanentFailure: no_video_stream; and see `FrameReader`.
@@ -181,6 +189,7 @@ def read_frames(
         "fps": info.fps or 25.0,
         "is_hdr_believed": info.is_hdr_believed,
         "max_long_side_px": max_long_side_px,
+        "full_hz": full_hz,
         "max_total_pixels": budget.max_total_pixels,
     }
     return FrameReader(request, info, budget)

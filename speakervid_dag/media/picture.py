@@ -70,7 +70,8 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
     with open_container(request) as container:
         stream = container.streams[request["video_index"]]
         limit_decoder(stream, request["max_pixels"], request["threads"])
-        shaper, watch = _Shaper(request), GeometryWatch(stream, *request["geometry_changes"])
+        shaper, full = _Shaper(request), _FullSize(request)
+        watch = GeometryWatch(stream, *request["geometry_changes"])
         clock = FrameClock(stream.time_base, request["origin_s"], request["fps"])
         for frame in decoded(container, stream, errors):
             if frame.width * frame.height > request["max_pixels"]:
@@ -85,6 +86,7 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
             if time_s > request["max_duration_s"] or pixels > request["max_total_pixels"]:
                 raise PermanentFailure("over_budget", f"picture {count} at {time_s:.0f} s is beyond the budget")
             first_s, last_s = time_s if first_s is None else first_s, time_s
+            full.send_if_due(frame, geometry, time_s, output)
             shaper.send(frame, geometry, time_s, output, len(watch.stretches) - 1)
     return {
         "frames_read": count,
@@ -174,12 +176,14 @@ class _Shaper:
         self._max_long_side_px = request["max_long_side_px"]
         self._shown = Shown(is_hdr_believed=request["is_hdr_believed"], threads=request["threads"])
 
-    def send(self, frame: Any, geometry: Geometry, time_s: float, output: Any, stretch: int = 0) -> None:
+    def send(
+        self, frame: Any, geometry: Geometry, time_s: float, output: Any, stretch: int = 0, kind: int = wire.PICTURE
+    ) -> None:
         """The picture as a message; `stretch` counts the changes of geometry before it."""
         shape = geometry.within(self._max_long_side_px)
         width, height = shape.stored
         plane = self._shown.bgr(frame, width, height).planes[0]
-        header = wire.Header(wire.PICTURE, shape.pixels * BGR_BYTES, time_s, stretch, shape.width_px, shape.height_px)
+        header = wire.Header(kind, shape.pixels * BGR_BYTES, time_s, stretch, shape.width_px, shape.height_px)
         turns = shape.rotation_deg // 90
         if plane.line_size == width * BGR_BYTES and not turns and not shape.is_mirrored:
             output.send(header, memoryview(plane)[: header.size])
@@ -195,3 +199,19 @@ def _upright(plane: Any, width: int, height: int, turns: int, is_mirrored: bool)
     if is_mirrored:
         image = image[:, ::-1]
     return np.ascontiguousarray(np.rot90(image, -turns))
+
+
+class _FullSize:
+    """Sends a picture at full size before itself, where that is smaller, `full_hz` times a second at most; 0: never."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._rate_hz, self._max_long_side_px = request["full_hz"], request["max_long_side_px"]
+        self._shaper = _Shaper({**request, "max_long_side_px": None})
+        self._sent = -1  # number of the last step of 1 / rate that has its picture
+
+    def send_if_due(self, frame: Any, geometry: Geometry, time_s: float, output: Any) -> None:
+        step = int(time_s * self._rate_hz + 1e-6)
+        if not self._rate_hz or step <= self._sent or geometry.within(self._max_long_side_px) == geometry:
+            return
+        self._sent = step
+        self._shaper.send(frame, geometry, time_s, output, kind=wire.FULL_PICTURE)

@@ -11,6 +11,7 @@ HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, position, width, heigh
 MAGIC = b"SVD1"
 PICTURE, SOUND, RESULT, FAILURE, CLIP, FILE = 1, 2, 3, 4, 5, 6
 PULSE = 7  # no news but that there is work in progress
+FULL_PICTURE = 8  # the picture that follows, at full size
 MAX_JSON_BYTES = 1 << 20
 
 

@@ -67,25 +67,26 @@ def measure(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """(score → (value, status)) of the longest track of a file, and the seconds spent in each part."""
     info, tracking = probe(path, BUDGET), PROFILE.tracking
     is_shrunk = max(info.width_px or 0, info.height_px or 0) > tracking.long_side_px
-    with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px) as reader:
+    full_hz = PROFILE.sampling.full_hz
+    with read_frames(path, info, BUDGET, max_long_side_px=tracking.long_side_px, full_hz=full_hz) as reader:
         return measure_frames(reader, (info.width_px or 0, info.height_px or 0), LENGTH_S, is_shrunk=is_shrunk)
 
 
 def measure_frames(
     frames: Iterable[Any], size_px: tuple[int, int], length_s: float, *, is_shrunk: bool
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """The same of one shot's frames (`time_s`, `image`); `size_px` of the file."""
+    """The same of one shot's frames (`time_s`, `image`, `full`); `size_px` of the file."""
     tracking = PROFILE.tracking
     detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
     faces = FacePass(
-        "v", [Shot("s", 0.0, length_s, is_shrunk)], tracking, PROFILE.identity, PROFILE.sampling,
+        "v", [Shot("s", 0.0, length_s, is_shrunk)], tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
         detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1),
         text=backends.text_detector(1),
     )  # fmt: skip
     found = faces.run(frames)
     plain = [{k: v.to_list() if hasattr(v, "to_list") else v for k, v in r.items()} for r in found.frames]
     span, video = (0.0, length_s), {"width_px": size_px[0], "height_px": size_px[1]}
-    scores = picture_measures.frame_measures(plain[0], span, PROFILE.scores, "-")
+    scores = {"face_count_consistency": picture_measures.face_count(plain[0], span, PROFILE.scores, "-")}
     scores |= camera_measures.picture_scores(plain[0], span, PROFILE.scores, (), "-")
     if found.tracks:
         best = max(range(len(found.tracks)), key=lambda i: len(found.tracks[i]["frame_times_s"]))
@@ -93,7 +94,9 @@ def measure_frames(
             {k: v.to_list() if hasattr(v, "to_list") else v for k, v in rows[best].items()}
             for rows in (found.tracks, found.poses)
         )
-        scores |= picture_measures.face_measures(track, span, video, PROFILE.scores)
+        scores |= picture_measures.region_measures(track, span, PROFILE.scores)
+        picture = picture_measures.picture_box(plain[0])
+        scores |= picture_measures.face_measures(track, span, video, PROFILE.scores, picture)
         scores |= person_measures.person_scores(pose, track, plain[0], span, video, PROFILE.scores)
     return scores, found.spent_s
 

@@ -52,6 +52,7 @@ class Face:
 class Frame:
     time_s: float
     image: NDArray[np.uint8]
+    full: NDArray[np.uint8] | None = None
 
 
 def frame_at(index: int, step_s: float = 0.04) -> Frame:

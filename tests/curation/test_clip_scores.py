@@ -47,7 +47,7 @@ def track(**change: Any) -> dict[str, Any]:
     boxes = [[0.4 + 0.001 * i, 0.2, 0.5 + 0.001 * i, 0.4] for i in range(250)]
     series = {n: [0.0] * 250 for n in ("roll_deg", "mouth_opening")} | {"mesh_score": [1.0] * 250}
     row = {"track_id": "t", "frame_times_s": TIMES, "boxes": boxes, "yaw_deg": [-20.0, 10.0] * 125, **series}
-    row["keypoints"] = [[0.45, 0.3] * 5] * 250
+    row |= {"keypoints": [[0.45, 0.3] * 5] * 250, "region_luma": [100.0] * 250, "region_motion": [2.0] * 250}
     return {**row, "pitch_deg": [5.0] * 250, "face_sharpness": [729.0] * 250, **change}
 
 
@@ -143,7 +143,7 @@ def test_dark_and_bright_runs_are_counted_inside_the_clip_at_25_hz() -> None:
     luma = np.full(250, 100.0)
     luma[40:70] = 5.0  # 1.6-2.8 s: 20 frames lie in the clip
     luma[100:107], luma[110:113] = 220.0, 220.0
-    row = score(frame_series=[shot(luma=luma.tolist())])
+    row = score(face_tracks=[track(region_luma=luma.tolist())])
     assert row["dark_run_frames"] == pytest.approx(20)
     assert row["bright_run_frames"] == pytest.approx(7)
 
@@ -156,16 +156,19 @@ def test_runs_are_time_where_frames_are_not_even() -> None:
 
 
 def test_a_shots_first_frame_has_no_motion_of_its_own() -> None:
-    motion = [200.0] + [0.0] * 249
-    row = score([clip(start_s=0.0, end_s=4.0)], frame_series=[shot(motion=motion)])
+    motion = [None] + [0.0] * 249  # the frame before it belongs to another shot
+    row = score([clip(start_s=0.0, end_s=4.0)], face_tracks=[track(region_motion=motion)])
     assert (row["motion"], row["freeze_share"]) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("change", "statuses"),
     [
-        ({"frame_series": []}, {"luminance": "too_few_frames", "dark_run_frames": "too_few_frames"}),
-        ({"frame_series": [], "missing": {"frame_series": "decode_failed"}}, {"motion": "decode_failed"}),
+        ({"face_tracks": []}, {"luminance": "too_few_frames", "dark_run_frames": "too_few_frames"}),
+        (
+            {"frame_series": [], "missing": {"frame_series": "decode_failed"}},
+            {"face_count_consistency": "decode_failed", "luminance": "ok"},
+        ),
         ({"face_tracks": [track(face_sharpness=[None] * 250)]}, {"face_blur": "no_face_pixels", "head_yaw_deg": "ok"}),
         ({"videos": [{"width_px": 10, "height_px": 10}]}, {"clarity": "no_bit_rate", "face_height_px": "ok"}),
         ({"videos": [{"bit_rate_bps": 1.0}]}, {"clarity": "no_picture_size", "face_motion": "no_picture_size"}),

@@ -56,16 +56,28 @@ def voice() -> np.ndarray:
 def picture_scores_of(frames: list[np.ndarray]) -> dict[str, float | None]:
     stage = Stage(lambda _: [FACE])
     shots, span = [Shot("s", 0.0, LENGTH_S)], (0.0, LENGTH_S)
-    faces = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
+    faces = FacePass(
+        "v",
+        shots,
+        PROFILE.tracking,
+        PROFILE.identity,
+        PROFILE.liveness,
+        PROFILE.sampling,
+        stage,
+        stage,
+        stage,
+        stage,
+    )
     found = faces.run(Frame(i / degraded.FPS, f) for i, f in enumerate(frames))
     log, track, pose = (
         {k: v.to_list() if hasattr(v, "to_list") else v for k, v in rows[0].items()}
         for rows in (found.frames, found.tracks, found.poses)
     )
     video = {"width_px": SIZE[0], "height_px": SIZE[1]}
-    told = picture_measures.frame_measures(log, span, PROFILE.scores, "-")
+    told = picture_measures.region_measures(track, span, PROFILE.scores)
+    told["face_count_consistency"] = picture_measures.face_count(log, span, PROFILE.scores, "-")
     told |= picture_scores(log, span, PROFILE.scores, (), "-")
-    told |= picture_measures.face_measures(track, span, video, PROFILE.scores)
+    told |= picture_measures.face_measures(track, span, video, PROFILE.scores, picture_measures.picture_box(log))
     told |= person_measures.person_scores(pose, track, log, span, video, PROFILE.scores)
     return {name: told[name][0] for name in degraded.BANDS if name in told}  # type: ignore[misc]
 

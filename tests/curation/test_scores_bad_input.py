@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 import pytest
+from followed import Followed, Seen, plain
 from numpy.typing import NDArray
 from rows import frame
 
@@ -16,9 +16,11 @@ from speakervid_dag.curation import camera_measures, dover_views, head_scores, p
 from speakervid_dag.curation.clip_looks import ClipLooks
 from speakervid_dag.curation.clip_scores import WORDS, score_clips
 from speakervid_dag.curation.clock import PartClock
+from speakervid_dag.curation.face_geometry import WHOLE
 from speakervid_dag.curation.frame_log import FrameLog, Shot
 from speakervid_dag.curation.frame_measures import face_sharpness
-from speakervid_dag.curation.picture_measures import frame_measures
+from speakervid_dag.curation.person_region import RegionWatch
+from speakervid_dag.curation.picture_measures import region_measures
 from speakervid_dag.lake import schemas
 from speakervid_dag.lake.measures import MEASURES
 
@@ -29,7 +31,8 @@ RATE_HZ, FPS, LENGTH_S = 16_000, 25, 4.0
 LABELS = ("framing", "camera_movement", "emotion")
 NAMES = [n.removesuffix("_status") for n in schemas.CLIP_SCORES.schema if n.endswith("_status")]
 
-PICTURE = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share", "face_count_consistency")
+REGION = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share")
+PICTURE = (*REGION, "face_count_consistency")
 LOOKS = (*camera_measures.TEXTURE, *camera_measures.TEXT)
 FACE = (
     "face_blur",
@@ -45,11 +48,6 @@ HEAD = tuple(n for n in head_scores.NAMES if n != "face_consistency")
 DNSMOS = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
 PERSON = person_measures.NAMES
 LOOKED = (*dover_views.NAMES, point_tracks.NAME)
-
-
-class Seen(NamedTuple):
-    time_s: float
-    image: NDArray[np.uint8]
 
 
 class Blank:
@@ -85,13 +83,14 @@ def looked_at(*size: int, flat: int | None = None, count: int = 100) -> list[Row
         log.note(seen)
         log.count_faces(1)
         log.look(seen, [])
-    return [{k: v.to_list() if isinstance(v, pl.Series) else v for k, v in log.row().items()}]
+    return [plain(log.row())]
 
 
 def tracked(count: int = 100, **change: Any) -> list[Row]:
     angles = {f"{axis}_deg": [5.0] * count for axis in ("yaw", "pitch", "roll")}
     series = {"mesh_score": [1.0] * count, "face_sharpness": [300.0] * count, "keypoints": [[0.45, 0.3] * 5] * count}
     times = [i / FPS for i in range(count)]
+    series |= {"region_luma": [100.0] * count, "region_motion": [None, *[2.0] * (count - 1)]}
     row = {"track_id": "t", "frame_times_s": times, "boxes": [[0.4, 0.2, 0.6, 0.6]] * count, **angles, **series}
     return [{**row, **change}]
 
@@ -131,7 +130,7 @@ class Case(NamedTuple):
 CASES = {
     "nothing is missing": Case(dict, {}),
     "no face": Case(
-        lambda: {"face_tracks": [], "poses": []}, dict.fromkeys((*FACE, *HEAD, *PERSON), "too_few_frames")
+        lambda: {"face_tracks": [], "poses": []}, dict.fromkeys((*REGION, *FACE, *HEAD, *PERSON), "too_few_frames")
     ),
     "no hands": Case(
         lambda: {"poses": posed(left_hand_sharpness=[None] * 8, right_hand_sharpness=[None] * 8)},
@@ -178,7 +177,11 @@ CASES = {
         lambda: {"frames": frames()[:50]}, dict.fromkeys(LOOKED, "frames_lost")
     ),
     "black": Case(
-        lambda: {"frame_series": looked_at(flat=0), "frames": frames(flat=0)},
+        lambda: {
+            "frame_series": looked_at(flat=0),
+            "frames": frames(flat=0),
+            "face_tracks": tracked(region_luma=[0.0] * 100, region_motion=[None, *[0.0] * 99]),
+        },
         {
             "border_share": "too_dark",
             **dict.fromkeys(camera_measures.CAMERA, "no_background"),
@@ -218,7 +221,7 @@ CASES = {
     "a body seen where the face was not": Case(
         lambda: {"face_tracks": tracked(frame_times_s=[100 + i / FPS for i in range(100)])},
         {
-            **dict.fromkeys((*FACE, *HEAD), "too_few_frames"),
+            **dict.fromkeys((*REGION, *FACE, *HEAD), "too_few_frames"),
             **dict.fromkeys(("motion_speed", "motion_degree"), "no_face_pixels"),
         },
     ),
@@ -280,13 +283,14 @@ def scored(change: Row) -> Row:
 
 
 def test_a_change_of_the_pictures_size_is_no_stillness() -> None:
-    log = FrameLog(Shot("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock())
+    person, regions = Followed((20.0, 20.0, 60.0, 60.0)), RegionWatch(0.5, PartClock())
     for number in range(40):
         size = (90, 160, 3) if number % 2 else (160, 90, 3)
-        log.note(Seen(number / FPS, np.full(size, number, np.uint8)))
-    row = {k: v.to_list() if isinstance(v, pl.Series) else v for k, v in log.row().items()}
+        person.see(number / FPS)
+        regions.feed(Seen(number / FPS, np.full(size, number, np.uint8)), [person], WHOLE)
+    track = plain(regions.series(person)) | {"frame_times_s": [i / FPS for i in range(40)]}
 
-    assert frame_measures(row, (0.0, LENGTH_S), SETTINGS, "-")["freeze_share"] == (None, "too_few_frames")
+    assert region_measures(track, (0.0, LENGTH_S), SETTINGS)["freeze_share"] == (None, "too_few_frames")
 
 
 @pytest.mark.parametrize("box", [(200, 200, 300, 300), (0, 0, 8, 8), (-50, 0, 4, 100)])

@@ -5,6 +5,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from followed import Followed, Seen, plain
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation import audio_measures, head_scores, person_measures, picture_texture
@@ -13,7 +14,8 @@ from speakervid_dag.curation.camera_motion import CameraWatch
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.frame_log import FrameLog, Shot
 from speakervid_dag.curation.frame_measures import face_sharpness, motion, small_luma
-from speakervid_dag.curation.picture_measures import frame_measures, sharpness_index
+from speakervid_dag.curation.person_region import RegionWatch
+from speakervid_dag.curation.picture_measures import region_measures, sharpness_index
 
 PROFILE = load_profile("laptop")
 SETTINGS = PROFILE.scores
@@ -114,28 +116,28 @@ def test_black_bars_are_measured_and_a_dark_frame_is_not_all_bar() -> None:
     for bar in (0, 12, 24, 48):
         picture = scene()
         picture[:bar], picture[480 - bar :] = 0, 0
-        found.append(picture_texture.border_share(small_luma(picture)))
+        found.append(picture_texture.border_share(picture_texture.inner_box(small_luma(picture))))
 
     assert found == pytest.approx([0, 24 / 480, 48 / 480, 96 / 480], abs=0.02)
-    assert np.isnan(picture_texture.border_share(np.full((90, 160), 3.0, np.float32)))
+    assert picture_texture.inner_box(np.full((90, 160), 3.0, np.float32)) is None
+    assert np.isnan(picture_texture.border_share(None))
 
 
 def watched(path: list[tuple[float, float, float]]) -> dict[str, tuple[float | str | None, str]]:
     """Camera scores of 4 s of one still scene seen through a camera: x, y in px, scale, for each frame."""
     wide = scene(700, 1000, seed=3)
     log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    person, regions = Followed((200.0, 100.0, 300.0, 220.0)), RegionWatch(0.5, PartClock())
     for number, (x, y, scale) in enumerate(path):
         view = np.array([[scale, 0, 320 - scale * (500 + x)], [0, scale, 180 - scale * (350 + y)]])
         frame = Seen(number / FPS, cv2.warpAffine(wide, view, (640, 360)))
         log.note(frame)
         log.look(frame, [])
-    row = {k: v.to_list() if hasattr(v, "to_list") else v for k, v in log.row().items()}
-    return {**frame_measures(row, SPAN, SETTINGS, "-"), **picture_scores(row, SPAN, SETTINGS, (), "-")}
-
-
-class Seen:
-    def __init__(self, time_s: float, image: np.ndarray) -> None:
-        self.time_s, self.image = time_s, image
+        person.see(frame.time_s)
+        regions.feed(frame, [person], log.picture_box)
+    row = plain(log.row())
+    track = plain(regions.series(person)) | {"frame_times_s": row["frame_times_s"]}
+    return {**region_measures(track, SPAN, SETTINGS), **picture_scores(row, SPAN, SETTINGS, (), "-")}
 
 
 def shaken(amplitude: float) -> list[tuple[float, float, float]]:

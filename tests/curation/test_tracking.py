@@ -14,6 +14,7 @@ from speakervid_dag.curation.tracking import match
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES
 
 PROFILE = load_profile("speakervid-5m")
+ALL_ALIVE = PROFILE.liveness.model_copy(update={"min_leftover": 0.0})  # the faces here are stretches of one picture
 LEFT, RIGHT = (100.0, 100.0, 180.0, 200.0), (400.0, 100.0, 480.0, 200.0)
 Script = Callable[[int], Sequence[Box]]
 
@@ -25,7 +26,9 @@ def moved(box: Box, dx: float, dy: float = 0.0) -> Box:
 def followed(stage: Stage, frames: int, cuts: Sequence[int] = (), step_s: float = 0.04) -> FacePassResult:
     edges = [0, *cuts, frames]
     shots = [Shot(f"v-s{i:04d}", a * step_s, b * step_s) for i, (a, b) in enumerate(itertools.pairwise(edges))]
-    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
+    face_pass = FacePass(
+        "v", shots, PROFILE.tracking, PROFILE.identity, ALL_ALIVE, PROFILE.sampling, stage, stage, stage, stage
+    )
     return face_pass.run(frame_at(i, step_s) for i in range(frames))
 
 
@@ -130,7 +133,17 @@ def test_rows_fit_their_tables() -> None:
     assert poses["track_id"].to_list() == tracks["track_id"].to_list()
     assert poses["body_status"].to_list() == ["weights_missing"] * 2
     assert poses["sample_times_s"].list.len().to_list() == [3, 3]
-    assert set(result.spent_s) == {"detector", "mesh", "embedder", "luma", "camera", "texture", "face_repeat"}
+    assert set(result.spent_s) == {
+        "detector",
+        "mesh",
+        "embedder",
+        "luma",
+        "camera",
+        "texture",
+        "face_repeat",
+        "region",
+        "liveness",
+    }
 
 
 def test_a_track_that_becomes_another_person_is_two_people() -> None:
@@ -187,7 +200,9 @@ def test_two_faces_of_which_one_changes_keep_their_tracks() -> None:
 def test_a_shot_without_frames_and_frames_outside_shots_do_not_derail() -> None:
     stage = Stage(lambda _: [LEFT])
     shots = [Shot("v-s0000", 0.4, 1.2), Shot("v-s0001", 5.0, 6.0)]
-    face_pass = FacePass("v", shots, PROFILE.tracking, PROFILE.identity, PROFILE.sampling, stage, stage, stage, stage)
+    face_pass = FacePass(
+        "v", shots, PROFILE.tracking, PROFILE.identity, ALL_ALIVE, PROFILE.sampling, stage, stage, stage, stage
+    )
 
     result = face_pass.run(frame_at(i) for i in range(60))
 

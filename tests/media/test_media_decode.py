@@ -120,6 +120,21 @@ def test_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     assert np.abs(frames[3].image.astype(int) - generate.picture(3, size).astype(int)).mean() < 25
 
 
+def test_a_few_pictures_come_at_full_size_too_where_they_are_scaled_down(tmp_path: Path) -> None:
+    path = generate.plain(tmp_path / "a.mp4", count=50, rotation_deg=90)  # 25 a second
+
+    frames, report = read(path, max_long_side_px=80, full_hz=5)
+
+    assert [i for i, frame in enumerate(frames) if frame.full is not None] == list(range(0, 50, 5))
+    for i in (0, 25):
+        assert frames[i].full.shape == (160, 120, 3)  # type: ignore[union-attr]
+        assert generate.red_corner(frames[i].full) == "tr"
+        assert generate.number_of(np.rot90(frames[i].full)) == i  # type: ignore[arg-type]
+    assert (report.frames_read, report.is_complete) == (50, True)
+    assert not any(frame.full is not None for frame in read(path, max_long_side_px=160, full_hz=5)[0])
+    assert not any(frame.full is not None for frame in read(path, max_long_side_px=80)[0])
+
+
 def test_scaling_down_keeps_the_shape_and_never_scales_up(tmp_path: Path) -> None:
     path = generate.plain(tmp_path / "a.mp4", count=20, rotation_deg=90)
     small, _ = read(path, max_long_side_px=80)

@@ -104,6 +104,7 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
         shots,
         tracking,
         profile.identity,
+        profile.liveness,
         profile.sampling,
         *models,
         people,

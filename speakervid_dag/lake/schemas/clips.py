@@ -73,7 +73,7 @@ DROPPED_SPANS = Table(
         column("track_id", STRING, "face track"),
         column("role", STRING, "talking | listening | unknown"),
         *SPAN,
-        column("reason", STRING, "too_short, ambiguous_speaker, talks_itself, copy_of_a_face, …"),
+        column("reason", STRING, "too_short, ambiguous_speaker, talks_itself, not_alive, copy_of_a_face, …"),
     ),
 )
 
@@ -86,9 +86,9 @@ CLIP_SCORES = Table(
         BATCH,
         VIDEO,
         column("clip_id", STRING, "clip"),
-        *_score("luminance", "BT.709 mean luma, 0-255", "luma 0-255"),
-        *_score("dark_run_frames", "longest run of frames with mean luma < 10, frames at 25 fps", "frames"),
-        *_score("bright_run_frames", "longest run of frames with mean luma > 210, frames at 25 fps", "frames"),
+        *_score("luminance", "BT.709 mean luma of the person's region, 0-255", "luma 0-255"),
+        *_score("dark_run_frames", "longest run of frames whose region has mean luma < 10, at 25 fps", "frames"),
+        *_score("bright_run_frames", "longest run of frames whose region has mean luma > 210, at 25 fps", "frames"),
         *_score("clarity", "bit_rate / sqrt(H·W) of the source file, bit/s/px", "bit/s/px"),
         *_score("face_blur", "face sharpness normalised to about 0-1.2, higher = sharper (index)"),
         *_score("face_repeat_share", "share of the face's 8×8 blocks that the coder repeats in moving frames, 0-1"),
@@ -113,9 +113,9 @@ CLIP_SCORES = Table(
         *_score(
             "cotracker_ratio", "TalkVid: share of points CoTracker sees, least window, 0-1: near 1 frozen, low shaky"
         ),
-        *_score("motion", "mean absolute frame difference, 0-255 luma at 160 px", "luma 0-255"),
+        *_score("motion", "mean absolute frame difference of the person's region, 0-255 luma at 160 px", "luma 0-255"),
         *_score("face_motion", "mean displacement of the face box centre per second, face heights/s", "1/s"),
-        *_score("freeze_share", "share of frames that repeat the one before, 0-1"),
+        *_score("freeze_share", "share of frames in which the person's region repeats, 0-1"),
         *_score(
             "splice_jump",
             "largest jump of picture and head in one frame over what moves around it (ratio); an uncut take has 1-2",
@@ -123,7 +123,7 @@ CLIP_SCORES = Table(
         *_score("head_yaw_deg", "mean |yaw|, deg", "deg"),
         *_score("head_pitch_deg", "mean |pitch|, deg", "deg"),
         *_score("head_roll_deg", "mean |roll|, deg", "deg"),
-        *_score("face_share", "mean face area / frame area, 0-1"),
+        *_score("face_share", "mean face area / area of the frame without bars, 0-1"),
         *_score("face_height_px", "median face height, px", "px"),
         *_score("face_count_consistency", "share of frames with exactly one face (ratio)"),
         *_head("movement", "100 - 100·mean|Δ keypoint|/min(W, H)"),

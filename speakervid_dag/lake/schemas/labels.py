@@ -83,7 +83,9 @@ FACE_TRACKS = Table(
         VIDEO,
         column("shot_id", STRING, "shot"),
         column("track_id", STRING, "shot_id-tNN"),
-        column("person_id", STRING, "video_id-pNN: one person within the video"),
+        column(
+            "person_id", STRING, "video_id-pNN: one person within the video; null: the picture of a face", null=True
+        ),
         *SPAN,
         column("frame_times_s", TIMES, "time of each tracked frame, s"),
         column("boxes", BOXES, "[x1,y1,x2,y2] per tracked frame, 0-1"),
@@ -97,7 +99,13 @@ FACE_TRACKS = Table(
             pl.List(SERIES),
             "per frame: 20 lip points (x, y) in the head's frame, in inter-ocular distances (40 numbers)",
         ),
-        column("face_sharpness", SERIES, "variance of the Laplacian of the 128×128 grey face crop, per frame"),
+        column(
+            "face_sharpness",
+            SERIES,
+            "variance of the Laplacian of the 128×128 grey face crop, per frame; null: not looked at in full size",
+        ),
+        column("region_luma", SERIES, "BT.709 mean luma of the person's region per frame, 0-255; null: face not seen"),
+        column("region_motion", SERIES, "its mean absolute luma difference to the frame before, at 160 px, 0-255"),
         column("mesh_score", SERIES, "face presence by the mesh model per frame, 0-1"),
         column(
             "keypoints",
@@ -114,6 +122,8 @@ FACE_TRACKS = Table(
             "track of the same face that this one repeats (a blurred fill beside it, say) and nobody; else null",
             null=True,
         ),
+        column("liveness", FLOAT, "what an affine map leaves of the face within 1 s (ratio); 0 = a picture", null=True),
+        column("liveness_status", STRING, "ok, or why it cannot be told: too_small, too_few_looks (taken for alive)"),
     ),
 )
 
@@ -142,6 +152,7 @@ FRAME_SERIES = Table(
             "blockiness", SERIES, "difference across the 8 px grid over that inside (ratio); null: the frame was shrunk"
         ),
         column("border_share", SERIES, "share of the picture in black bars at its edges, 0-1; null: black as a whole"),
+        column("picture_box", SERIES, "x1, y1, x2, y2 of the picture without bars, by all looks of the shot, 0-1"),
         column("text_times_s", TIMES, "frames looked at for text, s; empty when nothing looked"),
         column("text_share", SERIES, "share of the picture taken for text (PP-OCRv4 detector), faces left out, 0-1"),
         column("text_status", STRING, "ok, or why no text was looked for"),
