@@ -96,6 +96,9 @@ def _video(v: str, sha: str) -> dict[str, Rows]:
         "boxes": [[0.1, 0.1, 0.4, 0.5]] * 20,
         "lip_shape": [[0.0] * 40] * 20,
         "keypoints": [[0.5] * 10] * 20,
+        "region_luma": [100.0] * 20,
+        "region_motion": [5.0] * 20,
+        "liveness": 0.8,
     }  # type: ignore[dict-item]
     return {
         "videos": [video],
@@ -110,7 +113,13 @@ def _video(v: str, sha: str) -> dict[str, Rows]:
             for t in tracks.values()
         ],
         "frame_series": [
-            {"shot_id": s["shot_id"], "frame_times_s": [t + s["start_s"] for t in TIMES], **series} for s in shots
+            {
+                "shot_id": s["shot_id"],
+                "frame_times_s": [t + s["start_s"] for t in TIMES],
+                "picture_box": [0.0, 0.0, 1.0, 1.0],
+            }
+            | series
+            for s in shots
         ],
         "face_tracks": [
             {
