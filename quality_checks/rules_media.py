@@ -136,9 +136,9 @@ VIDEOS = TableRules(
             severity="warning",
         ),
         holds(
-            "sound_does_not_clip",
-            pl.col("sound_taken").list.eval(pl.element().struct.field("weight").abs()).list.sum() <= 1 + 1e-6,
-            "the weights of the sound's mix add up to 1 at most",
+            "sound_adds_no_power",
+            pl.col("sound_taken").list.eval(pl.element().struct.field("weight").pow(2)).list.sum() <= 1 + 1e-6,
+            "the squares of the weights of the sound's mix add up to 1 at most",
             ("sound_taken",),
         ),
         holds(

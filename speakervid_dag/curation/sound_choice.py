@@ -9,6 +9,7 @@ speaks *in turns* with what is taken already (two microphones, one voice per cha
 the same time* (an interpreter, a dub) is left out: two voices at once match no lips, and players, too, play the first.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,9 +161,10 @@ def _only(heard: HeardTrack, best: int, words: Sequence[str], others: str) -> _S
 
 
 def _downmix(levels: TrackLevels, track: int, live: Sequence[int]) -> list[Taken]:
-    """The standard weights of the channels that hold something, adding up to 1."""
+    """The standard weights of the channels that hold something; their squares add up to 1, .707 each for stereo."""
     weights = {c: levels.downmix[c] for c in live if levels.downmix[c] > 0} or dict.fromkeys(live, 1.0)
-    return [Taken(track, c, weight / sum(weights.values())) for c, weight in weights.items()]
+    total = math.hypot(*weights.values())
+    return [Taken(track, c, weight / total) for c, weight in weights.items()]
 
 
 def _gain_db(levels: TrackLevels) -> float:

@@ -61,7 +61,7 @@ class TrackLevels:
 def read_audio(
     path: Path, info: MediaInfo, budget: MediaBudget, rate_hz: int = 16_000, taken: Sequence[Taken] | None = None
 ) -> Samples:
-    """The sound of `path` as float32 mono (samples,), about [-1, 1].
+    """The sound of `path` as float32 mono (samples,), about [-1, 1]; channels that are `taken` never clip.
 
     Sample i sounds `i / rate_hz` s after the container's start. Silence fills what comes before a late start and breaks
     in the timestamps; sound before the container's start is left out. The array ends where the last track taken ends,
@@ -84,7 +84,7 @@ def read_audio(
     samples = np.zeros(max((len(h) for h in heard), default=0), np.float32)
     for h in heard:
         samples[: len(h)] += h
-    return samples
+    return samples / max(1.0, float(np.abs(samples).max(initial=0.0)))
 
 
 def read_levels(path: Path, info: MediaInfo, budget: MediaBudget, track: int) -> TrackLevels:

@@ -31,7 +31,7 @@ from speakervid_dag.models.fetch import pull
 from speakervid_dag.models.registry import WEIGHTS_ENV
 from speakervid_dag.stage import COMPUTES, Stage
 
-READS = ("clips", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
+READS = ("clips", "shots", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
 LOOKED = ("video_quality", "dover_technical", "cotracker_ratio")
 TIMES, SIZE = [i / 25 for i in range(150)], (320, 240)
 

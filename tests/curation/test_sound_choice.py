@@ -70,7 +70,7 @@ def decided(*tracks: tuple[HeardTrack, Gains], **settings: object) -> tuple[Choi
         return speech > 0.4 * power
 
     choice = choose([h for h, _ in tracks], asked, SETTINGS.model_copy(update=settings))
-    assert sum(abs(t.weight) for t in choice.taken) <= 1 + 1e-6, "a mix does not clip"
+    assert sum(t.weight**2 for t in choice.taken) <= 1 + 1e-6, "a mix adds no power"
     return choice, calls
 
 
@@ -93,7 +93,7 @@ BOTH = {"ann": 1.0, "bob": 1.0}
     ("gains", "words", "taken"),
     [
         ([BOTH], ["taken"], {(0, 0): 1.0}),
-        ([BOTH, BOTH], ["taken", "taken"], {(0, 0): 0.5, (0, 1): 0.5}),
+        ([BOTH, BOTH], ["taken", "taken"], {(0, 0): 0.707, (0, 1): 0.707}),
         ([BOTH, {}], ["taken", "silent"], {(0, 0): 1.0}),
         ([{}, {"ann": 0.016, "bob": 0.016}], ["silent", "taken"], {(0, 1): 1.0}),  # 36 dB down
         ([BOTH, {"ann": 0.01}], ["taken", "faint"], {(0, 0): 1.0}),
@@ -129,7 +129,7 @@ def test_two_microphones_on_two_tracks_are_mixed(crosstalk: float) -> None:
 
 def test_the_first_track_is_silent() -> None:
     choice, asked = decided(track(1, [{}]), track(2, [BOTH, BOTH]))
-    assert (used(choice), found(choice), asked) == ({(2, 0): 0.5, (2, 1): 0.5}, ["silent", "taken"], 0)
+    assert (used(choice), found(choice), asked) == ({(2, 0): 0.707, (2, 1): 0.707}, ["silent", "taken"], 0)
 
 
 def test_the_first_track_is_music() -> None:
@@ -173,7 +173,7 @@ def test_speech_in_the_centre_of_music() -> None:
 
 def test_music_alone_stays_the_mix() -> None:
     choice, _ = decided(track(0, [{"music": 1.0}, {"more music": 1.0}]))
-    assert (used(choice), found(choice)) == ({(0, 0): 0.5, (0, 1): 0.5}, ["taken"])
+    assert (used(choice), found(choice)) == ({(0, 0): 0.707, (0, 1): 0.707}, ["taken"])
     assert choice.tracks[0]["speech_s"] == 0
 
 

@@ -57,7 +57,7 @@ def weights() -> None:
 
 def demo_film() -> Film:
     """The demo's man, alone and sharp, while he reads one line."""
-    plan = replace(videos.blurred(weight_path), blur_px=0.0).first(5.2)
+    plan = replace(videos.blurred(weight_path), blur_px=0.0).first(4.2)
     drawn = compose.draw(plan, compose.puppets_of(plan, weight_path), 0, weight_path)
     images = [(i / FPS, cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)) for i, image in enumerate(drawn)]
     sound = resample_poly(plan.sound, HELD_HZ // RATE_HZ, 1).astype(np.float32)
