@@ -9,6 +9,9 @@ from cpu_seconds import CpuSeconds
 from histories.seeds import Seeds
 from hypothesis import settings
 
+from speakervid_dag.failures import WeightsMissing
+from speakervid_dag.models.registry import names_of, weight_path
+
 settings.register_profile("no wall time", deadline=None)
 settings.load_profile("no wall time")
 
@@ -26,6 +29,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared folder is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def weights() -> None:
+    """Skips by name unless the default weights and the demo's material are on disk."""
+    for name in [*names_of("default"), *names_of("demo")]:
+        try:
+            weight_path(name)
+        except WeightsMissing:
+            pytest.skip(f"weights '{name}' are not on disk: speakervid models pull --demo")
 
 
 @pytest.fixture(autouse=True)

@@ -141,23 +141,21 @@ def score_clips(
         qualities = _qualities(rows, turns, sound, settings, dnsmos, gone)
     scored = []
     for clip in rows:
-        span = (clip["start_s"], clip["end_s"])
-        shot, track = series.get(clip["shot_id"]), tracks.get(clip["track_id"])
+        shot, track, pose = series.get(clip["shot_id"]), tracks.get(clip["track_id"]), looks.get(clip["track_id"])
         no_series = gone.get("frame_series", "too_few_frames")
         found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
         found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
-        with clock.timed("picture_scores"):
-            found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, no_series)
-            found |= picture_measures.region_measures(track, span, settings)
-            found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
-        sized = shown.get(clip["shot_id"], video)
-        with clock.timed("head_scores"):
-            picture = picture_measures.picture_box(shot)
-            found |= picture_measures.face_measures(track, span, sized, settings, picture)
-            found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
-            found |= head_scores.head_scores(track, shot, span, sized, settings)
-        with clock.timed("person_scores"):
-            found |= person_measures.person_scores(looks.get(clip["track_id"]), track, shot, span, sized, settings)
+        found |= _seen(
+            (clip["start_s"], clip["end_s"]),
+            shot,
+            track,
+            pose,
+            shown.get(clip["shot_id"], video),
+            no_series,
+            settings,
+            sampling_disabled,
+            clock,
+        )
         if clip["role"] == "talking":
             with clock.timed("words"):
                 found |= _words(clip, segments, gone.get("transcripts"), settings)
@@ -170,6 +168,33 @@ def score_clips(
         found |= dict.fromkeys(settings.disabled, (None, "off"))
         scored.append(_row(clip, found))
     return CLIP_SCORES.frame(scored)
+
+
+def _seen(
+    span: Interval,
+    shot: Row | None,
+    track: Row | None,
+    pose: Row | None,
+    sized: Row,
+    no_series: str,
+    settings: ScoreSettings,
+    sampling_disabled: Collection[str],
+    clock: PartClock,
+) -> dict[str, Measured]:
+    """What is seen in a clip: picture, head, body. `sized`: the video's row with its shot's size of pictures."""
+    found: dict[str, Measured] = {}
+    with clock.timed("picture_scores"):
+        found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, no_series)
+        found |= picture_measures.region_measures(track, span, settings)
+        found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
+    with clock.timed("head_scores"):
+        picture = picture_measures.picture_box(shot)
+        found |= picture_measures.face_measures(track, span, sized, settings, picture)
+        found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
+        found |= head_scores.head_scores(track, shot, span, sized, settings)
+    with clock.timed("person_scores"):
+        found |= person_measures.person_scores(pose, track, shot, span, sized, settings)
+    return found
 
 
 def _sized(video: Row, shot: Row) -> Row:

@@ -12,10 +12,8 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
-from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.models.registry import names_of, weight_path
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,16 +27,6 @@ def speakervid() -> Run:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def weights() -> None:
-    """Skips by name unless the default weights and the demo's material are on disk."""
-    for name in [*names_of("default"), *names_of("demo")]:
-        try:
-            weight_path(name)
-        except WeightsMissing:
-            pytest.skip(f"weights '{name}' are not on disk: speakervid models pull --demo")
 
 
 class Lake:

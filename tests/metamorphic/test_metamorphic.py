@@ -24,12 +24,12 @@ from scipy.signal import resample_poly
 from speakervid_dag.demo import compose, videos
 from speakervid_dag.demo.acting import FPS
 from speakervid_dag.demo.materials import RATE_HZ
-from speakervid_dag.failures import PermanentFailure, WeightsMissing
+from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
-from speakervid_dag.models.registry import names_of, weight_path
+from speakervid_dag.models.registry import weight_path
 
-pytestmark = [pytest.mark.weights, pytest.mark.timeout(0)]
+pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("weights"), pytest.mark.timeout(0)]
 CONTROL = "control"
 SIZE = (640, 360)
 TEN = (
@@ -44,15 +44,6 @@ REAL = {
 }
 PAIRS = int(os.environ.get("SPEAKERVID_PAIRS", "40"))
 SEED = int(os.environ.get("SPEAKERVID_PAIRS_SEED", "0"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def weights() -> None:
-    for name in [*names_of("default"), *names_of("demo")]:
-        try:
-            weight_path(name)
-        except WeightsMissing:
-            pytest.skip(f"weights '{name}' are not on disk: speakervid models pull --demo")
 
 
 def demo_film() -> Film:
