@@ -38,7 +38,7 @@ TEN = (
 )
 # file of the shared folder, first second, seconds: one talking head each
 REAL = {
-    "monologue": ("edtalk_monologue_60s.mp4", 0.0, 8.0),
+    "monologue": ("edtalk_monologue_60s.mp4", 20.0, 8.0),
     "dialogue": ("speakervid_dialogue2_A.mp4", 0.0, 8.0),
     "anchor": ("syncnet_example_anchor.avi", 0.0, 8.0),
 }
