@@ -16,20 +16,13 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.assets import intake_rows, sound
+from speakervid_dag.assets import intake_rows
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import dissolves, fingerprints, intervals, palettes, sound_choice, structure
-from speakervid_dag.curation import shots as shot_finding
 from speakervid_dag.failures import SourceAbsent
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
-from speakervid_dag.media import audio as audio_reading
-from speakervid_dag.media import colour, container, geometry, picture, sound_levels, sound_streams, times
-from speakervid_dag.media import decode as decoding
-from speakervid_dag.media import probe as probing
-from speakervid_dag.media import sound as sound_decoding
 from speakervid_dag.models import vad
 from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
 
@@ -40,29 +33,6 @@ from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
     manifest=True,
     sections=["shots", "sound"],
     weights=lambda _: [f"{vad.NAME}@{vad.package_state()}"],
-    modules=[
-        intake_rows,
-        probing,
-        decoding,
-        colour,
-        container,
-        geometry,
-        picture,
-        times,
-        shot_finding,
-        dissolves,
-        structure,
-        intervals,
-        palettes,
-        fingerprints,
-        sound,
-        sound_choice,
-        audio_reading,
-        sound_decoding,
-        sound_levels,
-        sound_streams,
-        vad,
-    ],
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -14,6 +14,7 @@ import dagster as dg
 import polars as pl
 
 from speakervid_dag.assets import automation, serving
+from speakervid_dag.assets.code_versions import CODE, definition_of, sql_said
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe
 from speakervid_dag.assets.resources import Factory
@@ -27,7 +28,6 @@ from speakervid_dag.assets.table_asset import (
     refusal,
     table_metadata,
 )
-from speakervid_dag.lake import gold as gold_sql
 from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
@@ -51,6 +51,8 @@ from speakervid_dag.lake.slices import fingerprint_of
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import check_result, check_spec
 from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
+from speakervid_dag.sql import measure_view
+from speakervid_dag.tiering import gold as gold_sql
 
 # tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
 ENDS = ("near_duplicates", "dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
@@ -59,10 +61,16 @@ FREE = ("branch_statistics", "funnel", "person_statistics")
 
 
 def gold_asset(
-    table: Table, query: str, reads: Sequence[Table], sections: Sequence[str], population: Population | None = None
+    table: Table,
+    queries: Sequence[str],
+    reads: Sequence[Table],
+    sections: Sequence[str],
+    population: Population | None = None,
 ) -> dg.AssetsDefinition:
-    """A table that one SQL file computes for the run's batches and the settings' profile."""
-    code = gold_sql.digest(query)
+    """A table that SQL computes for the run's batches and the settings' profile: the first of the queries, with the
+    others."""
+    computing = [definition_of(gold_sql.compute_chunks), *CODE.definitions(measure_view.__name__)]
+    code = CODE.digest(computing, [table], [sql_said(session.sql_text(query)) for query in queries])
     recipe = Recipe(
         table.name,
         (table,),
@@ -79,7 +87,7 @@ def gold_asset(
     @dg.asset(
         name=table.name,
         deps=[t.name for t in reads],
-        description=f"One row: {table.doc}.\n\nComputed by sql/{query}.sql.",
+        description=f"One row: {table.doc}.\n\nComputed by sql/{queries[0]}.sql.",
         group_name="gold",
         kinds={"deltalake", "duckdb", "sql"},
         owners=OWNERS,
@@ -155,21 +163,25 @@ def _percentiles(factory: Factory, marks: Marks, _: str) -> int | None:
 
 
 clip_gates = gold_asset(
-    CLIP_GATES, "gates/clip_gates", [CLIP_SCORES, CLIPS], ["name", "gates"], population=_percentiles
+    CLIP_GATES,
+    ["gates/clip_gates", "gates/percentile"],
+    [CLIP_SCORES, CLIPS],
+    ["name", "gates"],
+    population=_percentiles,
 )
-tiers = gold_asset(TIERS, "tiers/tiers", [CLIP_GATES, CLIPS], ["name", "gates"])
-branch_single = gold_asset(BRANCH_SINGLE, "branches/single", [CLIPS, TIERS], ["name", "branches"])
+tiers = gold_asset(TIERS, ["tiers/tiers"], [CLIP_GATES, CLIPS], ["name", "gates"])
+branch_single = gold_asset(BRANCH_SINGLE, ["branches/single"], [CLIPS, TIERS], ["name", "branches"])
 branch_dialogue = gold_asset(
-    BRANCH_DIALOGUE, "branches/dialogue", [CLIPS, SHOTS, SPEECH_TURNS, FACE_TRACKS, TIERS], ["name", "branches"]
+    BRANCH_DIALOGUE, ["branches/dialogue"], [CLIPS, SHOTS, SPEECH_TURNS, FACE_TRACKS, TIERS], ["name", "branches"]
 )
 branch_listening = gold_asset(
     BRANCH_LISTENING,
-    "branches/listening",
+    ["branches/listening"],
     [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, FACE_TRACKS, PEOPLE, TRANSCRIPTS, SYNC_SCORES, TIERS],
     ["name", "branches"],
 )
 branch_multi_turn = gold_asset(
-    BRANCH_MULTI_TURN, "branches/multi_turn", [CLIPS, TRANSCRIPTS, TIERS], ["name", "branches"]
+    BRANCH_MULTI_TURN, ["branches/multi_turn"], [CLIPS, TRANSCRIPTS, TIERS], ["name", "branches"]
 )
 
 

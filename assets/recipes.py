@@ -10,10 +10,8 @@ mark than the one that is asked for, so it counts as stale until it is mended, a
 """
 
 import hashlib
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, TypeVar
 
 import polars as pl
@@ -73,7 +71,7 @@ class Recipe:
     reads: tuple[Table, ...]
     sections: tuple[str, ...]
     weights: Callable[[Factory], Sequence[str]]
-    code: str  # hex digest of the source that computes it
+    code: str  # hex digest of what computes it (code_versions.py)
     has_manifest: bool = False  # the rows depend on the batch's list of files, too
     population: "Population | None" = None  # what they depend on of other batches; None: on nothing
 
@@ -163,9 +161,3 @@ def _steady_state(factory: Factory, name: str) -> str:
         return state
     is_usable = state != MISSING and ("@" in name or not examine(name).is_damaged)
     return state if is_usable else used_weights(factory.settings.lake_dir).get(base_name(name), state)
-
-
-def source_digest(compute: Callable[..., Any], modules: Sequence[ModuleType]) -> str:
-    """Hex digest over a function's source and whole modules."""
-    texts = [inspect.getsource(compute), *(inspect.getsource(m) for m in modules)]
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()

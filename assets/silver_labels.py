@@ -14,22 +14,13 @@ from speakervid_dag.assets.recipes import Marks
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import (
-    active_speaker,
-    binding_evidence,
-    co_visibility,
-    face_blocks,
-    face_crops,
-    intervals,
-    lip_backends,
-    person_clusters,
-    sync,
-    sync_regression,
-    synchrony_training,
-)
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
+from speakervid_dag.curation import (
+    person_clusters,
+    sync,
+)
 from speakervid_dag.curation import sync_calibration as calibration
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import (
@@ -45,7 +36,6 @@ from speakervid_dag.lake.schemas import (
     VIDEOS,
 )
 from speakervid_dag.lake.slices import Slice, fingerprint_of
-from speakervid_dag.models import lake_synchrony, light_asd, mfcc, syncnet
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
@@ -54,18 +44,6 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
     sections=["sync", "active_speaker"],
     weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
-    modules=[
-        active_speaker,
-        face_crops,
-        lake_synchrony,
-        lip_backends,
-        light_asd,
-        mfcc,
-        sync,
-        sync_regression,
-        synchrony_training,
-        syncnet,
-    ],
     kinds=frozenset({"numpy"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -112,7 +90,6 @@ def _lake_threshold(factory: Factory, marks: Marks, batch: str) -> int:
     SPEAKER_BINDINGS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
     sections=["binding", "calibration"],
-    modules=[binding, binding_evidence, co_visibility, intervals, calibration],
     population=_lake_threshold,
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -150,7 +127,6 @@ def _earlier_people(factory: Factory, marks: Marks, batch: str) -> int | None:
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
-    modules=[describing, person_clusters, face_blocks, intervals],
     population=_earlier_people,
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -176,7 +152,6 @@ def _known_people(stage: Stage) -> pl.DataFrame:
     DROPPED_SPANS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS, SYNC_SCORES],
     sections=["clips"],
-    modules=[clipping, intervals],
 )
 def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """3-14 s of one person in one shot, talking or listening; what became no clip is told in `dropped_spans`."""

@@ -13,29 +13,13 @@ from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import keep_crops
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
-    camera_motion,
-    clock,
-    face_crops,
-    face_geometry,
     face_pass,
     frame_log,
-    frame_measures,
-    identity_watch,
-    liveness,
-    person_clusters,
-    person_region,
-    person_samples,
-    picture_copies,
-    picture_texture,
-    portraits,
 )
-from speakervid_dag.curation import tracking as following
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES, SHOTS, VIDEOS
-from speakervid_dag.media import colour, geometry, picture
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.models import faces, identity, mesh, person, text_detector
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
@@ -48,32 +32,6 @@ BUDGET = MediaBudget()
     reads=[VIDEOS, SHOTS],
     sections=["tracking", "identity", "liveness", "sampling"],
     weights=lambda f: backends.picture_weights(f.settings.face_pack),
-    modules=[
-        camera_motion,
-        clock,
-        colour,
-        face_crops,
-        face_geometry,
-        face_pass,
-        frame_log,
-        frame_measures,
-        geometry,
-        identity_watch,
-        liveness,
-        person_clusters,
-        person_region,
-        person_samples,
-        picture,
-        picture_copies,
-        picture_texture,
-        portraits,
-        following,
-        faces,
-        identity,
-        mesh,
-        person,
-        text_detector,
-    ],
     kinds=frozenset({"insightface"}),
     pool="faces",
 )

@@ -12,16 +12,10 @@ from speakervid_dag.assets import backends
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
-    audio_measures,
-    camera_measures,
     clip_looks,
     clock,
     dover_views,
-    head_scores,
-    person_measures,
-    picture_measures,
     point_tracks,
-    splice_measures,
 )
 from speakervid_dag.curation import clip_scores as scoring
 from speakervid_dag.failures import StageFailure, WeightsMissing
@@ -37,11 +31,9 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     VIDEOS,
 )
-from speakervid_dag.media import colour, geometry, picture
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.models import cotracker, dover, speech_quality
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
@@ -52,25 +44,6 @@ BUDGET = MediaBudget()
     reads=[VIDEOS, SHOTS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
     sections=["scores", "sampling"],
     weights=lambda f: ["dnsmos", *backends.clip_look_weights(f.profile.scores)],
-    modules=[
-        scoring,
-        camera_measures,
-        clip_looks,
-        clock,
-        colour,
-        cotracker,
-        dover,
-        dover_views,
-        geometry,
-        head_scores,
-        person_measures,
-        picture,
-        picture_measures,
-        point_tracks,
-        splice_measures,
-        audio_measures,
-        speech_quality,
-    ],
     kinds=frozenset({"numpy", "onnx"}),
 )
 def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -16,19 +16,13 @@ from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     active_speaker,
-    face_crops,
-    intervals,
-    lip_backends,
-    overlaps,
-    sync_regression,
-    voice_clusters,
 )
 from speakervid_dag.curation import diarization as diarizing
 from speakervid_dag.curation import talking_faces as seeing
 from speakervid_dag.curation import transcripts as transcribing
 from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, VIDEOS
-from speakervid_dag.models import asr, light_asd, mel, mfcc, vad, voice
+from speakervid_dag.models import vad
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
@@ -37,22 +31,6 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
     reads=[VIDEOS, FACE_TRACKS],
     sections=["diarization", "sync", "active_speaker"],
     weights=lambda f: backends.speech_weights(f.profile.active_speaker),
-    modules=[
-        vad,
-        voice,
-        mel,
-        diarizing,
-        voice_clusters,
-        overlaps,
-        intervals,
-        seeing,
-        active_speaker,
-        lip_backends,
-        sync_regression,
-        face_crops,
-        light_asd,
-        mfcc,
-    ],
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -91,7 +69,6 @@ def _talking_faces(
     reads=[VIDEOS, SPEECH_TURNS],
     sections=["transcripts"],
     weights=lambda factory: [factory.profile.transcripts.weights],
-    modules=[asr, transcribing],
     kinds=frozenset({"whisper"}),
 )
 def transcripts(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import polars as pl
 
 from speakervid_dag.assets.table_asset import table_asset
-from speakervid_dag.curation import fingerprints
 from speakervid_dag.curation import near_duplicates as duplicates
 from speakervid_dag.curation.fingerprints import Fingerprint
 from speakervid_dag.lake.delta import DeltaLake
@@ -23,7 +22,6 @@ LOOKS = ["video_id", "look_hashes"]
     NEAR_DUPLICATES,
     reads=[VIDEOS],
     sections=["near_duplicates"],
-    modules=[duplicates, fingerprints],
     kinds=frozenset({"numpy"}),
 )
 def near_duplicates(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -16,11 +16,6 @@ from speakervid_dag.assets.sound import RATE_HZ, sound_of
 from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     active_speaker,
-    binding_evidence,
-    lip_backends,
-    sync,
-    sync_regression,
-    synchrony_training,
 )
 from speakervid_dag.curation import sync_calibration as calibration
 from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
@@ -36,7 +31,6 @@ from speakervid_dag.stage import Stage, VideoTask
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
     sections=["sync", "active_speaker", "binding", "calibration"],
     weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
-    modules=[calibration, active_speaker, binding_evidence, lip_backends, sync, sync_regression, synchrony_training],
     kinds=frozenset({"numpy"}),
 )
 def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:

@@ -7,7 +7,6 @@ belong here: what any one table computes.
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import dagster as dg
@@ -15,9 +14,10 @@ import polars as pl
 
 from speakervid_dag import __version__, isolation
 from speakervid_dag.assets import weights as checked_weights
+from speakervid_dag.assets.code_versions import CODE, definition_of
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, source_digest, weight_state
+from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, weight_state
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import quarantine
@@ -35,7 +35,6 @@ def table_asset(
     reads: Sequence[Table] = (),
     sections: Sequence[str] = (),
     weights: Callable[[Factory], Sequence[str]] = lambda _: (),
-    modules: Sequence[ModuleType] = (),
     manifest: bool = False,
     population: Population | None = None,
     kinds: frozenset[str] = frozenset({"polars"}),
@@ -47,14 +46,13 @@ def table_asset(
         reads: upstream tables; their rows of the batch stand in `stage[name]`. Each must be promoted and not refused.
         sections: parts of the profile that the rows depend on.
         weights: names of the weights the rows depend on.
-        modules: modules whose source the rows depend on.
         manifest: the rows depend on the batch's list of files.
         population: what the rows depend on of other batches.
     """
 
     def wrap(compute: Compute) -> dg.AssetsDefinition:
         name = compute.__name__
-        code = source_digest(compute, modules)
+        code = CODE.digest([definition_of(compute)], tables)
         recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, code, manifest, population)
         RECIPES[name] = recipe
         COMPUTES[name] = compute

@@ -10,8 +10,9 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.explain import has_profile, published
-from speakervid_dag.lake import gold, losses
+from speakervid_dag.lake import losses
 from speakervid_dag.lake.session import Session, query_file
+from speakervid_dag.tiering import gold
 
 RANK = {"rejected": 0, "pretrain": 1, "sft": 2}
 ABSENT = "absent"

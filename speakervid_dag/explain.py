@@ -15,10 +15,11 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of
-from speakervid_dag.lake import gold, session, snapshots
+from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.session import Session, query_file
 from speakervid_dag.query import open_lake
+from speakervid_dag.tiering import gold
 
 # kind → the table that has one row (per profile) of it, and the column of its id
 KINDS = {

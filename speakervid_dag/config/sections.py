@@ -220,10 +220,6 @@ class SamplingSettings(Section):
     def is_off(self, part: str) -> bool:
         return part in self.disabled
 
-    def rate_hz(self, part: Literal["camera", "texture", "text"]) -> float:
-        """Frames a second; 0 when the part is off."""
-        return 0.0 if self.is_off(part) else float(getattr(self, f"{part}_hz"))
-
 
 class NearDuplicateSettings(Section):
     """When a source shows what an earlier one shows. Without a source, a value is our own, tried on real videos."""
@@ -358,13 +354,6 @@ class BindingSettings(Section):
         description="changes of voice that meet a cut if the picture follows, share", gt=0, lt=1
     )
     min_shown_share: float = Field(description="a shot shows who is seen in this share of it, 0-1", gt=0)
-
-    @property
-    def threshold(self) -> float | None:
-        """The synchrony that binds without other evidence, a score of `sync_calibration`; None where none does."""
-        asked = self.min_evidence + self.min_margin
-        is_enough = self.max_synchrony is None or self.max_synchrony >= asked
-        return self.foreign_deviation * asked if is_enough else None
 
 
 class ShippedMismatches(Section):

@@ -166,12 +166,19 @@ def _answer(person: str | None, margin: float, best: float, item: Evidence | Non
     return Answer(person, known, None, None, least_talking(item, settings), support)
 
 
+def threshold_of(settings: BindingSettings) -> float | None:
+    """Return the synchrony that binds without other evidence, a score of `sync_calibration`; None where none does."""
+    asked = settings.min_evidence + settings.min_margin
+    is_enough = settings.max_synchrony is None or settings.max_synchrony >= asked
+    return settings.foreign_deviation * asked if is_enough else None
+
+
 def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings: BindingSettings) -> list[Row]:
     answer = answers[str(turn["speaker_id"])]
     base = {name: turn[name] for name in ("batch", "video_id", "turn_id", "speaker_id")}
     own = [p for p in pairs if p["person_id"] == answer.person_id and _talks(p, answer.least_talking)]
     status, reason = _turn_status(turn, pairs, own, answers, settings)
-    rest: Row = {"threshold": settings.threshold, "status": status, "reason": reason}
+    rest: Row = {"threshold": threshold_of(settings), "status": status, "reason": reason}
     if status == "bound":
         keys = ("track_id", "person_id", "start_s", "end_s")
         return [base | {k: p[k] for k in keys} | rest | {"margin": answer.margin, "detail": None} for p in own]

@@ -33,6 +33,7 @@ from speakervid_dag.lake.view_sql import (
     with_second_names,
 )
 from speakervid_dag.places import plain
+from speakervid_dag.sql import measure_view
 
 Session = duckdb.DuckDBPyConnection
 MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
@@ -233,7 +234,7 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
 def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:
     """These statistics, with those that they read; None: all of them, and `clip_measures`."""
     if statistics is None:
-        con.execute(f"CREATE VIEW clip_measures AS {_clip_measures(scores())}")
+        con.execute(f"CREATE VIEW clip_measures AS {measure_view.of_all(scores())}")
     texts = {name: sql_text(f"statistics/{name}") for name in statistics_names()}
     wanted = [text for name, text in texts.items() if statistics is None or name in statistics]
     for name, text in texts.items():
@@ -248,27 +249,10 @@ def ask_measures(con: Session, measures: Sequence[str], batches: Sequence[str] |
     With batches it is one pass over their rows.
     """
     asked = [name for name in scores() if name in measures]
-    view = _clip_measures(asked) if batches is None else _measures_in_one_pass(asked, batches)
+    view = measure_view.of_all(asked)
+    if batches is not None:
+        view = measure_view.of_batches(asked, f"list_contains([{', '.join(map(quoted, batches))}], batch)")
     con.execute(f"CREATE OR REPLACE TEMP VIEW clip_measures AS {view}")
-
-
-def _clip_measures(measures: Sequence[str]) -> str:
-    """What gates can ask, one row a clip and measure: batch, video_id, clip_id, measure, value, status."""
-    parts = [
-        f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM clip_scores"
-        for m in measures
-    ]
-    return " UNION ALL ".join([*parts, _DURATIONS])
-
-
-def _measures_in_one_pass(measures: Sequence[str], batches: Sequence[str]) -> str:
-    inside = f"list_contains([{', '.join(map(quoted, batches))}], batch)"  # here, since no filter gets below the unnest
-    each = ", ".join(f"{{'measure': '{m}', 'value': {m}, 'status': {m}_status}}" for m in measures)
-    scored = f"SELECT batch, video_id, clip_id, unnest([{each}], recursive := true) FROM clip_scores WHERE {inside}"
-    return " UNION ALL ".join([*([scored] if measures else []), f"{_DURATIONS} WHERE {inside}"])
-
-
-_DURATIONS = "SELECT batch, video_id, clip_id, 'duration_s' AS measure, duration_s AS value, 'ok' AS status FROM clips"
 
 
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:

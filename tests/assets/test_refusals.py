@@ -140,7 +140,7 @@ def test_retier_is_one_run_one_commit_a_table_and_tells_the_shares(house: House)
 
 
 def test_a_retiering_with_one_bad_batch_lands_for_none(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from speakervid_dag.lake import gold
+    from speakervid_dag.tiering import gold
 
     real = gold.compute
 

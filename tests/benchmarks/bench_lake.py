@@ -25,11 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the row makers of the test
 
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake import gold, session, snapshots
+from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.lake.slices import Slice
+from speakervid_dag.tiering import gold
 
 CLIPS_PER_VIDEO = 34  # 5.218M clips of 153K videos
 CHUNK_CLIPS = 100_000  # about: what is held in memory at once

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.sections import BindingSettings, CalibrationSettings
 from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.curation.bindings import bind_video
+from speakervid_dag.curation.bindings import bind_video, threshold_of
 from speakervid_dag.curation.lip_backends import LipRidge
 from speakervid_dag.curation.sync import score_video
 from speakervid_dag.lake.schemas import SPEECH_TURNS, SYNC_CALIBRATION
@@ -164,7 +164,7 @@ def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_s
 
     assert status(binding_settings()) == ["bound"]
     unsure = calibration.calibrated(binding_settings(), None)
-    assert unsure.threshold is None
+    assert threshold_of(unsure) is None
     assert status(unsure) == ["ambiguous"]
     # a second voice under which the face is still: the talking contrast speaks for it as well
     quiet = pl.concat([video.turns, video.turns.with_columns(turn_id=pl.lit("v1-u0009"), speaker_id=pl.lit("B"))[:1]])
@@ -176,7 +176,7 @@ def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_s
 def test_a_calibration_scales_what_counts_as_evidence() -> None:
     settings = calibration.calibrated(binding_settings(), 0.77)
     assert settings.foreign_deviation * (settings.min_evidence + settings.min_margin) == pytest.approx(0.77)
-    assert settings.threshold == pytest.approx(0.77)
+    assert threshold_of(settings) == pytest.approx(0.77)
     assert settings.max_synchrony is None
 
 

@@ -10,7 +10,8 @@ import pytest
 from rows import PROFILE, write_lake
 
 from speakervid_dag.config.sections import BranchSettings, Gate
-from speakervid_dag.lake import gold, session
+from speakervid_dag.lake import session
+from speakervid_dag.tiering import gold
 
 Rows = dict[str, list[dict[str, Any]]]
 

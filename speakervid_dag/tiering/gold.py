@@ -4,10 +4,7 @@ Belongs here: which file makes which table, and the profile as something SQL can
 committing, Dagster.
 """
 
-import hashlib
-import inspect
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
@@ -16,7 +13,7 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session, ask_measures, query_file, sql_names, sql_text
+from speakervid_dag.lake.session import Session, ask_measures, query_file
 from speakervid_dag.lake.slices import check_schema
 
 QUERIES = {
@@ -147,13 +144,6 @@ def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict
         con.execute(f'CREATE OR REPLACE TEMP TABLE "{table}" AS FROM __made')
         con.unregister("__made")
     return made
-
-
-def digest(query: str) -> str:
-    """Hex SHA-256 over sql/<query>.sql, its folder and this module: the code version of what it makes."""
-    folder = query.rpartition("/")[0]
-    texts = [query, inspect.getsource(sys.modules[__name__]), *(sql_text(name) for name in sql_names(folder))]
-    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()
 
 
 def _gate_rows(con: Session, gates: Mapping[str, Gate]) -> pl.DataFrame:
