@@ -63,9 +63,10 @@ class CameraWatch:
         picture = np.clip(luma, 0, 255).astype(np.uint8)
         before, self._before = self._before, picture
         step = None
-        if before is not None and before.shape == picture.shape:
+        is_cut_alike = before is not None and before.shape == picture.shape
+        if before is not None and is_cut_alike:
             step = self._step(time_s, before, picture, faces)
-        if time_s - self._seeded_s >= _SEED_EVERY_S or len(self._points) < MIN_POINTS:
+        if not is_cut_alike or time_s - self._seeded_s >= _SEED_EVERY_S or len(self._points) < MIN_POINTS:
             self._points = corners(picture, faces)
             self._seeded_s, self._seeded = time_s, len(self._points)
         return step

@@ -20,6 +20,8 @@ from speakervid_dag.curation.face_geometry import WHOLE, Box, normalised
 from speakervid_dag.curation.frame_measures import Image
 
 Row = dict[str, Any]
+Luma = NDArray[np.float32]
+_SMALL_SHARE = 0.5  # a picture between bars that is less of the canvas than this in height or width is small
 
 
 class TimedImage(Protocol):
@@ -108,9 +110,10 @@ class FrameLog:
     _inner: Box | None = None
 
     def __post_init__(self) -> None:
-        self._camera_rhythm = Rhythm(self.sampling.rate_hz("camera"))
-        self._texture_rhythm = Rhythm(self.sampling.rate_hz("texture"))
-        self._text_rhythm = Rhythm(self.sampling.rate_hz("text"))
+        sampling = self.sampling
+        self._camera_rhythm = Rhythm(0.0 if sampling.is_off("camera") else sampling.camera_hz)
+        self._texture_rhythm = Rhythm(0.0 if sampling.is_off("texture") else sampling.texture_hz)
+        self._text_rhythm = Rhythm(0.0 if sampling.is_off("text") else sampling.text_hz)
         if self.sampling.is_off("text"):
             self.text = "off"
 
@@ -134,7 +137,7 @@ class FrameLog:
         faces = [_box(normalised(box, self.width_px, self.height_px)) for box in faces_px]
         if self._camera_rhythm.is_due(frame.time_s):
             with self.clock.timed("camera"):
-                step = self._camera.feed(frame.time_s, self._before, faces)
+                step = self._camera.feed(frame.time_s, *self._shown(frame.image, self._before, faces_px, faces))
             if step is not None:
                 self._steps.append(step)
         if self._texture_rhythm.is_due(frame.time_s):
@@ -143,6 +146,20 @@ class FrameLog:
         if not isinstance(self.text, str) and self._text_rhythm.is_due(frame.time_s):
             with self.clock.timed("text"):
                 self._texts.append((frame.time_s, self._text_share(self.text, frame.image, faces)))
+
+    def _shown(
+        self, image: Image, small: Luma, faces_px: Sequence[Box], faces: Sequence[Box]
+    ) -> tuple[Luma, Sequence[Box]]:
+        """What the camera saw, and the faces in it: without the bars, where the picture is small between them. It has
+        too few pixels left in the luma of the whole."""
+        x1, y1, x2, y2 = self.picture_box
+        if min(x2 - x1, y2 - y1) >= _SMALL_SHARE:
+            return small, faces
+        left, right = round(x1 * self.width_px), round(x2 * self.width_px)
+        top, bottom = round(y1 * self.height_px), round(y2 * self.height_px)
+        inside = [(f[0] - left, f[1] - top, f[2] - left, f[3] - top) for f in faces_px]
+        boxes = [_box(normalised(box, right - left, bottom - top)) for box in inside]
+        return frame_measures.small_luma(image[top:bottom, left:right]), boxes
 
     def _text_share(self, model: TextModel, image: Image, faces: Sequence[Box]) -> float:
         if min(image.shape[:2]) < picture_texture.MIN_SIDE_PX:

@@ -138,3 +138,19 @@ def test_sharpness_is_taken_where_a_frame_came_at_full_size() -> None:
     assert [v is not None for v in face["sometimes"]] == [False, True] * 5
     told = [v for v in face["sometimes"] if v is not None]
     assert min(told) > 1.5 * max(face["never"])
+
+
+def test_points_are_followed_in_a_small_picture_on_a_large_canvas() -> None:
+    """In the luma of the whole canvas, 160 px wide, a soft picture of 14 px has no eight corners."""
+    chance = np.random.default_rng(1)
+    coarse = cv2.resize(chance.integers(30, 220, (8, 8, 3), dtype=np.uint8), (150, 150), interpolation=cv2.INTER_CUBIC)
+    canvas = np.full((720, 1280, 3), 16, np.uint8)
+    log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    for number in range(50):
+        shift = number // 5
+        frame = Seen(number / FPS, on(canvas, coarse[20:132, shift : 112 + shift], 580, 300))
+        log.note(frame)
+        log.look(frame, [(610.0, 340.0, 640.0, 380.0)])
+    survival = log.row()["point_survival"]
+    assert survival.null_count() <= 2
+    assert survival.mean() > 0.8

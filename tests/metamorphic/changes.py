@@ -201,9 +201,9 @@ def grain(film: Film) -> Film:
 
 
 def blurred_copies(film: Film) -> Film:
-    """The middle third of the picture, between two enlarged, blurred copies of itself."""
+    """The middle of a wide picture, or all of one that is not wide, between two blurred copies of itself."""
     w, h = film.size
-    third = round(w * 0.42 / 2) * 2
+    third = round(w * (0.42 if w > 1.3 * h else 1.0) / 2) * 2
     left = (w - third) // 2
 
     def put(_: float, image: Image) -> Image:
