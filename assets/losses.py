@@ -19,7 +19,7 @@ from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.losses import COUNTED, Loss, usable
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, SYNC_CALIBRATION, TABLES, TAKEDOWNS, VIDEOS, Table
+from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
 from speakervid_dag.lake.snapshots import Part, Snapshot
 from speakervid_dag.lake.sources import REASONS
 
@@ -80,15 +80,15 @@ def _upstream() -> list[Recipe]:
 
 
 def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Mapping[str, int]) -> bool:
-    """Whether synchrony was calibrated with other batches' mismatches than what is shown."""
-    version = before.get(Part(SYNC_CALIBRATION.name, batch))
+    """Whether other batches' mismatches have moved the threshold of synchrony since what is shown was bound."""
+    version = before.get(Part(SPEAKER_BINDINGS.name, batch))
     if version is None:
         return False
     then, now = (
-        lake.read(SYNC_CALIBRATION, batches=[batch], version=v, columns=["pooled_batches"])
-        for v in (version, versions[SYNC_CALIBRATION.name])
+        set(lake.read(SPEAKER_BINDINGS, batches=[batch], version=v, columns=["threshold"])["threshold"])
+        for v in (version, versions[SPEAKER_BINDINGS.name])
     )
-    return not then.equals(now)
+    return then != now
 
 
 def _troubled(lake: DeltaLake, batch: str) -> set[str]:
