@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.assets import intake_rows
-from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.failures import SourceAbsent
 from speakervid_dag.lake.batches import BatchBook, SourceFile
 from speakervid_dag.lake.delta import DeltaLake
@@ -27,7 +27,7 @@ from speakervid_dag.models import vad
 from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
 
 
-@table_asset(
+@makes(
     VIDEOS,
     SHOTS,
     manifest=True,

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from speakervid_dag.lake.schemas import Table
 
@@ -185,7 +185,7 @@ class Code:
             raise KeyError(module)
         return [Definition(module, name) for name in found.statements]
 
-    def has_module(self, name: object) -> bool:
+    def has_module(self, name: object) -> TypeGuard[str]:
         """Return whether a value is the name of one of our modules."""
         return isinstance(name, str) and name.startswith(f"{PACKAGE}.") and self.module(name) is not None
 

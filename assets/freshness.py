@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, mark_of
+from speakervid_dag.assets.graph import in_order, recipes
+from speakervid_dag.assets.recipes import Marks, Recipe, mark_of
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
 from speakervid_dag.lake.slices import Slice
@@ -42,27 +43,12 @@ def open_refusals(factory: Factory, batches: Sequence[str]) -> set[tuple[str, st
 
 def lost_parts(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
     """(table, app_id) of what is promoted in a file that is gone or cut off."""
-    tables = [*(table for recipe in RECIPES.values() for table in recipe.tables), STAGE_OUTCOMES]
+    tables = [*(table for recipe in recipes().values() for table in recipe.tables), STAGE_OUTCOMES]
     return {
         (table.name, Slice(lost.values).app_id)
         for table in tables
         for lost in factory.lake.lost_files(table, batches=batches)
     }
-
-
-def in_order() -> list[Recipe]:
-    """Every recipe, upstream first."""
-    placed: list[Recipe] = []
-    have: set[str] = set()
-    waiting = list(RECIPES.values())
-    while waiting:
-        ready = [r for r in waiting if all(t.name in have for t in r.reads)]
-        if not ready:
-            raise ValueError(f"the recipes {[r.name for r in waiting]} wait for one another")
-        placed += ready
-        have |= {t.name for r in ready for t in r.tables}
-        waiting = [r for r in waiting if r not in ready]
-    return placed
 
 
 def _stale(

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from speakervid_dag.assets.freshness import in_order, is_coherent
-from speakervid_dag.assets.recipes import RECIPES, Marks, Recipe, maker_of
+from speakervid_dag.assets.freshness import is_coherent
+from speakervid_dag.assets.graph import in_order, maker_of, recipes
+from speakervid_dag.assets.recipes import Marks, Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.delta import DeltaLake
@@ -76,7 +77,7 @@ def _upstream() -> list[Recipe]:
     for recipe in reversed(in_order()):
         if recipe.name in wanted:
             wanted |= {maker_of(table).name for table in recipe.reads}
-    return [RECIPES[name] for name in sorted(wanted)]
+    return [recipes()[name] for name in sorted(wanted)]
 
 
 def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Mapping[str, int]) -> bool:

@@ -18,8 +18,9 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 
-from speakervid_dag.assets.freshness import in_order, is_coherent
-from speakervid_dag.assets.recipes import Marks, Recipe, maker_of
+from speakervid_dag.assets.freshness import is_coherent
+from speakervid_dag.assets.graph import in_order, maker_of
+from speakervid_dag.assets.recipes import Marks, Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.lake.schemas import Table
 

@@ -1,7 +1,7 @@
 """What a stage's rows are made from: the fingerprints by which "up to date" is decided.
 
-Belongs here: recipes, their registry, and reading what is promoted. Does not belong here: running a stage
-(table_asset.py, gold.py), comparing over the graph (freshness.py).
+Belongs here: recipes, the decorator that declares one, and reading what is promoted. Does not belong here: the list of
+all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (freshness.py).
 
 A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs: a change
 anywhere upstream travels down by itself. Rows that depend on other batches, too, say so in the mark's low bits
@@ -12,18 +12,24 @@ mark than the one that is asked for, so it counts as stale until it is mended, a
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.code_versions import CODE, Definition, definition_of, sql_said
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.session import sql_text
 from speakervid_dag.lake.slices import Slice, fingerprint_of
 from speakervid_dag.lake.used_weights import MISSING, used_weights
 from speakervid_dag.models.registry import examine
+from speakervid_dag.stage import Compute
+
+if TYPE_CHECKING:
+    from speakervid_dag.assets.resources import Factory
 
 OTHERS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a population
 T = TypeVar("T")
@@ -62,20 +68,41 @@ class Marks:
             return []
 
 
-@dataclass(frozen=True)
+# stands for what a batch's rows depend on of other batches; None: on nothing, as things are
+Population = Callable[["Factory", Marks, str], int | None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a stage's rows are made from: the statement its fingerprint is computed from."""
+    """What a stage's rows are made from: the statement its fingerprint is computed from.
+
+    Attributes:
+        tables: what it makes.
+        reads: upstream tables. Each must be promoted and not refused.
+        sections: parts of the profile that the rows depend on.
+        computed_by: the definitions from which all that computes the rows is reached.
+        queries: names of the SQL files that compute them.
+        weights: gives the names of the weights that the rows depend on.
+        has_manifest: the rows depend on the batch's list of files, too.
+        population: what they depend on of other batches; None: on nothing.
+    """
 
     name: str
     tables: tuple[Table, ...]
-    reads: tuple[Table, ...]
-    sections: tuple[str, ...]
-    weights: Callable[[Factory], Sequence[str]]
-    code: str  # hex digest of what computes it (code_versions.py)
-    has_manifest: bool = False  # the rows depend on the batch's list of files, too
-    population: "Population | None" = None  # what they depend on of other batches; None: on nothing
+    reads: tuple[Table, ...] = ()
+    sections: tuple[str, ...] = ()
+    computed_by: tuple[Definition, ...]
+    queries: tuple[str, ...] = ()
+    weights: "Callable[[Factory], Sequence[str]]" = lambda _: ()
+    has_manifest: bool = False
+    population: Population | None = None
 
-    def code_version(self, factory: Factory) -> str:
+    @cached_property
+    def code(self) -> str:
+        """Hex digest of what computes it."""
+        return CODE.digest(self.computed_by, self.tables, [sql_said(sql_text(query)) for query in self.queries])
+
+    def code_version(self, factory: "Factory") -> str:
         """Changes with the source, the profile's sections this stage reads, and the weights on disk.
 
         Weights that the lake was made with and that are gone or damaged count as those that were used: their absence is
@@ -101,9 +128,9 @@ class Recipe:
 
     def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
         """What each input table's batch was made from; None for one that was never promoted."""
-        return {t.name: marks.of(t, maker_of(t).part(t, batch, profile)) for t in self.reads}
+        return {t.name: marks.of(t, self.part(t, batch, profile)) for t in self.reads}
 
-    def fingerprint(self, factory: Factory, marks: Marks, batch: str) -> int:
+    def fingerprint(self, factory: "Factory", marks: Marks, batch: str) -> int:
         """What the batch's rows would be made from now."""
         upstream = self.upstream(marks, batch, factory.profile.name)
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
@@ -119,14 +146,49 @@ class Recipe:
         return mark == other or (self.population is not None and own_part(mark) == own_part(other))
 
 
-# stands for what a batch's rows depend on of other batches; None: on nothing, as things are
-Population = Callable[[Factory, Marks, str], int | None]
-RECIPES: dict[str, Recipe] = {}
+@dataclass(frozen=True, kw_only=True)
+class StageRecipe(Recipe):
+    """A stage below gold: a function gives the rows of one batch.
+
+    Attributes:
+        compute: gives a frame for each table; what it reads stands in `stage[name]`.
+        kinds: what Dagster shows as its tools.
+        pool: of Dagster, when only so many may run at once.
+    """
+
+    compute: Compute
+    kinds: frozenset[str] = frozenset({"polars"})
+    pool: str | None = None
 
 
-def maker_of(table: Table) -> Recipe:
-    """The recipe that makes a table."""
-    return next(r for r in RECIPES.values() if table in r.tables)
+def makes(
+    *tables: Table,
+    reads: Sequence[Table] = (),
+    sections: Sequence[str] = (),
+    weights: "Callable[[Factory], Sequence[str]]" = lambda _: (),
+    manifest: bool = False,
+    population: Population | None = None,
+    kinds: frozenset[str] = frozenset({"polars"}),
+    pool: str | None = None,
+) -> Callable[[Compute], StageRecipe]:
+    """Declare that the decorated function makes these tables of one batch; see StageRecipe."""
+
+    def declare(compute: Compute) -> StageRecipe:
+        return StageRecipe(
+            name=compute.__name__,
+            tables=tables,
+            reads=tuple(reads),
+            sections=tuple(sections),
+            computed_by=(definition_of(compute),),
+            weights=weights,
+            has_manifest=manifest,
+            population=population,
+            compute=compute,
+            kinds=kinds,
+            pool=pool,
+        )
+
+    return declare
 
 
 def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
@@ -155,7 +217,7 @@ def weight_state(name: str) -> str:
     return name.partition("@")[2] if "@" in name else examine(name).sha256 or MISSING
 
 
-def _steady_state(factory: Factory, name: str) -> str:
+def _steady_state(factory: "Factory", name: str) -> str:
     state = weight_state(name)
     if state == MISSING and factory.settings.allow_loss:
         return state

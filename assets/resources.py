@@ -9,9 +9,9 @@ import dagster as dg
 
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings, load_settings
-from speakervid_dag.execution import PROCESS, process_of
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.processes.identity import PROCESS, process_of
 
 
 class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from speakervid_dag.assets import losses
-from speakervid_dag.assets.freshness import in_order, is_coherent
-from speakervid_dag.assets.recipes import RECIPES, Marks
+from speakervid_dag.assets.freshness import is_coherent
+from speakervid_dag.assets.graph import gold_recipes, in_order
+from speakervid_dag.assets.recipes import Marks
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import maintenance, parts, snapshots, takedown
@@ -116,8 +117,9 @@ def _pins(factory: Factory, batch: str, before: Pinned, versions: Mapping[str, i
 
 
 def _is_whole(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
-    gold = [r for r in in_order() if r.tables[0].layer == "gold"]
-    return _is_ready(factory, marks, batch, before) and all(is_coherent(factory, marks, r, batch) for r in gold)
+    return _is_ready(factory, marks, batch, before) and all(
+        is_coherent(factory, marks, recipe, batch) for recipe in gold_recipes()
+    )
 
 
 def _is_ready(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
@@ -129,4 +131,4 @@ def _is_ready(factory: Factory, marks: Marks, batch: str, before: Pinned) -> boo
 
 
 def _gold_inputs() -> set[str]:
-    return {t.name for r in RECIPES.values() if r.tables[0].layer == "gold" for t in r.reads if t.layer != "gold"}
+    return {table.name for recipe in gold_recipes() for table in recipe.reads if table.layer != "gold"}

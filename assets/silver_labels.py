@@ -5,15 +5,14 @@ Belongs here: wiring of the label stages. Does not belong here: how labels are d
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import crops_of
-from speakervid_dag.assets.recipes import Marks
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import Marks, makes
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import bindings as binding
 from speakervid_dag.curation import clips as clipping
 from speakervid_dag.curation import people as describing
@@ -38,8 +37,11 @@ from speakervid_dag.lake.schemas import (
 from speakervid_dag.lake.slices import Slice, fingerprint_of
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
+if TYPE_CHECKING:
+    from speakervid_dag.assets.resources import Factory
 
-@table_asset(
+
+@makes(
     SYNC_SCORES,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
     sections=["sync", "active_speaker"],
@@ -71,7 +73,7 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SYNC_SCORES], work)
 
 
-def _lake_threshold(factory: Factory, marks: Marks, batch: str) -> int:
+def _lake_threshold(factory: "Factory", marks: Marks, batch: str) -> int:
     """Stands for the threshold of synchrony in force, which the mismatches of all batches set."""
     known = marks.once(
         "calibrations",
@@ -86,7 +88,7 @@ def _lake_threshold(factory: Factory, marks: Marks, batch: str) -> int:
     return fingerprint_of(f"{threshold}")
 
 
-@table_asset(
+@makes(
     SPEAKER_BINDINGS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
     sections=["binding", "calibration"],
@@ -107,7 +109,7 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SPEAKER_BINDINGS], work)
 
 
-def _earlier_people(factory: Factory, marks: Marks, batch: str) -> int | None:
+def _earlier_people(factory: "Factory", marks: Marks, batch: str) -> int | None:
     """Stands for what the people of earlier batches were made from; None when there are none."""
 
     def before_each() -> dict[str, int | None]:
@@ -123,7 +125,7 @@ def _earlier_people(factory: Factory, marks: Marks, batch: str) -> int | None:
     return marks.once("people before each batch", before_each).get(batch)
 
 
-@table_asset(
+@makes(
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
@@ -147,7 +149,7 @@ def _known_people(stage: Stage) -> pl.DataFrame:
     return lake.read(PEOPLE, where=are_known, columns=person_clusters.KNOWN_COLUMNS)
 
 
-@table_asset(
+@makes(
     CLIPS,
     DROPPED_SPANS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS, SYNC_SCORES],

@@ -11,7 +11,7 @@ import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import keep_crops
-from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.curation import (
     face_pass,
     frame_log,
@@ -25,7 +25,7 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
 BUDGET = MediaBudget()
 
 
-@table_asset(
+@makes(
     FACE_TRACKS,
     POSES,
     FRAME_SERIES,

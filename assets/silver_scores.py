@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from speakervid_dag.assets import backends
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     clip_looks,
     clock,
@@ -39,7 +39,7 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
 BUDGET = MediaBudget()
 
 
-@table_asset(
+@makes(
     CLIP_SCORES,
     reads=[VIDEOS, SHOTS, CLIPS, FACE_TRACKS, FRAME_SERIES, POSES, TRANSCRIPTS, SPEECH_TURNS, SYNC_SCORES],
     sections=["scores", "sampling"],

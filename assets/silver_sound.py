@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import crops_of
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     active_speaker,
 )
@@ -26,7 +26,7 @@ from speakervid_dag.models import vad
 from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
-@table_asset(
+@makes(
     SPEECH_TURNS,
     reads=[VIDEOS, FACE_TRACKS],
     sections=["diarization", "sync", "active_speaker"],
@@ -64,7 +64,7 @@ def _talking_faces(
     return seeing.talking_faces(parts, pairs, talking.measure(scene), settings)
 
 
-@table_asset(
+@makes(
     TRANSCRIPTS,
     reads=[VIDEOS, SPEECH_TURNS],
     sections=["transcripts"],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.curation import near_duplicates as duplicates
 from speakervid_dag.curation.fingerprints import Fingerprint
 from speakervid_dag.lake.delta import DeltaLake
@@ -18,7 +18,7 @@ from speakervid_dag.stage import Rows, Stage, VideoTask
 LOOKS = ["video_id", "look_hashes"]
 
 
-@table_asset(
+@makes(
     NEAR_DUPLICATES,
     reads=[VIDEOS],
     sections=["near_duplicates"],

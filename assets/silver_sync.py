@@ -11,9 +11,8 @@ import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.crops import crops_of
-from speakervid_dag.assets.recipes import weight_state
+from speakervid_dag.assets.recipes import makes, weight_state
 from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.assets.table_asset import table_asset
 from speakervid_dag.curation import (
     active_speaker,
 )
@@ -26,7 +25,7 @@ from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, SYNC_CALIBRAT
 from speakervid_dag.stage import Stage, VideoTask
 
 
-@table_asset(
+@makes(
     SYNC_CALIBRATION,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
     sections=["sync", "active_speaker", "binding", "calibration"],

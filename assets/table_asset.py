@@ -1,4 +1,4 @@
-"""The decorator that turns a function over one batch into an audited Delta table with an asset in the graph.
+"""What turns the recipe of a stage into audited Delta tables with an asset in the graph.
 
 Belongs here: what every table asset shares — inputs, fingerprint, audit before commit, checks, metadata. Does not
 belong here: what any one table computes.
@@ -6,84 +6,74 @@ belong here: what any one table computes.
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from speakervid_dag import __version__, isolation
+from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
-from speakervid_dag.assets.code_versions import CODE, definition_of
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import RECIPES, Marks, Population, Recipe, mark_of, weight_state
+from speakervid_dag.assets.recipes import Marks, Recipe, StageRecipe, mark_of, weight_state
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS, Table
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
-from speakervid_dag.stage import COMPUTES, Compute, Stage
+from speakervid_dag.stage import Compute, Stage
 
 OWNERS = ["team:speakervid"]
 
-
-def table_asset(
-    *tables: Table,
-    reads: Sequence[Table] = (),
-    sections: Sequence[str] = (),
-    weights: Callable[[Factory], Sequence[str]] = lambda _: (),
-    manifest: bool = False,
-    population: Population | None = None,
-    kinds: frozenset[str] = frozenset({"polars"}),
-    pool: str | None = None,
-) -> Callable[[Compute], dg.AssetsDefinition]:
-    """One batch a run: the decorated function gives a frame for each table; they are audited, then committed.
-
-    Args:
-        reads: upstream tables; their rows of the batch stand in `stage[name]`. Each must be promoted and not refused.
-        sections: parts of the profile that the rows depend on.
-        weights: names of the weights the rows depend on.
-        manifest: the rows depend on the batch's list of files.
-        population: what the rows depend on of other batches.
-    """
-
-    def wrap(compute: Compute) -> dg.AssetsDefinition:
-        name = compute.__name__
-        code = CODE.digest([definition_of(compute)], tables)
-        recipe = Recipe(name, tables, tuple(reads), tuple(sections), weights, code, manifest, population)
-        RECIPES[name] = recipe
-        COMPUTES[name] = compute
-        factory = Factory()
-        specs = [_spec(factory, recipe, table, compute, kinds) for table in tables]
-
-        @dg.multi_asset(
-            name=name,
-            specs=specs,
-            check_specs=[
-                check_spec(STAGE_OUTCOMES, BATCHES, asset=tables[0].name),  # every step writes some of its rows
-                *(check_spec(t, BATCHES) for t in tables),
-            ],
-            backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
-            pool=pool,
-        )
-        def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
-            yield from _run(context, factory, recipe, _apart if factory.settings.isolate else compute)
-
-        return asset
-
-    return wrap
+# partitioned checks and single-run backfills are preview features that were tried here; the notice comes once an asset
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+# the job `curate` holds one-batch and many-batch assets; Dagster then takes one batch a run, which is what it is for
+warnings.filterwarnings("ignore", message="Asset job curate materializes assets with varying BackfillPolicies")
 
 
-def _spec(factory: Factory, recipe: Recipe, table: Table, compute: Compute, kinds: frozenset[str]) -> dg.AssetSpec:
+def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
+    """The asset of a stage below gold, one batch a run: its rows are audited, then committed."""
+    factory = Factory()
+
+    @dg.multi_asset(
+        name=recipe.name,
+        specs=[_spec(factory, recipe, table) for table in recipe.tables],
+        check_specs=[
+            check_spec(STAGE_OUTCOMES, BATCHES, asset=recipe.tables[0].name),  # every step writes some of its rows
+            *(check_spec(t, BATCHES) for t in recipe.tables),
+        ],
+        backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
+        pool=recipe.pool,
+    )
+    def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
+        yield from _run(context, factory, recipe, _computed(recipe, is_apart=factory.settings.isolate))
+
+    return asset
+
+
+def _computed(recipe: StageRecipe, *, is_apart: bool) -> Compute:
+    """What computes the stage: in the working process a crash costs one video."""
+
+    def apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
+        limits = isolation.default_limits(stage.settings.work_memory_mb)
+        return isolation.compute_apart(stage, recipe.compute.__module__, limits)
+
+    return apart if is_apart else recipe.compute
+
+
+def _spec(factory: Factory, recipe: StageRecipe, table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name,
         deps=[t.name for t in recipe.parents(table)],
-        description=f"One row: {table.doc}.\n\n{inspect.getdoc(compute) or ''}",
+        description=f"One row: {table.doc}.\n\n{inspect.getdoc(recipe.compute) or ''}",
         group_name=table.layer,
-        kinds={"deltalake", *kinds},
+        kinds={"deltalake", *recipe.kinds},
         owners=OWNERS,
         code_version=recipe.code_version(factory),
         partitions_def=BATCHES,
@@ -134,12 +124,6 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
     stage.forget_checkpoints()
 
 
-def _apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """The stage computed in the working process, where a crash costs one video."""
-    limits = isolation.default_limits(stage.settings.work_memory_mb)
-    return isolation.compute_apart(stage, COMPUTES[stage.name].__module__, limits)
-
-
 def _refuse_all(lake: DeltaLake, recipe: Recipe, batch: str, run_id: str) -> None:
     """Opens a finding about each table of a step whose outcomes were refused: the one about `stage_outcomes`, which all
     steps of the batch share, is closed by the next of them that is green."""
@@ -182,7 +166,7 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
 
 def _outcomes(lake: DeltaLake, recipe: Recipe, batch: str) -> pl.DataFrame:
     """Outcomes of the stages that made the inputs."""
-    makers = {r.name for r in RECIPES.values() for t in recipe.reads if t in r.tables and t.name != "videos"}
+    makers = {graph.maker_of(t).name for t in recipe.reads if t is not VIDEOS}
     return lake.read(STAGE_OUTCOMES, batches=[batch], where=pl.col("stage").is_in(sorted(makers)))
 
 

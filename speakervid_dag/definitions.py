@@ -5,35 +5,19 @@ Belongs here: putting the parts together. Does not belong here: the parts (speak
 
 import dagster as dg
 
-from speakervid_dag.assets import (
-    automation,
-    bronze,
-    gold,
-    jobs,
-    silver_labels,
-    silver_pictures,
-    silver_scores,
-    silver_sound,
-    silver_sources,
-    silver_sync,
-    training,
-)
+from speakervid_dag.assets import automation, graph, jobs, publishing, training
+from speakervid_dag.assets.gold_asset import gold_asset
+from speakervid_dag.assets.recipes import StageRecipe
 from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.table_asset import table_asset
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(
-        [
-            bronze,
-            silver_sources,
-            silver_sound,
-            silver_pictures,
-            silver_sync,
-            silver_labels,
-            silver_scores,
-            gold,
-            training,
-        ]
-    ),
+    assets=[
+        *(table_asset(r) if isinstance(r, StageRecipe) else gold_asset(r) for r in graph.in_order()),
+        publishing.lake_snapshot,
+        *publishing.statistics,
+        training.synchrony_model,
+    ],
     jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],
     sensors=[jobs.landing_folder, automation.keep_gold_current],
     resources={"factory": Factory()},

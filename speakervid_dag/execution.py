@@ -5,22 +5,18 @@ on runs whose process was killed, refusing what must not be done beside a run. D
 (runner.py, commands/).
 """
 
-import os
 import re
-import socket
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import psutil
-
 from speakervid_dag.failures import UserError
+from speakervid_dag.processes.identity import PROCESS, is_dead, process_of
 
 if TYPE_CHECKING:
     import dagster as dg
 
 ORIGIN = {"speakervid/origin": "cli"}
-PROCESS = "speakervid/process"  # tag of a run: `process_of` it
 # the daemon must not start a run of the command line again: the command line does that itself
 NOT_AGAIN = {"dagster/max_retries": "0"}
 
@@ -93,30 +89,6 @@ def refuse_while_running(instance: "dg.DagsterInstance", what: str) -> None:
             f"{what} must not be done while a run is in progress ({told}): wait for its end, or, if its process is "
             f"gone, end it in `speakervid ui`"
         )
-
-
-def process_of(run_id: str) -> str:
-    """What a run is tagged with by the process that executes it: run/host/process id/start time.
-
-    The run is in it because a run that is started again takes over the tags of the one before.
-    """
-    return f"{run_id}/{_name(psutil.Process(os.getpid()))}"
-
-
-def is_dead(run: "dg.DagsterRun") -> bool:
-    """The run said which process of this host executes it, and that is no more."""
-    run_id, _, told = run.tags.get(PROCESS, "").partition("/")
-    host, _, rest = told.partition("/")
-    if run_id != run.run_id or host != socket.gethostname():
-        return False
-    try:
-        return _name(psutil.Process(int(rest.partition("/")[0]))) != told
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _name(process: psutil.Process) -> str:
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
 
 
 def _range_tags(first: str, last: str) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Lost(Exception):
 
 
 def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.DataFrame]:
-    """What COMPUTES[stage.name] of `module` gives for the stage; `stage.outcomes` is filled in.
+    """What the recipe of the stage's name in `module` computes; `stage.outcomes` is filled in.
 
     Raises:
         OperationError: the stage failed as a whole, or the process died with no video on.

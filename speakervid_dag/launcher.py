@@ -10,7 +10,7 @@ its runs STARTED for ever, each holding its place in the run queue: a backfill (
 from dagster import DagsterRun, DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
-from speakervid_dag.execution import is_dead
+from speakervid_dag.processes.identity import is_dead
 
 
 class LocalRunLauncher(DefaultRunLauncher):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from speakervid_dag.assets.recipes import RECIPES, Marks, maker_of
+from speakervid_dag.assets.graph import gold_recipes, maker_of
+from speakervid_dag.assets.recipes import Marks
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
@@ -81,7 +82,6 @@ def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
     """Batches whose stored scores are not complete, each with the reason."""
     from speakervid_dag.assets import serving
     from speakervid_dag.assets.freshness import open_refusals
-    from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
 
     marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), {}
     half_done = serving.half_done(factory)
@@ -100,8 +100,7 @@ def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
 
 def _inputs() -> list[Table]:
     """The tables below gold that gold is made from."""
-    gold = [r for r in RECIPES.values() if r.tables[0].layer == "gold"]
-    found = {t.name: t for recipe in gold for t in recipe.reads if t.layer != "gold"}
+    found = {t.name: t for recipe in gold_recipes() for t in recipe.reads if t.layer != "gold"}
     return [found[name] for name in sorted(found)]
 
 

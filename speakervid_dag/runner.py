@@ -147,12 +147,11 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag import execution, isolation
     from speakervid_dag.assets import materializations, serving
     from speakervid_dag.assets.freshness import stale_batches
+    from speakervid_dag.assets.graph import recipes
     from speakervid_dag.assets.partitions import register_batches
-    from speakervid_dag.assets.recipes import RECIPES
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.assets.weights import require_weights
     from speakervid_dag.console import say
-    from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes that freshness looks at
     from speakervid_dag.lake import integrity, losses, snapshots, takedown
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
@@ -162,7 +161,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         takedown.finish(factory.lake, settings.lake_dir, "finish-takedown")
         register_batches(instance, BatchBook(settings.lake_dir).names())
         _take_back(factory.book, batches)
-        require_weights(factory, RECIPES.values())
+        require_weights(factory, recipes().values())
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))

@@ -37,7 +37,6 @@ from speakervid_dag.lake.sources import Sources
 from speakervid_dag.progress import watcher
 
 Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
-COMPUTES: dict[str, Compute] = {}  # what each stage computes, by its name; filled where stages are declared
 Rows = pl.DataFrame | list[dict[str, Any]]
 ATTEMPTS = 3  # of a video whose failure may pass
 BACKOFF_S = 1.0

@@ -24,7 +24,7 @@ from speakervid_dag import progress
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.limits import confine
-from speakervid_dag.stage import COMPUTES, Stage, read_frame
+from speakervid_dag.stage import Stage, read_frame
 
 FILE_BYTES = 8 * 1024**3  # of any one file it writes: checkpoints of a video are megabytes
 
@@ -67,7 +67,7 @@ def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
 
 def compute(request: dict[str, Any], events: Events) -> None:
     """Runs the stage and leaves its frames in `out/` and its outcomes in `outcomes.json` of the request's folder."""
-    importlib.import_module(request["module"])
+    recipe = getattr(importlib.import_module(request["module"]), request["stage"])
     folder = Path(request["folder"])
     stage = Stage(
         name=request["stage"],
@@ -82,7 +82,7 @@ def compute(request: dict[str, Any], events: Events) -> None:
         lost={video: (reason, detail) for video, (reason, detail) in request["lost"].items()},
         began=_announcer(events, request["cpu_base_s"], request["cpu_s_per_media_s"]),
     )
-    write_frames(folder / "out", dict(COMPUTES[stage.name](stage)))
+    write_frames(folder / "out", dict(recipe.compute(stage)))
     (folder / "outcomes.json").write_text(json.dumps(stage.outcomes))
 
 

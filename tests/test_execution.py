@@ -8,17 +8,18 @@ import pytest
 from click.testing import CliRunner
 from rows import write_lake
 
-from speakervid_dag import execution, runner
+from speakervid_dag import runner
 from speakervid_dag.cli import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
+from speakervid_dag.processes import identity
 
 RUN = "11111111-2222-3333-4444-555555555555"
-HERE = {execution.PROCESS: execution.process_of(RUN)}
-DEAD = {execution.PROCESS: f"{RUN}/{execution.process_of(RUN).split('/')[1]}/{os.getpid()}/1.00"}  # of another process
+HERE = {identity.PROCESS: identity.process_of(RUN)}
+DEAD = {identity.PROCESS: f"{RUN}/{identity.process_of(RUN).split('/')[1]}/{os.getpid()}/1.00"}  # of another process
 STARTED, CANCELING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING
 
 

@@ -16,8 +16,9 @@ from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_ite
 
 from speakervid_dag import runner
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.execution import NOT_AGAIN, PROCESS, end_dead_runs, process_of
+from speakervid_dag.execution import NOT_AGAIN, end_dead_runs
 from speakervid_dag.launcher import LocalRunLauncher
+from speakervid_dag.processes.identity import PROCESS, process_of
 
 RUN = "run-1"
 

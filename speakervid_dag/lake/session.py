@@ -73,6 +73,11 @@ def open_session(
     return con
 
 
+def run_session(lake: DeltaLake, snapshot: Snapshot | None = None, *, statistics: Sequence[str]) -> Session:
+    """The session of SQL inside a run: ours, and small enough to stand beside models."""
+    return open_session(lake, snapshot, read_only_user_sql=False, statistics=statistics, memory_limit_mb=RUN_MEMORY_MB)
+
+
 def create_views(
     con: Session,
     lake: DeltaLake,

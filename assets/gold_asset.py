@@ -1,0 +1,93 @@
+"""What turns the recipe of a gold table into an audited Delta table with an asset in the graph.
+
+Belongs here: running the SQL of a run's batches, audit, one commit. Does not belong here: which tables there are
+(gold.py), SQL.
+
+Gold assets take any number of batches in one run and hold a chunk of them at a time; all of them land in one commit a
+table, or none.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from speakervid_dag.assets import automation
+from speakervid_dag.assets.partitions import BATCHES
+from speakervid_dag.assets.recipes import Recipe
+from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.table_asset import (
+    OWNERS,
+    column_schema,
+    commit_metadata,
+    fingerprints,
+    refusal,
+    table_metadata,
+)
+from speakervid_dag.lake import session
+from speakervid_dag.lake.slices import fingerprint_of
+from speakervid_dag.places import uri_of
+from speakervid_dag.quality_checks.factory import check_result, check_spec
+from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
+from speakervid_dag.tiering import gold as gold_sql
+
+PREVIEW_ROWS = 8
+
+
+def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
+    """The asset of a table that SQL computes for the run's batches and the settings' profile."""
+    (table,), shown = recipe.tables, Factory()
+
+    @dg.asset(
+        name=table.name,
+        deps=[t.name for t in recipe.reads],
+        description=f"One row: {table.doc}.\n\nComputed by sql/{recipe.queries[0]}.sql.",
+        group_name="gold",
+        kinds={"deltalake", "duckdb", "sql"},
+        owners=OWNERS,
+        code_version=recipe.code_version(shown),
+        partitions_def=BATCHES,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=automation.KEEP_CURRENT,
+        check_specs=[check_spec(table, BATCHES)],
+        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(shown.lake.uri(table))},
+    )
+    def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
+        yield from _run(context, factory, recipe)
+
+    return asset
+
+
+def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) -> Iterator[Any]:
+    (table,) = recipe.tables
+    lake, profile, batches = factory.lake, factory.profile, list(context.partition_keys)
+    stamps = fingerprints(factory, recipe, batches)
+    parts = [(recipe.part(table, batch, profile.name), stamp) for batch, stamp in zip(batches, stamps, strict=True)]
+    started = time.perf_counter()
+    preview: list[pl.DataFrame] = []
+    parents = {"asked_gates": gold_sql.asked_gates(profile)}
+    with session.run_session(factory.lake, statistics=()) as connection:
+        chunks = _watched(gold_sql.compute_chunks(connection, table.name, profile, batches), preview)
+        outcome = audit_and_land(
+            lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, factory, recipe)
+        )
+    yield check_result(outcome.report)
+    if outcome.commit is None:
+        raise refusal(table, batches)
+    # Dagster takes one data version for all batches of a run
+    version = stamps[0] if len(stamps) == 1 else fingerprint_of(*map(str, stamps))
+    told = table_metadata(pl.concat(preview), outcome.commit.version, time.perf_counter() - started)
+    yield dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{version:016x}"),
+        metadata={**told, "dagster/row_count": outcome.commit.row_count},
+    )
+
+
+def _watched(chunks: Iterator[Chunk], preview: list[pl.DataFrame]) -> Iterator[Chunk]:
+    """The chunks as they are; the first rows of the first one stay in `preview`."""
+    for batches, frame in chunks:
+        if not preview:
+            preview.append(frame.head(PREVIEW_ROWS))
+        yield batches, frame
