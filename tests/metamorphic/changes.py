@@ -201,17 +201,14 @@ def grain(film: Film) -> Film:
 
 
 def blurred_copies(film: Film) -> Film:
-    """The middle of a wide picture, or all of one that is not wide, between two blurred copies of itself."""
+    """The picture between two blurred copies of itself."""
     w, h = film.size
-    third = round(w * (0.42 if w > 1.3 * h else 1.0) / 2) * 2
-    left = (w - third) // 2
 
     def put(_: float, image: Image) -> Image:
-        middle = image[:, left : left + third]
-        soft = cv2.GaussianBlur(middle, (0, 0), h / 120)
-        return np.concatenate([soft, middle, soft], axis=1)
+        soft = cv2.GaussianBlur(image, (0, 0), h / 120)
+        return np.concatenate([soft, image, soft], axis=1)
 
-    return film.seen(put, (third * 3, h))
+    return film.seen(put, (w * 3, h))
 
 
 def fade_in(film: Film) -> Film:
