@@ -11,7 +11,7 @@ import canned
 import polars as pl
 
 from speakervid_dag.assets import serving
-from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.assets.graph import recipes
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.delta import DeltaLake
@@ -58,8 +58,8 @@ def made_of_people() -> set[str]:
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
 
     found = {PEOPLE.name}
-    for _ in RECIPES:
-        reading = [recipe for recipe in RECIPES.values() if found & {table.name for table in recipe.reads}]
+    for _ in recipes():
+        reading = [recipe for recipe in recipes().values() if found & {table.name for table in recipe.reads}]
         found |= {table.name for recipe in reading for table in recipe.tables}
     return found
 

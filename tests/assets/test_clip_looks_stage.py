@@ -12,8 +12,9 @@ from rows import BATCH, frame
 from video_models import install_cotracker, write_cotracker, write_dover
 
 from speakervid_dag.assets import backends, silver_scores
-from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.assets.graph import recipes
 from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.silver_scores import clip_scores
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.curation import dover_views
@@ -29,7 +30,7 @@ from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.fetch import pull
 from speakervid_dag.models.registry import WEIGHTS_ENV
-from speakervid_dag.stage import COMPUTES, Stage
+from speakervid_dag.stage import Stage
 
 READS = ("clips", "shots", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
 LOOKED = ("video_quality", "dover_technical", "cotracker_ratio")
@@ -72,7 +73,7 @@ def scored(tmp_path: Path, video: Path, profile: str = "laptop") -> tuple[pl.Dat
     settings = load_settings(lake=tmp_path / "lake")
     stage = Stage("clip_scores", BATCH, "r", 1, settings, load_profile(profile), inputs)
     stage.sources = Sources([SourceFile((Place(str(video)),), video.stat().st_size, sha256_of(video))])
-    made = COMPUTES["clip_scores"](stage)["clip_scores"]
+    made = clip_scores.compute(stage)["clip_scores"]
     assert [(o["status"], o["detail"]) for o in stage.outcomes] == [("ok", None)]
     return made, stage
 
@@ -91,7 +92,7 @@ def with_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def code_version(profile: str = "laptop") -> str:
-    return RECIPES["clip_scores"].code_version(Factory(profile_name=profile))
+    return recipes()["clip_scores"].code_version(Factory(profile_name=profile))
 
 
 def test_without_weights_nothing_is_decoded_and_the_reason_stands_there(

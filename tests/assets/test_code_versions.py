@@ -6,12 +6,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from speakervid_dag import definitions  # noqa: F401 - declares all stages
-from speakervid_dag.assets.code_versions import CODE, Code, Definition, definition_of, installed_source, sql_said
+from speakervid_dag.assets.code_versions import CODE, Code, Definition, installed_source, sql_said
+from speakervid_dag.assets.graph import recipes
+from speakervid_dag.assets.recipes import StageRecipe
 from speakervid_dag.lake.schemas import CLIPS, PEOPLE
-from speakervid_dag.stage import COMPUTES
 
-ROOTS = {name: definition_of(compute) for name, compute in COMPUTES.items() if name != "troubled"}
+ROOTS = {recipe.name: recipe.computed_by[0] for recipe in recipes().values() if isinstance(recipe, StageRecipe)}
 CLOSURES = {name: CODE.closure(root) for name, root in ROOTS.items()}
 SOUND = frozenset({"intake", "speech_turns", "transcripts", "sync_scores", "sync_calibration", "clip_scores"})
 MEDIA = SOUND | {"face_tracks"}
@@ -23,12 +23,12 @@ HELP = "speakervid_dag.curation.helping"
 SOURCES = {
     "speakervid_dag.curation": "",
     STAGE: """
-from speakervid_dag.assets.table_asset import table_asset
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.curation import helping
 
 SHARE = 0.5
 
-@table_asset(sections=["clips"])
+@makes(sections=["clips"])
 def stage(rows, settings):
     '''One row a clip.'''
     from speakervid_dag.curation.lazy import late
@@ -56,7 +56,7 @@ def late(rows):
 """,
     "speakervid_dag.media.decoding": "RATE = 5\nprint(RATE)\n",
     "speakervid_dag.lake.delta": "class DeltaLake:\n    pass\n",
-    "speakervid_dag.assets.table_asset": "def table_asset(**options):\n    return 1\n",
+    "speakervid_dag.assets.recipes": "def makes(**options):\n    return 1\n",
 }
 ROOT = Definition(STAGE, "stage")
 
@@ -81,7 +81,7 @@ def edited(module: str, old: str, new: str) -> dict[str, str]:
         (STAGE, "import helping\n", "import helping as aid\n"),
         (STAGE, 'sections=["clips"]', 'sections=["clips", "binding"]'),
         ("speakervid_dag.lake.delta", "pass", "x = 1"),
-        ("speakervid_dag.assets.table_asset", "return 1", "return 2"),
+        ("speakervid_dag.assets.recipes", "return 1", "return 2"),
     ],
 )
 def test_what_leaves_the_rows_as_they_are_leaves_the_version(module: str, old: str, new: str) -> None:

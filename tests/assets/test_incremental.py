@@ -8,8 +8,8 @@ from conftest import B1, B2, B3, House
 
 from speakervid_dag import runner
 from speakervid_dag.assets import serving
-from speakervid_dag.assets.freshness import in_order, stale_assets, stale_batches
-from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.assets.freshness import stale_assets, stale_batches
+from speakervid_dag.assets.graph import in_order, recipes
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
 from speakervid_dag.stage import Stage
 
@@ -240,4 +240,4 @@ def test_every_recipe_names_what_it_depends_on(house: House) -> None:
     """A profile's section changes the code version of exactly the stages that read it (Dagster shows them as stale)."""
     old = {r.name: r.code_version(house.factory) for r in in_order()}
     new_threshold(house)
-    assert {n for n, r in RECIPES.items() if r.code_version(house.factory) != old[n]} == set(GATES)
+    assert {n for n, r in recipes().items() if r.code_version(house.factory) != old[n]} == set(GATES)

@@ -7,7 +7,8 @@ from conftest import B1, House
 
 from speakervid_dag import runner
 from speakervid_dag.assets import serving
-from speakervid_dag.assets.recipes import RECIPES, Marks, maker_of
+from speakervid_dag.assets.graph import maker_of, recipes
+from speakervid_dag.assets.recipes import Marks
 from speakervid_dag.lake import session, snapshots, takedown
 from speakervid_dag.lake.schemas import CLIPS, SPEAKER_BINDINGS, STAGE_OUTCOMES, SYNC_CALIBRATION, VIDEOS, Table
 from speakervid_dag.stage import Stage
@@ -19,7 +20,7 @@ LOST = [(B1, VICTIM, "clips", 0)]
 
 def commit(house: House, table: Table, frame: pl.DataFrame, *, mark: int = 0, stage: str = "") -> None:
     """Puts these rows in place of batch 1's, as a run would; by default under the mark they bear already."""
-    recipe = RECIPES[stage] if stage else maker_of(table)
+    recipe = recipes()[stage] if stage else maker_of(table)
     part = recipe.part(table, B1, PROFILE)
     found = Marks(house.lake).of(table, part)
     assert found is not None
@@ -128,7 +129,7 @@ def without_clips(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:
 def test_a_run_says_what_it_holds_back_and_publishes_it_when_told_to(house: House) -> None:
     before = shown_clips(house)
     house.breaks = without_clips
-    remade = [*(t.name for t in (CLIPS, *RECIPES["clips"].tables)), "clip_scores", "clip_gates", "tiers"]
+    remade = [*(t.name for t in (CLIPS, *recipes()["clips"].tables)), "clip_scores", "clip_gates", "tiers"]
     assert house.execute("curate", [*dict.fromkeys(remade), *runner.AFTER_EVERY_RUN], B1) is None
     assert shown_clips(house) == before
     report = house.run()

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from conftest import B1, B2, House
 
-from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.assets.graph import recipes
 from speakervid_dag.config.profiles import load_profile, profile_names
 from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
 from speakervid_dag.lake.schemas import TABLES
@@ -19,7 +19,7 @@ def no_stage(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
 
 
 def test_no_stage_before_gold_reads_what_the_packaged_profiles_differ_in() -> None:
-    sections = {s for r in RECIPES.values() if r.tables[0].layer != "gold" for s in r.sections}
+    sections = {s for r in recipes().values() if r.tables[0].layer != "gold" for s in r.sections}
 
     assert {"scores", "clips", "tracking"} <= sections
     assert len({load_profile(name).digest(*sorted(sections)) for name in profile_names()}) == 1

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 from rows import frame
 
-from speakervid_dag.assets.silver_sources import NEAR_DUPLICATES
+from speakervid_dag.assets.silver_sources import NEAR_DUPLICATES, near_duplicates
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import VIDEOS
 from speakervid_dag.lake.slices import Slice
-from speakervid_dag.stage import COMPUTES, Stage
+from speakervid_dag.stage import Stage
 
 
 def video(video_id: str, seed: int, skip_s: int = 0) -> dict[str, object]:
@@ -34,7 +34,7 @@ def found(root: Path, batch: str, videos: dict[str, list[dict[str, object]]]) ->
         DeltaLake(str(root)).replace(VIDEOS, rows, [(Slice({"batch": b}), 1)], {"run_id": "r"})
     settings = load_settings(lake=root)
     stage = Stage("near_duplicates", batch, "r", 1, settings, load_profile("laptop"), {"videos": frames[batch]})
-    made = COMPUTES["near_duplicates"](stage)["near_duplicates"]
+    made = near_duplicates.compute(stage)["near_duplicates"]
     assert made.schema == NEAR_DUPLICATES.schema
     assert {o["status"] for o in stage.outcomes} == {"ok"}
     return made.select("video_id", "duplicate_of", "start_s", "end_s", "offset_s", "share")

@@ -8,7 +8,7 @@ from conftest import B1, B2, House, made_house
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from speakervid_dag.assets.recipes import maker_of
+from speakervid_dag.assets.graph import maker_of
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.retier import retier
 

@@ -10,7 +10,7 @@ from conftest import B1, B2, CANNED_WEIGHTS, House
 from speakervid_dag import runner
 from speakervid_dag.assets import weights as checked
 from speakervid_dag.assets.freshness import stale_batches
-from speakervid_dag.assets.recipes import RECIPES
+from speakervid_dag.assets.graph import recipes
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.artifacts import weights_record
 from speakervid_dag.lake.schemas import CLIP_SCORES
@@ -81,7 +81,7 @@ def test_a_lake_without_a_record_asks_its_commits(without_dnsmos: House, record:
     if record is not None:
         file.write_bytes(record)
     with pytest.raises(WeightsUnusable, match="dnsmos"):
-        checked.require_weights(without_dnsmos.factory, RECIPES.values())
+        checked.require_weights(without_dnsmos.factory, recipes().values())
     assert used_weights(without_dnsmos.settings.lake_dir)["dnsmos"] == WAS
 
 
@@ -105,20 +105,20 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
     remember(house.settings.lake_dir, gone, "run")
     house.weights |= dict.fromkeys(gone, "missing")
     with pytest.raises(WeightsUnusable, match="centerface dlib_face dover"):
-        checked.require_weights(house.factory, RECIPES.values())
+        checked.require_weights(house.factory, recipes().values())
     house.change_profile(scores={"video_quality": "off"})
     pack = tmp_path / "pack"
     house.settings = house.settings.model_copy(update={"face_pack": pack})
     with runner.lake_instance(house.settings):  # settings reach a factory through the environment
-        checked.require_weights(house.factory, RECIPES.values())  # a pack that the lake never had
+        checked.require_weights(house.factory, recipes().values())  # a pack that the lake never had
         pack.mkdir()
         (pack / "det.onnx").write_bytes(b"network")
-        (found,) = [s for n, s in checked.states(house.factory, RECIPES["face_tracks"]).items() if n == "face_pack"]
+        (found,) = [s for n, s in checked.states(house.factory, recipes()["face_tracks"]).items() if n == "face_pack"]
         remember(house.settings.lake_dir, {"face_pack": found}, "run")
-        checked.require_weights(house.factory, RECIPES.values())
+        checked.require_weights(house.factory, recipes().values())
         (pack / "det.onnx").unlink()
         with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
-            checked.require_weights(house.factory, RECIPES.values())
+            checked.require_weights(house.factory, recipes().values())
 
 
 def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_anew(house: House) -> None:

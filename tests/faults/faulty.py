@@ -27,7 +27,7 @@ import pytest  # noqa: E402
 from histories.faults import strike, turn_back_the_clock  # noqa: E402
 
 from speakervid_dag import runner  # noqa: E402
-from speakervid_dag.assets import gold, table_asset  # noqa: E402
+from speakervid_dag.assets import gold_asset, table_asset  # noqa: E402
 from speakervid_dag.config.settings import load_settings  # noqa: E402
 from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
 
@@ -59,7 +59,7 @@ POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "outcomes, before their commit": (DeltaLake, "commit", False, of_table("stage_outcomes")),
     "gold table, staged, before its commit": (DeltaLake, "commit", False, of_table("tiers")),
     "gold table, after its commit": (DeltaLake, "commit", True, of_table("tiers")),
-    "gold table, before its event": (gold, "audit_and_land", True, of_table("tiers")),
+    "gold table, before its event": (gold_asset, "audit_and_land", True, of_table("tiers")),
     "snapshot, before its commit": (DeltaLake, "commit", False, of_table("snapshots")),
     "snapshot, after its commit": (DeltaLake, "commit", True, of_table("snapshots")),
     "analysts' file written, not renamed": (pathlib.Path, "replace", False, to_file("lake.duckdb")),

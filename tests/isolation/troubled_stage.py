@@ -12,11 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
+from speakervid_dag.assets.recipes import makes
 from speakervid_dag.failures import PermanentFailure, TransientFailure, WeightsUnusable
 from speakervid_dag.lake.schemas import SHOTS
-from speakervid_dag.stage import COMPUTES, Rows, Stage, VideoTask
+from speakervid_dag.stage import Rows, Stage, VideoTask
 
 
+@makes(SHOTS)
 def troubled(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """One shot a video; each call of a video's work leaves a line in the lake's `tries`."""
 
@@ -77,5 +79,6 @@ def trouble(name: str, lake: Path) -> None:
         raise TransientFailure("busy", "come back later")
 
 
-COMPUTES["troubled"] = troubled
-COMPUTES["hopeless"] = lambda _: 1 / 0  # type: ignore[assignment, return-value]
+@makes(SHOTS)
+def hopeless(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    raise ZeroDivisionError(stage.name)
