@@ -76,7 +76,7 @@ types: $(STAMP) ## type-check, in the layout of the installed packages
 	@$(BIN)/mypy
 
 docs: $(STAMP) ## the documentation site into site/, offline and strict
-	@$(BIN)/python -m speakervid_dag.reference docs/*.md docs/*/*.md
+	@$(BIN)/python -m speakervid_dag.cli.reference docs/*.md docs/*/*.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 ui: weights ## the Dagster UI on ./lake

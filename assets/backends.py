@@ -14,14 +14,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
-from speakervid_dag.curation import dover_views, point_tracks
-from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
-from speakervid_dag.curation.clip_looks import Maker
-from speakervid_dag.curation.lip_backends import LipMotion, LipRidge
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores import points as point_tracks
+from speakervid_dag.curation.scores.looks import Maker
+from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.speaking.lip_backends import LipMotion, LipRidge
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import kept_model
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models import cotracker, dover, vad
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.cotracker import CoTracker

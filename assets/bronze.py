@@ -20,11 +20,11 @@ from speakervid_dag.assets import intake_rows
 from speakervid_dag.assets.recipes import makes
 from speakervid_dag.failures import SourceAbsent
 from speakervid_dag.lake.batches import BatchBook, SourceFile
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.integrity import FileLost
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.integrity import FileLost
 from speakervid_dag.models import vad
-from speakervid_dag.stage import Rows, Stage, VideoTask, all_absent
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask, all_absent
 
 
 @makes(

@@ -26,8 +26,8 @@ PACKAGE = __name__.partition(".")[0]
 # What stores, configures, runs, checks and shows rows, and so computes none: a closure stops there. All else counts, a
 # new module too. (Settings and weights count by their contents: recipes.py.)
 OUTSIDE = (
-    *("assets.recipes", "assets.resources", "stage"),
-    *("lake", "files", "hashing", "places", "failures", "config", "limits", "processes"),
+    *("assets.recipes", "assets.resources", "stages.stage", "stages.progress"),
+    *("lake", "config", "processes", "files", "hashing", "places", "failures"),
     *("models.fetch", "models.packaged", "models.registry"),
 )
 LOOSE = ""  # stands for the statements of a module that bind no name

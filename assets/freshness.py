@@ -12,7 +12,7 @@ from speakervid_dag.assets.graph import in_order, recipes
 from speakervid_dag.assets.recipes import Marks, Recipe, mark_of
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.storage.slices import Slice
 
 
 def stale_assets(factory: Factory, batch: str) -> list[str]:

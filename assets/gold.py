@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speakervid_dag.assets.code_versions import CODE, definition_of
 from speakervid_dag.assets.recipes import Marks, Population, Recipe
-from speakervid_dag.lake import session
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
     BRANCH_LISTENING,
@@ -28,7 +28,7 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     Table,
 )
-from speakervid_dag.lake.slices import fingerprint_of
+from speakervid_dag.lake.storage.slices import fingerprint_of
 from speakervid_dag.sql import measure_view
 from speakervid_dag.tiering import gold as gold_sql
 

@@ -26,8 +26,8 @@ from speakervid_dag.assets.table_asset import (
     refusal,
     table_metadata,
 )
-from speakervid_dag.lake import session
-from speakervid_dag.lake.slices import fingerprint_of
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.storage.slices import fingerprint_of
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import check_result, check_spec
 from speakervid_dag.quality_checks.landing import Chunk, audit_and_land

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from speakervid_dag.assets import sound
 from speakervid_dag.config.profiles import Profile
-from speakervid_dag.curation import fingerprints, palettes
-from speakervid_dag.curation import shots as shot_finding
+from speakervid_dag.curation.sources import fingerprints, palettes
+from speakervid_dag.curation.sources import shots as shot_finding
 from speakervid_dag.failures import PermanentFailure, StageFailure
 from speakervid_dag.lake.batches import SourceFile
 from speakervid_dag.lake.schemas import VIDEOS
@@ -21,7 +20,8 @@ from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.places import place_of
-from speakervid_dag.stage import Rows, VideoTask
+from speakervid_dag.stages import sound
+from speakervid_dag.stages.stage import Rows, VideoTask
 
 EMPTY = dict.fromkeys(VIDEOS.schema.names())
 BUDGET = MediaBudget()

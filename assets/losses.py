@@ -1,7 +1,7 @@
 """What readers would lose if a batch were published as it is now, and whether anything asked for that.
 
 Belongs here: comparing a batch's rows with those that are shown, and judging a loss. Does not belong here: what is
-shown instead (serving.py), whole snapshots (speakervid_dag.lake.losses).
+shown instead (serving.py), whole snapshots (speakervid_dag.lake.snapshots.losses).
 
 A loss is asked for by changed code, profile sections or weights, by a takedown, by a file that a person gave up, and by
 other batches' evidence (docs/decisions/0006, 0011). None of these excuses a video that an absent source, absent
@@ -17,12 +17,12 @@ from speakervid_dag.assets.graph import in_order, maker_of, recipes
 from speakervid_dag.assets.recipes import Marks, Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import FAULT
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.integrity import FileLost
-from speakervid_dag.lake.losses import COUNTED, Loss, usable
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
-from speakervid_dag.lake.snapshots import Part, Snapshot
+from speakervid_dag.lake.snapshots.losses import COUNTED, Loss, usable
+from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
 from speakervid_dag.lake.sources import REASONS
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.integrity import FileLost
 
 NO_EXCUSE = (*REASONS, "weights_missing", FAULT)
 Shown = Mapping[Part, int | None]  # parts of a batch that have moved, each with the version that is shown until now

@@ -14,7 +14,8 @@ from speakervid_dag.assets import automation, serving
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.standing import standing
 from speakervid_dag.assets.table_asset import OWNERS, markdown_table
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.snapshots import snapshots
 
 # tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
 ENDS = ("near_duplicates", "dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")

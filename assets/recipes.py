@@ -19,14 +19,14 @@ import polars as pl
 
 from speakervid_dag.assets.code_versions import CODE, Definition, definition_of, sql_said
 from speakervid_dag.failures import FAULT
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.integrity import FileLost
+from speakervid_dag.lake.queries.session import sql_text
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
-from speakervid_dag.lake.session import sql_text
-from speakervid_dag.lake.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.integrity import FileLost
+from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
 from speakervid_dag.lake.used_weights import MISSING, used_weights
 from speakervid_dag.models.registry import examine
-from speakervid_dag.stage import Compute
+from speakervid_dag.stages.stage import Compute
 
 if TYPE_CHECKING:
     from speakervid_dag.assets.resources import Factory

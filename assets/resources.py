@@ -10,7 +10,7 @@ import dagster as dg
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.processes.identity import PROCESS, process_of
 
 

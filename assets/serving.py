@@ -1,7 +1,7 @@
 """What readers see of each batch at the next publication: its newest rows, or what they saw before.
 
 Belongs here: deciding that from fingerprints, and publishing it. Does not belong here: recording it
-(lake/snapshots.py), comparing versions (lake/parts.py), what is to be run (freshness.py).
+(lake/snapshots/snapshots.py), comparing versions (lake/snapshots/parts.py), what is to be run (freshness.py).
 
 A batch is shown anew only as a whole: all its stages and the profile's gold made from one another, and with nothing
 lost that nothing asked for (losses.py). Any other batch stays as the snapshot before showed it, and is not shown if it
@@ -18,10 +18,11 @@ from speakervid_dag.assets.graph import gold_recipes, in_order
 from speakervid_dag.assets.recipes import Marks
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import maintenance, parts, snapshots, takedown
-from speakervid_dag.lake.losses import Loss
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.snapshots import Part, Snapshot
+from speakervid_dag.lake.snapshots import parts, snapshots
+from speakervid_dag.lake.snapshots.losses import Loss
+from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
+from speakervid_dag.lake.upkeep import maintenance, takedown
 
 Pinned = dict[Part, int | None]
 Changes = dict[Part, parts.Change]

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from speakervid_dag.assets import backends
-from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.recipes import Marks, makes
-from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.curation import bindings as binding
-from speakervid_dag.curation import clips as clipping
-from speakervid_dag.curation import people as describing
-from speakervid_dag.curation import (
-    person_clusters,
-    sync,
-)
-from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.curation.clips import cutting as clipping
+from speakervid_dag.curation.faces import clusters as person_clusters
+from speakervid_dag.curation.faces import people as describing
+from speakervid_dag.curation.speaking import bindings as binding
+from speakervid_dag.curation.speaking import sync
+from speakervid_dag.curation.speaking import sync_calibration as calibration
 from speakervid_dag.lake.schemas import (
     CLIPS,
     DROPPED_SPANS,
@@ -34,8 +29,11 @@ from speakervid_dag.lake.schemas import (
     SYNC_SCORES,
     VIDEOS,
 )
-from speakervid_dag.lake.slices import Slice, fingerprint_of
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
+from speakervid_dag.stages.crops import crops_of
+from speakervid_dag.stages.sound import RATE_HZ, sound_of
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 if TYPE_CHECKING:
     from speakervid_dag.assets.resources import Factory

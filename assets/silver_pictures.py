@@ -1,6 +1,6 @@
 """Silver, what is seen: face tracks and per-frame measurements, from one pass over the full frames.
 
-Belongs here: wiring of the picture pass. Does not belong here: tracking (speakervid_dag.curation.face_pass).
+Belongs here: wiring of the picture pass. Does not belong here: tracking (speakervid_dag.curation.frames.frame_pass).
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,15 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.assets import backends
-from speakervid_dag.assets.crops import keep_crops
 from speakervid_dag.assets.recipes import makes
-from speakervid_dag.curation import (
-    face_pass,
-    frame_log,
-)
+from speakervid_dag.curation.frames import frame_pass as face_pass
+from speakervid_dag.curation.frames import log as frame_log
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES, SHOTS, VIDEOS
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.stages.crops import keep_crops
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
 

@@ -10,14 +10,11 @@ import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import makes
-from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.curation import (
-    clip_looks,
-    clock,
-    dover_views,
-    point_tracks,
-)
-from speakervid_dag.curation import clip_scores as scoring
+from speakervid_dag.curation import clock
+from speakervid_dag.curation.scores import clip as scoring
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores import looks as clip_looks
+from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.failures import StageFailure, WeightsMissing
 from speakervid_dag.lake.schemas import (
     CLIP_SCORES,
@@ -34,7 +31,8 @@ from speakervid_dag.lake.schemas import (
 from speakervid_dag.media import decode as decoding
 from speakervid_dag.media import probe as probing
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.stages.sound import RATE_HZ, sound_of
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 BUDGET = MediaBudget()
 

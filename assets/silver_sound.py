@@ -11,19 +11,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.assets import backends
-from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.recipes import makes
-from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.curation import (
-    active_speaker,
-)
-from speakervid_dag.curation import diarization as diarizing
-from speakervid_dag.curation import talking_faces as seeing
-from speakervid_dag.curation import transcripts as transcribing
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.speaking import active_speaker
+from speakervid_dag.curation.voices import diarization as diarizing
+from speakervid_dag.curation.voices import talking_faces as seeing
+from speakervid_dag.curation.voices import transcripts as transcribing
 from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, VIDEOS
 from speakervid_dag.models import vad
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.stages.crops import crops_of
+from speakervid_dag.stages.sound import RATE_HZ, sound_of
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 
 @makes(

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from speakervid_dag.assets.recipes import makes
-from speakervid_dag.curation import near_duplicates as duplicates
-from speakervid_dag.curation.fingerprints import Fingerprint
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.curation.sources import near_duplicates as duplicates
+from speakervid_dag.curation.sources.fingerprints import Fingerprint
 from speakervid_dag.lake.schemas import NEAR_DUPLICATES, VIDEOS
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 LOOKS = ["video_id", "look_hashes"]
 

@@ -1,6 +1,7 @@
 """Silver, the calibration of synchrony: what the batch's backend says of deliberately mismatched sound.
 
-Belongs here: wiring of that stage. Does not belong here: mismatches, trials, thresholds (curation/sync_calibration.py).
+Belongs here: wiring of that stage. Does not belong here: mismatches, trials, thresholds
+(curation/speaking/sync_calibration.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,19 +11,17 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.assets import backends
-from speakervid_dag.assets.crops import crops_of
 from speakervid_dag.assets.recipes import makes, weight_state
-from speakervid_dag.assets.sound import RATE_HZ, sound_of
-from speakervid_dag.curation import (
-    active_speaker,
-)
-from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.curation.active_speaker import ActiveSpeakerBackend
-from speakervid_dag.curation.sync_calibration import Sound, Trial, Voice
+from speakervid_dag.curation.speaking import active_speaker
+from speakervid_dag.curation.speaking import sync_calibration as calibration
+from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.speaking.sync_calibration import Sound, Trial, Voice
 from speakervid_dag.failures import StageFailure, WeightsMissing
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, SYNC_CALIBRATION, SYNC_SCORES, VIDEOS
-from speakervid_dag.stage import Stage, VideoTask
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.stages.crops import crops_of
+from speakervid_dag.stages.sound import RATE_HZ, sound_of
+from speakervid_dag.stages.stage import Stage, VideoTask
 
 
 @makes(

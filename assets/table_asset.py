@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from speakervid_dag import __version__, isolation
+from speakervid_dag import __version__
 from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
@@ -21,12 +21,13 @@ from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import Marks, Recipe, StageRecipe, mark_of, weight_state
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import quarantine
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS, Table
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
-from speakervid_dag.stage import Compute, Stage
+from speakervid_dag.stages import supervisor as isolation
+from speakervid_dag.stages.stage import Compute, Stage
 
 OWNERS = ["team:speakervid"]
 

@@ -1,7 +1,7 @@
 """The synchrony model of a lake: trained on its own talking tracks, judged on held-out people, kept by its hash.
 
 Belongs here: gathering stretches, training, the row that says whether it is used. Does not belong here: the network
-(speakervid_dag.models.lake_synchrony), the figures (curation/synchrony_training.py).
+(speakervid_dag.models.lake_synchrony), the figures (curation/speaking/synchrony_training.py).
 
 It is no part of a run: the job `train` makes a new one when a person asks for it. Scores made with the model before
 become stale then, in the lakes whose profile uses it.
@@ -17,23 +17,23 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from speakervid_dag.assets import sound
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.table_asset import OWNERS, markdown_table
 from speakervid_dag.config.profiles import Profile
-from speakervid_dag.curation import synchrony_training as training
-from speakervid_dag.curation.active_speaker import Row, lips_of
-from speakervid_dag.curation.sync_regression import LipSeries
-from speakervid_dag.curation.synchrony_training import Figures, Floats, Stretch
+from speakervid_dag.curation.speaking import synchrony_training as training
+from speakervid_dag.curation.speaking.active_speaker import Row, lips_of
+from speakervid_dag.curation.speaking.sync_regression import LipSeries
+from speakervid_dag.curation.speaking.synchrony_training import Figures, Floats, Stretch
 from speakervid_dag.failures import OperationError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.artifacts import kept_model, kept_sound
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import FACE_TRACKS, PEOPLE, SPEAKER_BINDINGS, SYNC_SCORES, TRAINED_MODELS, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 from speakervid_dag.places import place_of
+from speakervid_dag.stages import sound
 
 
 @dg.asset(

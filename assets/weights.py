@@ -16,7 +16,7 @@ from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
 from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
-from speakervid_dag.stage import Stage
+from speakervid_dag.stages.stage import Stage
 
 PACKAGED = {
     vad.NAME: "install the package faster-whisper again",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from speakervid_dag.lake import quarantine
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TIERS, VIDEOS, Table
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import Commit
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import Commit
+from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding, audit, load_suite
 from speakervid_dag.quality_checks.catalogue import parents_of
 from speakervid_dag.quality_checks.rules import Parents

@@ -1,17 +1,17 @@
 """Auditing a table that is larger than memory, chunk by chunk, and landing it whole.
 
 Belongs here: the audit of several chunks as one verdict. Does not belong here: the audit of one frame (factory.py),
-how files are staged (speakervid_dag.lake.staging).
+how files are staged (speakervid_dag.lake.storage.staging).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import Table
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import StagedRows
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import DEFAULT_PARAMETERS, AuditReport, Finding
 from speakervid_dag.quality_checks.catalogue import parents_of

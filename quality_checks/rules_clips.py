@@ -6,9 +6,9 @@ Belongs here: rules only a person knows, with the source of each bound. Does not
 
 import polars as pl
 
-from speakervid_dag.lake.measures import MEASURES, scores
 from speakervid_dag.lake.schemas import CLIP_SCORES as SCORES_TABLE
 from speakervid_dag.lake.schemas import Table
+from speakervid_dag.lake.schemas.measures import MEASURES, scores
 from speakervid_dag.quality_checks.rules import (
     ROUNDING_S,
     Parents,

@@ -20,6 +20,6 @@ def connect(lake: str | Path | None = None, as_of: str | int | None = None) -> "
         speakervid_dag.failures.UserError: there is no lake, nothing is published, or no such snapshot.
     """
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.query import open_published
+    from speakervid_dag.lake.queries.published import open_published
 
     return open_published(load_settings(lake=lake), None if as_of is None else str(as_of))

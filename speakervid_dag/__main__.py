@@ -1,5 +1,5 @@
 """`python -m speakervid_dag` is the command line."""
 
-from speakervid_dag.cli import main
+from speakervid_dag.cli.app import main
 
 main()

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 from rows import BATCH, PROFILE, filled
 
-from speakervid_dag.lake.measures import MEASURES, scores
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.schemas.measures import MEASURES, scores
 from speakervid_dag.quality_checks.audit import AuditReport, audit
 from speakervid_dag.quality_checks.catalogue import parents_of
 from speakervid_dag.quality_checks.views import empty_parent

@@ -4,9 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES, Table
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
 
 BATCH = "b0001"
 PROFILE = "test"

@@ -7,10 +7,10 @@ from mini_lake import mini_lake
 from rows import BATCH, PROFILE
 
 from speakervid_dag.config.settings import Settings, load_settings
-from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
 
 
 def published_lake(root: Path, profile: str = PROFILE, **changes: pl.DataFrame) -> Settings:

@@ -17,12 +17,14 @@ from click.testing import CliRunner
 from rich.console import Console
 from small_lake import published_lake
 
-from speakervid_dag import console, query
-from speakervid_dag.cli import cli
+from speakervid_dag.cli import console
+from speakervid_dag.cli.app import cli
 from speakervid_dag.failures import UserError
 from speakervid_dag.formats import cell
-from speakervid_dag.lake import session, snapshots, user_sql
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import published as query
+from speakervid_dag.lake.queries import session, user_sql
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 FORMATS = ("json", "csv", "table")
 

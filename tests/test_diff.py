@@ -11,12 +11,12 @@ from mini_lake import mini_lake
 from rows import PROFILE
 from small_lake import published_lake
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.diff import Difference, Side, diff
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.tiering.diff import Difference, Side, diff
 
 
 @pytest.fixture(scope="module")

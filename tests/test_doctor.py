@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from speakervid_dag.cli.doctor import answering_rows, looking_rows, print_weights
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.doctor import answering_rows, looking_rows, print_weights
 from speakervid_dag.models.registry import WEIGHTS_ENV, accepted_hash_path
 
 

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from speakervid_dag import runner
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.event_log import FOLDER, EventLogStorage
+from speakervid_dag.runs import runner
 
 
 @dg.asset

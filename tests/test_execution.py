@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner
 from rows import write_lake
 
-from speakervid_dag import runner
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.processes import identity
+from speakervid_dag.runs import runner
 
 RUN = "11111111-2222-3333-4444-555555555555"
 HERE = {identity.PROCESS: identity.process_of(RUN)}

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from mini_lake import V1
 from small_lake import published_lake
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.explain import Section, explain
 from speakervid_dag.failures import UserError
+from speakervid_dag.tiering.explain import Section, explain
 
 TALKS, ANSWERS, LISTENS = f"{V1}-c0p00", f"{V1}-c1p01", f"{V1}-c1p00"
 

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from rows import write_lake
 
-from speakervid_dag import funnel
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import snapshots
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.tiering import funnel
 
 GATE = {"mode": "enforce", "verdict": "pass", "gate": "dark", "position": 1, "level": "pretrain", "profile": "laptop"}
 

@@ -14,11 +14,11 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import filter_runs_to_should_retry
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
-from speakervid_dag import runner
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.execution import NOT_AGAIN, end_dead_runs
 from speakervid_dag.launcher import LocalRunLauncher
 from speakervid_dag.processes.identity import PROCESS, process_of
+from speakervid_dag.runs import runner
+from speakervid_dag.runs.execution import NOT_AGAIN, end_dead_runs
 
 RUN = "run-1"
 

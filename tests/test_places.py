@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speakervid_dag import places, runner
-from speakervid_dag.cli import cli
+from speakervid_dag import places
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.runs import runner
 
 NAME = st.text(st.characters(exclude_characters="/\x00", exclude_categories=("Cs",)), min_size=1, max_size=60)
 NAMES = NAME.filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)

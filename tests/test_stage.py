@@ -9,7 +9,7 @@ import pytest
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.lake.schemas import SHOTS, STAGE_OUTCOMES, VIDEOS
-from speakervid_dag.stage import Skipped, Stage, VideoTask
+from speakervid_dag.stages.stage import Skipped, Stage, VideoTask
 
 NOTHING = dict.fromkeys(c.name for c in VIDEOS.columns)
 

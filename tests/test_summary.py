@@ -9,9 +9,9 @@ from mini_lake import V1, frame, mini_lake
 from rows import BATCH
 from small_lake import published_lake
 
+from speakervid_dag.cli.summary import print_summary
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.runner import RunReport
-from speakervid_dag.summary import print_summary
+from speakervid_dag.runs.runner import RunReport
 
 
 def test_a_first_run_that_failed_before_its_first_table_says_why(

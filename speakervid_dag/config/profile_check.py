@@ -131,7 +131,7 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
     """The measure must be known, the unit must be its unit, and a threshold a value that it can have."""
-    from speakervid_dag.lake.measures import MEASURES
+    from speakervid_dag.lake.schemas.measures import MEASURES
 
     for key in ("measure", "stands_for"):
         asked = gate.get(key)

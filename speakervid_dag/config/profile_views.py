@@ -9,7 +9,7 @@ from typing import Any
 
 from speakervid_dag.config.profile_files import Layer, read_layers
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
-from speakervid_dag.lake.measures import MEASURES
+from speakervid_dag.lake.schemas.measures import MEASURES
 
 MISSING_MEANS = {"fail": "fails", "pass": "passes", "hold": "holds out of sft"}
 

@@ -489,7 +489,7 @@ class BranchSettings(Section):
 class Gate(Section):
     """One rule: a measurement against a threshold."""
 
-    measure: str = Field(description="a measure of speakervid_dag.lake.measures: a score of clip_scores, or duration_s")
+    measure: str = Field(description="a measure: a score of clip_scores, or duration_s")
     keep: Literal[">", ">=", "<", "<=", "==", "between"] = Field(
         description="a clip passes when `value keep threshold` holds; between: threshold <= value <= upper_threshold"
     )

@@ -23,8 +23,8 @@ from filelock import FileLock, Timeout
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import sha256_of, write_bytes
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TAKEDOWNS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.walk import Walk, walk
 
 NAME = re.compile(r"b\d+")  # of a batch

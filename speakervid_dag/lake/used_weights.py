@@ -17,8 +17,8 @@ from filelock import FileLock
 
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.artifacts import weights_record
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 MISSING = "missing"  # what a commit says of weights that were not on disk
 

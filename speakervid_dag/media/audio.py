@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child
+from speakervid_dag.media.decoder import wire
 from speakervid_dag.media.probe import MediaInfo, base_request, require_audio
 from speakervid_dag.media.sniff import sniff
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import PermanentFailure
-from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
+from speakervid_dag.media.decoder import wire
 
 PIPE_BYTES = 1 << 20
 STDERR_BYTES = 4096
@@ -54,7 +54,7 @@ class Child:
         }
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | OWN_ENVIRONMENT
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "speakervid_dag.media.worker", json.dumps(full_request)],
+            [sys.executable, "-P", "-m", "speakervid_dag.media.decoder.worker", json.dumps(full_request)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -14,9 +14,9 @@ from typing import Any
 
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
-from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child, as_argument
+from speakervid_dag.media.decoder import wire
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.region import Box
 from speakervid_dag.media.sniff import sniff

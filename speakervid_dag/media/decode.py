@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child
+from speakervid_dag.media.decoder import wire
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.sniff import sniff
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.media import wire
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.child import Child
+from speakervid_dag.media.decoder import wire
 from speakervid_dag.media.probe import base_request
 from speakervid_dag.media.sniff import sniff
 

@@ -1,7 +1,7 @@
 """Speech recognition with word times: Whisper weights in CTranslate2 (faster-whisper).
 
 Belongs here: packing of speech into chunks, language detection, the recogniser's output as plain data. Does not belong
-here: which turn a word belongs to (curation/transcripts.py), speech regions (models/vad.py).
+here: which turn a word belongs to (curation/voices/transcripts.py), speech regions (models/vad.py).
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """CoTracker 3, offline (Karaev et al. 2024): which points of a grid stay in sight, by its authors' own package.
 
 Belongs here: building the tracker with a checkpoint of the registry, running it. Does not belong here: which pictures
-it is given and what their visibility means (curation/point_tracks.py).
+it is given and what their visibility means (curation/scores/points.py).
 
 The package `cotracker` is not in the package index and comes under a non-commercial licence, so it is no dependency: a
 user installs it from the authors' repository (docs/scores.md). The checkpoint is loaded by us, as weights only; nothing

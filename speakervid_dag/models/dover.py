@@ -1,7 +1,7 @@
 """DOVER (Wu et al., ICCV 2023) from the ONNX file that its authors' own script writes: technical and aesthetic quality.
 
 Belongs here: loading that file, refusing another one, running it. Does not belong here: views and formulas
-(curation/dover_views.py), gates.
+(curation/scores/dover.py), gates.
 
 No ONNX file is published, and an architecture is not copied here: `convert_to_onnx.py` of the authors' repository turns
 DOVER.pth into onnx_dover.onnx (docs/scores.md). Its inputs are `aes_view` (1, 3, 32, 224, 224) and `tech_view`

@@ -1,7 +1,7 @@
 """A small synchrony network that learns from the lake itself, and the backend that reads it.
 
 Belongs here: network, training, file, backend. Does not belong here: what it is trained on and judged by
-(curation/synchrony_training.py), when it is used (assets/backends.py).
+(curation/speaking/synchrony_training.py), when it is used (assets/backends.py).
 
 Two towers of temporal convolutions (0.36 s) give 24 numbers of unit length for each 25 Hz cell of lips and of sound;
 the mean cosine over a stretch is its agreement at a lag. Training (InfoNCE): of all lags of the own sound and of other
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from speakervid_dag.config.sections import SyncSettings, TrainingSettings
-from speakervid_dag.curation.active_speaker import Curve, Key, Measured, Scene
-from speakervid_dag.curation.lip_backends import lips_problem
-from speakervid_dag.curation.sync_regression import Array
-from speakervid_dag.curation.synchrony_training import Floats, Scorer, Stretch, lip_inputs, sound_inputs
+from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Scene
+from speakervid_dag.curation.speaking.lip_backends import lips_problem
+from speakervid_dag.curation.speaking.sync_regression import Array
+from speakervid_dag.curation.speaking.synchrony_training import Floats, Scorer, Stretch, lip_inputs, sound_inputs
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models.registry import file_hash
 

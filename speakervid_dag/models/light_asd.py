@@ -1,7 +1,7 @@
 """Light-ASD (Liao et al., CVPR 2023; MIT weights) written anew in torch: is this face talking?
 
 Belongs here: the network, its inputs from face crops and sound, the backend over a scene. Does not belong here: cutting
-faces (curation/face_crops.py), rows, thresholds.
+faces (curation/faces/crops.py), rows, thresholds.
 
 Two encoders of three blocks each split their convolutions into space (or frequency) and time, at kernel sizes 3 and 5
 side by side; face and sound are added and read by a GRU forwards, then one backwards. It sees whether a face talks, not
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.active_speaker import Key, Measured, Pair, Row, Scene
+from speakervid_dag.curation.speaking.active_speaker import Key, Measured, Pair, Row, Scene
 from speakervid_dag.models.mfcc import mfcc
 
 if TYPE_CHECKING:

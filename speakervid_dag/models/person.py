@@ -1,7 +1,7 @@
 """A person's body, hands and expression: MediaPipe's pose and hand landmarks, and a 7-class emotion network.
 
 Belongs here: crops, the networks, points back in image px. Does not belong here: when and where a person is looked at
-(curation/person_samples.py), measures made from points (curation/person_measures.py).
+(curation/frames/person.py), measures made from points (curation/scores/person.py).
 
 All three networks take a square crop around a known place, so no detector is run: the caller derives it from the face,
 from the body's own points a moment before, or from a wrist.

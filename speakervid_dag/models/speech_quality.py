@@ -1,7 +1,7 @@
 """DNSMOS (Microsoft, MIT): perceived speech quality without a reference, P.835 and P.808, straight from the ONNX files.
 
 Belongs here: windows, features, the two networks, the calibration. Does not belong here: gates on the scores, and
-measures that need no model (curation/audio_measures.py).
+measures that need no model (curation/scores/sound.py).
 """
 
 from collections.abc import Sequence

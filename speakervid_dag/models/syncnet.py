@@ -1,8 +1,8 @@
 """SyncNet v2 (Chung and Zisserman, "Out of time", 2016) written anew in torch: does this voice belong to these lips?
 
 Belongs here: the network under the names and shapes of the VGG group's `syncnet_v2.model`, the distances at every lag,
-the backend over a scene. Does not belong here: Sync-C, Sync-D and offset of a distance curve (curation/sync.py), face
-crops (curation/face_crops.py).
+the backend over a scene. Does not belong here: Sync-C, Sync-D and offset of a distance curve
+(curation/speaking/sync.py), face crops (curation/faces/crops.py).
 
 Two streams of convolutions give 1024 numbers for 0.2 s of face (5 frames of 224×224 BGR, 0-255) and of sound (20 frames
 of 13 MFCC); their Euclidean distance, averaged over a turn, is least at the lag where sound and lips meet. The weights
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.active_speaker import Curve, Key, Measured, Pair, Scene
-from speakervid_dag.curation.face_crops import FaceCrops
+from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Pair, Scene
 from speakervid_dag.failures import OperationError
 from speakervid_dag.models.mfcc import mfcc
 

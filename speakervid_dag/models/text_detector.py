@@ -1,7 +1,7 @@
 """Where a picture shows writing: the detector of PP-OCRv4 (differentiable binarization, Liao et al. 2020).
 
 Belongs here: the network and its input. Does not belong here: reading the words (nothing here does), when a picture is
-looked at (curation/frame_log.py), the share of the picture (curation/picture_texture.py).
+looked at (curation/frames/log.py), the share of the picture (curation/frames/texture.py).
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Silero VAD v6 (MIT), the ONNX file that lies inside the faster-whisper package: how likely each 32 ms holds speech.
 
-Belongs here: running that network. Does not belong here: thresholds and regions (curation/diarization.py).
+Belongs here: running that network. Does not belong here: thresholds and regions (curation/voices/diarization.py).
 """
 
 import functools

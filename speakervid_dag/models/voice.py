@@ -1,7 +1,7 @@
 """Voice embeddings: the GE2E network of Resemblyzer (Apache-2.0 weights) written anew, with its mel front end.
 
 Belongs here: the network, its front end, batching, windows over a signal. Does not belong here: clustering and turns
-(curation/diarization.py), speech regions (models/vad.py).
+(curation/voices/diarization.py), speech regions (models/vad.py).
 """
 
 from collections.abc import Iterator, Sequence

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from speakervid_dag.config.profiles import Profile
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.snapshots import Snapshot
+from speakervid_dag.lake.snapshots.snapshots import Snapshot
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models import registry
-from speakervid_dag.release import pages
 from speakervid_dag.release.writers import Item
+from speakervid_dag.rendering import pages
 
 UNSAID = "not stated"
 
@@ -69,7 +69,7 @@ def thresholds(profile: Profile | None) -> list[dict[str, Any]]:
 
 def render(manifest: Mapping[str, Any], items: Sequence[Item], profile: Profile | None) -> str:
     """README.md: YAML front matter that `datasets` reads, then the card."""
-    template = pages.environment().get_template("card.md.jinja")
+    template = pages.environment("speakervid_dag.release").get_template("card.md.jinja")
     splits = [row["split"] for row in statistics(items)]
     found = languages(items)
     text: str = template.render(

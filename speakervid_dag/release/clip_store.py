@@ -26,9 +26,9 @@ from speakervid_dag.lake.artifacts import cut_folder
 from speakervid_dag.lake.sources import Sources
 from speakervid_dag.media import cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.progress import NoTally, Tally
 from speakervid_dag.release.inputs import Heard, Inputs, Samples
 from speakervid_dag.release.samples import ClipSpec
+from speakervid_dag.stages.progress import NoTally, Tally
 
 CLIPS_A_JOB = (
     16  # a decoding process serves so many; fewer and its start costs, more and the end of an export is lonely

@@ -1,7 +1,7 @@
 """Export: samples of one published snapshot become a data set on disk, whole or not at all.
 
 Belongs here: the order of the work. Does not belong here: its parts (samples, splits, split_book, clip_store, records,
-writers, card, folder, releases), arguments and printing (commands/export.py).
+writers, card, folder, releases), arguments and printing (cli/export.py).
 
 Clips are cut into the lake's store, then the release is written beside its place and renamed. What a killed export has
 cut is there for the next one; the copy that it was writing is begun anew.
@@ -18,22 +18,23 @@ from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.queries.published import open_lake
 from speakervid_dag.lake.schemas import TAKEDOWNS
+from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.sources import REASONS, Sources
-from speakervid_dag.lake.takedown import videos_of
-from speakervid_dag.progress import Tally
-from speakervid_dag.query import open_lake
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.upkeep.takedown import videos_of
 from speakervid_dag.release import card, folder, releases, split_book
 from speakervid_dag.release.clip_store import ClipStore, Missing, StoredClip
 from speakervid_dag.release.records import record
-from speakervid_dag.release.report_data import choose_profile
 from speakervid_dag.release.request import Request
 from speakervid_dag.release.samples import Sample, find_samples
 from speakervid_dag.release.split_book import Moved
 from speakervid_dag.release.writers import Item, write
+from speakervid_dag.report.report_data import choose_profile
+from speakervid_dag.stages.progress import Tally
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.clip_audio import Voice, clip_sound
+from speakervid_dag.curation.clips.sound import Voice, clip_sound
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.sources import Sources

@@ -8,7 +8,7 @@ measure is null there; every own measurement stands under `scores` with its stat
 
 from typing import Any
 
-from speakervid_dag.lake.measures import scores
+from speakervid_dag.lake.schemas.measures import scores
 from speakervid_dag.release.clip_store import StoredClip
 from speakervid_dag.release.samples import ClipSpec
 

@@ -1,7 +1,7 @@
 """Manifests of releases: made, kept in the lake, listed, compared.
 
 Belongs here: what a manifest says, the `releases` table, how two releases differ. Does not belong here: making a
-release (export), printing (commands/export.py).
+release (export), printing (cli/export.py).
 
 A manifest says nothing that changes when the same content is exported again (no time, no place): its hash is the
 release's identity.
@@ -19,9 +19,9 @@ import polars as pl
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of, write_bytes
 from speakervid_dag.lake.artifacts import kept_manifests
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.own_output import RELEASE_MARK
 from speakervid_dag.lake.schemas import RELEASES, TAKEDOWNS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.places import place_of
 from speakervid_dag.release.writers import Item
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speakervid_dag.curation.clip_audio import Voice
-from speakervid_dag.lake.session import Session, query_file
+from speakervid_dag.curation.clips.sound import Voice
+from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.media.region import Box
 
 BRANCHES = ("single", "dialogue", "listening", "multi_turn_contextual", "multi_turn_sequential")

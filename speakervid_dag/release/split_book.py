@@ -15,12 +15,12 @@ from pathlib import Path
 import polars as pl
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import RELEASE_SPLITS, TAKEDOWNS
-from speakervid_dag.lake.session import Session, query_file
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import Overtaken
-from speakervid_dag.lake.takedown import released
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import Overtaken
+from speakervid_dag.lake.upkeep.takedown import released
 from speakervid_dag.release.splits import Bond, assign
 
 TURNS = 20  # times that other exports may decide first

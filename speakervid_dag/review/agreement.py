@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.curation.threshold_choice import best_threshold, f1_interval
-from speakervid_dag.lake.session import Session, query_file
-from speakervid_dag.release.text import figure
+from speakervid_dag.lake.queries.session import Session, query_file
+from speakervid_dag.rendering.text import figure
+from speakervid_dag.review.threshold_choice import best_threshold, f1_interval
 
 ALL_GATES = "(all gates)"
 CLAIM = "(claim)"

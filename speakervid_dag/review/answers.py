@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import REVIEWS
-from speakervid_dag.lake.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import audit
 

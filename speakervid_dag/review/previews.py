@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import cut_folder, kept_sound
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import VIDEOS
 from speakervid_dag.lake.sources import Sources
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.audio import read_audio, taken_of
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips

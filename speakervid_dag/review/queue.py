@@ -1,6 +1,6 @@
 """The questions of one sitting: which subjects, in which order.
 
-Belongs here: asking the lake for candidates, and turning what curation/review_sampling.py chooses into items. Does not
+Belongs here: asking the lake for candidates, and turning what review/sampling.py chooses into items. Does not
 belong here: what an item shows (subjects.py). Of other people's answers only *what* they were asked is read, never what
 they said: reviewers stay blind to each other.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from speakervid_dag.curation import review_sampling as sampling
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.session import Session, query_file
+from speakervid_dag.lake.queries.session import Session, query_file
+from speakervid_dag.review import sampling
 from speakervid_dag.review.questions import QUESTIONS, asked_about, question_of
 
 

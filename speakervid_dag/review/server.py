@@ -20,8 +20,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from speakervid_dag.failures import SpeakervidError, StageFailure
-from speakervid_dag.lake.session import Session
-from speakervid_dag.release import pages
+from speakervid_dag.lake.queries.session import Session
+from speakervid_dag.rendering import pages
 from speakervid_dag.review import previews, subjects
 from speakervid_dag.review.answers import AnswerBook
 from speakervid_dag.review.queue import Item

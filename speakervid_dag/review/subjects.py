@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import CLIP_SCORES
-from speakervid_dag.lake.session import Session, query_file
-from speakervid_dag.release.text import figure, one_line, words
+from speakervid_dag.rendering.text import figure, one_line, words
 from speakervid_dag.review.questions import asked_about, question_of
 from speakervid_dag.review.queue import Item
 

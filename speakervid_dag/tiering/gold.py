@@ -12,9 +12,9 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
+from speakervid_dag.lake.queries.session import Session, ask_measures, query_file
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session, ask_measures, query_file
-from speakervid_dag.lake.slices import check_schema
+from speakervid_dag.lake.storage.slices import check_schema
 
 QUERIES = {
     "clip_gates": "gates/clip_gates",

@@ -18,17 +18,18 @@ from typing import Any
 import polars as pl
 import yaml
 
-from speakervid_dag.assets.sound import RATE_HZ
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import diarization
-from speakervid_dag.lake import session, snapshots
+from speakervid_dag.curation.voices import diarization
 from speakervid_dag.lake.artifacts import kept_sound
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TRAINED_MODELS
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import registry
 from speakervid_dag.models.vad import speech_probabilities
 from speakervid_dag.models.voice import VoiceEncoder
+from speakervid_dag.stages.sound import RATE_HZ
 
 Report = dict[str, Any]
 TABLES = ("videos", "shots", "speech_turns", "face_tracks", "sync_scores", "speaker_bindings")

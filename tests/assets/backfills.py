@@ -14,8 +14,8 @@ from speakervid_dag.assets import serving
 from speakervid_dag.assets.graph import recipes
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import PEOPLE, TABLES
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 MANY = int(os.environ.get("SPEAKERVID_BACKFILL", "50"))  # batches of the benchmarks
 TABLE_NAMES = [name for name, table in TABLES.items() if table.layer != "system"]

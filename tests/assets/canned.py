@@ -27,7 +27,7 @@ from speakervid_dag.lake.batches import BatchBook, Place, Plan, SourceFile
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import AuditReport, FailingRow, Finding
-from speakervid_dag.stage import Stage
+from speakervid_dag.stages.stage import Stage
 
 Frames = Mapping[str, pl.DataFrame]
 Breaks = Callable[[Stage, dict[str, pl.DataFrame]], None]
@@ -157,7 +157,7 @@ def _shas(batch: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    from speakervid_dag import cli
+    from speakervid_dag.cli import app as cli
 
     replace_stages()
     if "CANNED_MEET" in os.environ:

@@ -14,15 +14,15 @@ import pytest
 import yaml
 from canned import Breaks
 
-from speakervid_dag import execution, runner
 from speakervid_dag.assets import recipes, table_asset
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models.registry import names_of
 from speakervid_dag.quality_checks import factory as audits
+from speakervid_dag.runs import execution, runner
 
 B1, B2, B3 = (canned.batch_name(n) for n in (1, 2, 3))
 Done = set[tuple[str, str]]

@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from speakervid_dag import execution, runner
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake.batches import BatchBook, Plan
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.runs import execution, runner
 from tests.media import generate
 
 INTAKE = ("videos", "shots")

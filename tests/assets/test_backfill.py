@@ -16,8 +16,8 @@ import dagster as dg
 import pytest
 from backfills import MANY, assert_every_batch_was_done_once, environment, is_published, made_settings, speakervid
 
-from speakervid_dag import runner
-from speakervid_dag.execution import ORIGIN
+from speakervid_dag.runs import runner
+from speakervid_dag.runs.execution import ORIGIN
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from backfills import MANY, TABLE_NAMES, assert_every_batch_was_done_once, commi
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 from dagster_pair import Pair, dagster_pair
 
-from speakervid_dag import runner
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.runs import runner
 from tests.loopback import graphql
 
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {

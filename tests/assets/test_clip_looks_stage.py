@@ -17,8 +17,8 @@ from speakervid_dag.assets.resources import Factory
 from speakervid_dag.assets.silver_scores import clip_scores
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.curation import dover_views
-from speakervid_dag.curation.dover_views import fused, technical_z
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores.dover import fused, technical_z
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.batches import Place, SourceFile
@@ -30,7 +30,7 @@ from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.fetch import pull
 from speakervid_dag.models.registry import WEIGHTS_ENV
-from speakervid_dag.stage import Stage
+from speakervid_dag.stages.stage import Stage
 
 READS = ("clips", "shots", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
 LOOKED = ("video_quality", "dover_technical", "cotracker_ratio")

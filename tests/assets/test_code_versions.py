@@ -48,14 +48,14 @@ def other():
     return UNUSED
 """,
     "speakervid_dag.curation.lazy": """
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 def late(rows):
     run(["python", "-m", "speakervid_dag.media.decoding"])
     return sorted(rows)
 """,
     "speakervid_dag.media.decoding": "RATE = 5\nprint(RATE)\n",
-    "speakervid_dag.lake.delta": "class DeltaLake:\n    pass\n",
+    "speakervid_dag.lake.storage.delta": "class DeltaLake:\n    pass\n",
     "speakervid_dag.assets.recipes": "def makes(**options):\n    return 1\n",
 }
 ROOT = Definition(STAGE, "stage")
@@ -80,7 +80,7 @@ def edited(module: str, old: str, new: str) -> dict[str, str]:
         (HELP, "row * share, LIMIT", "(row * share), LIMIT"),
         (STAGE, "import helping\n", "import helping as aid\n"),
         (STAGE, 'sections=["clips"]', 'sections=["clips", "binding"]'),
-        ("speakervid_dag.lake.delta", "pass", "x = 1"),
+        ("speakervid_dag.lake.storage.delta", "pass", "x = 1"),
         ("speakervid_dag.assets.recipes", "return 1", "return 2"),
     ],
 )
@@ -107,8 +107,10 @@ def test_what_computes_rows_is_in_the_version(module: str, old: str, new: str) -
 
 
 def test_neither_a_moved_module_nor_a_moved_definition_changes_a_version() -> None:
-    moved = {"speakervid_dag.curation.clips.aid" if name == HELP else name: text for name, text in SOURCES.items()}
-    moved["speakervid_dag.curation.clips"] = ""
+    moved = {
+        "speakervid_dag.curation.clips.cutting.aid" if name == HELP else name: text for name, text in SOURCES.items()
+    }
+    moved["speakervid_dag.curation.clips.cutting"] = ""
     moved[STAGE] = SOURCES[STAGE].replace("curation import helping", "curation.clips import aid as helping")
     assert version(moved) == version(SOURCES)
 

@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 from conftest import B1, B2, B3, House
 
-from speakervid_dag import runner
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.assets.graph import in_order, recipes
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
-from speakervid_dag.stage import Stage
+from speakervid_dag.runs import runner
+from speakervid_dag.stages.stage import Stage
 
 GATES = ("clip_gates", "tiers")
 BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
@@ -138,7 +138,7 @@ def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: 
 
 
 def test_a_batch_made_beside_an_earlier_one_is_shown_though_its_people_are_to_be_linked_again(house: House) -> None:
-    from speakervid_dag.lake import snapshots
+    from speakervid_dag.lake.snapshots import snapshots
 
     house.run()
     new_binding_setting(house)
@@ -223,7 +223,7 @@ def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(ho
 
 
 def test_a_run_killed_before_publishing_is_published_by_the_next(house: House) -> None:
-    from speakervid_dag.lake import snapshots
+    from speakervid_dag.lake.snapshots import snapshots
 
     house.run()
     before = snapshots.latest(house.lake)

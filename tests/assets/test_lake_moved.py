@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from conftest import B1, B2, B3, House, made_house
 
 from speakervid_dag import connect
-from speakervid_dag.cli import cli
-from speakervid_dag.lake import parts
+from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.schemas import CLIPS, VIDEOS
+from speakervid_dag.lake.snapshots import parts
 
 SIGNS = "My Videos é😀 100% a%20b #1 what? {x} [x] a\\b batch=7 status=degraded 'q' \"*|^`<>&;~"
 LONG = "language=en " + "x" * 200

@@ -5,13 +5,15 @@ import polars as pl
 import pytest
 from conftest import B1, House
 
-from speakervid_dag import runner
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.graph import maker_of, recipes
 from speakervid_dag.assets.recipes import Marks
-from speakervid_dag.lake import session, snapshots, takedown
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIPS, SPEAKER_BINDINGS, STAGE_OUTCOMES, SYNC_CALIBRATION, VIDEOS, Table
-from speakervid_dag.stage import Stage
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.upkeep import takedown
+from speakervid_dag.runs import runner
+from speakervid_dag.stages.stage import Stage
 
 PROFILE = "laptop"
 VICTIM = str(canned.frames_of(B1)["videos"]["video_id"][0])

@@ -8,14 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import B1, B2, House
 
-from speakervid_dag import query
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
-from speakervid_dag.cli import cli, main
+from speakervid_dag.cli.app import cli, main
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import handles, snapshots, user_sql
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import published as query
+from speakervid_dag.lake.queries import user_sql
 from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
-from speakervid_dag.retier import retier
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage import handles
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.runs.retier import retier
 
 
 def data_file(house: House, table: Table, part: str) -> Path:

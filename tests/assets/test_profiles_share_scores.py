@@ -8,8 +8,8 @@ from speakervid_dag.assets.graph import recipes
 from speakervid_dag.config.profiles import load_profile, profile_names
 from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.retier import retier
-from speakervid_dag.stage import Stage
+from speakervid_dag.runs.retier import retier
+from speakervid_dag.stages.stage import Stage
 
 GOLD = {name for name, table in TABLES.items() if table.layer == "gold"}
 

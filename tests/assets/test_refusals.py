@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from conftest import B1, B2, B3, House
 
 from speakervid_dag.assets.freshness import stale_assets
-from speakervid_dag.cli import cli
-from speakervid_dag.lake import snapshots
+from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.schemas import CLIPS, STAGE_OUTCOMES, TABLES
-from speakervid_dag.retier import retier
-from speakervid_dag.stage import Stage
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.runs.retier import retier
+from speakervid_dag.stages.stage import Stage
 
 BELOW_CLIPS = [
     *("clips", "dropped_spans", "clip_scores", "clip_gates", "tiers", "branch_single", "branch_dialogue"),

@@ -3,8 +3,8 @@
 from click.testing import CliRunner
 from conftest import House
 
-from speakervid_dag.cli import cli
-from speakervid_dag.lake.takedown import REPORT
+from speakervid_dag.cli.app import cli
+from speakervid_dag.lake.upkeep.takedown import REPORT
 
 
 def test_a_new_decision_is_a_new_page(house: House) -> None:

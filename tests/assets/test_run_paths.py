@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from conftest import House
 
-from speakervid_dag import runner
-from speakervid_dag.commands.run import run_and_report
+from speakervid_dag.cli.run import run_and_report
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, LAKE_MARK
+from speakervid_dag.runs import runner
 
 
 def run(house: House, *paths: Path) -> int:

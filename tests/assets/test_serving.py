@@ -12,14 +12,16 @@ from conftest import B1, B2, B3, House
 
 from speakervid_dag import connect
 from speakervid_dag.assets import serving
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import maintenance, parts, session, snapshots, takedown
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.snapshots import Snapshot
-from speakervid_dag.retier import retier
-from speakervid_dag.stage import Stage
+from speakervid_dag.lake.snapshots import parts, snapshots
+from speakervid_dag.lake.snapshots.snapshots import Snapshot
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.upkeep import maintenance, takedown
+from speakervid_dag.runs.retier import retier
+from speakervid_dag.stages.stage import Stage
 
 SHOWN = [t.name for t in parts.batched()]
 Seen = dict[str, list[tuple[object, ...]]]

@@ -9,10 +9,10 @@ from rows import frame
 from speakervid_dag.assets.silver_sources import NEAR_DUPLICATES, near_duplicates
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import VIDEOS
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.stage import Stage
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.stages.stage import Stage
 
 
 def video(video_id: str, seed: int, skip_s: int = 0) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from speakervid_dag.assets.graph import maker_of
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.retier import retier
+from speakervid_dag.runs.retier import retier
 
 ALL = [name for name, table in TABLES.items() if table.layer != "system"]
 GOLD = [name for name, table in TABLES.items() if table.layer == "gold"]

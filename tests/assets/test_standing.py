@@ -4,7 +4,7 @@ import polars as pl
 from conftest import B1, B2, House
 
 from speakervid_dag.assets.standing import standing
-from speakervid_dag.stage import Stage
+from speakervid_dag.stages.stage import Stage
 
 
 def told(house: House) -> dict[str, tuple[str, str]]:

@@ -17,11 +17,11 @@ from conversations import RATE_HZ, Video, lips, loudness, sound
 
 from speakervid_dag.assets import backends, training
 from speakervid_dag.config.profiles import Profile, load_profile
-from speakervid_dag.curation.lip_backends import LipRidge
+from speakervid_dag.curation.speaking.lip_backends import LipRidge
 from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.artifacts import kept_model, kept_sound
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TRAINED_MODELS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.wav import write_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
@@ -139,7 +139,7 @@ def _keep(lake: DeltaLake, lake_dir: Path, net: object, judged: dict[str, object
 def test_no_worse_everywhere_and_better_somewhere_is_what_better_means(
     profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from speakervid_dag.curation.synchrony_training import Figures
+    from speakervid_dag.curation.speaking.synchrony_training import Figures
 
     lengths = profile.model_copy(
         update={"training": profile.training.model_copy(update={"judged_windows_s": (2.0, 3.5)})}

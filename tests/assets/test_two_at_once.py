@@ -25,15 +25,16 @@ from backfills import (
 )
 from conftest import B1, B2, House
 
-from speakervid_dag import connect, runner
+from speakervid_dag import connect
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Factory
-from speakervid_dag.execution import ORIGIN
-from speakervid_dag.lake import snapshots
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
-from speakervid_dag.lake.staging import Overtaken
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.staging import Overtaken
+from speakervid_dag.runs import runner
+from speakervid_dag.runs.execution import ORIGIN
 
 COUNT = 4
 
@@ -68,7 +69,7 @@ def test_two_runs_of_one_folder_share_its_batches(tmp_path: Path) -> None:
 OPENS = """
 import sys, time
 from pathlib import Path
-from speakervid_dag import runner
+from speakervid_dag.runs import runner
 from speakervid_dag.config.settings import load_settings
 import dagster
 import dagster._core.storage.sqlite_storage

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from conftest import B1, B2, CANNED_WEIGHTS, House
 
-from speakervid_dag import runner
 from speakervid_dag.assets import weights as checked
 from speakervid_dag.assets.freshness import stale_batches
 from speakervid_dag.assets.graph import recipes
@@ -17,8 +16,9 @@ from speakervid_dag.lake.schemas import CLIP_SCORES
 from speakervid_dag.lake.used_weights import remember, used_weights
 from speakervid_dag.models import registry
 from speakervid_dag.models.registry import WeightFile
-from speakervid_dag.retier import retier
-from speakervid_dag.stage import Stage
+from speakervid_dag.runs import runner
+from speakervid_dag.runs.retier import retier
+from speakervid_dag.stages.stage import Stage
 
 BOTH = (B1, B2)
 WAS = CANNED_WEIGHTS["dnsmos"]

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mini_lake import mini_lake
 
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIP_SCORES, SHOTS, TIERS, Table
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import StagedRows
 
 BATCHES = 200
 REPEATS = 30

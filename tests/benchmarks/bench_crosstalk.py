@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import diarization, intervals
+from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval
-from speakervid_dag.curation.overlaps import Turn
+from speakervid_dag.curation.voices import diarization
+from speakervid_dag.curation.voices.overlaps import Turn
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe

@@ -25,8 +25,8 @@ import degraded
 from benchmarks.bench_scores import BUDGET, LENGTH_S, PROFILE, measure_frames
 
 from speakervid_dag.assets import backends
-from speakervid_dag.curation import audio_measures
-from speakervid_dag.curation.diarization import speech_regions
+from speakervid_dag.curation.scores import sound as audio_measures
+from speakervid_dag.curation.voices.diarization import speech_regions
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe

@@ -25,11 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the row makers of the test
 
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TABLES, Table
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.tiering import gold
 
 CLIPS_PER_VIDEO = 34  # 5.218M clips of 153K videos
@@ -194,7 +195,7 @@ def peak_gb() -> float:
 
 def retier(root: str, profile: str) -> None:
     """What `speakervid retier` does: all gold of every batch computed, audited, landed and published in one run."""
-    from speakervid_dag import retier as product
+    from speakervid_dag.runs import retier as product
 
     profile_path = with_other_thresholds(load_profile(profile), Path(root) / "other.yaml")
     started = time.perf_counter()

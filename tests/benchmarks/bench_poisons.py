@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "media"))
 import bad_media
 import generate
 
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.encode import write_video
 
 POISONS = (

@@ -21,10 +21,11 @@ from browser.conftest import CHROMIUM, QUIET
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.release import report
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.report import report
 from speakervid_dag.tiering import gold
 
 CLIP_S = 12.0

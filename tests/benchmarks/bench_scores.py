@@ -20,9 +20,11 @@ import numpy as np
 
 from speakervid_dag.assets import backends
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import camera_measures, person_measures, picture_measures
-from speakervid_dag.curation.face_pass import FacePass
-from speakervid_dag.curation.frame_log import Shot
+from speakervid_dag.curation.frames.frame_pass import FacePass
+from speakervid_dag.curation.frames.log import Shot
+from speakervid_dag.curation.scores import camera as camera_measures
+from speakervid_dag.curation.scores import person as person_measures
+from speakervid_dag.curation.scores import picture as picture_measures
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe

@@ -21,8 +21,8 @@ import polars as pl
 import psutil
 
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 SAMPLE_S = 0.1
 AIM = 1.3
@@ -72,7 +72,7 @@ def tree_rss(root: psutil.Process) -> int:
 
 def steps(lake: Path) -> pl.DataFrame:
     """step, start_s, end_s of the lake's runs, as Dagster recorded them."""
-    from speakervid_dag.runner import lake_instance
+    from speakervid_dag.runs.runner import lake_instance
 
     with lake_instance(load_settings(lake=lake)) as instance:
         stats = [s for run in instance.get_runs() for s in instance.get_run_step_stats(run.run_id)]

@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 import speakervid_dag
-from speakervid_dag.lake.measures import scores
-from speakervid_dag.release.posters import posters
+from speakervid_dag.lake.schemas.measures import scores
+from speakervid_dag.report.posters import posters
 
 EACH_END, TILE_PX, NAME_PX, LINE_PX, WALL_S = 3, (104, 130), 250, 16, 300.0
 CLIPS = """

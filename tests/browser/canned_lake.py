@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "assets"))
 
 from canned import canned_run, plan
 
-from speakervid_dag import runner
 from speakervid_dag.assets import table_asset
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.stage import Stage
+from speakervid_dag.runs import runner
+from speakervid_dag.stages.stage import Stage
 
 GREEN, RED = "b000001", "b000002"
 

@@ -11,7 +11,7 @@ from browser.conftest import PICTURES
 from release.report_lake import hostile, publish
 
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.release import report
+from speakervid_dag.report import report
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

@@ -14,8 +14,8 @@ from browser.conftest import PATIENCE_MS, PICTURES
 from browser.test_report_page import CONTRAST
 from review.sittings import HOST, KEY, playable_lake, sitting
 
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import REVIEWS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.review import server
 from tests.loopback import free_port
 

@@ -6,7 +6,7 @@ import pytest
 
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.measures import MEASURES, scores
+from speakervid_dag.lake.schemas.measures import MEASURES, scores
 
 
 @pytest.fixture(params=["laptop", "speakervid-5m", "talkvid"])

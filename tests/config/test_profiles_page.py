@@ -7,7 +7,7 @@ import pytest
 from speakervid_dag.config import profile_views
 from speakervid_dag.config.profiles import load_profile, profile_names
 from speakervid_dag.config.sections import Gate
-from speakervid_dag.lake.measures import MEASURES
+from speakervid_dag.lake.schemas.measures import MEASURES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text("utf-8")
 

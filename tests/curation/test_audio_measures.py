@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speakervid_dag.curation.audio_measures import clipping_share, silence_share, snr_db
+from speakervid_dag.curation.scores.sound import clipping_share, silence_share, snr_db
 
 RATE_HZ = 16_000
 

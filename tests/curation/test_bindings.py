@@ -6,9 +6,9 @@ from conversations import RATE_HZ, Video, binding_settings, lips, loudness, soun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakervid_dag.curation.binding_evidence import Evidence
-from speakervid_dag.curation.bindings import assign, bind_video
-from speakervid_dag.curation.sync import score_video
+from speakervid_dag.curation.speaking.binding_evidence import Evidence
+from speakervid_dag.curation.speaking.bindings import assign, bind_video
+from speakervid_dag.curation.speaking.sync import score_video
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, SYNC_SCORES
 
 TIMES = np.arange(0, 12, 0.04)

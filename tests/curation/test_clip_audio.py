@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakervid_dag.curation.clip_audio import Voice, clip_sound, sample_range
+from speakervid_dag.curation.clips.sound import Voice, clip_sound, sample_range
 
 RATE_HZ = 1000
 SOUND = np.random.default_rng(0).uniform(0.1, 1, 20 * RATE_HZ).astype(np.float32)

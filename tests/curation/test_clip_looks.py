@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.clip_looks import ClipLooks, Maker
 from speakervid_dag.curation.clock import PartClock
+from speakervid_dag.curation.scores.looks import ClipLooks, Maker
 
 SERIES = [{"shot_id": "s", "frame_times_s": [i / 10 for i in range(100)]}]
 NAMES = ("a", "b")

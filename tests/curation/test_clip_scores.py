@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rows import frame
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.clip_scores import SPEECH, score_clips
-from speakervid_dag.curation.picture_measures import longest_run_s, sharpness_index
+from speakervid_dag.curation.scores.clip import SPEECH, score_clips
+from speakervid_dag.curation.scores.picture import longest_run_s, sharpness_index
 from speakervid_dag.lake.schemas import (
     CLIP_SCORES,
     CLIPS,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from conversations import Video, binding_settings
 
-from speakervid_dag.curation.co_visibility import co_visibility
+from speakervid_dag.curation.speaking.co_visibility import co_visibility
 
 
 def edited(shots: list[tuple[str, float, float]], turns: list[tuple[str, float, float]]) -> Video:

@@ -9,10 +9,12 @@ import pytest
 from faces import Frame, Stage
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import audio_measures, person_measures, picture_measures
-from speakervid_dag.curation.camera_measures import picture_scores
-from speakervid_dag.curation.face_pass import FacePass
-from speakervid_dag.curation.frame_log import Shot
+from speakervid_dag.curation.frames.frame_pass import FacePass
+from speakervid_dag.curation.frames.log import Shot
+from speakervid_dag.curation.scores import person as person_measures
+from speakervid_dag.curation.scores import picture as picture_measures
+from speakervid_dag.curation.scores import sound as audio_measures
+from speakervid_dag.curation.scores.camera import picture_scores
 
 PROFILE = load_profile("laptop")
 SIZE, LENGTH_S, FACE = (640, 360), 4.0, (260.0, 60.0, 380.0, 210.0)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from made_voices import HOP_S, Script, embeddings_of, probabilities
 
 from speakervid_dag.config.sections import DiarizationSettings
-from speakervid_dag.curation.diarization import (
+from speakervid_dag.curation.voices.clusters import cluster_voices, smoothed_path, without_mixtures
+from speakervid_dag.curation.voices.diarization import (
     Diarization,
     Turn,
     letter,
@@ -23,8 +24,7 @@ from speakervid_dag.curation.diarization import (
     turn_rows,
     window_centres,
 )
-from speakervid_dag.curation.talking_faces import TalkingFaces
-from speakervid_dag.curation.voice_clusters import cluster_voices, smoothed_path, without_mixtures
+from speakervid_dag.curation.voices.talking_faces import TalkingFaces
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from speakervid_dag.curation import dover_views
-from speakervid_dag.curation.dover_views import DoverLook, aesthetic_frames, fragments, fused, technical_frames
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores.dover import DoverLook, aesthetic_frames, fragments, fused, technical_frames
 
 CLIP = {"clip_id": "c", "start_s": 1.0, "end_s": 5.0, "x1": 0.25, "y1": 0.0, "x2": 0.75, "y2": 1.0}
 

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.face_blocks import FaceBlocks
-from speakervid_dag.curation.person_clusters import KNOWN_COLUMNS, link_identities
+from speakervid_dag.curation.faces.blocks import FaceBlocks
+from speakervid_dag.curation.faces.clusters import KNOWN_COLUMNS, link_identities
 
 SETTINGS = load_profile("speakervid-5m").identity
 BLOCKING = SETTINGS.blocking

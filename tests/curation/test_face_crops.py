@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from speakervid_dag.curation.face_crops import SIDE_PX, CropCollector
+from speakervid_dag.curation.faces.crops import SIDE_PX, CropCollector
 
 
 def collected(times: np.ndarray) -> CropCollector:

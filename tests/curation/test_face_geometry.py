@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from faces import face_points
 
-from speakervid_dag.curation import face_geometry as geometry
+from speakervid_dag.curation.faces import geometry
 
 
 @pytest.mark.parametrize(

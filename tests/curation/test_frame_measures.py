@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from speakervid_dag.curation import frame_measures as measures
+from speakervid_dag.curation import pixels as measures
 
 
 @pytest.mark.parametrize(("bgr", "luma"), [((255, 0, 0), 18.4), ((0, 255, 0), 182.4), ((0, 0, 255), 54.2)])

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from rows import frame
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.active_speaker import pairs_of
-from speakervid_dag.curation.clips import make_clips
+from speakervid_dag.curation.clips.cutting import make_clips
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.co_visibility import face_cuts
-from speakervid_dag.curation.face_pass import FacePass, Shot
-from speakervid_dag.curation.liveness import LifeWatch
-from speakervid_dag.curation.people import describe_people
+from speakervid_dag.curation.faces.liveness import LifeWatch
+from speakervid_dag.curation.faces.people import describe_people
+from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
+from speakervid_dag.curation.speaking.active_speaker import pairs_of
+from speakervid_dag.curation.speaking.co_visibility import face_cuts
 from speakervid_dag.demo.acting import act
 from speakervid_dag.demo.materials import PORTRAITS, load_picture
 from speakervid_dag.demo.puppet import Puppet

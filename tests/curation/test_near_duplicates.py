@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.fingerprints import Fingerprint, Fingerprinter, picture_hash
-from speakervid_dag.curation.near_duplicates import candidates, duplicate_rows, find_duplicates
-from speakervid_dag.curation.shots import look_at
+from speakervid_dag.curation.sources.fingerprints import Fingerprint, Fingerprinter, picture_hash
+from speakervid_dag.curation.sources.near_duplicates import candidates, duplicate_rows, find_duplicates
+from speakervid_dag.curation.sources.shots import look_at
 
 SETTINGS = load_profile("speakervid-5m").near_duplicates
 FPS, LENGTH_S = 12.5, 16.0

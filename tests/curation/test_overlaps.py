@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
-from speakervid_dag.curation.overlaps import Overlap, Turn, clean_parts, find_overlaps, mixture, with_overlaps
+from speakervid_dag.curation.voices.overlaps import Overlap, Turn, clean_parts, find_overlaps, mixture, with_overlaps
 
 A, B, C = np.eye(3, dtype=np.float32)
 TIMES_S = np.arange(0.05, 12, 0.1)

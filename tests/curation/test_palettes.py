@@ -7,7 +7,7 @@ import pytest
 from conversations import section_values
 
 from speakervid_dag.config.sections import ShotSettings
-from speakervid_dag.curation.palettes import BINS, PaletteSampler, colour_shares
+from speakervid_dag.curation.sources.palettes import BINS, PaletteSampler, colour_shares
 
 RED, BLUE, GREY = (np.full((36, 64, 3), colour, np.uint8) for colour in ((20, 20, 220), (220, 40, 20), (90, 90, 90)))
 

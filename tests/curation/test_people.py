@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conversations import Video
 
-from speakervid_dag.curation.people import describe_people, mean_direction
+from speakervid_dag.curation.faces.people import describe_people, mean_direction
 from speakervid_dag.lake.schemas import PEOPLE
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.face_geometry import HeadPose
-from speakervid_dag.curation.person_clusters import TrackFace, cluster_tracks, link_identities
-from speakervid_dag.curation.portraits import Portrait, PortraitAlbum, mean_direction
+from speakervid_dag.curation.faces.clusters import TrackFace, cluster_tracks, link_identities
+from speakervid_dag.curation.faces.geometry import HeadPose
+from speakervid_dag.curation.faces.portraits import Portrait, PortraitAlbum, mean_direction
 from speakervid_dag.lake.schemas import PEOPLE
 
 PROFILE = load_profile("speakervid-5m").identity

@@ -8,13 +8,13 @@ from followed import Followed, Seen, plain
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import head_scores
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.face_geometry import WHOLE
-from speakervid_dag.curation.face_pass import FacePass, Shot
-from speakervid_dag.curation.frame_log import FrameLog
-from speakervid_dag.curation.person_region import RegionWatch, person_region
-from speakervid_dag.curation.picture_measures import face_measures, picture_box, region_measures
+from speakervid_dag.curation.faces.geometry import WHOLE
+from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
+from speakervid_dag.curation.frames.log import FrameLog
+from speakervid_dag.curation.frames.region import RegionWatch, person_region
+from speakervid_dag.curation.scores import head as head_scores
+from speakervid_dag.curation.scores.picture import face_measures, picture_box, region_measures
 
 PROFILE = load_profile("laptop")
 SETTINGS = PROFILE.scores

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.picture_copies import copies
+from speakervid_dag.curation.faces.copies import copies
 
 SETTINGS = load_profile("laptop").identity
 FACE, TWIN, STRANGER = [1.0] + [0.0] * 127, [0.98, 0.199] + [0.0] * 126, [0.7, 0.714] + [0.0] * 126

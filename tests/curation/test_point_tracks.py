@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.point_tracks import SIZE_PX, PointLook, sampled, track_ratio, windows
+from speakervid_dag.curation.scores.points import SIZE_PX, PointLook, sampled, track_ratio, windows
 
 SETTINGS = load_profile("talkvid").scores
 

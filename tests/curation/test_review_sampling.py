@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from speakervid_dag.curation.review_sampling import balanced, near_threshold, own_order, weakest
+from speakervid_dag.review.sampling import balanced, near_threshold, own_order, weakest
 
 
 def gate(values: list[float | None], threshold: float = 50.0, upper: float | None = None) -> pl.DataFrame:

@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 from rows import frame
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import camera_measures, dover_views, head_scores, person_measures, point_tracks
-from speakervid_dag.curation.clip_looks import ClipLooks
-from speakervid_dag.curation.clip_scores import WORDS, score_clips
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.face_geometry import WHOLE
-from speakervid_dag.curation.frame_log import FrameLog, Shot
-from speakervid_dag.curation.frame_measures import face_sharpness
-from speakervid_dag.curation.person_region import RegionWatch
-from speakervid_dag.curation.picture_measures import region_measures
+from speakervid_dag.curation.faces.geometry import WHOLE
+from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.region import RegionWatch
+from speakervid_dag.curation.pixels import face_sharpness
+from speakervid_dag.curation.scores import camera as camera_measures
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores import head as head_scores
+from speakervid_dag.curation.scores import person as person_measures
+from speakervid_dag.curation.scores import points as point_tracks
+from speakervid_dag.curation.scores.clip import WORDS, score_clips
+from speakervid_dag.curation.scores.looks import ClipLooks
+from speakervid_dag.curation.scores.picture import region_measures
 from speakervid_dag.lake import schemas
-from speakervid_dag.lake.measures import MEASURES
+from speakervid_dag.lake.schemas.measures import MEASURES
 
 Row = dict[str, Any]
 PROFILE = load_profile("laptop")

@@ -8,14 +8,17 @@ import pytest
 from followed import Followed, Seen, plain
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import audio_measures, head_scores, person_measures, picture_texture
-from speakervid_dag.curation.camera_measures import picture_scores
-from speakervid_dag.curation.camera_motion import CameraWatch
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.frame_log import FrameLog, Shot
-from speakervid_dag.curation.frame_measures import face_sharpness, motion, small_luma
-from speakervid_dag.curation.person_region import RegionWatch
-from speakervid_dag.curation.picture_measures import region_measures, sharpness_index
+from speakervid_dag.curation.frames import texture as picture_texture
+from speakervid_dag.curation.frames.camera import CameraWatch
+from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.region import RegionWatch
+from speakervid_dag.curation.pixels import face_sharpness, motion, small_luma
+from speakervid_dag.curation.scores import head as head_scores
+from speakervid_dag.curation.scores import person as person_measures
+from speakervid_dag.curation.scores import sound as audio_measures
+from speakervid_dag.curation.scores.camera import picture_scores
+from speakervid_dag.curation.scores.picture import region_measures, sharpness_index
 
 PROFILE = load_profile("laptop")
 SETTINGS = PROFILE.scores

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.shots import ShotFinder
+from speakervid_dag.curation.sources.shots import ShotFinder
 
 SETTINGS = load_profile("speakervid-5m").shots
 STEP_S = 0.04

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.sound_choice import Choice, HeardTrack, choose, lines
+from speakervid_dag.curation.sources.sound_choice import Choice, HeardTrack, choose, lines
 from speakervid_dag.media.audio import Taken, TrackLevels
 from speakervid_dag.media.probe import SoundTrack
 from speakervid_dag.media.sound_streams import downmix

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.splice_measures import splice_jump
+from speakervid_dag.curation.scores.splice import splice_jump
 
 PROFILE = load_profile("laptop")
 LIMIT = PROFILE.gates["sft_splice"].threshold or 0.0

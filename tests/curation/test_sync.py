@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from conversations import RATE_HZ, Video, lips, loudness, sound, sync_settings
 
-from speakervid_dag.curation.sync import score_video
+from speakervid_dag.curation.speaking.sync import score_video
 from speakervid_dag.lake.schemas import SYNC_SCORES
 
 TIMES = np.arange(0, 10, 0.04)

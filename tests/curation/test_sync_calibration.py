@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.sections import BindingSettings, CalibrationSettings
-from speakervid_dag.curation import sync_calibration as calibration
-from speakervid_dag.curation.bindings import bind_video, threshold_of
-from speakervid_dag.curation.lip_backends import LipRidge
-from speakervid_dag.curation.sync import score_video
+from speakervid_dag.curation.speaking import sync_calibration as calibration
+from speakervid_dag.curation.speaking.bindings import bind_video, threshold_of
+from speakervid_dag.curation.speaking.lip_backends import LipRidge
+from speakervid_dag.curation.speaking.sync import score_video
 from speakervid_dag.lake.schemas import SPEECH_TURNS, SYNC_CALIBRATION
 
 SETTINGS = CalibrationSettings.model_validate(section_values()["calibration"])

@@ -6,11 +6,11 @@ from conversations import RATE_HZ, Video, lips, loudness, section_values, sound,
 from made_voices import HOP_S, Script, embeddings_of, probabilities
 
 from speakervid_dag.config.sections import DiarizationSettings
-from speakervid_dag.curation import active_speaker
-from speakervid_dag.curation.active_speaker import Measured
-from speakervid_dag.curation.diarization import Turn, speakers_of, speech_regions, speech_turns, window_centres
-from speakervid_dag.curation.lip_backends import LipMotion
-from speakervid_dag.curation.talking_faces import NOBODY, TalkingFaces, pieces, talking_faces
+from speakervid_dag.curation.speaking import active_speaker
+from speakervid_dag.curation.speaking.active_speaker import Measured
+from speakervid_dag.curation.speaking.lip_backends import LipMotion
+from speakervid_dag.curation.voices.diarization import Turn, speakers_of, speech_regions, speech_turns, window_centres
+from speakervid_dag.curation.voices.talking_faces import NOBODY, TalkingFaces, pieces, talking_faces
 
 QUESTIONS = [("A", 0.4, 8.0), ("B", 8.4, 12.4), ("A", 13.0, 20.0), ("B", 20.4, 24.4), ("A", 25.0, 32.0)]
 ALIKE = 0.74  # two voices that sound alone hears as one

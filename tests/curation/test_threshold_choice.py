@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speakervid_dag.curation.threshold_choice import best_threshold, f1_interval
+from speakervid_dag.review.threshold_choice import best_threshold, f1_interval
 
 VALUES = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 GOOD = [False, False, True, False, True, True]

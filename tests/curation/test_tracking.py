@@ -9,8 +9,8 @@ import pytest
 from faces import Box, Stage, frame_at
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.face_pass import FacePass, FacePassResult, Shot
-from speakervid_dag.curation.tracking import match
+from speakervid_dag.curation.faces.tracking import match
+from speakervid_dag.curation.frames.frame_pass import FacePass, FacePassResult, Shot
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES
 
 PROFILE = load_profile("speakervid-5m")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from speakervid_dag.curation.transcripts import TurnSpan, transcript_rows, turn_of
+from speakervid_dag.curation.voices.transcripts import TurnSpan, transcript_rows, turn_of
 from speakervid_dag.models.asr import Recognition, Segment, Word
 
 SETTINGS = SimpleNamespace(max_word_distance_s=0.5)

@@ -130,13 +130,7 @@ def test_opening_the_mouth_darkens_its_inside_only(stand_in: Find, name: str) ->
 
 @pytest.mark.weights
 def test_a_face_mesh_sees_the_lips_follow_the_voice(demo_videos: list[DemoVideo]) -> None:
-    from speakervid_dag.models.mesh import (
-        INNER_LIP_BOTTOM,
-        INNER_LIP_TOP,
-        LEFT_EYE_OUTER,
-        RIGHT_EYE_OUTER,
-        FaceMesh,
-    )
+    from speakervid_dag.models.mesh import INNER_LIP_BOTTOM, INNER_LIP_TOP, LEFT_EYE_OUTER, RIGHT_EYE_OUTER, FaceMesh
 
     mesh = FaceMesh(threads=2)
     for video in demo_videos:

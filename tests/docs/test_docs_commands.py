@@ -19,11 +19,12 @@ from mini_lake import mini_lake
 from rows import BATCH
 from small_lake import published_lake
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.lake import analyst_db, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import analyst_db
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models.registry import parse_registry
 
 COMMANDS = {page: [c for b in blocks(page) for c in b.commands] for page in PAGES}

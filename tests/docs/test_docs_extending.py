@@ -23,8 +23,8 @@ from mini_lake import V1, judge, mini_lake
 from small_lake import published_lake
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.clip_scores import score_clips
-from speakervid_dag.explain import explain
+from speakervid_dag.curation.scores.clip import score_clips
+from speakervid_dag.tiering.explain import explain
 
 NAMES = ("clips", "videos", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
 lake, wanted = mini_lake(), load_profile("loud.yaml")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from doc_pages import ROOT
 
-from speakervid_dag import reference
+from speakervid_dag.cli import reference
 
 ALL_PAGES = sorted((ROOT / "docs").rglob("*.md"))
 TOLD = "run `python -m speakervid_dag.reference docs/*.md docs/*/*.md`"

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
-from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

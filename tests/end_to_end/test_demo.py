@@ -86,8 +86,8 @@ def test_what_is_said_is_recognised(demo: Lake) -> None:
 
 
 def test_each_commit_says_where_it_comes_from(demo: Lake) -> None:
-    from speakervid_dag.lake.delta import DeltaLake
     from speakervid_dag.lake.schemas import FACE_TRACKS
+    from speakervid_dag.lake.storage.delta import DeltaLake
 
     newest = DeltaLake(str(demo.folder)).open(FACE_TRACKS).history(1)[0]  # type: ignore[attr-defined]
     assert {"run_id", "code_version", "profile_hash", "weights"} <= set(newest)

@@ -26,10 +26,10 @@ import deltalake  # noqa: E402
 import pytest  # noqa: E402
 from histories.faults import strike, turn_back_the_clock  # noqa: E402
 
-from speakervid_dag import runner  # noqa: E402
 from speakervid_dag.assets import gold_asset, table_asset  # noqa: E402
 from speakervid_dag.config.settings import load_settings  # noqa: E402
-from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
+from speakervid_dag.lake.storage.delta import DeltaLake  # noqa: E402
+from speakervid_dag.runs import runner  # noqa: E402
 
 Call = Callable[..., Any]
 

@@ -17,9 +17,10 @@ import faulty
 import polars as pl
 import pytest
 
-from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 B1, B2 = "b000001", "b000002"
 DATA = [t for t in TABLES.values() if t.layer != "system"]

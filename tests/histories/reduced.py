@@ -14,12 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.lake import maintenance, parts, session, snapshots, takedown
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIPS, TABLES, TIERS, VIDEOS, Table
-from speakervid_dag.lake.slices import Slice, fingerprint_of, slice_of_row
-from speakervid_dag.lake.snapshots import UNVERSIONED
+from speakervid_dag.lake.snapshots import parts, snapshots
+from speakervid_dag.lake.snapshots.snapshots import UNVERSIONED
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice, fingerprint_of, slice_of_row
+from speakervid_dag.lake.upkeep import maintenance, takedown
 
 MADE = (
     (VIDEOS, "source_name"),

@@ -23,15 +23,16 @@ import polars as pl
 from mini_lake import V1, mini_lake
 
 from speakervid_dag.assets import table_asset
-from speakervid_dag.curation import shots
+from speakervid_dag.curation.sources import shots
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.schemas import SYNC_CALIBRATION, TABLES
 from speakervid_dag.media import cut, decode, probe
 from speakervid_dag.models import registry
 from speakervid_dag.quality_checks import factory
-from speakervid_dag.release import clip_store, report
-from speakervid_dag.stage import Stage, VideoTask
+from speakervid_dag.release import clip_store
+from speakervid_dag.report import report
+from speakervid_dag.stages.stage import Stage, VideoTask
 
 FILM = b"film "
 MADE: dict[str, bytes] = {}  # rows of tests/mini_lake.py by table, as IPC

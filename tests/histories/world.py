@@ -30,9 +30,10 @@ sys.path[:0] = [str(HERE.parent / "faults"), str(HERE.parent / "assets"), str(HE
 import polars as pl  # noqa: E402
 from histories import faults, power, reduced  # noqa: E402
 
-from speakervid_dag.lake import session, snapshots  # noqa: E402
-from speakervid_dag.lake.delta import DeltaLake  # noqa: E402
+from speakervid_dag.lake.queries import session  # noqa: E402
 from speakervid_dag.lake.schemas import TABLES  # noqa: E402
+from speakervid_dag.lake.snapshots import snapshots  # noqa: E402
+from speakervid_dag.lake.storage.delta import DeltaLake  # noqa: E402
 
 WHOLE = ("videos", "shots", "speech_turns", "face_tracks", "speaker_bindings", "clips", "clip_scores", "tiers")
 PASSING = ("run_id", "at", "elapsed_s", "media_s", "model_s", "costs", "batch", "source_uri", "sources", "source_name")
@@ -44,8 +45,9 @@ def prepare_whole() -> Any:
     import great_expectations  # noqa: F401 - what every run imports
     import stages
 
-    from speakervid_dag import cli, runner, summary  # noqa: F401
+    from speakervid_dag.cli import app as cli  # noqa: F401
     from speakervid_dag.definitions import defs
+    from speakervid_dag.runs import runner  # noqa: F401
 
     for job in ("curate", "retier", "publish"):
         defs.resolve_job_def(job)
@@ -63,7 +65,7 @@ def nothing(_: Path) -> None:
 
 def speakervid(_: Path, *arguments: str) -> None:
     """A command; it ends the process as the program would."""
-    from speakervid_dag import cli
+    from speakervid_dag.cli import app as cli
 
     sys.argv = ["speakervid", *arguments]
     cli.main()

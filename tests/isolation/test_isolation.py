@@ -9,14 +9,14 @@ import polars as pl
 import psutil
 import pytest
 
-from speakervid_dag import isolation
-from speakervid_dag import stage as stages
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import OperationError
-from speakervid_dag.isolation import Limits, compute_apart
 from speakervid_dag.lake.schemas import VIDEOS
-from speakervid_dag.stage import Stage
+from speakervid_dag.stages import stage as stages
+from speakervid_dag.stages import supervisor as isolation
+from speakervid_dag.stages.stage import Stage
+from speakervid_dag.stages.supervisor import Limits, compute_apart
 
 LIMITS = Limits(memory_bytes=1 << 30, base_s=20.0, s_per_media_s=0.0)
 GOOD = ("good one", "good two", "good three")

@@ -15,7 +15,7 @@ import polars as pl
 from speakervid_dag.assets.recipes import makes
 from speakervid_dag.failures import PermanentFailure, TransientFailure, WeightsUnusable
 from speakervid_dag.lake.schemas import SHOTS
-from speakervid_dag.stage import Rows, Stage, VideoTask
+from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 
 @makes(SHOTS)

@@ -4,7 +4,7 @@ import polars as pl
 from rows import frame
 
 from speakervid_dag.lake.schemas import SHOTS
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.storage.slices import Slice
 
 
 def shots(batch: str, *ids: str, start_s: float = 0.0) -> pl.DataFrame:

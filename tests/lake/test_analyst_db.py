@@ -12,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 from small_lake import published_lake
 
-from speakervid_dag import query, summary
-from speakervid_dag.cli import cli
+from speakervid_dag.cli import summary
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings, load_settings
-from speakervid_dag.lake import analyst_db
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import analyst_db
+from speakervid_dag.lake.queries import published as query
 from speakervid_dag.lake.schemas import CLIPS, TABLES
-from speakervid_dag.runner import RunReport
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.runs.runner import RunReport
 
 OTHER_VERSIONS = ("1.3.2", "1.4.5")
 CACHE = Path(__file__).parents[2] / ".cache" / "duckdb"

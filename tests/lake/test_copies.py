@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from rows import frame
 
-from speakervid_dag.lake import copies, maintenance, session, snapshots, takedown
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import SHOTS, TIERS
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.snapshots import Part, Snapshot
+from speakervid_dag.lake.snapshots import copies, snapshots
+from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.upkeep import maintenance, takedown
 
 KEEP = timedelta(days=30)
 BATCHES = [f"b{n:06d}" for n in range(95, 95 + 2 * copies.MIN_FILES)]  # 5 of the first hundred, 15 of the next

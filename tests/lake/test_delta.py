@@ -14,11 +14,11 @@ from rows import frame
 from shot_rows import part, shots
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import session
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
-from speakervid_dag.lake.slices import SchemaMismatch, Slice, fingerprint_of
-from speakervid_dag.lake.snapshots import Part, Snapshot
+from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import SchemaMismatch, Slice, fingerprint_of
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from shot_rows import part, shots
 
-from speakervid_dag.lake import handles
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS
+from speakervid_dag.lake.storage import handles
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 @pytest.fixture

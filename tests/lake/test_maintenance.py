@@ -8,12 +8,15 @@ import polars as pl
 import pytest
 from rows import frame
 
-from speakervid_dag.lake import handles, maintenance, session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.quarantine import Entry, record
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import SHOTS, SNAPSHOTS, TIERS
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage import handles
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.upkeep import maintenance
+from speakervid_dag.lake.upkeep.quarantine import Entry, record
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=40)

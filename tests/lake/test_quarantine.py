@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import quarantine, staging
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.quarantine import Entry
 from speakervid_dag.lake.schemas import CLIPS, QUARANTINE, SHOTS
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.storage import staging
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.staging import StagedRows
+from speakervid_dag.lake.upkeep import quarantine
+from speakervid_dag.lake.upkeep.quarantine import Entry
 
 RED = Entry("key_unique", "critical", "v1-c1", "clip_id = v1-c1")
 

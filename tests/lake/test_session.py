@@ -9,10 +9,11 @@ import pytest
 from rows import write_lake
 
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import analyst_db, session, snapshots, view_sql
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.measures import MEASURES
+from speakervid_dag.lake.queries import analyst_db, session, view_sql
 from speakervid_dag.lake.schemas import CLIPS, SECOND_NAMES, SNAPSHOTS, TABLES
+from speakervid_dag.lake.schemas.measures import MEASURES
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from rows import write_lake
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 def test_nothing_is_published_in_a_new_lake(tmp_path: Path) -> None:

@@ -11,19 +11,20 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import TransientFailure
-from speakervid_dag.lake import commits, session
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import TIERS
-from speakervid_dag.lake.slices import SchemaMismatch, Slice
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.storage import commits
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import SchemaMismatch, Slice
+from speakervid_dag.lake.storage.staging import StagedRows
 
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from lake.test_staging import part, tiers
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.schemas import TIERS
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.storage.staging import StagedRows
 with StagedRows(DeltaLake({root!r}), TIERS) as staged:
     staged.add(tiers("a", "new"), [part("a")])
     os.kill(os.getpid(), signal.SIGKILL)

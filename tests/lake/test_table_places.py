@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import frame
 
-from speakervid_dag.lake import analyst_db, maintenance, quarantine, session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import analyst_db, session
 from speakervid_dag.lake.schemas import SHOTS, TRANSCRIPTS
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import StagedRows
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import StagedRows
+from speakervid_dag.lake.upkeep import maintenance, quarantine
 
 NAMES = [
     *("My Videos", "100%", "a#b", "a%20b", "a?b", "{x}*'\"", "[x]|^", "a\\b\nc", "üé😀", "x" * 200),

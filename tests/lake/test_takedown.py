@@ -12,15 +12,18 @@ from deltalake import write_deltalake
 from mini_lake import V1, V2, mini_lake
 from rows import BATCH, PROFILE, frame
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import delta, handles, session, snapshots, tables, takedown
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
-from speakervid_dag.lake.quarantine import Entry, keep_frame, open_findings, record, refused_frame
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import PEOPLE, RELEASE_SPLITS, SHOTS, TABLES, TAKEDOWNS, Table
-from speakervid_dag.lake.slices import Slice
-from speakervid_dag.lake.staging import Overtaken, StagedRows
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage import delta, handles, tables
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.storage.staging import Overtaken, StagedRows
+from speakervid_dag.lake.upkeep import takedown
+from speakervid_dag.lake.upkeep.quarantine import Entry, keep_frame, open_findings, record, refused_frame
 
 STAMP = 42
 OTHER = "b0002"

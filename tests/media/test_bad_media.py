@@ -14,12 +14,12 @@ import polars as pl
 import psutil
 import pytest
 
-from speakervid_dag import execution, runner
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake.batches import BatchBook
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.places import path_of
+from speakervid_dag.runs import execution, runner
 
 KINDS = {kind.name: kind for kind in bad_media.KINDS}
 MUTANTS = int(os.environ.get("SPEAKERVID_FUZZ", "60"))  # `make fuzz` asks for 500

@@ -5,9 +5,9 @@ from pathlib import Path
 import generate
 from click.testing import CliRunner
 
-from speakervid_dag.cli import cli
-from speakervid_dag.explain import id_of
+from speakervid_dag.cli.app import cli
 from speakervid_dag.files import sha256_of
+from speakervid_dag.tiering.explain import id_of
 
 
 def doctor(path: Path) -> tuple[int, str]:

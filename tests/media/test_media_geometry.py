@@ -9,7 +9,7 @@ from media.generate import Part, changing
 
 from speakervid_dag.assets import intake_rows
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.shots import ShotFinder
+from speakervid_dag.curation.sources.shots import ShotFinder
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.cut import Cut, Encoding, cut_clips

@@ -10,8 +10,8 @@ import pytest
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
+from speakervid_dag.media.decoder.tags import year_and_genre
 from speakervid_dag.media.probe import probe
-from speakervid_dag.media.tags import year_and_genre
 
 BUDGET = MediaBudget()
 

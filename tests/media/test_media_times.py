@@ -2,8 +2,8 @@
 
 import pytest
 
+from speakervid_dag.media.decoder.times import RisingOrigin, pace
 from speakervid_dag.media.geometry import orientation
-from speakervid_dag.media.times import RisingOrigin, pace
 
 
 def test_small_steps_back_are_left_alone() -> None:

@@ -8,16 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from speakervid_dag.assets import sound
-from speakervid_dag.assets.sound import chosen_sound, sound_of
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
-from speakervid_dag.curation.sound_choice import Choice
+from speakervid_dag.curation.sources.sound_choice import Choice
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media import audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
-from speakervid_dag.stage import Skipped, Stage, VideoTask
+from speakervid_dag.stages import sound
+from speakervid_dag.stages.sound import chosen_sound, sound_of
+from speakervid_dag.stages.stage import Skipped, Stage, VideoTask
 
 BUDGET = MediaBudget()
 SETTINGS = load_profile("laptop").sound

@@ -11,8 +11,8 @@ from metamorphic.changes import Change
 
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, FACE_TRACKS, SPEAKER_BINDINGS, TIERS, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 SLACK_S = 0.15  # of a file's length: a frame of AAC and a picture
 LISTENING_S = 0.5

@@ -3,8 +3,8 @@
 import numpy as np
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.active_speaker import Pair, Scene
-from speakervid_dag.curation.face_crops import CropCollector, FaceCrops
+from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
+from speakervid_dag.curation.speaking.active_speaker import Pair, Scene
 
 
 def scene_of(crops: FaceCrops | None, seconds: float) -> Scene:

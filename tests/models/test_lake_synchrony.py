@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation import synchrony_training as training
-from speakervid_dag.curation.sync_regression import LipSeries
-from speakervid_dag.curation.synchrony_training import Stretch
+from speakervid_dag.curation.speaking import synchrony_training as training
+from speakervid_dag.curation.speaking.sync_regression import LipSeries
+from speakervid_dag.curation.speaking.synchrony_training import Stretch
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scenes import grey_crops, scene_of
 
-from speakervid_dag.curation.face_crops import SIDE_PX, FaceCrops
+from speakervid_dag.curation.faces.crops import SIDE_PX, FaceCrops
 from speakervid_dag.models import light_asd
 from speakervid_dag.models.light_asd import LightASD
 
@@ -88,7 +88,7 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
     """Face pictures of the tracks in the first seconds of a clip, and its sound, by the pipeline's own face pass."""
     from speakervid_dag.assets import backends
     from speakervid_dag.config.profiles import load_profile
-    from speakervid_dag.curation.face_pass import FacePass, Shot
+    from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
     from speakervid_dag.media import audio, decode, probe
     from speakervid_dag.media.budget import MediaBudget
 

@@ -11,8 +11,9 @@ import yaml
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import DiarizationSettings
-from speakervid_dag.curation import diarization, intervals
-from speakervid_dag.curation.overlaps import Turn
+from speakervid_dag.curation import intervals
+from speakervid_dag.curation.voices import diarization
+from speakervid_dag.curation.voices.overlaps import Turn
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import registry, vad
 from speakervid_dag.models.voice import RATE_HZ, VoiceEncoder

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scenes import grey_crops, scene_of
 
-from speakervid_dag.curation.sync import sync_figures
+from speakervid_dag.curation.speaking.sync import sync_figures
 from speakervid_dag.failures import OperationError, WeightsMissing
 from speakervid_dag.models import registry, syncnet
 from speakervid_dag.models.syncnet import SyncNet, lag_distances

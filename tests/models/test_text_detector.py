@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.camera_measures import picture_scores
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.face_geometry import Box
-from speakervid_dag.curation.frame_log import FrameLog, Shot
-from speakervid_dag.curation.picture_texture import text_share
+from speakervid_dag.curation.faces.geometry import Box
+from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.texture import text_share
+from speakervid_dag.curation.scores.camera import picture_scores
 from speakervid_dag.models.text_detector import TextDetector
 
 PROFILE = load_profile("laptop")

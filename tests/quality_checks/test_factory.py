@@ -11,10 +11,10 @@ import pytest
 from mini_lake import V1, V2, frame, mini_lake, outcomes
 from rows import BATCH, PROFILE
 
-from speakervid_dag.lake import quarantine
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIPS, QUARANTINE, SPEECH_TURNS, TABLES, TIERS, VIDEOS
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 
 GOLD = ("clip_gates", "tiers")

@@ -8,10 +8,10 @@ import pytest
 from mini_lake import V1, mini_lake
 from rows import PROFILE
 
-from speakervid_dag.lake import quarantine
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import CLIP_GATES, QUARANTINE, TABLES, TIERS, Table
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
+from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.quality_checks.factory import audit_and_commit
 from speakervid_dag.quality_checks.landing import audit_and_land
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 from mini_lake import SHAS, mini_lake
 
-from speakervid_dag.lake import snapshots
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
 
 HOSTILE_NAME = "\"><script>alert('name')</script>\n\u202egpm.mp4'; DROP TABLE videos; --"
 HOSTILE_WORDS = (

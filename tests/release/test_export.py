@@ -17,13 +17,13 @@ from export_lake import SIZE, TURNS, make, strength
 from media import generate
 
 from speakervid_dag import hashing
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.own_output import is_release
 from speakervid_dag.lake.schemas import RELEASES
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media import audio, cut, probe, wav
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames

@@ -13,15 +13,15 @@ from click.testing import CliRunner
 from export_lake import copied, make, videos
 from rows import frame
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.lake import session
 from speakervid_dag.lake.artifacts import kept_manifests, kept_sound
-from speakervid_dag.lake.delta import DeltaLake
 from speakervid_dag.lake.own_output import is_release
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import RELEASE_SPLITS, RELEASES, TAKEDOWNS
-from speakervid_dag.lake.takedown import releases_with
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.upkeep.takedown import releases_with
 from speakervid_dag.media import cut, wav
 from speakervid_dag.release import export as work
 from speakervid_dag.release import folder, releases

@@ -5,8 +5,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from speakervid_dag.release import charts, text
-from speakervid_dag.release.timeline import GUTTER, MAX_PEOPLE, VideoRows, timeline
+from speakervid_dag.rendering import text
+from speakervid_dag.report import charts
+from speakervid_dag.report.timeline import GUTTER, MAX_PEOPLE, VideoRows, timeline
 
 
 def of_class(picture: Element, *names: str) -> list[Element]:

@@ -8,7 +8,7 @@ import pytest
 
 from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.release.posters import HEIGHT_PX, WIDTH_PX, cropped, posters
+from speakervid_dag.report.posters import HEIGHT_PX, WIDTH_PX, cropped, posters
 from tests.media import generate
 
 

@@ -11,12 +11,13 @@ from click.testing import CliRunner
 from mini_lake import V1, mini_lake
 from report_lake import HOSTILE_NAME, HOSTILE_WORDS, PROFILE, hostile, publish
 
-from speakervid_dag.cli import cli
+from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake import snapshots
-from speakervid_dag.release import pages, report
-from speakervid_dag.release.text import plain
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.rendering import pages
+from speakervid_dag.rendering.text import plain
+from speakervid_dag.report import report
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background"}

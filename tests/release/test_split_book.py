@@ -11,10 +11,11 @@ import pytest
 from rows import frame
 
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake import session, takedown
 from speakervid_dag.lake.artifacts import kept_manifests
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import RELEASE_SPLITS, TAKEDOWNS
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.upkeep import takedown
 from speakervid_dag.release import split_book
 from speakervid_dag.release.split_book import Moved, Spec, place
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from review.sittings import playable_lake
 
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 @pytest.fixture(scope="module")

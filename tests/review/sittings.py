@@ -8,9 +8,10 @@ from rows import BATCH
 from starlette.testclient import TestClient
 
 from speakervid_dag.files import sha256_of
-from speakervid_dag.lake import session, snapshots
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.review import queue, server
 from speakervid_dag.review.answers import AnswerBook

@@ -4,7 +4,7 @@ import pytest
 from review.sittings import sitting, videos
 
 from speakervid_dag.failures import UserError
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 def answer_all(lake: DeltaLake, reviewer: str, word: str = "yes", **plan: object) -> set[tuple[object, ...]]:

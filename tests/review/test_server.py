@@ -9,10 +9,11 @@ from release.report_lake import HOSTILE_WORDS
 from review.sittings import HOST, KEY, PORT, URL, client, sitting, videos
 from starlette.testclient import TestClient
 
-from speakervid_dag.cli import cli
-from speakervid_dag.lake import session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.cli.app import cli
+from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import REVIEWS
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.review import server
 from speakervid_dag.review.security import is_own_host
 

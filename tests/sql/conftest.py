@@ -10,7 +10,7 @@ import pytest
 from rows import PROFILE, write_lake
 
 from speakervid_dag.config.sections import BranchSettings, Gate
-from speakervid_dag.lake import session
+from speakervid_dag.lake.queries import session
 from speakervid_dag.tiering import gold
 
 Rows = dict[str, list[dict[str, Any]]]

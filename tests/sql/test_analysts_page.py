@@ -8,10 +8,11 @@ import pytest
 from mini_lake import mini_lake
 from rows import BATCH, PROFILE
 
-from speakervid_dag.lake import analyst_db, session, snapshots
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import analyst_db, session
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.slices import Slice
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.slices import Slice
 
 PAGE = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text("utf-8")
 QUESTIONS = re.findall(r"^### (.+?)$(?:.|\n)*?^```sql\n((?:.|\n)+?)^```$\n((?:.|\n)*?)(?=^##|\Z)", PAGE, re.MULTILINE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rows import PROFILE, write_lake
 
-from speakervid_dag.lake import session
+from speakervid_dag.lake.queries import session
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

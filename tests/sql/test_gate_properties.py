@@ -11,10 +11,10 @@ from conftest import gate, profile
 from rows import frame
 
 from speakervid_dag.config.sections import Gate
-from speakervid_dag.lake import session
-from speakervid_dag.lake.delta import DeltaLake
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.queries.session import Session
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.session import Session
+from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.tiering import gold
 
 MEASURES = ("luminance", "face_blur", "motion", "snr_db", "video_quality")  # the last one without its weights

@@ -8,7 +8,7 @@ import pytest
 from conftest import clip, gate, profile, turn
 from rows import write_lake
 
-from speakervid_dag.lake import session
+from speakervid_dag.lake.queries import session
 from speakervid_dag.tiering import gold
 
 COSTS = [{"part": "mesh", "elapsed_s": 6.0}, {"part": "camera", "elapsed_s": 3.0}]

@@ -4,11 +4,7 @@ Belongs here: the one statement of each table's shape, from which Delta schemas,
 are made. Does not belong here: rules about values (quality_checks/suites), reading or writing.
 """
 
-from speakervid_dag.lake.schemas.clips import (
-    CLIP_SCORES,
-    CLIPS,
-    DROPPED_SPANS,
-)
+from speakervid_dag.lake.schemas.clips import CLIP_SCORES, CLIPS, DROPPED_SPANS
 from speakervid_dag.lake.schemas.columns import FLOAT, SECOND_NAMES, Column, Layer, Table
 from speakervid_dag.lake.schemas.gold import (
     BRANCH_DIALOGUE,
@@ -29,12 +25,7 @@ from speakervid_dag.lake.schemas.labels import (
     SYNC_SCORES,
     TRANSCRIPTS,
 )
-from speakervid_dag.lake.schemas.sources import (
-    NEAR_DUPLICATES,
-    SHOTS,
-    USABLE,
-    VIDEOS,
-)
+from speakervid_dag.lake.schemas.sources import NEAR_DUPLICATES, SHOTS, USABLE, VIDEOS
 from speakervid_dag.lake.schemas.system import (
     QUARANTINE,
     RELEASE_SPLITS,

@@ -3,18 +3,7 @@
 Belongs here: tables with a row a clip that no profile has judged. Does not belong here: verdicts (gold.py).
 """
 
-from speakervid_dag.lake.schemas.columns import (
-    BATCH,
-    BOX,
-    FLOAT,
-    SPAN,
-    STRING,
-    STRINGS,
-    VIDEO,
-    Column,
-    Table,
-    column,
-)
+from speakervid_dag.lake.schemas.columns import BATCH, BOX, FLOAT, SPAN, STRING, STRINGS, VIDEO, Column, Table, column
 
 
 def _score(name: str, doc: str, unit: str = "1") -> tuple[Column, Column]:

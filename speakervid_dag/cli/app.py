@@ -1,0 +1,287 @@
+"""`speakervid`: a thin face over the same jobs the Dagster UI runs.
+
+Belongs here: arguments, help, exit statuses, one-line errors. Does not belong here: work (runner.py,
+lake/, models/) and drawing (console.py). Heavy imports stay inside commands: `speakervid --help` answers at once.
+"""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from speakervid_dag import __version__
+from speakervid_dag.cli import batches, care, diff, explain, export, funnel, profiles, refusals, versions
+from speakervid_dag.cli.options import as_of_option, format_option, lake_option, profile_option
+from speakervid_dag.cli.report import report
+from speakervid_dag.cli.review import review
+from speakervid_dag.failures import SpeakervidError, UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="speakervid")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+def cli(debug: bool) -> None:
+    """Turn raw conversation videos into a tiered, searchable dataset of talking people.
+
+    \b
+    First steps:
+      speakervid demo                       everything, on media it generates itself
+      speakervid run VIDEOS/                curate your own videos into ./lake
+      speakervid sql "FROM branch_statistics"
+      speakervid ui                         the asset graph, runs and checks
+    """
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@lake_option
+@profile_option
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most N new files.")
+@click.option(
+    "--follow-links", is_flag=True, help="Take what links lead to (Hugging Face cache, git-annex, DVC), by their names."
+)
+@click.option("--allow-loss", is_flag=True, help="Publish without videos, clips or people that are gone (see below).")
+def run(
+    paths: tuple[Path, ...],
+    lake: Path | None,
+    profile: str | None,
+    limit: int | None,
+    follow_links: bool,
+    allow_loss: bool,
+) -> None:
+    """Curate videos: files, or folders that are searched for media.
+
+    New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
+    content) are left alone, and are read from where they are found now; a batch that was interrupted is finished. Lakes
+    and exported releases below a folder are passed over; name a path inside one to take it. Exit status: 0 when the
+    pipeline did its work, also if single videos were rejected (they are listed with reasons); 1 if something of ours
+    failed, or something was not at hand or could not be read; 2 for bad arguments.
+
+    A source or weight that is gone takes nothing away: what is published stays, and the run says so and exits with 1.
+    --allow-loss makes those batches again without them. The videos come back when their files do.
+    """
+    from speakervid_dag.cli.run import run_and_report
+    from speakervid_dag.config.profiles import load_profile
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.runs import runner
+
+    wished = {"follow_links": follow_links or None, "allow_loss": allow_loss or None}
+    settings = load_settings(lake=lake, profile=profile, **wished)
+    load_profile(settings.profile)
+    sys.exit(run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
+
+
+@cli.command()
+@lake_option
+@click.option("--seed", default=0, show_default=True, help="Another seed makes other videos.")
+def demo(lake: Path | None, seed: int) -> None:
+    """Everything at once, on videos it generates: no network, no tokens.
+
+    A real two-speaker telephone call and read speech are put on moving portraits (the pictures are generated), run
+    through the whole pipeline, and the branch × tier table is printed. Weights: `speakervid models pull --demo`.
+    """
+    from speakervid_dag.cli.console import say
+    from speakervid_dag.cli.run import run_and_report
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.demo import generate
+    from speakervid_dag.lake.own_output import DEMO
+    from speakervid_dag.runs import runner
+
+    settings = load_settings(lake=lake)
+    runner.prepare_home(settings)
+    folder = settings.lake_dir / DEMO / f"seed{seed}"
+    say("Making the demo videos (the pictures are generated; the voices are real).")
+    videos = generate(folder, seed=seed, report=say)
+    sys.exit(run_and_report(settings, runner.plan_run(settings, [v.path for v in videos], None)))
+
+
+@cli.command()
+@lake_option
+@profile_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
+    """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
+    import socket
+
+    from speakervid_dag.cli.console import say
+    from speakervid_dag.config.profiles import load_profile
+    from speakervid_dag.config.settings import export_settings, load_settings
+    from speakervid_dag.runs.runner import prepare_home
+
+    settings = load_settings(lake=lake, profile=profile)
+    load_profile(settings.profile)
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise UserError(f"something answers on {host}:{port} already: choose another port with --port")
+    home = prepare_home(settings)
+    os.environ.update(export_settings(settings))
+    os.chdir(home)  # a `.env` where we are would win over the lake that was asked for
+    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
+    arguments = ["dagster", "dev", "-m", "speakervid_dag.definitions", "-h", host, "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, "-W", "ignore:Function `dev_command`", "-m", *arguments])
+
+
+@cli.command()
+@lake_option
+@profile_option
+def train(lake: Path | None, profile: str | None) -> None:
+    """Train a synchrony model on this lake's own talking faces, and say whether it beats the default.
+
+    A profile with `active_speaker: {synchrony: lake_model}` uses it from then on, if it does.
+    """
+    from speakervid_dag.cli.console import print_frame
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.failures import OperationError
+    from speakervid_dag.lake.schemas import TRAINED_MODELS
+    from speakervid_dag.lake.storage.delta import DeltaLake
+    from speakervid_dag.runs import execution, runner
+
+    settings = load_settings(lake=lake, profile=profile)
+    with runner.lake_instance(settings) as instance:
+        why = execution.execute(instance, "train", ["synchrony_model"])
+    if why is not None:
+        raise OperationError(why)
+    made = DeltaLake(str(settings.lake_dir)).read(TRAINED_MODELS).sort("at", "window_s")
+    print_frame(made.filter(made["at"] == made["at"].max()).drop("uri", "run_id", "at"), title="Trained")
+
+
+@cli.command()
+@click.argument("query")
+@lake_option
+@format_option
+@as_of_option
+def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
+    """Ask the lake: read-only DuckDB over every table and statistic, by its bare name.
+
+    \b
+    Examples:
+      speakervid sql "SELECT branch, tier, clips, hours FROM branch_statistics"
+      speakervid sql "SELECT reason, count(*) FROM videos GROUP BY ALL" --format json
+      speakervid sql "FROM funnel" --as-of 2026-11-20T18:00
+    """
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.lake.queries import published as lake_query
+
+    lake_query.print_query(load_settings(lake=lake), query, form, as_of)
+
+
+@cli.command()
+@lake_option
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@profile_option
+def doctor(file: Path | None, lake: Path | None, profile: str | None) -> None:
+    """Say what is installed, which model serves each stage, what is missing and how to get it.
+
+    With FILE: what is in this media file (tracks and channels of sound, colour, pace, geometry) and what intake would
+    make of it. Nothing is written. Exit status 1 when it would be rejected.
+    """
+    from speakervid_dag.cli import doctor as checks
+    from speakervid_dag.cli import file_report
+    from speakervid_dag.config.settings import load_settings
+
+    settings = load_settings(lake=lake, profile=profile)
+    sys.exit(checks.report(settings) if file is None else file_report.report(file, settings))
+
+
+@cli.group()
+def models() -> None:
+    """List, fetch and verify model weights."""
+
+
+@models.command("list")
+def models_list() -> None:
+    """Every known weight: stage, source, licence, whether it is on disk."""
+    from speakervid_dag.cli import doctor as checks
+
+    checks.print_weights()
+
+
+@models.command("pull")
+@click.argument("names", nargs=-1)
+@click.option("--demo", "with_demo", is_flag=True, help="Also the voices and portraits of the demo.")
+@click.option("--accept-hash", is_flag=True, help="Accept weights whose hash is not pinned (their hash is printed).")
+@click.option("--from", "folder", type=click.Path(path_type=Path, file_okay=False), help="Take the files from here.")
+def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool, folder: Path | None) -> None:
+    """Fetch weights (the defaults when no NAMES are given); hashes are checked, what is there is kept."""
+    from speakervid_dag.cli.console import say
+    from speakervid_dag.models import fetch, registry
+
+    chosen = list(names) or registry.names_of("default")
+    chosen += registry.names_of("demo") if with_demo else []
+    fetch.pull(chosen, report=say, accept_hash=accept_hash, from_folder=folder)
+
+
+@models.command("verify")
+@click.argument("names", nargs=-1)
+def models_verify(names: tuple[str, ...]) -> None:
+    """Compare the hashes of the weights on disk with the registry. Exit status 1 if one is wrong."""
+    from speakervid_dag.cli import doctor as checks
+
+    sys.exit(checks.verify_weights(list(names)))
+
+
+cli.add_command(refusals.quarantine)
+cli.add_command(report)
+cli.add_command(batches.batches)
+cli.add_command(review)
+cli.add_command(versions.retier)
+cli.add_command(versions.list_snapshots)
+cli.add_command(profiles.profiles)
+cli.add_command(diff.diff)
+cli.add_command(explain.explain)
+cli.add_command(funnel.funnel)
+cli.add_command(export.export)
+cli.add_command(export.releases)
+cli.add_command(care.maintain)
+cli.add_command(care.forget)
+
+
+def main() -> None:
+    """Entry point: errors become one line and an exit status; tracebacks only with --debug."""
+    debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that the terminal lacks ends no command
+    try:
+        cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+    except click.ClickException as problem:
+        context = getattr(problem, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        _end(f"{problem.format_message()}{hint}", 2)
+    except click.exceptions.Exit as wanted:
+        sys.exit(wanted.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+    except SpeakervidError as problem:
+        if debug:
+            raise
+        _end(str(problem), 2 if isinstance(problem, UserError) else 1)
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as problem:
+        if debug:
+            raise
+        _end(f"{problem.strerror or problem}: {problem.filename or ''}", 1)
+    except Exception as problem:
+        from speakervid_dag.lake.storage import integrity
+
+        told = integrity.told_by(problem)  # a query of ours, wherever it was asked
+        if debug or not told:
+            raise
+        _end(told, 1)
+
+
+def _end(message: str, status: int) -> None:
+    click.echo(f"speakervid: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

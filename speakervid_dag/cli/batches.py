@@ -1,0 +1,36 @@
+"""`speakervid batches`: how each batch stands.
+
+Belongs here: arguments, help, printing. Does not belong here: finding it out (speakervid_dag/assets/standing.py).
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from speakervid_dag.cli.options import format_option, lake_option, profile_option
+
+
+@click.command()
+@lake_option
+@profile_option
+@format_option
+def batches(lake: Path | None, profile: str | None, form: str) -> None:
+    """How each batch stands under a profile: finished, unfinished, refused by an audit, or hit by a fault of ours.
+
+    Exit status: 0 when all are finished, 1 when one is not. The same is a check on `lake_snapshot` in the Dagster UI.
+    """
+    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.standing import standing
+    from speakervid_dag.cli.run import say_strangers
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
+    from speakervid_dag.lake.batches import BatchBook
+    from speakervid_dag.lake.queries.published import open_lake, print_answer
+
+    settings = load_settings(lake=lake, profile=profile)
+    open_lake(settings)
+    say_strangers(BatchBook(settings.lake_dir))
+    found = standing(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
+    print_answer(found, form)
+    sys.exit(0 if (found["state"] == "finished").all() else 1)

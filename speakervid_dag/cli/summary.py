@@ -1,0 +1,101 @@
+"""The closing summary of a run: what came out, what was rejected and why, what each stage cost.
+
+Belongs here: choosing and printing. Does not belong here: the queries (sql/statistics) and the run itself.
+"""
+
+import shlex
+
+from speakervid_dag.cli.console import print_frame, print_line, say
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import FAULT
+from speakervid_dag.lake.queries import published as query
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.snapshots.losses import as_frame
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.walk import not_read
+from speakervid_dag.runs.runner import RunReport
+
+
+def print_summary(settings: Settings, report: RunReport) -> int:
+    """Prints the summary of the published snapshot. Exit status: 1 when something of ours failed, else 0."""
+    # where the very first table failed there is no lake to open, and why it failed is the answer
+    lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings)
+    snapshot = snapshots.latest(lake)
+    faults = 0
+    if snapshot is not None:
+        shown = ("rejections", "branch_statistics")
+        connection = session.open_session(lake, snapshot, read_only_user_sql=False, statistics=shown)
+        faults = _print_videos(connection, report)
+        reasons = session.run_sql(connection, "FROM rejections")
+        if reasons.height:
+            print_frame(reasons, title="Why clips are not in a better tier")
+        print_frame(
+            session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
+            title="Branches × tiers",
+        )
+        print_line(f'Ask more: speakervid sql "FROM funnel" --lake {shlex.quote(str(settings.lake_dir))}')
+    for batch in snapshot.held_back if snapshot is not None else ():
+        say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
+    for batch, why in report.failed.items():
+        say(f"batch {batch} failed: {why}")
+    for line in not_read(report.plan.unread):  # once more, below what may be hours of output
+        say(line)
+    for told in report.unreadable:
+        say(told)
+    if report.vanished:
+        say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
+    if report.held:
+        print_frame(as_frame(report.held), title="Not published: what readers would lose, and nothing asked for")
+        say("Their batches are shown as they were before. Fix the cause and run again, or run with --allow-loss.")
+    if report.lost.height:
+        print_frame(report.lost, title="Readers see fewer rows than before the run, as --allow-loss says")
+    if report.failed:
+        say("What was finished is kept: fix the cause and run the same command again, or look with `speakervid ui`.")
+    return int(not report.is_clean or faults > 0)
+
+
+REFUSED = """
+SELECT source_name, status, reason, detail FROM videos WHERE batch IN ({}) AND status <> 'ok' ORDER BY ALL
+"""
+WITHOUT_CLIPS = """
+WITH bare AS (
+  SELECT video_id, source_name FROM videos
+  WHERE batch IN ({}) AND status <> 'rejected' AND video_id NOT IN (SELECT video_id FROM clips)
+),
+why AS (SELECT video_id, reason, sum(end_s - start_s) AS seconds FROM dropped_spans GROUP BY ALL),
+unbound AS (
+  SELECT video_id, arg_max(struct_pack(reason, detail), end_s - start_s) AS longest FROM speaker_bindings
+  WHERE status <> 'bound' GROUP BY ALL
+)
+SELECT source_name, coalesce(arg_max(why.reason, seconds), 'no_face_tracked') AS reason, max(seconds) AS seconds,
+  any_value(longest.reason) AS speaker, any_value(longest.detail) AS detail
+FROM bare LEFT JOIN why USING (video_id) LEFT JOIN unbound USING (video_id) GROUP BY video_id, source_name ORDER BY ALL
+"""
+FAILED = """
+SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)
+WHERE o.batch IN ({}) AND o.status = 'not_evaluated' ORDER BY ALL
+"""
+COST = """
+SELECT stage, count(*) AS videos, sum(elapsed_s) AS seconds, sum(media_s) AS decoding_s, sum(model_s) AS models_s
+FROM stage_outcomes WHERE batch IN ({}) GROUP BY stage ORDER BY seconds DESC
+"""
+
+
+def _print_videos(connection: session.Session, report: RunReport) -> int:
+    """Prints rejected videos, failed stages and costs of the batches just run; gives the number of faults of ours."""
+    if not report.done:
+        return 0
+    chosen = ", ".join(f"'{b}'" for b in report.done)
+    asked = (REFUSED, WITHOUT_CLIPS, FAILED, COST)
+    refused, bare, failed, cost = (session.run_sql(connection, q.format(chosen)) for q in asked)
+    if refused.height:
+        print_frame(refused, title="Videos that were rejected or are degraded")
+    if bare.height:
+        print_frame(
+            bare, title="Videos without a clip: what most of their faces' time was lost to (`speakervid explain NAME`)"
+        )
+    if failed.height:
+        print_frame(failed, title="Stages without a result")
+    print_frame(cost, title="Time by stage")
+    return failed.filter(failed["reason"] == FAULT).height

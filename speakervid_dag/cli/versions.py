@@ -1,0 +1,58 @@
+"""`speakervid retier` and `speakervid snapshots`: new decisions from stored scores, and what was published when.
+
+Belongs here: arguments, help, printing. Does not belong here: the run (speakervid_dag/retier.py) and snapshots
+(lake/snapshots/snapshots.py).
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from speakervid_dag.cli.options import format_option, lake_option, profile_option
+
+
+@click.command()
+@lake_option
+@profile_option
+@click.option("--batch", "batches", multiple=True, metavar="B", help="Only this batch (repeat for neighbours).")
+def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> None:
+    """Apply gates, tiers and branches again from the stored scores; no model runs.
+
+    All batches are one run: it lands whole, or nothing of it is published. A gate with a percentile depends on the
+    whole lake and is computed anew. Prints each tier's share before and after. Exit status: 0, or 1 if it was refused.
+    """
+    from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.config.profiles import load_profile
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.report.report import write_after_run
+    from speakervid_dag.runs import retier as work
+
+    settings = load_settings(lake=lake, profile=profile)
+    load_profile(settings.profile)
+    done = work.retier(settings, batches)
+    for batch, why in done.left_out.items():
+        say(f"batch {batch} is left out: {why}")
+    if done.failure is not None:
+        say(f"Nothing was published: {done.failure}")
+        sys.exit(1)
+    print_frame(done.shares, title=f"Tiers of {done.profile}, {len(done.batches)} batches")
+    say(f"Published as snapshot {done.snapshot}.")
+    write_after_run(settings)
+
+
+@click.command("snapshots")
+@lake_option
+@format_option
+def list_snapshots(lake: Path | None, form: str) -> None:
+    """Every published state of the lake, for `speakervid sql --as-of NUMBER|TIME`."""
+    import polars as pl
+
+    from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.lake.queries.published import open_lake, print_answer
+    from speakervid_dag.lake.snapshots import snapshots
+
+    known = snapshots.snapshots(open_lake(load_settings(lake=lake)))
+    rows = [(s.number, s.at, s.profile, len(s.versions), ", ".join(s.held_back), s.run_id) for s in known]
+    columns = ["snapshot", "at", "profile", "tables", "held_back", "run_id"]
+    print_answer(pl.DataFrame(rows, schema=columns, orient="row"), form)

@@ -1,0 +1,1 @@
+"""The tables clips and dropped_spans."""

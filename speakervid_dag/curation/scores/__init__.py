@@ -1,0 +1,1 @@
+"""The table clip_scores: every measure of a clip."""

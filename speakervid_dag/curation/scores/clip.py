@@ -1,0 +1,331 @@
+"""The measurements of a clip: picture, face, words, sound, synchrony. One video at a time.
+
+Belongs here: how words, sound and synchrony become one number a clip, and the row of all measures. Does not belong
+here: measures of picture and face (picture_measures.py), thresholds (gates of a profile), models (they are passed in),
+decoding.
+
+Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place of something that was not measured.
+Reasons: role_listening (the clip's person does not speak), no_words, no_audio, audio_too_short, too_little_speech,
+digital_silence, no_sync_score,
+weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
+those of picture_measures, audio_measures and clip_looks, and whatever reason an upstream stage had.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import ScoreSettings
+from speakervid_dag.curation.clock import PartClock
+from speakervid_dag.curation.intervals import Interval, intersect, overlap_s, total_s
+from speakervid_dag.curation.scores import camera as camera_measures
+from speakervid_dag.curation.scores import dover as dover_views
+from speakervid_dag.curation.scores import head as head_scores
+from speakervid_dag.curation.scores import person as person_measures
+from speakervid_dag.curation.scores import picture as picture_measures
+from speakervid_dag.curation.scores import points as point_tracks
+from speakervid_dag.curation.scores import sound as audio_measures
+from speakervid_dag.curation.scores import splice as splice_measures
+from speakervid_dag.failures import UserError
+from speakervid_dag.lake.schemas import CLIP_SCORES
+
+Row = Mapping[str, Any]
+Floats = NDArray[np.float32]
+Measured = tuple[float | str | None, str]
+
+DNSMOS = ("sig", "bak", "ovrl", "p808")
+LOOKED = (*dover_views.NAMES, point_tracks.NAME)
+WORDS = (
+    "asr_confidence",
+    "no_speech_prob",
+    "compression_ratio",
+    "language_probability",
+    "language_match",
+    "words_per_s",
+)
+SPEECH = (
+    *WORDS,
+    "speech_share",
+    "silence_share",
+    *(f"dnsmos_{n}" for n in DNSMOS),
+    "snr_db",
+    "clipping_share",
+    "sync_conf",
+)
+
+
+class Quality(Protocol):
+    """What DNSMOS says of a clip, MOS 1-5."""
+
+    @property
+    def sig(self) -> float: ...
+    @property
+    def bak(self) -> float: ...
+    @property
+    def ovrl(self) -> float: ...
+    @property
+    def p808(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Mono sound of the whole video; sample 0 is the container's start. `None` where there is none, with the reason."""
+
+    samples: Floats | None
+    rate_hz: int
+    reason: str = "no_audio"
+
+    def cut(self, span: Interval) -> Floats:
+        """The samples of the span, limited to full scale; () when there are none."""
+        if self.samples is None:
+            return np.zeros(0, np.float32)
+        first, last = (max(0, round(t * self.rate_hz)) for t in span)
+        return np.clip(self.samples[first:last], -1.0, 1.0)
+
+
+def score_clips(
+    clips: pl.DataFrame,
+    videos: pl.DataFrame,
+    face_tracks: pl.DataFrame,
+    frame_series: pl.DataFrame,
+    poses: pl.DataFrame,
+    transcripts: pl.DataFrame,
+    speech_turns: pl.DataFrame,
+    sync_scores: pl.DataFrame,
+    audio: Floats | None,
+    rate_hz: int,
+    settings: ScoreSettings,
+    dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
+    missing: Mapping[str, str] | None = None,
+    *,
+    shots: pl.DataFrame | None = None,
+    looked: Mapping[str, Mapping[str, Measured]] | None = None,
+    sampling_disabled: Collection[str] = (),
+    clock: PartClock | None = None,
+) -> pl.DataFrame:
+    """Rows of clip_scores for the clips of one video, in their order.
+
+    Args:
+        clips, face_tracks … sync_scores: that video's rows of the tables.
+        videos: its one row.
+        audio: (n,) float32, -1 to 1, mono, sample 0 at the container's start; None without sound.
+        dnsmos: scores clips of 16 kHz sound, one answer each; None when its weights are not there.
+        missing: stage → reason, for upstream stages that gave no result for this video (`audio` and `dnsmos` among
+            them); the measures that rest on a stage take its reason as their status.
+        shots: its rows, which know the size of their pictures; None: all are of the video's.
+        looked: by clip_id, the scores that models took from the clip's own pictures (clip_looks); None: `off`.
+        sampling_disabled: parts of SamplingSettings that the picture pass left out.
+        clock: is told the seconds of each group of scores.
+
+    Raises:
+        UserError: `settings.disabled` names no score.
+    """
+    clock = clock or PartClock()
+    check_disabled(settings)
+    gone = dict(missing or {})
+    video = videos.row(0, named=True)
+    shown = {} if shots is None else {s["shot_id"]: _sized(video, s) for s in shots.to_dicts()}
+    tracks = {t["track_id"]: t for t in face_tracks.to_dicts()}
+    series = {s["shot_id"]: s for s in frame_series.to_dicts()}
+    looks = {p["track_id"]: p for p in poses.to_dicts()}
+    segments, turns, syncs = transcripts.to_dicts(), speech_turns.to_dicts(), sync_scores.to_dicts()
+    sound = Sound(audio, rate_hz, gone.get("audio", "no_audio"))
+    rows = clips.to_dicts()
+    with clock.timed("dnsmos"):
+        qualities = _qualities(rows, turns, sound, settings, dnsmos, gone)
+    scored = []
+    for clip in rows:
+        shot, track, pose = series.get(clip["shot_id"]), tracks.get(clip["track_id"]), looks.get(clip["track_id"])
+        no_series = gone.get("frame_series", "too_few_frames")
+        found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
+        found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
+        found |= _seen(
+            (clip["start_s"], clip["end_s"]),
+            shot,
+            track,
+            pose,
+            shown.get(clip["shot_id"], video),
+            no_series,
+            settings,
+            sampling_disabled,
+            clock,
+        )
+        if clip["role"] == "talking":
+            with clock.timed("words"):
+                found |= _words(clip, segments, gone.get("transcripts"), settings)
+            with clock.timed("sound"):
+                found |= _voice(clip, turns, sound, settings)
+            found |= {"sync_conf": _sync(clip, syncs, gone.get("sync_scores"))}
+            found |= qualities[clip["clip_id"]]
+        else:
+            found |= dict.fromkeys(SPEECH, (None, "role_listening"))
+        found |= dict.fromkeys(settings.disabled, (None, "off"))
+        scored.append(_row(clip, found))
+    return CLIP_SCORES.frame(scored)
+
+
+def _seen(
+    span: Interval,
+    shot: Row | None,
+    track: Row | None,
+    pose: Row | None,
+    sized: Row,
+    no_series: str,
+    settings: ScoreSettings,
+    sampling_disabled: Collection[str],
+    clock: PartClock,
+) -> dict[str, Measured]:
+    """What is seen in a clip: picture, head, body. `sized`: the video's row with its shot's size of pictures."""
+    found: dict[str, Measured] = {}
+    with clock.timed("picture_scores"):
+        found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, no_series)
+        found |= picture_measures.region_measures(track, span, settings)
+        found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
+    with clock.timed("head_scores"):
+        picture = picture_measures.picture_box(shot)
+        found |= picture_measures.face_measures(track, span, sized, settings, picture)
+        found["splice_jump"] = splice_measures.splice_jump(track, shot, span, settings)
+        found |= head_scores.head_scores(track, shot, span, sized, settings)
+    with clock.timed("person_scores"):
+        found |= person_measures.person_scores(pose, track, shot, span, sized, settings)
+    return found
+
+
+def _sized(video: Row, shot: Row) -> Row:
+    """The video's row with the size of the shot's pictures; a lake of before that was kept has only the video's."""
+    return {**video, **{side: shot[side] or video[side] for side in ("width_px", "height_px")}}
+
+
+def check_disabled(settings: ScoreSettings) -> None:
+    """Raises UserError when a switched-off score is no column of clip_scores."""
+    unknown = [name for name in settings.disabled if f"{name}_status" not in CLIP_SCORES.schema]
+    if unknown:
+        raise UserError(f"scores.disabled names no score: {', '.join(unknown)}")
+
+
+def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: ScoreSettings) -> dict[str, Measured]:
+    """Confidence and rate of the clip's own words: segments of its turns, weighted by their time inside the clip."""
+    if missing is not None:
+        return dict.fromkeys(WORDS, (None, missing))
+    span = (clip["start_s"], clip["end_s"])
+    own = [s for s in segments if s["turn_id"] in clip["turn_ids"] and s["text"].strip()]
+    timed = [(s, overlap_s((s["start_s"], s["end_s"]), span)) for s in own]
+    heard = [(s, seconds) for s, seconds in timed if seconds > 0]
+    words = [w for s, _ in heard for w in s["words"] if span[0] <= w["start_s"] < span[1]]
+    rate = (len(words) / (span[1] - span[0]), "ok")
+    if not heard:
+        return {**dict.fromkeys(WORDS, (None, "no_words")), "words_per_s": rate}
+    weights = [seconds for _, seconds in heard]
+
+    def weighted(name: str) -> Measured:
+        return float(np.average([s[name] for s, _ in heard], weights=weights)), "ok"
+
+    known = all(s["language_probability"] is not None for s, _ in heard)
+    match: Measured = (None, "no_expected_language")
+    if settings.languages:
+        expected = [float(s["language"] in settings.languages) for s, _ in heard]
+        match = float(np.average(expected, weights=weights)), "ok"
+
+    return {
+        "asr_confidence": weighted("avg_logprob"),
+        "no_speech_prob": weighted("no_speech_prob"),
+        "compression_ratio": (float(max(s["compression_ratio"] for s, _ in heard)), "ok"),
+        "language_probability": weighted("language_probability") if known else (None, "weights_of_one_language"),
+        "language_match": match,
+        "words_per_s": rate,
+    }
+
+
+def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSettings) -> dict[str, Measured]:
+    """Share of own speech, SNR against the clip's pauses (anybody's speech is no noise), clipping."""
+    span = (clip["start_s"], clip["end_s"])
+    own_s = total_s(_own_speech(clip, turns))
+    share: Measured = (own_s / (span[1] - span[0]), "ok")
+    anybody = [(t["start_s"] - span[0], t["end_s"] - span[0]) for t in turns]
+    silence = audio_measures.silence_share(span[1] - span[0], anybody)
+    if sound.samples is None:
+        return {
+            "speech_share": share,
+            "silence_share": silence,
+            **dict.fromkeys(("snr_db", "clipping_share"), (None, sound.reason)),
+        }
+    samples = sound.cut(span)
+    speech = [
+        (start - span[0], end - span[0])
+        for start, end in intersect([(t["start_s"], t["end_s"]) for t in turns], [span])
+    ]
+    snr: Measured = (None, "too_little_speech")
+    if own_s >= settings.min_speech_s:
+        snr = audio_measures.snr_db(samples, sound.rate_hz, speech)
+    return {
+        "speech_share": share,
+        "silence_share": silence,
+        "snr_db": snr,
+        "clipping_share": audio_measures.clipping_share(samples),
+    }
+
+
+def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measured:
+    """Mean Sync-C of the clip's track with the clip's turns."""
+    if missing is not None:
+        return None, missing
+    own = [s for s in scores if s["track_id"] == clip["track_id"] and s["turn_id"] in clip["turn_ids"]]
+    values = [float(s["sync_conf"]) for s in own if s["sync_conf"] is not None and np.isfinite(s["sync_conf"])]
+    if values:
+        return float(np.mean(values)), "ok"
+    return None, next((str(s["reason"]) for s in own if s["reason"]), "no_sync_score")
+
+
+def _qualities(
+    clips: Sequence[Row],
+    turns: Sequence[Row],
+    sound: Sound,
+    settings: ScoreSettings,
+    dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
+    gone: Mapping[str, str],
+) -> dict[str, dict[str, Measured]]:
+    """DNSMOS of every talking clip that asks for one by clip_id; all clips go to the model in one call."""
+    reasons: dict[str, str] = {}
+    pieces: dict[str, Floats] = {}
+    for clip in clips:
+        if clip["role"] != "talking":
+            continue
+        if set(settings.disabled) >= {f"dnsmos_{n}" for n in DNSMOS}:
+            reasons[clip["clip_id"]] = "off"
+            continue
+        samples = sound.cut((clip["start_s"], clip["end_s"]))
+        if sound.samples is None:
+            reasons[clip["clip_id"]] = sound.reason
+        elif dnsmos is None:
+            reasons[clip["clip_id"]] = gone.get("dnsmos", "weights_missing")
+        elif len(samples) < settings.min_speech_s * sound.rate_hz:
+            reasons[clip["clip_id"]] = "audio_too_short"  # the model would repeat it until it fills 9 s
+        elif total_s(_own_speech(clip, turns)) < settings.min_speech_s:
+            reasons[clip["clip_id"]] = "too_little_speech"
+        elif audio_measures.is_silent(samples):
+            reasons[clip["clip_id"]] = "digital_silence"
+        else:
+            pieces[clip["clip_id"]] = samples
+    out: dict[str, dict[str, Measured]] = {
+        clip_id: {f"dnsmos_{n}": (None, reason) for n in DNSMOS} for clip_id, reason in reasons.items()
+    }
+    if pieces and dnsmos is not None:
+        for clip_id, quality in zip(pieces, dnsmos(list(pieces.values())), strict=True):
+            out[clip_id] = {f"dnsmos_{n}": (float(getattr(quality, n)), "ok") for n in DNSMOS}
+    return out
+
+
+def _own_speech(clip: Row, turns: Sequence[Row]) -> list[Interval]:
+    own = [(t["start_s"], t["end_s"]) for t in turns if t["turn_id"] in clip["turn_ids"]]
+    return intersect(own, [(clip["start_s"], clip["end_s"])])
+
+
+def _row(clip: Row, found: Mapping[str, Measured]) -> dict[str, object]:
+    row: dict[str, object] = {name: clip[name] for name in ("batch", "video_id", "clip_id")}
+    for name, (value, status) in found.items():
+        row[name], row[f"{name}_status"] = value, status
+    return row

@@ -1,0 +1,70 @@
+"""A source's fingerprint: what its picture looks like twice a second, and how much of it changes five times a second.
+
+Belongs here: fingerprints from the thumbnails of the shot pass. Does not belong here: decoding, comparing two sources
+(near_duplicates).
+
+The look is a 64-bit perceptual hash (pHash: signs of the low frequencies of a cosine transform against their median,
+Zauner 2010): it survives scaling, re-encoding, brightness and narrow cropping. A portrait before a still wall keeps one
+look for an hour; what tells two such videos apart is when the picture moves, and that the activity says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.curation.sources.shots import Look
+
+HASH_HZ = 2.0
+ACTIVITY_HZ = 5.0
+_GRID, _LOW = 32, 8
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Steps count from the container's start; None where no picture begins.
+
+    `look_hashes[k]` is of the first picture from k / 2 s on, `activity[k]` the change of the picture (deviations of
+    luma) in the fifth of a second from k / 5 s on.
+    """
+
+    look_hashes: list[int | None]
+    activity: list[float | None]
+
+
+class Fingerprinter:
+    """Feed the look of every frame in order, then `finish`."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[int, int] = {}
+        self._changes: dict[int, float] = {}
+        self._before: Look | None = None
+
+    def feed(self, look: Look) -> None:
+        step = _step(look.time_s, HASH_HZ)
+        if step not in self._hashes:
+            self._hashes[step] = picture_hash(look.structure)
+        change = 0.0 if self._before is None else float(np.abs(look.structure - self._before.structure).mean())
+        fifth = _step(look.time_s, ACTIVITY_HZ)
+        self._changes[fifth] = self._changes.get(fifth, 0.0) + change
+        self._before = look
+
+    def finish(self) -> Fingerprint:
+        return Fingerprint(
+            [self._hashes.get(k) for k in range(max(self._hashes, default=-1) + 1)],
+            [self._changes.get(k) for k in range(max(self._changes, default=-1) + 1)],
+        )
+
+
+def picture_hash(structure: NDArray[np.float32]) -> int:
+    """Signed 64-bit pHash of a (64, 64) thumbnail."""
+    import cv2
+
+    small = cv2.resize(structure, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float32))[:_LOW, :_LOW].ravel()
+    bits = low > np.median(low[1:])  # the first is the mean
+    return int(np.packbits(bits).view(">i8")[0])
+
+
+def _step(time_s: float, rate_hz: float) -> int:
+    return max(int(np.floor(time_s * rate_hz + 1e-6)), 0)

@@ -1,0 +1,161 @@
+"""Shot boundaries, found frame by frame over a low-resolution pass.
+
+Belongs here: which change is a cut, and the shots between cuts and dissolves. Does not belong here: how unlike two
+pictures are (structure.py), dissolves (dissolves.py), decoding, faces, or what is done with shots.
+
+A cut changes most of the picture at once, stays, and stands between two calm sides:
+- *structure* compares pictures with mean and contrast taken out, so that a cut from dark to dark counts as much as one
+  in daylight. It is the change that all but the calmest cells of a grid exceed, each cell after its best small shift:
+  a jump in one half of a split screen or an inserted picture leaves calm cells;
+- *histogram* is PySceneDetect's luma histogram distance (SpeakerVid-5M's detector), used as a second witness for cuts
+  between alike pictures. Alone it fires on flicker and inserted pictures;
+- a flash returns to the picture before it, a shaking camera is calm on neither side, a dissolve changes little a frame:
+  none of these is a cut;
+- where size or orientation of the picture change, there is a cut, whatever it shows: boxes are shares of one geometry.
+
+A dissolve parts two shots like a cut. Its frames show both takes at once and belong to neither: the shot before ends
+where it begins, the shot after begins where it ends.
+"""
+
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import ShotSettings
+from speakervid_dag.curation import intervals
+from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.sources.dissolves import DissolveFinder
+from speakervid_dag.curation.sources.structure import normalised, structure_change, thumbnail
+
+
+class TimedImage(Protocol):
+    """A decoded frame: time in seconds, (height, width, 3) BGR uint8, number of its stretch of one geometry."""
+
+    @property
+    def time_s(self) -> float: ...
+    @property
+    def image(self) -> NDArray[np.uint8]: ...
+    @property
+    def stretch(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is kept of a frame: its time in s, float32 (64, 64) luma, the same of mean 0 and deviation 1, histogram."""
+
+    time_s: float
+    luma: NDArray[np.float32]
+    structure: NDArray[np.float32]
+    histogram: NDArray[np.float32]
+
+
+class ShotFinder:
+    """Feed every frame in order, then `finish`. Holds a handful of thumbnails, whatever the length."""
+
+    def __init__(self, settings: ShotSettings) -> None:
+        self._settings = settings
+        self._around = settings.calm_frames
+        self._window: deque[Look] = deque(maxlen=2 * self._around + 2)
+        self._changes: deque[float] = deque(maxlen=2 * self._around + 1)
+        self._starts: list[float] = []
+        self._last_s: float | None = None
+        self._stretch = 0
+        self._steps_s: deque[float] = deque(maxlen=25)
+        self._dissolves = DissolveFinder(settings)
+
+    def feed(self, frame: TimedImage) -> Look:
+        """Take the next frame; gives what is kept of it.
+
+        Raises:
+            ValueError: its time does not rise.
+        """
+        if self._last_s is None:
+            self._starts.append(frame.time_s)
+        elif frame.time_s <= self._last_s:
+            raise ValueError(f"frame at {frame.time_s} s does not follow the one at {self._last_s} s")
+        else:
+            self._steps_s.append(frame.time_s - self._last_s)
+            if frame.stretch != self._stretch:
+                self._end_stretch()
+                self._starts.append(frame.time_s)
+        self._last_s, self._stretch = frame.time_s, frame.stretch
+        look = look_at(frame, self._settings.histogram_bins)
+        if self._window:
+            self._changes.append(structure_change(self._window[-1].structure, look.structure))
+        self._window.append(look)
+        self._dissolves.feed(look.time_s, look.luma, look.structure)
+        if len(self._window) == self._window.maxlen:
+            self._judge(self._around)
+        return look
+
+    def finish(self) -> list[Interval]:
+        """Shots as (start_s, end_s): each starts at its first frame, the last ends with the last frame.
+
+        They touch at cuts and leave dissolves out.
+        """
+        if self._last_s is None:
+            return []
+        self._end_stretch()
+        end_s = self._last_s + (float(np.median(self._steps_s)) if self._steps_s else 0.0)
+        dissolves = self._dissolves.finish()
+        takes = intervals.subtract([(self._starts[0], end_s)], dissolves)
+        cuts = [at_s for at_s in self._starts if all(at_s < start or at_s > end for start, end in dissolves)]
+        shots = [part for take in takes for part in _parted(take, cuts)]
+        return shots or [(self._starts[0], end_s)]
+
+    def _end_stretch(self) -> None:
+        """Judge the changes that waited for what comes after them; nothing does."""
+        first = self._around if len(self._window) == self._window.maxlen else -1
+        for place in range(first + 1, len(self._changes)):
+            self._judge(place)
+        self._window.clear()
+        self._changes.clear()
+
+    def _judge(self, place: int) -> None:
+        """Is the change from frame `place` of the window to the next one a cut?"""
+        settings, change = self._settings, self._changes[place]
+        before, after = self._window[place], self._window[place + 1]
+        if change < settings.structure_threshold and (
+            change < settings.weak_structure_threshold
+            or histogram_change(before.histogram, after.histogram) < settings.histogram_threshold
+        ):
+            return
+        if after.time_s - self._starts[-1] < settings.min_shot_s:
+            return
+        near = range(max(0, place - self._around), min(len(self._changes), place + self._around + 1))
+        neighbours = [self._changes[i] for i in near if i != place]
+        is_calm = not neighbours or float(np.median(neighbours)) <= settings.max_unrest * change
+        looks = list(self._window)
+        earlier, later = looks[max(0, place - self._around) : place], looks[place + 2 : place + 2 + self._around]
+        across = [(before, look) for look in later] + [(look, after) for look in earlier]
+        stays = all(
+            structure_change(one.structure, other.structure) >= settings.weak_structure_threshold
+            for one, other in across
+        )
+        if is_calm and stays:
+            self._starts.append(after.time_s)
+
+
+def _parted(take: Interval, cuts: list[float]) -> list[Interval]:
+    """The take, parted at the cuts inside it."""
+    return list(itertools.pairwise([take[0], *(at_s for at_s in cuts if take[0] < at_s < take[1]), take[1]]))
+
+
+def look_at(frame: TimedImage, histogram_bins: int) -> Look:
+    """The thumbnail and histogram of a frame."""
+    from scenedetect.detectors import HistogramDetector
+
+    luma = thumbnail(frame.image)
+    histogram = HistogramDetector.calculate_histogram(frame.image, bins=histogram_bins)
+    return Look(frame.time_s, luma, normalised(luma), histogram)
+
+
+def histogram_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    """1 - correlation of two luma histograms, 0 (same) to 2: the measure of PySceneDetect's HistogramDetector."""
+    import cv2
+
+    return 1.0 - float(cv2.compareHist(before, after, cv2.HISTCMP_CORREL))

@@ -1,0 +1,271 @@
+"""Who speaks when: speech probabilities and voice embeddings of windows in, turns out.
+
+Belongs here: speech regions, where windows lie, turns, letters, rows. Does not belong here: networks (models/vad.py,
+models/voice.py), the clustering itself (voice_clusters.py).
+
+    probs, hop_s = speech_probabilities(samples)
+    regions = speech_regions(probs, hop_s, settings)
+    found = diarize(samples, rate_hz, regions, encoder, settings, faces)
+    rows = turn_rows(video_id, found, settings)
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.config.sections import DiarizationSettings
+from speakervid_dag.curation import intervals
+from speakervid_dag.curation.intervals import Interval, merge
+from speakervid_dag.curation.voices.clusters import cluster_voices
+from speakervid_dag.curation.voices.overlaps import Turn, clean_parts, find_overlaps, with_overlaps
+from speakervid_dag.curation.voices.talking_faces import TalkingFaces
+
+Floats = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Voice embeddings of unit length, (n, d) float32: models/voice.py."""
+
+    def embed(self, segments: Sequence[Floats]) -> Floats:
+        """One a segment."""
+        ...
+
+    def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
+        """One a window around a moment of the signal, s."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diarization:
+    """Turns in order of time, and what belongs to each.
+
+    Attributes:
+        embeddings: (d,) float32 of its own sound; None: too little of it.
+        by_sound: the letter that sound alone gives it (most of it).
+    """
+
+    turns: list[Turn]
+    embeddings: list[Floats | None]
+    by_sound: list[str]
+
+
+def diarize(
+    samples: Floats,
+    rate_hz: int,
+    regions: Sequence[Interval],
+    encoder: Encoder,
+    settings: DiarizationSettings,
+    faces: TalkingFaces | None = None,
+) -> Diarization:
+    """Who speaks when.
+
+    Args:
+        samples: (n,) float32 mono.
+        regions: of speech_regions; at least one.
+        faces: who is seen talking, as side information; None: sound alone decides.
+    """
+    centres_s = window_centres(regions, settings)
+    long = encoder.embed_windows(samples, centres_s, settings.window_s)
+
+    @cache
+    def short() -> Floats:
+        return encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
+
+    def told(faces: TalkingFaces | None) -> list[Turn]:
+        turns = speech_turns(regions, centres_s, long, settings, faces)
+        has_several = len({t.speaker_id for t in turns}) > 1
+        return overlapping_turns(turns, centres_s, short(), settings) if has_several else turns
+
+    turns = told(faces)
+    by_sound = [t.speaker_id for t in turns] if faces is None else speakers_of(turns, told(None))
+    sounds = [own_sound(t, turns, samples, rate_hz, settings) for t in turns]
+    vectors = iter(encoder.embed([s for s in sounds if s is not None]))
+    return Diarization(turns, [None if s is None else next(vectors) for s in sounds], by_sound)
+
+
+def speakers_of(turns: Sequence[Turn], others: Sequence[Turn]) -> list[str]:
+    """Of each turn, the letter that the other turns, of the same speech, give most of it."""
+    found = []
+    for turn in turns:
+        shared: dict[str, float] = defaultdict(float)
+        for other in others:
+            shared[other.speaker_id] += intervals.overlap_s(turn.span, other.span)
+        found.append(max(sorted(shared), key=lambda name: shared[name]))
+    return found
+
+
+def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
+    """Stretches of speech: on at settings.onset, off below settings.offset, short holes closed, short blips dropped.
+
+    Args:
+        probs: (n,) speech probability of [i * hop_s, (i + 1) * hop_s).
+    """
+    found: list[Interval] = []
+    start: int | None = None
+    for i, probability in enumerate(probs):
+        if start is None and probability >= settings.onset:
+            start = i
+        elif start is not None and probability < settings.offset:
+            found.append((start * hop_s, i * hop_s))
+            start = None
+    if start is not None:
+        found.append((start * hop_s, len(probs) * hop_s))
+    end_s = len(probs) * hop_s
+    grown = [(max(0.0, a - settings.lead_s), min(end_s, b + settings.tail_s)) for a, b in found]
+    return [(a, b) for a, b in merge(grown, settings.min_silence_s) if b - a >= settings.min_speech_s]
+
+
+def window_centres(regions: Sequence[Interval], settings: DiarizationSettings) -> NDArray[np.float64]:
+    """Centres of the windows to embed, about hop_s apart and inside speech: (m,) float64, s."""
+    return np.array([c for region in regions for c in _centres_of(region, settings.hop_s)], dtype=np.float64)
+
+
+def _centres_of(region: Interval, hop_s: float) -> NDArray[np.float64]:
+    count = max(1, round((region[1] - region[0]) / hop_s))
+    return region[0] + (np.arange(count) + 0.5) * (region[1] - region[0]) / count
+
+
+def speech_turns(
+    regions: Sequence[Interval],
+    centres_s: NDArray[np.float64],
+    embeddings: Floats,
+    settings: DiarizationSettings,
+    faces: TalkingFaces | None = None,
+) -> list[Turn]:
+    """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn for now.
+
+    Args:
+        regions, centres_s: of speech_regions and window_centres.
+        embeddings: (m, d) float32 of unit length, one a centre.
+        faces: who is seen talking, side information only.
+    """
+    if not len(centres_s):
+        return []
+    labels = cluster_voices(embeddings, centres_s, settings, faces)
+    pieces: list[tuple[int, float, float]] = []
+    at = 0
+    for start, end in regions:
+        count = len(_centres_of((start, end), settings.hop_s))
+        own = labels[at : at + count]
+        edges = np.flatnonzero(np.diff(own)) + 1
+        bounds = start + np.concatenate([[0], edges, [count]]) * (end - start) / count
+        pieces += [(int(own[e]), float(a), float(b)) for e, a, b in zip([0, *edges], bounds, bounds[1:], strict=False)]
+        at += count
+    return _lettered(_bridged(pieces, settings.max_pause_s))
+
+
+def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> list[tuple[int, float, float]]:
+    """Neighbouring pieces of one speaker become one turn when the pause between is shorter than max_pause_s."""
+    joined: list[tuple[int, float, float]] = []
+    for label, start, end in pieces:
+        if joined and joined[-1][0] == label and start - joined[-1][2] < max_pause_s:
+            joined[-1] = (label, joined[-1][1], end)
+        else:
+            joined.append((label, start, end))
+    return joined
+
+
+def letter(index: int) -> str:
+    """0 → A, 25 → Z, 26 → AA."""
+    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
+
+
+def _lettered(pieces: Sequence[tuple[int, float, float]]) -> list[Turn]:
+    return relettered([Turn(str(label), start, end) for label, start, end in pieces])
+
+
+def relettered(turns: Sequence[Turn]) -> list[Turn]:
+    """The same turns with letters in the order of first speech."""
+    order: dict[str, str] = {}
+    for turn in turns:
+        order.setdefault(turn.speaker_id, letter(len(order)))
+    return [Turn(order[t.speaker_id], t.start_s, t.end_s) for t in turns]
+
+
+def overlapping_turns(
+    turns: Sequence[Turn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
+) -> list[Turn]:
+    """The turns of speech_turns with crosstalk told: where two speak at once, both have a turn.
+
+    Args:
+        embeddings: (m, d) float32 of unit length, one a centre, of windows of settings.overlap_window_s.
+    """
+    overlaps = find_overlaps(turns, centres_s, embeddings, settings)
+    return relettered(with_overlaps(turns, overlaps, settings.max_pause_s)) if overlaps else list(turns)
+
+
+def own_sound(
+    turn: Turn, turns: Sequence[Turn], samples: Floats, rate_hz: int, settings: DiarizationSettings
+) -> Floats | None:
+    """The samples of a turn in which nobody else speaks, put together; None when they are too few for an embedding."""
+    parts = clean_parts(turn, turns)
+    if sum(end - start for start, end in parts) < settings.min_embedding_s:
+        return None
+    return np.concatenate([samples[round(start * rate_hz) : round(end * rate_hz)] for start, end in parts])
+
+
+def speaker_margins(turns: Sequence[Turn], embeddings: Sequence[Floats | None]) -> list[float | None]:
+    """Cosine of each turn to its own speaker's centre minus the best other; null with one speaker or no embedding.
+
+    A centre is the mean of the speaker's turns weighted by their length; the turn itself is left out of its own
+    speaker's centre, where the speaker has others.
+    """
+    sums: dict[str, Floats] = {}
+    for turn, vector in zip(turns, embeddings, strict=True):
+        if vector is not None:
+            sums[turn.speaker_id] = sums.get(turn.speaker_id, np.zeros_like(vector)) + _weighted(turn, vector)
+    margins: list[float | None] = []
+    for turn, vector in zip(turns, embeddings, strict=True):
+        others = (
+            [_cosine(vector, s) for name, s in sums.items() if name != turn.speaker_id] if vector is not None else []
+        )
+        if vector is None or not others:
+            margins.append(None)
+            continue
+        rest = sums[turn.speaker_id] - _weighted(turn, vector)
+        own = rest if float(np.linalg.norm(rest)) > 1e-3 else vector
+        margins.append(_cosine(vector, own) - max(others))
+    return margins
+
+
+def _weighted(turn: Turn, vector: Floats) -> Floats:
+    return vector * np.float32(turn.end_s - turn.start_s)
+
+
+def _cosine(a: Floats, b: Floats) -> float:
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
+
+
+def _differ(a: Turn, b: Turn) -> bool:
+    return a.speaker_id != b.speaker_id
+
+
+def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) -> list[dict[str, Any]]:
+    """Rows of the table `speech_turns`, without batch."""
+    rows = []
+    turns = found.turns
+    margins = speaker_margins(turns, found.embeddings)
+    for index, (turn, vector, margin) in enumerate(zip(turns, found.embeddings, margins, strict=True)):
+        overlap_s = intervals.total_s(intervals.intersect([turn.span], [t.span for t in turns if _differ(t, turn)]))
+        is_short = turn.end_s - turn.start_s < settings.min_embedding_s
+        rows.append(
+            {
+                "video_id": video_id,
+                "turn_id": f"{video_id}-u{index:04d}",
+                "speaker_id": turn.speaker_id,
+                "audio_speaker_id": found.by_sound[index],
+                "start_s": turn.start_s,
+                "end_s": turn.end_s,
+                "has_overlap": overlap_s > 0,
+                "overlap_s": overlap_s,
+                "speaker_margin": margin,
+                "embedding": None if vector is None else [float(v) for v in vector],
+                "embedding_status": "ok" if vector is not None else "turn_too_short" if is_short else "overlapped",
+            }
+        )
+    return rows

@@ -1,0 +1,98 @@
+"""The analysts' database file, `lake.duckdb`: the session's views for any DuckDB client, without this package.
+
+Belongs here: writing the file, the record of the place that it was made for. Does not belong here: the SQL of the views
+(view_sql.py, session.py), publishing (maintenance.py).
+
+The views name Parquet files by absolute path, since DuckDB resolves relative ones from the reader's working folder. So
+the file is made anew after each publication, and wherever a lake is opened in another place than the recorded one.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+from filelock import FileLock
+
+from speakervid_dag import __version__
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import write_bytes, written_aside
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.snapshots.snapshots import Snapshot
+from speakervid_dag.lake.storage.delta import DeltaLake
+
+NAME = "lake.duckdb"
+RECORD = f".{NAME}.place"  # what the file was made for: version of the package, place of the lake
+LOCK = f".{NAME}.lock"
+STORAGE_VERSION = "v1.0.0"  # of DuckDB's file format: clients of other programs bring DuckDB 1.3 and later
+
+
+def remake(lake: DeltaLake, lake_dir: Path) -> None:
+    """Writes the file of the newest snapshot; does nothing where nothing is published.
+
+    Of several processes the last to write has read the newest snapshot, since it is read under the lock; and again
+    after writing, since another machine may have published that the lock does not reach.
+
+    Raises:
+        OperationError: DuckDB refused a view.
+        OSError: the folder cannot be written.
+    """
+    with FileLock(lake_dir / LOCK):
+        written = 0
+        while (newest := snapshots.latest(lake)) is not None and newest.number != written:
+            write(lake, newest, lake_dir / NAME)
+            written = newest.number
+        if written:
+            write_bytes(lake_dir / RECORD, _made_for(lake_dir))
+
+
+def remake_elsewhere(lake: DeltaLake, lake_dir: Path) -> None:
+    """Makes the file anew where it is missing, was written to, is another version's, or was made for another folder.
+
+    Costs a tenth of a millisecond where there is nothing to do. Raises as `remake`.
+    """
+    if not lake.is_remote and not _is_of(lake_dir):
+        remake(lake, lake_dir)
+
+
+def write(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
+    """Writes a read-only DuckDB file with the session's views, pinned to these versions, in place of `path`.
+
+    Vacuum no version it shows. A client that had the old file open for writing may have left files beside it (a
+    write-ahead log, say), with which the new one could not be opened: they are removed first.
+
+    Raises:
+        UserError: the lake is in an object store (DuckDB would need an extension that cannot be installed here).
+        OperationError: DuckDB refused a view.
+    """
+    if lake.is_remote:
+        raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
+    with written_aside(path) as aside, TemporaryDirectory() as folder:
+        draft = Path(folder) / path.name  # DuckDB may not take the lake's own path for what it is
+        try:
+            with duckdb.connect(str(draft), config={"storage_compatibility_version": STORAGE_VERSION}) as con:
+                session.create_views(con, lake, snapshot, is_lasting=True)
+        except duckdb.Error as problem:
+            raise OperationError(f"{path.name}: {str(problem).splitlines()[0]}") from problem
+        shutil.copyfile(draft, aside)
+        aside.chmod(0o444)
+        for beside in path.parent.glob(f"{path.name}.*"):
+            shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
+
+
+def _is_of(lake_dir: Path) -> bool:
+    """Whether the file was made by this version for this very folder, by whatever name the folder is reached."""
+    try:
+        version, _, place = (lake_dir / RECORD).read_bytes().partition(b" ")
+        is_same = Path(os.fsdecode(place)).samefile(lake_dir)
+    except OSError:  # no record, or nothing can be reached in the recorded place
+        return False
+    if (lake_dir / f"{NAME}.wal").exists():  # of a client that wrote to this file or the one before
+        return False
+    return is_same and version == __version__.encode() and (lake_dir / NAME).exists()
+
+
+def _made_for(lake_dir: Path) -> bytes:
+    return b" ".join([__version__.encode(), os.fsencode(lake_dir.absolute())])

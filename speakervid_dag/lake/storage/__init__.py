@@ -1,0 +1,1 @@
+"""Delta tables as files: reading, committing, handles, logs, what is damaged."""

@@ -1,0 +1,1 @@
+"""What a lake needs besides runs: maintenance, quarantine, takedowns."""

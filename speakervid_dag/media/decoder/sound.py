@@ -1,0 +1,171 @@
+"""Decoding sound and sending it; runs in the decoding process.
+
+Belongs here: from packets of one track to mono samples, each block at its place on the container's clock. Does not
+belong here: opening containers (container), measuring (sound_levels) and putting blocks and tracks together (audio).
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.media.decoder import wire
+from speakervid_dag.media.decoder.container import open_container
+from speakervid_dag.media.decoder.picture import Errors, decoded
+from speakervid_dag.media.decoder.times import RisingOrigin
+from speakervid_dag.media.sound_streams import channel_names, downmix
+
+# A step in the timestamps above this starts a new run of samples; below it lies the rounding of Matroska and FLV (1 ms)
+# and the jitter of recorders. Half a picture at 25 fps: what lip-sync can tell.
+GAP_S = 0.02
+
+
+class Block(NamedTuple):
+    """One decoded frame; `planes` float32 (channels, samples), about [-1, 1]. `begins`: a break lies before it."""
+
+    start_s: float
+    rate_hz: int
+    names: list[str]
+    planes: Any
+    begins: bool
+
+
+def blocks(request: dict[str, Any], errors: Errors) -> Iterator[Block]:
+    """The track `request["audio_index"]`, block by block.
+
+    Raises PermanentFailure: unsupported_codec, over_budget (length, breaks, channels); see `open_container`.
+    """
+    with open_container(request) as container:
+        stream = container.streams[request["audio_index"]]
+        if stream.codec_context is None:
+            raise PermanentFailure("unsupported_codec", f"no decoder for audio stream {stream.index}")
+        clock = _Clock(request)
+        for frame in decoded(container, stream, errors):
+            if frame.layout.nb_channels > request["max_channels"]:
+                most = request["max_channels"]
+                raise PermanentFailure("over_budget", f"{frame.layout.nb_channels} channels of sound, at most {most}")
+            start_s, begins = clock.place(frame)
+            yield Block(start_s, frame.sample_rate, channel_names(frame.layout), _planes(frame), begins)
+
+
+def send_sound(request: dict[str, Any], output: Any) -> dict[str, Any]:
+    """Send the track as float32 mono blocks with their positions; returns its figures.
+
+    `weights` of the request are those of single channels; None: the standard downmix. So is that of a part of the track
+    that has another number of channels than its beginning.
+    """
+    errors = Errors()
+    placer = _Placer(request, output)
+    for block in blocks(request, errors):
+        placer.add(block)
+    placer.end_run()
+    return {"decode_errors": errors.count, "samples": placer.samples}
+
+
+def mixed(block: Block, weights: Sequence[float] | None) -> Any:
+    """(samples,) float32: the channels added up with their weights, None for the standard downmix."""
+    import numpy as np
+
+    chosen = downmix(block.names) if weights is None else weights
+    return np.asarray(chosen, np.float32) @ block.planes
+
+
+def _planes(frame: Any) -> Any:
+    """A frame of any sample format as float32 (channels, samples)."""
+    import numpy as np
+
+    data, count = frame.to_ndarray(), frame.layout.nb_channels
+    if not frame.format.is_planar:
+        data = data.reshape(-1, count).T
+    if data.dtype.kind == "u":  # 8 bit, silence is 128
+        data = data.astype(np.float32) - 128
+        return data / 128
+    return data.astype(np.float32) / (-float(np.iinfo(data.dtype).min) if data.dtype.kind == "i" else 1.0)
+
+
+class _Clock:
+    """Seconds from the container's start, and where runs of samples break."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._origin = Fraction(request["origin_s"])
+        self._max_duration_s, self._max_gaps = request["max_duration_s"], request["max_gaps"]
+        self._shape: tuple[int, int] | None = None
+        self._next_s = 0.0  # when the next sample is due
+        self._rising: RisingOrigin | None = None
+        self._gaps = -1  # the first run is none
+
+    def place(self, frame: Any) -> tuple[float, bool]:
+        """When a frame starts, s, and whether it begins a run."""
+        start_s = self._start_s(frame)
+        if start_s > self._max_duration_s:
+            raise PermanentFailure("over_budget", f"sound at {start_s:.0f} s, at most {self._max_duration_s:.0f} s")
+        shape = (frame.sample_rate, frame.layout.nb_channels)
+        begins = shape != self._shape or abs(start_s - self._next_s) > GAP_S
+        if begins:
+            self._shape, self._next_s = shape, start_s
+            self._gaps += 1
+            if self._gaps > self._max_gaps:
+                raise PermanentFailure("over_budget", f"more than {self._max_gaps} breaks in the sound's timestamps")
+        start_s, self._next_s = self._next_s, self._next_s + frame.samples / frame.sample_rate
+        return start_s, begins
+
+    def _start_s(self, frame: Any) -> float:
+        if frame.pts is None:
+            return self._next_s
+        base = Fraction(frame.time_base)
+        if self._rising is None:
+            self._rising = RisingOrigin(float(1 / base), default_ticks=1)
+        length = round(Fraction(frame.samples, frame.sample_rate) / base)
+        return float(self._rising.repaired(frame.pts, length) * base - self._origin)
+
+
+class _Placer:
+    """Runs of samples without a break are resampled as one; each run is placed by its first timestamp."""
+
+    def __init__(self, request: dict[str, Any], output: Any) -> None:
+        self._rate_hz, self._weights = request["rate_hz"], request["weights"]
+        self._output = output
+        self._channels: int | None = None
+        self._resampler: Any = None
+        self._position = 0  # where the next resampled sample goes
+        self.samples = 0
+
+    def add(self, block: Block) -> None:
+        from av import AudioFrame
+        from av.audio.resampler import AudioResampler
+
+        if block.begins:
+            self.end_run()
+            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate_hz)
+            self._position = round(block.start_s * self._rate_hz)
+        frame = AudioFrame.from_ndarray(mixed(block, self._of(block))[None], format="flt", layout="mono")
+        frame.sample_rate = block.rate_hz  # without a time: the resampler counts samples; placing is ours
+        self._send(self._resampler.resample(frame))
+
+    def _of(self, block: Block) -> list[float] | None:
+        """Weights of the block's channels."""
+        count = len(block.planes)
+        if self._channels is None:
+            self._channels = count
+        if self._weights is None or count != self._channels:
+            return None
+        weights = [0.0] * count
+        for channel, weight in self._weights:
+            weights[channel] = weight
+        return weights
+
+    def end_run(self) -> None:
+        if self._resampler is not None:
+            self._send(self._resampler.resample(None))
+            self._resampler = None
+
+    def _send(self, frames: list[Any]) -> None:
+        for frame in frames:
+            data = memoryview(frame.planes[0])[: frame.samples * 4]
+            early = max(0, -self._position)  # before the container's start: not on our clock
+            if early < frame.samples:
+                size = (frame.samples - early) * 4
+                position = self._position + early
+                self._output.send(wire.Header(wire.SOUND, size, position=position), data[early * 4 :])
+                self.samples += frame.samples - early
+            self._position += frame.samples

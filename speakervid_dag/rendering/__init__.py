@@ -1,0 +1,1 @@
+"""Pictures and pages from values: SVG, text, HTML templates. Knows no table."""

@@ -1,0 +1,1 @@
+"""Which batches run, on which Dagster instance, in which order."""

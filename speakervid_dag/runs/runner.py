@@ -1,0 +1,253 @@
+"""Drives the asset graph from the command line: new files become batches, batches become tables.
+
+Belongs here: planning batches, running Dagster jobs in this process on the lake's own instance, gathering the summary.
+Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from speakervid_dag.config.settings import Settings, export_settings
+from speakervid_dag.failures import OperationError, UserError
+from speakervid_dag.files import write_bytes
+from speakervid_dag.lake import own_output
+from speakervid_dag.lake.batches import BatchBook, Plan
+from speakervid_dag.lake.snapshots.losses import Loss, as_frame
+from speakervid_dag.lake.sources import Sources
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from speakervid_dag.assets.resources import Factory
+
+AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_statistics")
+
+
+@dataclass
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        failed: batch → why.
+        vanished: names of new files that were gone before they were read.
+        held: losses for whose sake batches are shown as they were before.
+        lost: what readers see fewer of than before, where the person who started the run allows that.
+        unreadable: one line per table of which a data file is still lost.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    plan: Plan = field(default_factory=lambda: Plan({}))
+    vanished: list[str] = field(default_factory=list)
+    held: list[Loss] = field(default_factory=list)
+    lost: pl.DataFrame = field(default_factory=lambda: as_frame([]))
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything that was asked for was done."""
+        return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
+
+    @property
+    def did_nothing(self) -> bool:
+        return not self.done and not self.failed
+
+
+@contextmanager
+def lake_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
+    """The Dagster instance of a lake (`<lake>/.dagster`), the same one the UI shows.
+
+    While it is open the settings stand in this process's environment, where steps of their own process find them; the
+    environment is as before once it is closed.
+    """
+    import dagster as dg
+    from filelock import FileLock
+
+    home = prepare_home(settings)
+    with _environment(export_settings(settings)):
+        with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
+            opened = dg.DagsterInstance.from_config(str(home))
+        with opened as instance:
+            yield instance
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Makes the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user has put one of their own there."""
+    home = settings.dagster_home
+    try:
+        settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may lead there by a link
+        home.mkdir(exist_ok=True)
+        own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
+        target = home / "dagster.yaml"
+        if not target.exists():
+            write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
+    except OSError as problem:
+        raise OperationError(f"cannot write the lake {settings.lake_dir}: {problem.strerror}") from problem
+    return home
+
+
+def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
+    """What is new in these paths. Raises UserError when none of them exists."""
+    plan = BatchBook(settings.lake_dir).plan(
+        paths, batch_size=settings.batch_size, limit=limit, follow_links=settings.follow_links
+    )
+    if paths and set(paths) <= set(plan.found.missing):
+        raise UserError(f"no such file or folder: {', '.join(map(str, paths))}")
+    return plan
+
+
+def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
+    """Enlists the plan and materialises whatever is not up to date, oldest batch first; then once more what those runs
+    made stale in other batches (docs/decisions/0006).
+
+    A batch that a killed run left half done is finished here too. One batch's failure does not stop the next.
+
+    Args:
+        announce: hears the plan as enlisted, before anything is run.
+    """
+    prepare_home(settings)
+    book = BatchBook(settings.lake_dir)
+    report = RunReport(plan=book.enlist(plan))
+    announce(report.plan)
+    _bring_up_to_date(settings, book.names(), report)
+    return report
+
+
+def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
+    """Materialises what is not up to date of these batches only. Raises UserError for one that does not exist."""
+    report, book = RunReport(), BatchBook(settings.lake_dir)
+    for batch in batches:
+        book.read(batch)
+    _bring_up_to_date(settings, list(batches), report)
+    return report
+
+
+def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
+    from speakervid_dag.assets import materializations, serving
+    from speakervid_dag.assets.freshness import stale_batches
+    from speakervid_dag.assets.graph import recipes
+    from speakervid_dag.assets.partitions import register_batches
+    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.weights import require_weights
+    from speakervid_dag.cli.console import say
+    from speakervid_dag.lake.snapshots import losses, snapshots
+    from speakervid_dag.lake.storage import integrity
+    from speakervid_dag.lake.upkeep import takedown
+    from speakervid_dag.runs import execution
+    from speakervid_dag.stages import supervisor as isolation
+
+    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
+    shown_before = snapshots.latest(factory.lake)
+    with lake_instance(settings) as instance:
+        execution.end_dead_runs(instance)
+        takedown.finish(factory.lake, settings.lake_dir, "finish-takedown")
+        register_batches(instance, BatchBook(settings.lake_dir).names())
+        _take_back(factory.book, batches)
+        require_weights(factory, recipes().values())
+        stale_ones = stale_batches(factory, batches)
+        if stale_ones and settings.isolate:
+            isolation.start_early(isolation.default_limits(settings.work_memory_mb))
+        left: dict[str, list[str]] = {}
+        has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
+        _run_stale(instance, factory, list(stale_ones), report, left)
+        if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
+            again, report.failed = list(report.failed), {}
+            _run_stale(instance, factory, again, report, {})
+            report.done += [b for b in again if b not in (*report.failed, *report.done)]
+        if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
+            _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
+        if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
+            why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
+            if why is not None:
+                report.failed["(publishing)"] = why
+        report.held = serving.held_losses(factory)
+        materializations.report_promoted(instance, factory, batches, say)
+        report.unreadable = [integrity.one_line(table, lost) for table, lost in factory.lake.all_lost_files()]
+    if settings.allow_loss and shown_before is not None:
+        report.lost = losses.since(factory.lake, shown_before)
+
+
+def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
+    """Files that were given up and are at hand again belong to their batches again."""
+    for batch in batches:
+        if given_up := book.given_up(batch):
+            absent = Sources.of(book, [batch]).absent()
+            if back := given_up - absent.keys():
+                book.take_back(batch, back)
+
+
+def _claimed(book: BatchBook, batches: Sequence[str]) -> Iterator[str]:
+    """Each batch while it is claimed: first those that nobody runs, then the others as their processes are done."""
+    from speakervid_dag.cli.console import say
+
+    busy = []
+    for batch in batches:
+        with book.claim(batch, wait=False) as is_ours:
+            if is_ours:
+                yield batch
+            else:
+                busy.append(batch)
+    for batch in busy:
+        say(f"Another process runs {batch}; waiting for it.")
+        with book.claim(batch, wait=True):
+            yield batch
+
+
+def _run_stale(
+    instance: "dg.DagsterInstance",
+    factory: "Factory",
+    batches: Sequence[str],
+    report: RunReport,
+    left: dict[str, list[str]],
+) -> None:
+    """One run a batch, of what is stale in it; `left`: what was still stale after its last run, which is not tried
+    again (a video lost by a fault of ours keeps it so)."""
+    from speakervid_dag.assets.freshness import stale_assets
+    from speakervid_dag.runs import execution
+
+    for batch in _claimed(factory.book, [b for b in batches if b not in report.failed]):
+        execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
+        stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
+        if not stale:
+            continue
+        before = {file.video_id: file.name for file in factory.book.read(batch)}
+        why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+        if why is not None and factory.settings.allow_loss and _give_up(factory.book, batch):
+            stale = stale_assets(factory, batch)
+            why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
+        after = {file.video_id for file in factory.book.read(batch)}
+        report.vanished += [name for video_id, name in before.items() if video_id not in after]
+        left[batch] = stale_assets(factory, batch)
+        if why is not None:
+            report.failed[batch] = why
+            report.done = [b for b in report.done if b != batch]
+        elif batch not in report.done:
+            report.done.append(batch)
+
+
+def _give_up(book: BatchBook, batch: str) -> bool:
+    """Gives up files of the batch that are not at hand; whether there were any."""
+    absent = Sources.of(book, [batch]).absent().keys() - book.given_up(batch)
+    book.give_up(batch, absent)
+    return bool(absent)

@@ -1,0 +1,40 @@
+"""Face pictures of tracks, kept as artifacts of the lake while a profile's backends look at them.
+
+Belongs here: their place, writing and reading. Does not belong here: cutting them
+(speakervid_dag.curation.faces.crops).
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.files import write_bytes
+from speakervid_dag.stages.stage import Stage
+
+LAYOUT = "v1"  # changes with how they are cut, so that old pictures are never taken for new ones
+
+
+def _path(stage: Stage, track_id: str) -> Path:
+    return stage.settings.lake_dir / "artifacts" / "face_crops" / LAYOUT / f"{track_id}.npz"
+
+
+def keep_crops(stage: Stage, track_id: str, crops: FaceCrops) -> None:
+    """One file a track: times, and the JPEGs end to end with their lengths (nothing is pickled)."""
+    packed = io.BytesIO()
+    lengths = np.array([len(j) for j in crops.jpegs], np.int64)
+    data = np.frombuffer(b"".join(crops.jpegs), np.uint8)
+    np.savez(packed, times_s=crops.times_s, lengths=lengths, data=data)
+    write_bytes(_path(stage, track_id), packed.getvalue())
+
+
+def crops_of(stage: Stage, track_id: str) -> FaceCrops | None:
+    """The pictures of a track; None when none were kept."""
+    path = _path(stage, track_id)
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as kept:
+        data, ends = kept["data"].tobytes(), np.cumsum(kept["lengths"]).tolist()
+        jpegs = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return FaceCrops(kept["times_s"], jpegs)

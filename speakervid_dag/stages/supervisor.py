@@ -1,0 +1,270 @@
+"""Stages run in a process of their own, so that a crash, a hang or a flood costs one video's row and nothing else.
+
+Belongs here: the parent's side: start, feed, watch, end, and the verdict on a process that died. Does not belong here:
+what a stage computes, and the process itself (stage_worker.py).
+
+The video that was on when the process died is not tried again (a decoder or model that dies of its input dies of it
+again), is told as `process_crashed`, `out_of_memory` or `timed_out`, and the stage goes on behind it; what was finished
+before lies in checkpoints. Only a kill from outside is tried once more: it says nothing about the video.
+"""
+
+import atexit
+import json
+import math
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import polars as pl
+import psutil
+
+from speakervid_dag.failures import FAULT, OUT_OF_MEMORY, OperationError
+from speakervid_dag.stages.progress import watcher
+from speakervid_dag.stages.stage import Stage
+from speakervid_dag.stages.worker import read_frames, write_frames
+
+POLL_S = 0.5
+STDERR_BYTES = 4096
+LINE_BYTES = 1 << 20  # no event is nearly that long
+KILLS_FORGIVEN = 1  # per video
+RELAYED = ("stage_started", "video_started", "video_advanced", "video_done", "stage_done")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What computing may take. Memory is of the process and its decoders; time is of one video in one stage."""
+
+    memory_bytes: int
+    base_s: float = 300.0  # loads models, too
+    s_per_media_s: float = 120.0  # the slowest stage takes 2 on two busy cores
+
+    def wall_s(self, media_s: float) -> float:
+        return self.base_s + self.s_per_media_s * media_s
+
+
+class Lost(Exception):
+    """The process ended before the stage did. `video_id` None: no video was on."""
+
+    def __init__(self, video_id: str | None, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.video_id, self.reason, self.detail = video_id, reason, detail
+
+
+def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.DataFrame]:
+    """What the recipe of the stage's name in `module` computes; `stage.outcomes` is filled in.
+
+    Raises:
+        OperationError: the stage failed as a whole, or the process died with no video on.
+    """
+    folder = stage.exchange
+    shutil.rmtree(folder, ignore_errors=True)
+    write_frames(folder / "in", dict(stage.inputs))
+    stage.upstream.write_ipc(folder / "upstream.arrow")
+    lost: dict[str, tuple[str, str]] = {}
+    kills: dict[str, int] = {}
+    while True:
+        try:
+            _process(limits).run(_request(stage, module, lost, limits), stage)
+            break
+        except Lost as problem:
+            if problem.video_id is None:
+                raise OperationError(f"{stage.name}: the working process was lost: {problem.detail}") from problem
+            stage.log(f"{problem.video_id}: {problem.reason}: {problem.detail}")
+            kills[problem.video_id] = kills.get(problem.video_id, 0) + 1
+            if problem.reason != FAULT or kills[problem.video_id] > KILLS_FORGIVEN:
+                lost[problem.video_id] = (problem.reason, problem.detail)
+    stage.outcomes = json.loads((folder / "outcomes.json").read_text())
+    return read_frames(folder / "out")
+
+
+def default_limits(memory_mb: int | None) -> Limits:
+    """Three quarters of the machine's memory, unless told otherwise."""
+    return Limits(memory_mb * 2**20 if memory_mb else psutil.virtual_memory().total * 3 // 4)
+
+
+def _request(stage: Stage, module: str, lost: Mapping[str, tuple[str, str]], limits: Limits) -> dict[str, Any]:
+    threads = stage.settings.threads + 2
+    return {
+        "stage": stage.name,
+        "module": module,
+        "batch": stage.batch,
+        "run_id": stage.run_id,
+        "fingerprint": stage.fingerprint,
+        "settings": stage.settings.model_dump(mode="json"),
+        "profile": stage.profile.model_dump(mode="json"),
+        "folder": str(stage.exchange),
+        "lost": lost,
+        "cpu_base_s": limits.base_s * threads,
+        "cpu_s_per_media_s": limits.s_per_media_s * threads,
+    }
+
+
+@cache
+def _process(limits: Limits) -> "StageProcess":
+    return StageProcess(limits)
+
+
+def start_early(limits: Limits) -> None:
+    """Starts the process now, so that its imports pass while we do ours."""
+    _process(limits).start()
+
+
+class StageProcess:
+    """One working process, started when it is needed and again when it was lost; it ends with the thread or program.
+
+    The kernel ends it when the thread that started it ends, so a stage starts one anew where it has none.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+        self._stderr = b""
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        if self._process is not None and _ended(self._process.pid) is None:
+            return
+        self.close()
+        limits = json.dumps({"memory_bytes": self._limits.memory_bytes * 3 // 2, "parent_pid": os.getpid()})
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "speakervid_dag.stages.worker", limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            bufsize=0,
+        )
+        atexit.register(self.close)
+
+    def run(self, request: Mapping[str, Any], stage: Stage) -> None:
+        """Sends a request and relays events until it is done.
+
+        Raises:
+            Lost: the process died or was ended for its memory or time.
+            OperationError: the stage failed as a whole.
+        """
+        self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        video_id, deadline = None, math.inf  # between videos nothing of theirs is touched
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            for event in self._events():
+                if event is None:
+                    self._check(video_id, deadline)
+                    continue
+                kind, *values = event
+                if kind == "began":
+                    video_id = str(values[0])
+                    deadline = time.monotonic() + self._limits.wall_s(float(values[1]))
+                elif kind in RELAYED:
+                    if kind == "video_done":
+                        video_id, deadline = None, math.inf
+                    getattr(watcher(), kind)(*values)
+                elif kind == "log":
+                    stage.log(values[0])
+                elif kind == "failed":
+                    raise OperationError(f"{stage.name}: {values[1]} ({values[0]})")
+                elif kind == "done":
+                    return
+            raise self._post_mortem(video_id)
+        except BrokenPipeError:
+            raise self._post_mortem(video_id) from None
+        except (Lost, KeyboardInterrupt):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the process and its decoders; harmless when there is none."""
+        if self._process is None:
+            return
+        atexit.unregister(self.close)
+        with suppress(ProcessLookupError):  # not reaped yet, so the group's number is still its own
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        self._process, self._buffer, self._stderr = None, b"", b""
+
+    def _events(self) -> Iterator[list[Any] | None]:
+        """Events as they come, None at least every POLL_S seconds; ends with the process."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        out, err = self._process.stdout.fileno(), self._process.stderr.fileno()
+        polled = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(out, selectors.EVENT_READ)
+            selector.register(err, selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select(POLL_S)}
+                if err in ready:
+                    chunk = os.read(err, 1 << 16)
+                    self._stderr = (self._stderr + chunk)[-STDERR_BYTES:]
+                    if not chunk:
+                        selector.unregister(err)
+                if out in ready:
+                    chunk = os.read(out, 1 << 16)
+                    if not chunk or len(self._buffer) > LINE_BYTES:
+                        return
+                    *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+                    yield from map(json.loads, lines)
+                if time.monotonic() - polled >= POLL_S:
+                    polled = time.monotonic()
+                    yield None
+
+    def _check(self, video_id: str | None, deadline: float) -> None:
+        assert self._process is not None
+        if time.monotonic() > deadline:
+            raise Lost(video_id, "timed_out", "the video took more time than its length allows")
+        used = _memory(self._process.pid)
+        if used > self._limits.memory_bytes:
+            told = f"{used >> 20} MB of memory were used, {self._limits.memory_bytes >> 20} are allowed"
+            raise Lost(video_id, OUT_OF_MEMORY, told)
+
+    def _post_mortem(self, video_id: str | None) -> Lost:
+        assert self._process is not None
+        code = _ended(self._process.pid, wait=True)
+        assert code is not None
+        last_words = self._stderr.decode(errors="replace").strip().splitlines()[-1:]
+        how = signal.Signals(-code).name if code < 0 else f"status {code}"
+        told = ": ".join([f"the working process ended with {how}", *last_words])
+        if code == -signal.SIGXCPU:
+            return Lost(video_id, "timed_out", "the video used up its CPU time")
+        if any("memory" in line.lower() or "bad_alloc" in line for line in last_words):
+            return Lost(video_id, OUT_OF_MEMORY, told)
+        return Lost(video_id, FAULT if code == -signal.SIGKILL else "process_crashed", told)
+
+
+def _ended(pid: int, *, wait: bool = False) -> int | None:
+    """How a child ended (negative: the signal), None while it runs. It stays unreaped, and its number its own."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG))
+    if found is None or not found.si_pid:
+        return None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of a process and all below it; 0 when it has ended."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += each.memory_info().rss
+    return total

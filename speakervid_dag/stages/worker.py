@@ -1,0 +1,123 @@
+"""The process that computes stages: `python -m speakervid_dag.stage_worker`, requests on stdin, events on stdout.
+
+Belongs here: one request after another, each a stage over one batch; its limits. Does not belong here: what stages
+compute (speakervid_dag.assets), and what becomes of a process that dies (isolation.py).
+
+A line in is a JSON request; lines out are JSON events: the calls of a progress.Watcher, `began` with the video's id,
+`log`, and at the end `done` or `failed`. Rows travel as Arrow files in the request's folder. The process stays, so that
+models are loaded once.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import polars as pl
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.processes.limits import confine
+from speakervid_dag.stages import progress
+from speakervid_dag.stages.stage import Stage, read_frame
+
+FILE_BYTES = 8 * 1024**3  # of any one file it writes: checkpoints of a video are megabytes
+
+
+class Events:
+    """Stdout as a stream of events, and the process's watcher."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def tell(self, event: str, *values: object) -> None:
+        self._stream.write(json.dumps([event, *values]) + "\n")
+        self._stream.flush()
+
+    def stage_started(self, stage: str, batch: str, videos: int, media_s: float) -> None:
+        self.tell("stage_started", stage, batch, videos, media_s)
+
+    def video_started(self, name: str, media_s: float) -> None:
+        self.tell("video_started", name, media_s)
+
+    def video_advanced(self, done_s: float) -> None:
+        self.tell("video_advanced", done_s)
+
+    def video_done(self, status: str, reason: str | None) -> None:
+        self.tell("video_done", status, reason)
+
+    def stage_done(self, elapsed_s: float) -> None:
+        self.tell("stage_done", elapsed_s)
+
+
+def write_frames(folder: Path, frames: "dict[str, pl.DataFrame]") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.write_ipc(folder / f"{name}.arrow")
+
+
+def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
+    return {path.stem: read_frame(path) for path in sorted(folder.glob("*.arrow"))}
+
+
+def compute(request: dict[str, Any], events: Events) -> None:
+    """Runs the stage and leaves its frames in `out/` and its outcomes in `outcomes.json` of the request's folder."""
+    recipe = getattr(importlib.import_module(request["module"]), request["stage"])
+    folder = Path(request["folder"])
+    stage = Stage(
+        name=request["stage"],
+        batch=request["batch"],
+        run_id=request["run_id"],
+        fingerprint=request["fingerprint"],
+        settings=Settings.model_validate(request["settings"]),
+        profile=Profile.model_validate(request["profile"]),
+        inputs=read_frames(folder / "in"),
+        upstream=read_frame(folder / "upstream.arrow"),
+        log=lambda text: events.tell("log", text),
+        lost={video: (reason, detail) for video, (reason, detail) in request["lost"].items()},
+        began=_announcer(events, request["cpu_base_s"], request["cpu_s_per_media_s"]),
+    )
+    write_frames(folder / "out", dict(recipe.compute(stage)))
+    (folder / "outcomes.json").write_text(json.dumps(stage.outcomes))
+
+
+def _announcer(events: Events, base_s: float, per_media_s: float) -> Callable[[str, float], None]:
+    """Says which video is begun, and gives it its CPU time; SIGXCPU ends a process that uses more."""
+
+    def began(video_id: str, media_s: float) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + base_s + per_media_s * media_s) + 1, hard)
+        )
+        events.tell("began", video_id, media_s)
+
+    return began
+
+
+def main() -> int:
+    events = Events(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no event
+    limits = json.loads(sys.argv[1])
+    memory, everything = limits["memory_bytes"], resource.RLIM_INFINITY
+    bounds = {resource.RLIMIT_DATA: (memory, memory), resource.RLIMIT_FSIZE: (FILE_BYTES, FILE_BYTES)}
+    confine(limits["parent_pid"], {**bounds, resource.RLIMIT_CPU: (everything, everything)})
+    progress.watch_with(events)
+    for line in sys.stdin:
+        try:
+            compute(json.loads(line), events)
+        except Exception as problem:  # noqa: BLE001 - told to the parent, which raises it
+            events.tell("log", traceback.format_exc())
+            events.tell("failed", type(problem).__name__, str(problem))
+        else:
+            events.tell("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""What moved between two published states, or between two profiles: which clips, from which tier, by which gate.
+
+Belongs here: comparing two sets of decisions. Does not belong here: SQL (sql/diff), snapshots, printing.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.lake.queries.session import Session, query_file
+from speakervid_dag.lake.snapshots import losses
+from speakervid_dag.tiering import gold
+from speakervid_dag.tiering.explain import has_profile, published
+
+RANK = {"rejected": 0, "pretrain": 1, "sft": 2}
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side: a snapshot (number or ISO time) and a profile; `is_preview`: decide anew, write nothing."""
+
+    snapshot: str
+    profile: Profile
+    is_preview: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`tiers`: a row a tier. `causes`: a row a move and gate. `clips`: a row a clip that moved, with all its causes.
+    `losses`: one row per video and table of which the second side shows fewer usable videos, clips or people."""
+
+    tiers: pl.DataFrame
+    causes: pl.DataFrame
+    clips: pl.DataFrame
+    losses: pl.DataFrame
+
+
+def diff(settings: Settings, before: Side, after: Side) -> Difference:
+    """Compares two sides. A profile that the snapshot does not know is applied to its stored scores on the fly.
+
+    Raises:
+        UserError: there is no such snapshot.
+    """
+    with _decided(settings, before) as one, _decided(settings, after) as other:
+        moves = _moves(_tiers(one, before), _tiers(other, after))
+        moved = moves.filter(pl.col("tier_before") != pl.col("tier_after"))
+        both = moved.filter(pl.col("tier_before") != ABSENT, pl.col("tier_after") != ABSENT)["clip_id"].to_list()
+        gates = [
+            query_file(con, "diff/gates", profile=side.profile.name, clips=both)
+            for con, side in ((one, before), (other, after))
+        ]
+        lost = losses.between(one, other)
+    causes = _causes(moved, *gates)
+    return Difference(_by_tier(moves), _by_cause(causes), _by_clip(moved, causes), lost)
+
+
+def _decided(settings: Settings, side: Side) -> Session:
+    con = published(settings, side.snapshot)
+    if side.is_preview or not has_profile(con, side.profile.name):
+        batches = [str(row[0]) for row in con.execute("SELECT DISTINCT batch FROM clips ORDER BY 1").fetchall()]
+        gold.compute_gold(con, side.profile, batches)
+    return con
+
+
+def _tiers(con: Session, side: Side) -> pl.DataFrame:
+    return query_file(con, "diff/decisions", profile=side.profile.name)
+
+
+def _moves(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """clip_id, video_id, duration_s, tier_before, tier_after (`absent` where the clip was not there)."""
+    keys = ["clip_id", "video_id", "duration_s"]  # a clip's id stands for its span: it cannot change its length
+    joined = before.rename({"tier": "tier_before"}).join(
+        after.rename({"tier": "tier_after"}), on=keys, how="full", coalesce=True
+    )
+    return joined.with_columns(pl.col("tier_before", "tier_after").fill_null(ABSENT)).sort("clip_id")
+
+
+def _causes(moved: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """A row a moved clip and gate that had a part in it: gate, why, and what it said before and after."""
+    old, new = (
+        g.rename({c: f"{c}_{s}" for c in g.columns if c not in ("clip_id", "gate")})
+        for g, s in ((before, "before"), (after, "after"))
+    )
+    judged = old.join(new, on=["clip_id", "gate"], how="full", coalesce=True).join(moved, on="clip_id")
+    change = pl.col("weight_after").fill_null(0).cast(pl.Int64) - pl.col("weight_before").fill_null(0).cast(pl.Int64)
+    rank = pl.col("tier_after").replace_strict(RANK, default=None) - pl.col("tier_before").replace_strict(
+        RANK, default=None
+    )
+    by_gates = judged.filter((change.sign() == -rank.sign()) & (change != 0)).with_columns(why=_why())
+    side = (
+        pl.when(pl.col("tier_before") == ABSENT).then(pl.lit("the clip is new")).otherwise(pl.lit("the clip is gone"))
+    )
+    others = moved.filter((pl.col("tier_before") == ABSENT) | (pl.col("tier_after") == ABSENT)).with_columns(why=side)
+    return pl.concat([by_gates, others], how="diagonal")
+
+
+def _why() -> pl.Expr:
+    rule = pl.any_horizontal(
+        pl.col(f"{c}_before").ne_missing(pl.col(f"{c}_after")) for c in ("keep", "threshold", "upper_threshold")
+    )
+    value = pl.col("value_before").ne_missing(pl.col("value_after"))
+    return (
+        pl.when(pl.col("verdict_before").is_null())
+        .then(pl.lit("gate added"))
+        .when(pl.col("verdict_after").is_null())
+        .then(pl.lit("gate removed"))
+        .when(rule & value)
+        .then(pl.lit("value and threshold"))
+        .when(rule)
+        .then(pl.lit("threshold"))
+        .when(value)
+        .then(pl.lit("value"))
+        .otherwise(pl.lit("mode, level or what a missing value means"))
+    )
+
+
+def _hours(condition: pl.Expr) -> pl.Expr:
+    return (pl.col("duration_s").filter(condition).sum() / 3600).round(6)
+
+
+def _by_tier(moves: pl.DataFrame) -> pl.DataFrame:
+    rows = []
+    for tier in reversed(RANK):
+        was, is_now = pl.col("tier_before") == tier, pl.col("tier_after") == tier
+        parts = {"before": was, "left": was & ~is_now, "entered": is_now & ~was, "after": is_now}
+        counted = {f"clips_{name}": part.sum().cast(pl.Int64) for name, part in parts.items()}
+        rows.append(
+            moves.select(pl.lit(tier).alias("tier"), **counted, **{f"hours_{n}": _hours(p) for n, p in parts.items()})
+        )
+    return pl.concat(rows)
+
+
+def _by_cause(causes: pl.DataFrame) -> pl.DataFrame:
+    """`only_clips`: clips that moved so for no other cause."""
+    keys = ["tier_before", "tier_after", "gate", "why"]
+    named = causes if "gate" in causes.columns else causes.with_columns(gate=pl.lit(None, dtype=pl.String))
+    alone = named.with_columns(is_alone=pl.len().over("clip_id") == 1)
+    counted = alone.group_by(keys).agg(
+        clips=pl.len().cast(pl.Int64),
+        only_clips=pl.col("is_alone").sum().cast(pl.Int64),
+        hours=(pl.col("duration_s").sum() / 3600).round(6),
+    )
+    return counted.sort("tier_before", "tier_after", "clips", "gate", descending=[False, False, True, False])
+
+
+def _by_clip(moved: pl.DataFrame, causes: pl.DataFrame) -> pl.DataFrame:
+    def pair(name: str) -> pl.Expr:
+        old, new = (pl.col(f"{name}_{s}").round(4).cast(pl.String).fill_null("none") for s in ("before", "after"))
+        return pl.when(old == new).then(old).otherwise(pl.format("{} → {}", old, new))
+
+    told = pl.format("{}: {} against {} ({})", "gate", pair("value"), pair("threshold"), "why")
+    text = pl.coalesce(told, pl.col("why"))
+    listed = causes.with_columns(text=text).group_by("clip_id").agg(by=pl.col("text").sort())
+    columns = ["clip_id", "video_id", "tier_before", "tier_after", "duration_s"]
+    return moved.select(columns).join(listed, on="clip_id", how="left").sort("tier_before", "tier_after", "clip_id")

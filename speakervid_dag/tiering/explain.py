@@ -1,0 +1,142 @@
+"""Why something is where it is: a video, shot, track, person, turn, clip, pair, listening sample or session by its id.
+
+Belongs here: which questions are asked about which kind of thing, and in what order they are told. Does not belong
+here: the questions themselves (sql/explain) and printing (cli/explain.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import UserError
+from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.queries.published import open_lake
+from speakervid_dag.lake.queries.session import Session, query_file
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.tiering import gold
+
+# kind → the table that has one row (per profile) of it, and the column of its id
+KINDS = {
+    "video": ("videos", "video_id"),
+    "shot": ("shots", "shot_id"),
+    "track": ("face_tracks", "track_id"),
+    "person": ("people", "person_id"),
+    "turn": ("speech_turns", "turn_id"),
+    "clip": ("clips", "clip_id"),
+    "pair": ("branch_dialogue", "pair_id"),
+    "listening": ("branch_listening", "listening_id"),
+    "session": ("branch_multi_turn", "session_id"),
+}
+OF_SINGLE_CLIPS = ("clip", "pair", "listening", "session")  # every gate is told, not only those that did not pass
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the answer; `rows` may be empty, and then `title` says of what there is nothing."""
+
+    title: str
+    rows: pl.DataFrame
+
+
+def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None = None) -> list[Section]:
+    """All that is known about the thing with this id, decisions under `profile`.
+
+    A profile that was never applied to the lake is applied to the thing's batch on the fly, from the stored scores;
+    nothing is written.
+
+    Raises:
+        UserError: nothing has this id (the message names the nearest ones), or nothing is published.
+    """
+    with published(settings, as_of) as con:
+        found = _find(con, wanted)
+        told = f"under {profile.name}"
+        if not has_profile(con, profile.name):
+            gold.compute_gold(con, profile, [found["batch"]])
+            told += " (not applied to this lake; computed from the stored scores of the batch)"
+        return _sections(con, found, profile, told)
+
+
+def id_of(wanted: str) -> str:
+    """Return the id of the video with a file's content, where `wanted` is the path of a file; else `wanted` itself."""
+    path = Path(wanted)
+    if "/" not in wanted or not path.is_file():
+        return wanted
+    return f"v{sha256_of(path)[:16]}"
+
+
+def published(settings: Settings, as_of: str | None) -> Session:
+    """A session over a published snapshot that may hold temporary tables. Raises UserError where there is none."""
+    lake = open_lake(settings)
+    snapshot = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
+    if snapshot is None:
+        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+    return session.open_session(lake, snapshot, read_only_user_sql=False)
+
+
+def has_profile(con: Session, name: str) -> bool:
+    """Whether any clip of the session's lake has a tier under the profile."""
+    return bool(con.execute("SELECT count(*) FROM tiers WHERE profile = $name", {"name": name}).fetchall()[0][0])
+
+
+def _find(con: Session, wanted: str) -> dict[str, Any]:
+    found = query_file(con, "explain/find", wanted=wanted)
+    if found.is_empty():
+        near = query_file(con, "explain/nearest", wanted=wanted)["id"].to_list()
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
+        raise UserError(f"nothing in the lake has the id '{wanted}'{hint}")
+    return found.row(0, named=True)
+
+
+def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: str) -> list[Section]:
+    asked: dict[str, Any] = {**found, "profile": profile.name, **profile.branches.model_dump()}
+    asked["clips"] = query_file(con, "explain/clips", **asked)["clip_id"].to_list()
+    asked["only_objections"] = found["kind"] not in OF_SINGLE_CLIPS
+    tracks, turns = (query_file(con, f"explain/{name}", **asked) for name in ("tracks", "turns"))
+    asked |= {"tracks": tracks["track_id"].to_list(), "turns": turns["turn_id"].unique().to_list()}
+    sections = [_itself(con, found)]
+    if found["kind"] != "video":
+        sections.append(_itself(con, {"kind": "video", "id": found["video_id"]}))
+    tracks_of_sound = "SELECT unnest(sound_tracks, recursive := true) FROM videos WHERE video_id = $video_id"
+    sound = con.sql(tracks_of_sound, params={"video_id": found["video_id"]}).pl()
+    sections.append(Section("Sound tracks of the file", sound))
+    stages = (
+        "SELECT stage, status, reason, detail, row_count FROM stage_outcomes WHERE video_id = $video_id ORDER BY stage"
+    )
+    outcomes = con.sql(stages, params={"video_id": found["video_id"]}).pl()
+    sections.append(Section("Stages of the video", outcomes))
+    gates = "Gates that did not pass" if asked["only_objections"] else "Gates"
+    for name, title in (("tiers", "Tiers"), ("gates", f"{gates}, {told}"), ("branches", f"Branches, {told}")):
+        sections.append(Section(title, query_file(con, f"explain/{name}", **asked)))
+    sections += [
+        Section("Face tracks, their shots and people", tracks),
+        Section("Speech turns and their binding", turns),
+    ]
+    sections.append(Section("Lip-sync evidence", query_file(con, "explain/evidence", **asked)))
+    sections.append(Section("Time that became no clip", query_file(con, "explain/dropped", **asked)))
+    return sections
+
+
+def _itself(con: Session, found: Mapping[str, Any]) -> Section:
+    """The thing's own row without its long series, one line a column."""
+    kind, wanted = found["kind"], found["id"]
+    table, key = KINDS[kind]
+    flat = [n for n, t in TABLES[table].schema.items() if not t.is_nested() or t == pl.List(pl.String)]
+    picked = ", ".join(f'"{n}"' for n in flat)
+    query = f'SELECT {picked} FROM "{table}" WHERE "{key}" = $id LIMIT 1'
+    rows: pl.DataFrame = con.sql(query, params={"id": wanted}).pl()
+    row = rows.row(0, named=True)
+    lines = [{"what": n, "value": _text(v)} for n, v in row.items() if v is not None and n not in ("profile", "tier")]
+    return Section(f"{kind} {wanted}", pl.DataFrame(lines))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
