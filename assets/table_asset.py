@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from speakervid_dag import __version__
 from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
@@ -28,6 +27,7 @@ from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 from speakervid_dag.stages import supervisor as isolation
 from speakervid_dag.stages.stage import Compute, Stage
+from speakervid_dag.version import VERSION
 
 OWNERS = ["team:speakervid"]
 
@@ -176,7 +176,7 @@ def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, 
     return {
         "run_id": run_id,
         "stage": recipe.name,
-        "package_version": __version__,
+        "package_version": VERSION,
         "code_version": recipe.code_version(factory),
         "profile": factory.profile.name,
         "profile_hash": factory.profile.digest(*recipe.sections),

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speakervid_dag.version import VERSION
+
 if TYPE_CHECKING:
     import duckdb
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def connect(lake: str | Path | None = None, as_of: str | int | None = None) -> "duckdb.DuckDBPyConnection":
@@ -22,4 +24,4 @@ def connect(lake: str | Path | None = None, as_of: str | int | None = None) -> "
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.lake.queries.published import open_published
 
-    return open_published(load_settings(lake=lake), None if as_of is None else str(as_of))
+    return open_published(load_settings(lake=lake).lake_dir, None if as_of is None else str(as_of))

@@ -17,11 +17,10 @@ from click.testing import CliRunner
 from rich.console import Console
 from small_lake import published_lake
 
-from speakervid_dag.cli import console
+from speakervid_dag.cli import console, output
 from speakervid_dag.cli.app import cli
 from speakervid_dag.failures import UserError
 from speakervid_dag.formats import cell
-from speakervid_dag.lake.queries import published as query
 from speakervid_dag.lake.queries import session, user_sql
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -53,10 +52,10 @@ def ask(con: session.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(query, "open_published", lambda *_: Kept())
+    monkeypatch.setattr(output, "open_published", lambda *_: Kept())
 
     def asked(text: str, form: str = "json") -> str:
-        query.print_query(None, text, form)  # type: ignore[arg-type]
+        output.print_query(None, text, form)  # type: ignore[arg-type]
         return capsys.readouterr().out
 
     return asked
@@ -366,7 +365,7 @@ def test_cells(value: object, shown: str) -> None:
 
 def test_a_formula_in_a_frame_is_text_for_a_spreadsheet(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(A1)", "\tx", "=cmd|' /C calc'!A0"]
-    query.print_answer(pl.DataFrame({"text": texts, "n": [-1.5] * len(texts)}), "csv")
+    output.print_answer(pl.DataFrame({"text": texts, "n": [-1.5] * len(texts)}), "csv")
     for text, line in zip(texts, csv.DictReader(io.StringIO(capsys.readouterr().out)), strict=True):
         assert line == {"text": f"'{text}", "n": "-1.5"}
 

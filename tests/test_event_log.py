@@ -12,7 +12,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.event_log import FOLDER, EventLogStorage
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 
 
 @dg.asset
@@ -22,7 +22,7 @@ def something() -> int:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with runner.lake_instance(load_settings(lake=tmp_path / "lake")) as opened:
+    with instances.lake_instance(load_settings(lake=tmp_path / "lake")) as opened:
         yield opened
 
 
@@ -72,7 +72,7 @@ def test_few_files_stay_open_and_none_after_closing(
 def test_the_environment_is_as_before_once_a_lake_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEAKERVID_PROFILE", "laptop")
     before = dict(os.environ)
-    with runner.lake_instance(load_settings(lake=tmp_path / "lake", profile="talkvid")):
+    with instances.lake_instance(load_settings(lake=tmp_path / "lake", profile="talkvid")):
         assert os.environ["SPEAKERVID_LAKE"] == str(tmp_path / "lake")
         assert os.environ["SPEAKERVID_PROFILE"] == "talkvid"
     assert dict(os.environ) == before

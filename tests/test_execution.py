@@ -15,7 +15,7 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.processes import identity
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 
 RUN = "11111111-2222-3333-4444-555555555555"
 HERE = {identity.PROCESS: identity.process_of(RUN)}
@@ -37,7 +37,7 @@ def lake_dir(tmp_path: Path) -> Path:
 
 def put_run(lake: Path, status: dg.DagsterRunStatus, tags: dict[str, str]) -> None:
     """A run that stands so in the lake's instance."""
-    with runner.lake_instance(load_settings(lake=lake)) as instance:
+    with instances.lake_instance(load_settings(lake=lake)) as instance:
         instance.add_run(dg.DagsterRun(job_name="curate", run_id=RUN, status=status, tags=tags))
 
 

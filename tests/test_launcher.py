@@ -17,7 +17,7 @@ from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_ite
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.launcher import LocalRunLauncher
 from speakervid_dag.processes.identity import PROCESS, process_of
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import NOT_AGAIN, end_dead_runs
 
 RUN = "run-1"
@@ -69,7 +69,7 @@ def test_a_dead_run_is_ended_whoever_started_it() -> None:
 
 def test_the_lakes_instance_uses_it(tmp_path: Path) -> None:
     """dagster.yaml names the launcher, frees the places of dead runs, and tries a killed run once more."""
-    with runner.lake_instance(load_settings(lake=tmp_path)) as instance:
+    with instances.lake_instance(load_settings(lake=tmp_path)) as instance:
         assert isinstance(instance.run_launcher, LocalRunLauncher)
         assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 10
         assert instance.run_retries_max_retries == 1
@@ -90,7 +90,7 @@ def monitored(instance: dg.DagsterInstance) -> None:
 
 def test_the_daemon_fails_a_dead_run_once_and_tries_it_again(tmp_path: Path) -> None:
     """A run of the command line is the command line's to repeat: it says so in its tags."""
-    with runner.lake_instance(load_settings(lake=tmp_path)) as instance:
+    with instances.lake_instance(load_settings(lake=tmp_path)) as instance:
         for run_id, tags in (("dead", {PROCESS: gone("dead")}), ("alive", {PROCESS: process_of("alive")})):
             instance.add_run(
                 dg.DagsterRun(job_name="curate", run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tags)

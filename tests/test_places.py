@@ -14,7 +14,7 @@ from speakervid_dag import places
 from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 
 NAME = st.text(st.characters(exclude_characters="/\x00", exclude_categories=("Cs",)), min_size=1, max_size=60)
 NAMES = NAME.filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
@@ -90,9 +90,9 @@ def test_the_instance_of_a_lake_lies_in_the_lake(name: str, tmp_path: Path) -> N
     folder = tmp_path / "here" / name
     folder.mkdir(parents=True)
     chosen = load_settings(lake=folder / "lake")
-    with runner.lake_instance(chosen) as instance:
+    with instances.lake_instance(chosen) as instance:
         instance.add_dynamic_partitions("batch", ["b1"])
-    with runner.lake_instance(chosen) as instance:
+    with instances.lake_instance(chosen) as instance:
         assert list(instance.get_dynamic_partitions("batch")) == ["b1"]
     assert {p.name for p in (folder / "lake" / ".dagster").rglob("*.db")} >= {"runs.db", "schedules.db", "index.db"}
     assert [p.name for p in (tmp_path / "here").iterdir()] == [name]

@@ -11,7 +11,7 @@ from small_lake import published_lake
 
 from speakervid_dag.cli.summary import print_summary
 from speakervid_dag.config.settings import load_settings
-from speakervid_dag.runs.runner import RunReport
+from speakervid_dag.runs.report import RunReport
 
 
 def test_a_first_run_that_failed_before_its_first_table_says_why(

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import click
 
-from speakervid_dag import __version__
 from speakervid_dag.cli import batches, care, diff, explain, export, funnel, profiles, refusals, versions
 from speakervid_dag.cli.options import as_of_option, format_option, lake_option, profile_option
 from speakervid_dag.cli.report import report
 from speakervid_dag.cli.review import review
 from speakervid_dag.failures import SpeakervidError, UserError
+from speakervid_dag.version import VERSION
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="speakervid")
+@click.version_option(VERSION, prog_name="speakervid")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 def cli(debug: bool) -> None:
     """Turn raw conversation videos into a tiered, searchable dataset of talking people.
@@ -88,9 +88,10 @@ def demo(lake: Path | None, seed: int) -> None:
     from speakervid_dag.demo import generate
     from speakervid_dag.lake.own_output import DEMO
     from speakervid_dag.runs import runner
+    from speakervid_dag.runs.instance import prepare_home
 
     settings = load_settings(lake=lake)
-    runner.prepare_home(settings)
+    prepare_home(settings)
     folder = settings.lake_dir / DEMO / f"seed{seed}"
     say("Making the demo videos (the pictures are generated; the voices are real).")
     videos = generate(folder, seed=seed, report=say)
@@ -109,7 +110,7 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     from speakervid_dag.cli.console import say
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import export_settings, load_settings
-    from speakervid_dag.runs.runner import prepare_home
+    from speakervid_dag.runs.instance import prepare_home
 
     settings = load_settings(lake=lake, profile=profile)
     load_profile(settings.profile)
@@ -137,10 +138,11 @@ def train(lake: Path | None, profile: str | None) -> None:
     from speakervid_dag.failures import OperationError
     from speakervid_dag.lake.schemas import TRAINED_MODELS
     from speakervid_dag.lake.storage.delta import DeltaLake
-    from speakervid_dag.runs import execution, runner
+    from speakervid_dag.runs import execution
+    from speakervid_dag.runs.instance import lake_instance
 
     settings = load_settings(lake=lake, profile=profile)
-    with runner.lake_instance(settings) as instance:
+    with lake_instance(settings) as instance:
         why = execution.execute(instance, "train", ["synchrony_model"])
     if why is not None:
         raise OperationError(why)
@@ -162,10 +164,10 @@ def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
       speakervid sql "SELECT reason, count(*) FROM videos GROUP BY ALL" --format json
       speakervid sql "FROM funnel" --as-of 2026-11-20T18:00
     """
+    from speakervid_dag.cli.output import print_query
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries import published as lake_query
 
-    lake_query.print_query(load_settings(lake=lake), query, form, as_of)
+    print_query(load_settings(lake=lake).lake_dir, query, form, as_of)
 
 
 @cli.command()

@@ -22,14 +22,15 @@ def batches(lake: Path | None, profile: str | None, form: str) -> None:
     """
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.assets.standing import standing
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.cli.run import say_strangers
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.definitions import defs  # noqa: F401 - it fills the registry of recipes
     from speakervid_dag.lake.batches import BatchBook
-    from speakervid_dag.lake.queries.published import open_lake, print_answer
+    from speakervid_dag.lake.queries.published import open_lake
 
     settings = load_settings(lake=lake, profile=profile)
-    open_lake(settings)
+    open_lake(settings.lake_dir)
     say_strangers(BatchBook(settings.lake_dir))
     found = standing(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
     print_answer(found, form)

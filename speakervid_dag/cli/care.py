@@ -44,7 +44,7 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: boo
     if drop_lost and not is_applied:
         raise UserError("--drop-lost needs --apply")
     settings = load_settings(lake=lake)
-    opened, keep = open_lake(settings), timedelta(days=keep_days)
+    opened, keep = open_lake(settings.lake_dir), timedelta(days=keep_days)
     if is_applied:
         _refuse_while_running(settings, "maintain --apply")
         run_id = _run_id("maintain")
@@ -73,18 +73,18 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     yours to withdraw.
     """
     from speakervid_dag.cli.console import say
+    from speakervid_dag.cli.report import write_after_run
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.failures import UserError
     from speakervid_dag.lake.batches import BatchBook
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.snapshots import snapshots
     from speakervid_dag.lake.upkeep import takedown
-    from speakervid_dag.report.report import write_after_run
 
     if purge and not is_applied:
         raise UserError("--purge needs --apply")
     settings = load_settings(lake=lake)
-    opened = open_lake(settings)
+    opened = open_lake(settings.lake_dir)
     if is_applied:  # a run would write the video's rows again
         _refuse_while_running(settings, "forget --apply")
     plan = takedown.plan_takedown(opened, settings.lake_dir, what)
@@ -115,7 +115,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
 
 def _refuse_while_running(settings: "Settings", what: str) -> None:
     from speakervid_dag.runs import execution
-    from speakervid_dag.runs.runner import lake_instance
+    from speakervid_dag.runs.instance import lake_instance
 
     with lake_instance(settings) as instance:
         execution.refuse_while_running(instance, what)

@@ -38,9 +38,9 @@ def diff(
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.cli.output import print_json
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import print_json
     from speakervid_dag.tiering import diff as work
 
     if len(profiles) > 2:

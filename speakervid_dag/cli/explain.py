@@ -32,9 +32,9 @@ def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | No
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.cli.output import print_json
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import print_json
     from speakervid_dag.tiering import explain as work
 
     settings = load_settings(lake=lake, profile=profile)

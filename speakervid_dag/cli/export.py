@@ -165,11 +165,12 @@ def list_releases(lake: Path | None, form: str) -> None:
 
     taken_down counts sources in it that `speakervid forget` has removed since: such a release is to be withdrawn.
     """
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import open_lake, print_answer
+    from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.release import releases as work
 
-    found = work.listed(open_lake(load_settings(lake=lake)))
+    found = work.listed(open_lake(load_settings(lake=lake).lake_dir))
     print_answer(found if form == "json" else found.drop("filters", "manifest_sha256"), form)
 
 
@@ -184,8 +185,8 @@ def diff_releases(before: str, after: str, lake: Path | None, form: str) -> None
     What was asked for otherwise, licence and consent among it, stands above.
     """
     from speakervid_dag.cli.console import say
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import print_answer
     from speakervid_dag.release import releases as work
 
     lake_dir = load_settings(lake=lake).lake_dir

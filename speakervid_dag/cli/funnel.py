@@ -34,10 +34,11 @@ def funnel(
       speakervid funnel --picture funnel.svg
     """
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.files import write_bytes
-    from speakervid_dag.lake.queries.published import open_published, print_answer
+    from speakervid_dag.lake.queries.published import open_published
     from speakervid_dag.tiering import funnel as work
 
     if picture is not None and picture.suffix != ".svg":
@@ -51,7 +52,7 @@ def funnel(
     else:
         print_answer(rows, form)
     if picture is not None:
-        with open_published(settings) as con:
+        with open_published(settings.lake_dir) as con:
             drawn = work.picture(rows, work.published(con), f"This lake, {name}, {where}")
         write_bytes(picture, drawn.encode())
         say(f"Drawn: {picture}")

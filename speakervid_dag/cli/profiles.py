@@ -35,8 +35,8 @@ def list_profiles(form: str) -> None:
     """The profiles of the package: what each is for, how many gates decide, which further weights it needs."""
     import polars as pl
 
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.profile_views import summaries
-    from speakervid_dag.lake.queries.published import print_answer
 
     print_answer(pl.DataFrame(summaries()), form)
 
@@ -53,8 +53,8 @@ def show_profile(profile: str, form: str) -> None:
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.profile_views import gate_rows, removed_gates
-    from speakervid_dag.lake.queries.published import print_answer
 
     rows = pl.DataFrame(gate_rows(profile), infer_schema_length=None)
     if form != "table":

@@ -37,11 +37,12 @@ def list_refusals(lake: Path | None, form: str) -> None:
     import polars as pl
 
     from speakervid_dag.cli.console import say
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import open_lake, print_answer
+    from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.schemas import QUARANTINE
 
-    found = open_lake(load_settings(lake=lake)).read(QUARANTINE, where=pl.col("is_open"))
+    found = open_lake(load_settings(lake=lake).lake_dir).read(QUARANTINE, where=pl.col("is_open"))
     keys = ["table", "batch", "expectation", "severity"]
     counted = found.group_by(keys).agg(failing=pl.len(), at=pl.col("at").max(), observed=pl.col("observed").first())
     if counted.is_empty() and form == "table":
@@ -63,7 +64,7 @@ def show_refusal(what: str, lake: Path | None, rows: int) -> None:
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.upkeep import quarantine as store
 
-    opened = open_lake(load_settings(lake=lake))
+    opened = open_lake(load_settings(lake=lake).lake_dir)
     found = store.show(opened, what)
     newest = found.filter(pl.col("run_id") == found["run_id"][0])
     shown = newest.group_by("expectation", "severity", maintain_order=True).agg(
@@ -92,8 +93,8 @@ def retry(batch: str, lake: Path | None, profile: str | None) -> None:
     from speakervid_dag.runs import runner
 
     settings = load_settings(lake=lake, profile=profile)
-    open_lake(settings)
-    report = runner.run_batches(settings, [batch])
+    open_lake(settings.lake_dir)
+    report = runner.run_batches(settings, [batch], say)
     for name, why in report.failed.items():
         say(f"batch {name} failed: {why}")
     if report.done:

@@ -3,12 +3,17 @@
 Belongs here: arguments, help, printing. Does not belong here: the report (report/report.py).
 """
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from speakervid_dag.cli.options import as_of_option, lake_option
 from speakervid_dag.failures import UserError
+
+if TYPE_CHECKING:
+    from speakervid_dag.config.settings import Settings
 
 
 @click.command()
@@ -49,3 +54,17 @@ def report(
         raise UserError("--to must be later than --from")
     told = work.write_timeline(settings, video, out, start_s=start_s, end_s=end_s, as_of=as_of, has_words=not no_words)
     click.echo(told)
+
+
+def write_after_run(settings: "Settings") -> None:
+    """The report of a run that has ended: quick, and its failure is told, never the run's."""
+    from speakervid_dag.cli.console import say
+    from speakervid_dag.report.report import POSTER_WALL_AFTER_RUN_S, write_report
+
+    began = time.monotonic()
+    try:
+        path = write_report(settings, poster_wall_s=POSTER_WALL_AFTER_RUN_S)
+    except Exception as problem:  # noqa: BLE001 - the run's work is done and published: a page must not make it fail
+        say(f"The report was not written: {type(problem).__name__}: {problem} (try again: speakervid report)")
+        return
+    say(f"Report: {path} ({time.monotonic() - began:.1f} s)")

@@ -58,7 +58,7 @@ def review(
 
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.report.report_data import choose_profile
+    from speakervid_dag.lake.queries.published import choose_profile
     from speakervid_dag.review.queue import Plan
 
     settings = load_settings(lake=lake, profile=profile)
@@ -73,19 +73,16 @@ def review(
 
 def _open(settings: "Settings") -> "tuple[Snapshot, Session]":
     from speakervid_dag.lake.queries import session
-    from speakervid_dag.lake.queries.published import open_lake
-    from speakervid_dag.lake.snapshots import snapshots
+    from speakervid_dag.lake.queries.published import open_lake, published_snapshot
 
-    opened = open_lake(settings)
-    snapshot = snapshots.latest(opened)
-    if snapshot is None:
-        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+    opened = open_lake(settings.lake_dir)
+    snapshot = published_snapshot(opened)
     return snapshot, session.open_session(opened, snapshot, read_only_user_sql=True)
 
 
 def _print_summary(con: "Session", profile: str, form: str) -> None:
     from speakervid_dag.cli.console import say
-    from speakervid_dag.lake.queries.published import print_answer
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.review.agreement import agreement, table
 
     found = agreement(con, profile)
@@ -116,7 +113,7 @@ def _serve(
     from speakervid_dag.review import queue, server
     from speakervid_dag.review.answers import AnswerBook, warm_up
 
-    (host, port), opened = address, open_lake(settings)
+    (host, port), opened = address, open_lake(settings.lake_dir)
     with AnswerBook(opened, settings.lake_dir, plan.reviewer) as book:
         items = queue.build(con, profile, plan, book.asked())
         if not items:

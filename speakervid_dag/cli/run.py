@@ -16,8 +16,8 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
     that was named could not be read; 2 when there is no lake and nothing to make one of."""
     from speakervid_dag.cli import summary
     from speakervid_dag.cli.console import say, watched_run
+    from speakervid_dag.cli.report import write_after_run
     from speakervid_dag.lake.batches import BatchBook
-    from speakervid_dag.report.report import write_after_run
     from speakervid_dag.runs.runner import run_plan
 
     if not plan.batches and not BatchBook(settings.lake_dir).names():
@@ -25,7 +25,7 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
         say("There is nothing to take in, and no lake yet.")
         return 1 if plan.unread else 2
     with watched_run():
-        report = run_plan(settings, plan, announce)
+        report = run_plan(settings, plan, announce, say)
     if report.did_nothing:
         say("Nothing to do: everything is up to date.")
     say_strangers(BatchBook(settings.lake_dir))

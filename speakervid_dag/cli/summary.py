@@ -14,13 +14,13 @@ from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.snapshots.losses import as_frame
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.walk import not_read
-from speakervid_dag.runs.runner import RunReport
+from speakervid_dag.runs.report import RunReport
 
 
 def print_summary(settings: Settings, report: RunReport) -> int:
     """Prints the summary of the published snapshot. Exit status: 1 when something of ours failed, else 0."""
     # where the very first table failed there is no lake to open, and why it failed is the answer
-    lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings)
+    lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings.lake_dir)
     snapshot = snapshots.latest(lake)
     faults = 0
     if snapshot is not None:

@@ -23,14 +23,14 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     whole lake and is computed anew. Prints each tier's share before and after. Exit status: 0, or 1 if it was refused.
     """
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.cli.report import write_after_run
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.report.report import write_after_run
     from speakervid_dag.runs import retier as work
 
     settings = load_settings(lake=lake, profile=profile)
     load_profile(settings.profile)
-    done = work.retier(settings, batches)
+    done = work.retier(settings, batches, say)
     for batch, why in done.left_out.items():
         say(f"batch {batch} is left out: {why}")
     if done.failure is not None:
@@ -48,11 +48,12 @@ def list_snapshots(lake: Path | None, form: str) -> None:
     """Every published state of the lake, for `speakervid sql --as-of NUMBER|TIME`."""
     import polars as pl
 
+    from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import open_lake, print_answer
+    from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.snapshots import snapshots
 
-    known = snapshots.snapshots(open_lake(load_settings(lake=lake)))
+    known = snapshots.snapshots(open_lake(load_settings(lake=lake).lake_dir))
     rows = [(s.number, s.at, s.profile, len(s.versions), ", ".join(s.held_back), s.run_id) for s in known]
     columns = ["snapshot", "at", "profile", "tables", "held_back", "run_id"]
     print_answer(pl.DataFrame(rows, schema=columns, orient="row"), form)

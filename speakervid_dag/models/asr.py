@@ -1,18 +1,20 @@
 """Speech recognition with word times: Whisper weights in CTranslate2 (faster-whisper).
 
-Belongs here: packing of speech into chunks, language detection, the recogniser's output as plain data. Does not belong
-here: which turn a word belongs to (curation/voices/transcripts.py), speech regions (models/vad.py).
+Belongs here: packing of speech into chunks, language detection, asking the recogniser. Does not belong here: its output
+as plain data (curation/voices/recognition.py), which turn a word belongs to (curation/voices/transcripts.py), speech
+regions (models/vad.py).
 """
 
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from speakervid_dag.curation.voices.recognition import Recognition, Segment, Word
 
 if TYPE_CHECKING:
     from speakervid_dag.config.sections import TranscriptSettings
@@ -22,42 +24,6 @@ WHISPER_WINDOW_S = 30.0  # what the encoder sees at once; shorter sound is fille
 
 Floats = NDArray[np.float32]
 Span = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Word:
-    """One recognised word; the text keeps its leading space where the language writes one."""
-
-    text: str
-    start_s: float
-    end_s: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class Segment:
-    """What the decoder gave in one go, with its confidence figures."""
-
-    start_s: float
-    end_s: float
-    text: str
-    words: tuple[Word, ...]
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """All segments of one file in order of time.
-
-    `language` is null when there was no speech; `language_probability` is null when it was not measured (no speech, or
-    weights that know one language only).
-    """
-
-    language: str | None
-    language_probability: float | None
-    segments: tuple[Segment, ...]
 
 
 def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s: float, end_s: float) -> list[Span]:

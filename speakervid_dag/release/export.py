@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speakervid_dag import __version__
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.queries import session
-from speakervid_dag.lake.queries.published import open_lake
+from speakervid_dag.lake.queries.published import choose_profile, open_lake, published_snapshot
 from speakervid_dag.lake.schemas import TAKEDOWNS
-from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.sources import REASONS, Sources
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.upkeep.takedown import videos_of
@@ -33,8 +31,8 @@ from speakervid_dag.release.request import Request
 from speakervid_dag.release.samples import Sample, find_samples
 from speakervid_dag.release.split_book import Moved
 from speakervid_dag.release.writers import Item, write
-from speakervid_dag.report.report_data import choose_profile
 from speakervid_dag.stages.progress import Tally
+from speakervid_dag.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,8 @@ def export(
         OperationError: what is there is damaged or holds what was taken down; a video was taken down meanwhile.
         OSError: the disk is full, and the like; run it again to go on.
     """
-    lake = open_lake(settings)
-    snapshot = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
-    if snapshot is None:
-        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+    lake = open_lake(settings.lake_dir)
+    snapshot = published_snapshot(lake, as_of)
     place = folder.place_outside(out)
     with folder.claimed(settings.lake_dir, place):
         with session.open_session(lake, snapshot, read_only_user_sql=True, statistics=()) as con:
@@ -117,7 +113,7 @@ def _contents(items: list[Item]) -> dict[str, Any]:
     """What a manifest says of the samples, but for their files."""
     statistics = card.statistics(items)
     return {
-        "made_by": f"speakervid-dag {__version__}",
+        "made_by": f"speakervid-dag {VERSION}",
         "samples": releases.sample_entries(items),
         "people": releases.people_entries(items),
         "statistics": statistics,

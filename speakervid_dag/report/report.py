@@ -5,21 +5,20 @@ timeline, posters) and the page's markup (templates/).
 """
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from speakervid_dag import __version__
 from speakervid_dag.config.profiles import Profile, load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import write_bytes
 from speakervid_dag.lake.queries import session
-from speakervid_dag.lake.queries.published import open_lake
+from speakervid_dag.lake.queries.published import choose_profile, open_lake, published_snapshot
+from speakervid_dag.lake.queries.session import Session
 from speakervid_dag.lake.schemas import CLIP_SCORES
-from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.upkeep.takedown import REPORT
 from speakervid_dag.rendering import pages, svg
 from speakervid_dag.rendering.text import figure
@@ -28,11 +27,11 @@ from speakervid_dag.report.report_data import (
     SHOWN_TIMELINE_S,
     GateChart,
     ReportData,
-    choose_profile,
     gather,
     video_rows,
 )
 from speakervid_dag.report.timeline import VideoRows, timeline
+from speakervid_dag.version import VERSION
 
 PACKAGE = "speakervid_dag.report"
 POSTER_WALL_S = 120.0
@@ -107,7 +106,7 @@ def write_timeline(
 def render(
     data: ReportData,
     made: Mapping[str, posters.Poster],
-    snapshot: snapshots.Snapshot,
+    snapshot: Snapshot,
     lake_dir: Path,
     profile: Profile | None,
 ) -> str:
@@ -128,7 +127,7 @@ def render(
             profile=profile,
             snapshot=snapshot,
             lake_name=lake_dir.name,
-            version=__version__,
+            version=VERSION,
             made_at=datetime.now(UTC),
             is_demo=all(str(overview[uri] or "").startswith(demo) for uri in ("first_uri", "last_uri")),
             tiers=charts.TIERS,
@@ -144,24 +143,9 @@ def render(
     )
 
 
-def write_after_run(settings: Settings) -> None:
-    """The report of a run that has ended: quick, and its failure is told, never the run's."""
-    from speakervid_dag.cli.console import say
-
-    began = time.monotonic()
-    try:
-        path = write_report(settings, poster_wall_s=POSTER_WALL_AFTER_RUN_S)
-    except Exception as problem:  # noqa: BLE001 - the run's work is done and published: a page must not make it fail
-        say(f"The report was not written: {type(problem).__name__}: {problem} (try again: speakervid report)")
-        return
-    say(f"Report: {path} ({time.monotonic() - began:.1f} s)")
-
-
-def _open(settings: Settings, as_of: str | None) -> tuple[snapshots.Snapshot, session.Session]:
-    lake = open_lake(settings)
-    snapshot = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
-    if snapshot is None:
-        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+def _open(settings: Settings, as_of: str | None) -> tuple[Snapshot, Session]:
+    lake = open_lake(settings.lake_dir)
+    snapshot = published_snapshot(lake, as_of)
     return snapshot, session.open_session(lake, snapshot, read_only_user_sql=True)
 
 

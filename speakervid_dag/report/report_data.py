@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from speakervid_dag.failures import UserError
 from speakervid_dag.lake.queries.session import Session, query_file, run_sql
 from speakervid_dag.report.timeline import VideoRows
 
@@ -91,20 +90,6 @@ class ReportData:
     listening: list[Row]
     sessions: dict[str, list[Row]]
     clips: dict[str, Row] = field(default_factory=dict)
-
-
-def choose_profile(con: Session, asked: str | None, published: str | None) -> str:
-    """The profile that was asked for; else the one the snapshot was published with; else the one with the most clips.
-
-    Raises:
-        UserError: the snapshot has no decisions of the profile that was asked for; the message says of which it has.
-    """
-    known = [str(name) for name in query_file(con, "report/profile_names")["profile"]]
-    if asked is not None and known and asked not in known:
-        raise UserError(f"this snapshot has no decisions of the profile '{asked}'; it has those of {', '.join(known)}")
-    if asked is None and published not in known and known:
-        return known[0]
-    return asked or published or "none"
 
 
 def gather(con: Session, profile: str, measure_of: Mapping[str, str]) -> ReportData:

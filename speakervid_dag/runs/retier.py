@@ -20,6 +20,8 @@ from speakervid_dag.lake.schemas import TABLES, TIERS, Table
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.runs.report import AFTER_EVERY_RUN
+from speakervid_dag.runs.runner import LOG, Say
 
 SHARES = """
 SELECT tier, count(*) AS clips, count(*) / sum(count(*)) OVER () AS share
@@ -40,7 +42,7 @@ class Retiering:
     shares: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
-def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
+def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warning) -> Retiering:
     """Makes all gold of these batches (none named: of all that are ready) again in one run of the job `retier`.
 
     It runs whatever the fingerprints say: a percentile that decides nothing (`score_only`) depends on the whole lake,
@@ -51,12 +53,11 @@ def retier(settings: Settings, batches: Sequence[str] = ()) -> Retiering:
     """
     from speakervid_dag.assets import materializations
     from speakervid_dag.assets.partitions import register_batches
-    from speakervid_dag.cli.console import say
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.runs import execution
-    from speakervid_dag.runs.runner import AFTER_EVERY_RUN, lake_instance
+    from speakervid_dag.runs.instance import lake_instance
 
-    lake, book = open_lake(settings), BatchBook(settings.lake_dir)
+    lake, book = open_lake(settings.lake_dir), BatchBook(settings.lake_dir)
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile)
     for batch in batches:
         book.read(batch)

@@ -4,107 +4,24 @@ Belongs here: planning batches, running Dagster jobs in this process on the lake
 Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib import resources
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from speakervid_dag.config.settings import Settings, export_settings
-from speakervid_dag.failures import OperationError, UserError
-from speakervid_dag.files import write_bytes
-from speakervid_dag.lake import own_output
+from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook, Plan
-from speakervid_dag.lake.snapshots.losses import Loss, as_frame
 from speakervid_dag.lake.sources import Sources
+from speakervid_dag.runs.report import AFTER_EVERY_RUN, RunReport
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from speakervid_dag.assets.resources import Factory
 
-AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_statistics")
-
-
-@dataclass
-class RunReport:
-    """What a run did.
-
-    Attributes:
-        failed: batch → why.
-        vanished: names of new files that were gone before they were read.
-        held: losses for whose sake batches are shown as they were before.
-        lost: what readers see fewer of than before, where the person who started the run allows that.
-        unreadable: one line per table of which a data file is still lost.
-    """
-
-    done: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    plan: Plan = field(default_factory=lambda: Plan({}))
-    vanished: list[str] = field(default_factory=list)
-    held: list[Loss] = field(default_factory=list)
-    lost: pl.DataFrame = field(default_factory=lambda: as_frame([]))
-    unreadable: list[str] = field(default_factory=list)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether everything that was asked for was done."""
-        return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
-
-    @property
-    def did_nothing(self) -> bool:
-        return not self.done and not self.failed
-
-
-@contextmanager
-def lake_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
-    """The Dagster instance of a lake (`<lake>/.dagster`), the same one the UI shows.
-
-    While it is open the settings stand in this process's environment, where steps of their own process find them; the
-    environment is as before once it is closed.
-    """
-    import dagster as dg
-    from filelock import FileLock
-
-    home = prepare_home(settings)
-    with _environment(export_settings(settings)):
-        with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
-            opened = dg.DagsterInstance.from_config(str(home))
-        with opened as instance:
-            yield instance
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def prepare_home(settings: Settings) -> Path:
-    """Makes the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user has put one of their own there."""
-    home = settings.dagster_home
-    try:
-        settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may lead there by a link
-        home.mkdir(exist_ok=True)
-        own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
-        target = home / "dagster.yaml"
-        if not target.exists():
-            write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
-    except OSError as problem:
-        raise OperationError(f"cannot write the lake {settings.lake_dir}: {problem.strerror}") from problem
-    return home
+LOG = logging.getLogger(__name__)
+Say = Callable[[str], None]
 
 
 def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
@@ -117,7 +34,9 @@ def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Pl
     return plan
 
 
-def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None) -> RunReport:
+def run_plan(
+    settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None, say: Say = LOG.warning
+) -> RunReport:
     """Enlists the plan and materialises whatever is not up to date, oldest batch first; then once more what those runs
     made stale in other batches (docs/decisions/0006).
 
@@ -125,36 +44,39 @@ def run_plan(settings: Settings, plan: Plan, announce: Callable[[Plan], None] = 
 
     Args:
         announce: hears the plan as enlisted, before anything is run.
+        say: hears what the person who waits should know.
     """
+    from speakervid_dag.runs.instance import prepare_home
+
     prepare_home(settings)
     book = BatchBook(settings.lake_dir)
     report = RunReport(plan=book.enlist(plan))
     announce(report.plan)
-    _bring_up_to_date(settings, book.names(), report)
+    _bring_up_to_date(settings, book.names(), report, say)
     return report
 
 
-def run_batches(settings: Settings, batches: Sequence[str]) -> RunReport:
+def run_batches(settings: Settings, batches: Sequence[str], say: Say = LOG.warning) -> RunReport:
     """Materialises what is not up to date of these batches only. Raises UserError for one that does not exist."""
     report, book = RunReport(), BatchBook(settings.lake_dir)
     for batch in batches:
         book.read(batch)
-    _bring_up_to_date(settings, list(batches), report)
+    _bring_up_to_date(settings, list(batches), report, say)
     return report
 
 
-def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport) -> None:
+def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport, say: Say) -> None:
     from speakervid_dag.assets import materializations, serving
     from speakervid_dag.assets.freshness import stale_batches
     from speakervid_dag.assets.graph import recipes
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.assets.weights import require_weights
-    from speakervid_dag.cli.console import say
     from speakervid_dag.lake.snapshots import losses, snapshots
     from speakervid_dag.lake.storage import integrity
     from speakervid_dag.lake.upkeep import takedown
     from speakervid_dag.runs import execution
+    from speakervid_dag.runs.instance import lake_instance
     from speakervid_dag.stages import supervisor as isolation
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
@@ -170,13 +92,13 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
             isolation.start_early(isolation.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
         has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
-        _run_stale(instance, factory, list(stale_ones), report, left)
+        _run_stale(instance, factory, list(stale_ones), report, left, say)
         if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
             again, report.failed = list(report.failed), {}
-            _run_stale(instance, factory, again, report, {})
+            _run_stale(instance, factory, again, report, {}, say)
             report.done += [b for b in again if b not in (*report.failed, *report.done)]
         if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
-            _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left)
+            _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left, say)
         if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
@@ -197,9 +119,8 @@ def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
                 book.take_back(batch, back)
 
 
-def _claimed(book: BatchBook, batches: Sequence[str]) -> Iterator[str]:
+def _claimed(book: BatchBook, batches: Sequence[str], say: Say) -> Iterator[str]:
     """Each batch while it is claimed: first those that nobody runs, then the others as their processes are done."""
-    from speakervid_dag.cli.console import say
 
     busy = []
     for batch in batches:
@@ -220,13 +141,14 @@ def _run_stale(
     batches: Sequence[str],
     report: RunReport,
     left: dict[str, list[str]],
+    say: Say,
 ) -> None:
     """One run a batch, of what is stale in it; `left`: what was still stale after its last run, which is not tried
     again (a video lost by a fault of ours keeps it so)."""
     from speakervid_dag.assets.freshness import stale_assets
     from speakervid_dag.runs import execution
 
-    for batch in _claimed(factory.book, [b for b in batches if b not in report.failed]):
+    for batch in _claimed(factory.book, [b for b in batches if b not in report.failed], say):
         execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
         stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
         if not stale:

@@ -9,10 +9,10 @@ import polars as pl
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
+from speakervid_dag.lake.queries.published import has_profile, open_published
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.snapshots import losses
 from speakervid_dag.tiering import gold
-from speakervid_dag.tiering.explain import has_profile, published
 
 RANK = {"rejected": 0, "pretrain": 1, "sft": 2}
 ABSENT = "absent"
@@ -58,7 +58,7 @@ def diff(settings: Settings, before: Side, after: Side) -> Difference:
 
 
 def _decided(settings: Settings, side: Side) -> Session:
-    con = published(settings, side.snapshot)
+    con = open_published(settings.lake_dir, side.snapshot, read_only_user_sql=False)
     if side.is_preview or not has_profile(con, side.profile.name):
         batches = [str(row[0]) for row in con.execute("SELECT DISTINCT batch FROM clips ORDER BY 1").fetchall()]
         gold.compute_gold(con, side.profile, batches)

@@ -15,11 +15,9 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of
-from speakervid_dag.lake.queries import session
-from speakervid_dag.lake.queries.published import open_lake
+from speakervid_dag.lake.queries.published import has_profile, open_published
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.tiering import gold
 
 # kind → the table that has one row (per profile) of it, and the column of its id
@@ -54,7 +52,7 @@ def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None
     Raises:
         UserError: nothing has this id (the message names the nearest ones), or nothing is published.
     """
-    with published(settings, as_of) as con:
+    with open_published(settings.lake_dir, as_of, read_only_user_sql=False) as con:
         found = _find(con, wanted)
         told = f"under {profile.name}"
         if not has_profile(con, profile.name):
@@ -69,20 +67,6 @@ def id_of(wanted: str) -> str:
     if "/" not in wanted or not path.is_file():
         return wanted
     return f"v{sha256_of(path)[:16]}"
-
-
-def published(settings: Settings, as_of: str | None) -> Session:
-    """A session over a published snapshot that may hold temporary tables. Raises UserError where there is none."""
-    lake = open_lake(settings)
-    snapshot = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
-    if snapshot is None:
-        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
-    return session.open_session(lake, snapshot, read_only_user_sql=False)
-
-
-def has_profile(con: Session, name: str) -> bool:
-    """Whether any clip of the session's lake has a tier under the profile."""
-    return bool(con.execute("SELECT count(*) FROM tiers WHERE profile = $name", {"name": name}).fetchall()[0][0])
 
 
 def _find(con: Session, wanted: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def funnel_of(settings: Settings, profile: str, batch: str | None = None, as_of:
     Raises:
         UserError: nothing in the lake was decided by that profile, or there is no such batch.
     """
-    with open_published(settings, as_of) as con:
+    with open_published(settings.lake_dir, as_of) as con:
         rows = run_sql(con, "FROM funnel" if batch is None else "FROM batch_funnel")
         if batch is not None:
             rows = _of(rows, "batch", batch, "retier or run it first")

@@ -23,6 +23,8 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models.registry import names_of
 from speakervid_dag.quality_checks import factory as audits
 from speakervid_dag.runs import execution, runner
+from speakervid_dag.runs import instance as instances
+from speakervid_dag.runs.report import RunReport
 
 B1, B2, B3 = (canned.batch_name(n) for n in (1, 2, 3))
 Done = set[tuple[str, str]]
@@ -47,11 +49,11 @@ class House:
     def factory(self) -> Factory:
         return Factory(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
 
-    def run(self, *new: str) -> runner.RunReport:
+    def run(self, *new: str) -> RunReport:
         return runner.run_plan(self.settings, canned.plan(*new))
 
     def execute(self, job: str, assets: list[str], *batches: str) -> str | None:
-        with runner.lake_instance(self.settings) as instance:
+        with instances.lake_instance(self.settings) as instance:
             register_batches(instance, self.factory.book.names())
             return execution.execute(instance, job, assets, batches=batches)
 
@@ -123,7 +125,7 @@ def made_house(lake: Path, patch: pytest.MonkeyPatch) -> House:
     def weight_state(name: str) -> str:
         return house.weights.get(name, real_state(name))
 
-    patch.setattr(runner, "lake_instance", instance_of)
+    patch.setattr(instances, "lake_instance", instance_of)
     patch.setattr(recipes, "weight_state", weight_state)
     patch.setattr(table_asset, "weight_state", weight_state)
     patch.setattr(table_asset, "_run", canned.canned_run(lambda stage, rows: house.breaks(stage, rows)))

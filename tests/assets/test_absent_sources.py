@@ -10,6 +10,7 @@ from speakervid_dag.lake.batches import BatchBook, Plan
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs import execution, runner
+from speakervid_dag.runs import instance as instances
 from tests.media import generate
 
 INTAKE = ("videos", "shots")
@@ -30,7 +31,7 @@ class Intake:
     def run(self, batch: str = "b000001") -> str | None:
         from speakervid_dag.assets.partitions import register_batches
 
-        with runner.lake_instance(self.settings) as instance:
+        with instances.lake_instance(self.settings) as instance:
             register_batches(instance, [batch])
             return execution.execute(instance, "curate", INTAKE, batches=[batch])
 

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from backfills import MANY, assert_every_batch_was_done_once, environment, is_published, made_settings, speakervid
 
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import ORIGIN
 
 
@@ -42,7 +42,7 @@ def test_a_run_killed_in_the_middle_is_resumed_and_does_every_batch_once(tmp_pat
     assert resumed.returncode == 0, resumed.stderr
     assert_every_batch_was_done_once(settings, count)
     assert is_published(settings)
-    with runner.lake_instance(settings) as instance:
+    with instances.lake_instance(settings) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags=ORIGIN))
     states = [run.status for run in runs]
     assert states.count(dg.DagsterRunStatus.SUCCESS) == count

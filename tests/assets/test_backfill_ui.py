@@ -20,7 +20,7 @@ from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from tests.loopback import graphql
 
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
@@ -34,11 +34,11 @@ def prepare(settings: Settings, count: int) -> list[str]:
     book, batches = BatchBook(settings.lake_dir), [canned.batch_name(n) for n in range(1, count + 1)]
     for batch in batches:
         book.write(batch, canned.files_of(batch))
-    home = runner.prepare_home(settings)
+    home = instances.prepare_home(settings)
     config = (home / "dagster.yaml").read_text()
     assert "poll_interval_seconds: 30" in config
     (home / "dagster.yaml").write_text(config.replace("poll_interval_seconds: 30", "poll_interval_seconds: 3"))
-    with runner.lake_instance(settings) as instance:
+    with instances.lake_instance(settings) as instance:
         register_batches(instance, batches)
     return batches
 
@@ -76,7 +76,7 @@ def test_a_backfill_survives_its_daemon_and_its_machine(tmp_path: Path) -> None:
     doomed = batches[count // 2]
     there = {"CANNED_HANG": f"face_tracks/{doomed}", "CANNED_REACHED": str(reached)}
     started = time.monotonic()
-    with dagster_pair(settings, tmp_path) as pair, runner.lake_instance(settings) as instance:
+    with dagster_pair(settings, tmp_path) as pair, instances.lake_instance(settings) as instance:
         pair.start_webserver()
         pair.start_daemon(**there)
         backfill = launch(pair, batches)

@@ -204,17 +204,17 @@ def test_a_changed_number_changes_exactly_the_stages_that_reach_it(module: str) 
         ("assets.silver_sync", "_real", {"sync_calibration"}),
         ("assets.backends", "face_mesh", {"face_tracks"}),
         ("assets.backends", "synchrony_backend", {"sync_scores", "sync_calibration"}),
-        ("assets.sound", "sound_of", SOUND - {"intake"}),
-        ("assets.sound", "chosen_sound", {"intake"}),
-        ("assets.crops", "crops_of", {"speech_turns", "sync_scores", "sync_calibration"}),
-        ("assets.crops", "keep_crops", {"face_tracks"}),
-        ("media.container", "describe", MEDIA),
-        ("media.picture", "send_pictures", MEDIA),
-        ("media.times", "RisingOrigin", MEDIA),
-        ("media.sound_levels", "send_levels", MEDIA),
-        ("curation.people", "main_speaker", {"people", "clips"}),
-        ("curation.tracking", "ShotTracker", {"face_tracks"}),
-        ("curation.bindings", "threshold_of", {"speaker_bindings"}),
+        ("stages.sound", "sound_of", SOUND - {"intake"}),
+        ("stages.sound", "chosen_sound", {"intake"}),
+        ("stages.crops", "crops_of", {"speech_turns", "sync_scores", "sync_calibration"}),
+        ("stages.crops", "keep_crops", {"face_tracks"}),
+        ("media.decoder.container", "describe", MEDIA),
+        ("media.decoder.picture", "send_pictures", MEDIA),
+        ("media.decoder.times", "RisingOrigin", MEDIA),
+        ("media.decoder.sound_levels", "send_levels", MEDIA),
+        ("curation.faces.people", "main_speaker", {"people", "clips"}),
+        ("curation.faces.tracking", "ShotTracker", {"face_tracks"}),
+        ("curation.speaking.bindings", "threshold_of", {"speaker_bindings"}),
         ("curation.intervals", "split_long", {"clips"}),
         ("models.mesh", "FaceMesh", {"face_tracks"}),
         ("models.vad", "speech_probabilities", {"intake", "speech_turns"}),
@@ -226,7 +226,8 @@ def test_what_computes_rows_belongs_to_its_stages(module: str, name: str, stages
 
 
 @pytest.mark.parametrize(
-    "module", ["lake.delta", "config.sections", "stage", "quality_checks.audit", "console", "release.export"]
+    "module",
+    ["lake.storage.delta", "config.sections", "stages.stage", "quality_checks.audit", "cli.console", "release.export"],
 )
 def test_what_computes_no_rows_belongs_to_no_stage(module: str) -> None:
     name = f"speakervid_dag.{module}"

@@ -10,7 +10,7 @@ from speakervid_dag.assets import serving
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.assets.graph import in_order, recipes
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
-from speakervid_dag.runs import runner
+from speakervid_dag.runs.report import AFTER_EVERY_RUN
 from speakervid_dag.stages.stage import Stage
 
 GATES = ("clip_gates", "tiers")
@@ -144,7 +144,7 @@ def test_a_batch_made_beside_an_earlier_one_is_shown_though_its_people_are_to_be
     new_binding_setting(house)
     for batch in (B2, B1):  # as two runs of the daemon may end
         assert house.execute("curate", [*LABELS, *SCORED], batch) is None
-    assert house.execute("publish", list(runner.AFTER_EVERY_RUN)) is None
+    assert house.execute("publish", list(AFTER_EVERY_RUN)) is None
     shown = snapshots.latest(house.lake)
     assert shown is not None
     assert shown.held_back == []

@@ -12,7 +12,7 @@ from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIPS, SPEAKER_BINDINGS, STAGE_OUTCOMES, SYNC_CALIBRATION, VIDEOS, Table
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.upkeep import takedown
-from speakervid_dag.runs import runner
+from speakervid_dag.runs.report import AFTER_EVERY_RUN
 from speakervid_dag.stages.stage import Stage
 
 PROFILE = "laptop"
@@ -132,7 +132,7 @@ def test_a_run_says_what_it_holds_back_and_publishes_it_when_told_to(house: Hous
     before = shown_clips(house)
     house.breaks = without_clips
     remade = [*(t.name for t in (CLIPS, *recipes()["clips"].tables)), "clip_scores", "clip_gates", "tiers"]
-    assert house.execute("curate", [*dict.fromkeys(remade), *runner.AFTER_EVERY_RUN], B1) is None
+    assert house.execute("curate", [*dict.fromkeys(remade), *AFTER_EVERY_RUN], B1) is None
     assert shown_clips(house) == before
     report = house.run()
     assert not report.is_clean

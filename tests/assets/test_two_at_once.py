@@ -33,7 +33,7 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.staging import Overtaken
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import ORIGIN
 
 COUNT = 4
@@ -58,7 +58,7 @@ def test_two_runs_of_one_folder_share_its_batches(tmp_path: Path) -> None:
     # where one process was quicker with a later batch, its people are linked anew to the earlier ones
     assert_every_batch_was_done_once(settings, COUNT, again=made_of_people())
     assert is_published(settings)
-    with runner.lake_instance(settings) as instance:
+    with instances.lake_instance(settings) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags=ORIGIN))
     batches = Counter(run.tags.get("dagster/partition") for run in runs if "dagster/partition" in run.tags)
     assert batches.keys() == {canned.batch_name(n) for n in range(1, COUNT + 1)}
@@ -69,7 +69,7 @@ def test_two_runs_of_one_folder_share_its_batches(tmp_path: Path) -> None:
 OPENS = """
 import sys, time
 from pathlib import Path
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from speakervid_dag.config.settings import load_settings
 import dagster
 import dagster._core.storage.sqlite_storage
@@ -77,7 +77,7 @@ lake, meeting = Path(sys.argv[1]), Path(sys.argv[2])
 (meeting / sys.argv[3]).touch()
 while len(list(meeting.iterdir())) < int(sys.argv[4]):
     time.sleep(0.001)
-with runner.lake_instance(load_settings(lake=lake)) as instance:
+with instances.lake_instance(load_settings(lake=lake)) as instance:
     print(instance.get_runs_count())
 """
 

@@ -16,7 +16,7 @@ from speakervid_dag.lake.schemas import CLIP_SCORES
 from speakervid_dag.lake.used_weights import remember, used_weights
 from speakervid_dag.models import registry
 from speakervid_dag.models.registry import WeightFile
-from speakervid_dag.runs import runner
+from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.retier import retier
 from speakervid_dag.stages.stage import Stage
 
@@ -109,7 +109,7 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
     house.change_profile(scores={"video_quality": "off"})
     pack = tmp_path / "pack"
     house.settings = house.settings.model_copy(update={"face_pack": pack})
-    with runner.lake_instance(house.settings):  # settings reach a factory through the environment
+    with instances.lake_instance(house.settings):  # settings reach a factory through the environment
         checked.require_weights(house.factory, recipes().values())  # a pack that the lake never had
         pack.mkdir()
         (pack / "det.onnx").write_bytes(b"network")

@@ -72,7 +72,7 @@ def tree_rss(root: psutil.Process) -> int:
 
 def steps(lake: Path) -> pl.DataFrame:
     """step, start_s, end_s of the lake's runs, as Dagster recorded them."""
-    from speakervid_dag.runs.runner import lake_instance
+    from speakervid_dag.runs.instance import lake_instance
 
     with lake_instance(load_settings(lake=lake)) as instance:
         stats = [s for run in instance.get_runs() for s in instance.get_run_step_stats(run.run_id)]

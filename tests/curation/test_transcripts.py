@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from speakervid_dag.curation.voices.recognition import Recognition, Segment, Word
 from speakervid_dag.curation.voices.transcripts import TurnSpan, transcript_rows, turn_of
-from speakervid_dag.models.asr import Recognition, Segment, Word
 
 SETTINGS = SimpleNamespace(max_word_distance_s=0.5)
 TURNS = [TurnSpan("v-u0000", "A", 1.0, 3.0), TurnSpan("v-u0001", "B", 3.0, 5.0)]

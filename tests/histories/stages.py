@@ -23,6 +23,7 @@ import polars as pl
 from mini_lake import V1, mini_lake
 
 from speakervid_dag.assets import table_asset
+from speakervid_dag.cli import report
 from speakervid_dag.curation.sources import shots
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
@@ -31,7 +32,6 @@ from speakervid_dag.media import cut, decode, probe
 from speakervid_dag.models import registry
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.release import clip_store
-from speakervid_dag.report import report
 from speakervid_dag.stages.stage import Stage, VideoTask
 
 FILM = b"film "

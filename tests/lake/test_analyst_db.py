@@ -19,7 +19,7 @@ from speakervid_dag.lake.queries import analyst_db
 from speakervid_dag.lake.queries import published as query
 from speakervid_dag.lake.schemas import CLIPS, TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.runs.runner import RunReport
+from speakervid_dag.runs.report import RunReport
 
 OTHER_VERSIONS = ("1.3.2", "1.4.5")
 CACHE = Path(__file__).parents[2] / ".cache" / "duckdb"
@@ -42,7 +42,7 @@ os._exit(1)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = published_lake(tmp_path_factory.mktemp("made") / "lake")
-    query.open_lake(settings)
+    query.open_lake(settings.lake_dir)
     return settings
 
 
@@ -51,7 +51,7 @@ def lake(made: Settings, tmp_path: Path) -> Settings:
     """A lake of its own, with its file."""
     shutil.copytree(made.lake_dir, tmp_path / "lake")
     settings = load_settings(lake=tmp_path / "lake")
-    query.open_lake(settings)
+    query.open_lake(settings.lake_dir)
     return settings
 
 
@@ -100,7 +100,7 @@ def test_another_name_of_the_same_folder_makes_nothing_anew(lake: Settings, tmp_
 
 def test_another_version_makes_it_anew(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (lake.lake_dir / analyst_db.NAME).stat().st_ino
-    monkeypatch.setattr(analyst_db, "__version__", "99")
+    monkeypatch.setattr(analyst_db, "VERSION", "99")
     query.open_lake(lake)
     assert (lake.lake_dir / analyst_db.NAME).stat().st_ino != before
 

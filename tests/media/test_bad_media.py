@@ -19,7 +19,8 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.places import path_of
-from speakervid_dag.runs import execution, runner
+from speakervid_dag.runs import execution
+from speakervid_dag.runs import instance as instances
 
 KINDS = {kind.name: kind for kind in bad_media.KINDS}
 MUTANTS = int(os.environ.get("SPEAKERVID_FUZZ", "60"))  # `make fuzz` asks for 500
@@ -40,7 +41,7 @@ def taken_in(settings: Settings, paths: list[Path], batch_size: int) -> pl.DataF
 def run_intake(settings: Settings, batch: str) -> str | None:
     from speakervid_dag.assets.partitions import register_batches
 
-    with runner.lake_instance(settings) as instance:
+    with instances.lake_instance(settings) as instance:
         register_batches(instance, [batch])
         return execution.execute(instance, "curate", ["videos", "shots"], batches=[batch])
 

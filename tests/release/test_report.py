@@ -12,6 +12,7 @@ from mini_lake import V1, mini_lake
 from report_lake import HOSTILE_NAME, HOSTILE_WORDS, PROFILE, hostile, publish
 
 from speakervid_dag.cli.app import cli
+from speakervid_dag.cli.report import write_after_run
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.snapshots import snapshots
@@ -186,9 +187,9 @@ def test_a_report_that_fails_does_not_fail_the_run(
     lake_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(lake_dir, mini_lake())
-    monkeypatch.setattr(pages, "template_text", lambda name: "{{ undefined_thing }}")
+    monkeypatch.setattr(pages, "template_text", lambda *_, **__: "{{ undefined_thing }}")
     pages.environment.cache_clear()
-    report.write_after_run(settings_of(lake_dir))
+    write_after_run(settings_of(lake_dir))
     pages.environment.cache_clear()
     told = capsys.readouterr().err
     assert "The report was not written" in told

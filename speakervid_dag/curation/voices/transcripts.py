@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from speakervid_dag.config.sections import TranscriptSettings
-    from speakervid_dag.models.asr import Recognition, Word
+    from speakervid_dag.curation.voices.recognition import Recognition, Word
 
 
 @dataclass(frozen=True)

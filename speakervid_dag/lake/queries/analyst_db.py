@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 import duckdb
 from filelock import FileLock
 
-from speakervid_dag import __version__
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.files import write_bytes, written_aside
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.version import VERSION
 
 NAME = "lake.duckdb"
 RECORD = f".{NAME}.place"  # what the file was made for: version of the package, place of the lake
@@ -91,8 +91,8 @@ def _is_of(lake_dir: Path) -> bool:
         return False
     if (lake_dir / f"{NAME}.wal").exists():  # of a client that wrote to this file or the one before
         return False
-    return is_same and version == __version__.encode() and (lake_dir / NAME).exists()
+    return is_same and version == VERSION.encode() and (lake_dir / NAME).exists()
 
 
 def _made_for(lake_dir: Path) -> bytes:
-    return b" ".join([__version__.encode(), os.fsencode(lake_dir.absolute())])
+    return b" ".join([VERSION.encode(), os.fsencode(lake_dir.absolute())])
