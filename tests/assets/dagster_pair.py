@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from backfills import environment
+from loopback import HOST, answers, free_port
 
 from speakervid_dag.config.settings import Settings
-from tests.loopback import HOST, answers, free_port
 
 LOCATION = Path(__file__).with_name("canned_location.py")
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import generate
 import polars as pl
 import pytest
 
@@ -11,7 +12,6 @@ from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs import execution, runner
 from speakervid_dag.runs import instance as instances
-from tests.media import generate
 
 INTAKE = ("videos", "shots")
 

@@ -15,13 +15,13 @@ import pytest
 from backfills import MANY, TABLE_NAMES, assert_every_batch_was_done_once, commits, is_published, made_settings
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 from dagster_pair import Pair, dagster_pair
+from loopback import graphql
 
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.runs import instance as instances
-from tests.loopback import graphql
 
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from conftest import B1, B2, B3, House
+from house import B1, B2, B3, House
 
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.freshness import stale_assets, stale_batches

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from click.testing import CliRunner
-from conftest import B1, B2, B3, House, made_house
+from house import B1, B2, B3, House, made_house
 
 from speakervid_dag import connect
 from speakervid_dag.cli.app import cli

@@ -3,7 +3,7 @@
 import canned
 import polars as pl
 import pytest
-from conftest import B1, House
+from house import B1, House
 
 from speakervid_dag.assets import serving
 from speakervid_dag.assets.graph import maker_of, recipes

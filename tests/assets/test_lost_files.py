@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from conftest import B1, B2, House
+from house import B1, B2, House
 
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.cli.app import cli, main

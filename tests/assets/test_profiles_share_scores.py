@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from conftest import B1, B2, House
+from house import B1, B2, House
 
 from speakervid_dag.assets.graph import recipes
 from speakervid_dag.config.profiles import load_profile, profile_names

@@ -4,7 +4,7 @@ import canned
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from conftest import B1, B2, B3, House
+from house import B1, B2, B3, House
 
 from speakervid_dag.assets.freshness import stale_assets
 from speakervid_dag.cli.app import cli

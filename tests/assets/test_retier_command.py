@@ -1,7 +1,7 @@
 """`speakervid retier`: what it publishes is what the report shows."""
 
 from click.testing import CliRunner
-from conftest import House
+from house import House
 
 from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.upkeep.takedown import REPORT

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import House
+from house import House
 
 from speakervid_dag.cli.run import run_and_report
 from speakervid_dag.failures import UserError

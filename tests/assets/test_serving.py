@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from conftest import B1, B2, B3, House
+from house import B1, B2, B3, House
 
 from speakervid_dag import connect
 from speakervid_dag.assets import serving

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import B1, B2, House, made_house
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from house import B1, B2, House, made_house
 
 from speakervid_dag.assets.graph import maker_of
 from speakervid_dag.lake.schemas import TABLES

@@ -1,7 +1,7 @@
 """Which batches are left, and why, is told by one function, one command and one standing check."""
 
 import polars as pl
-from conftest import B1, B2, House
+from house import B1, B2, House
 
 from speakervid_dag.assets.standing import standing
 from speakervid_dag.stages.stage import Stage

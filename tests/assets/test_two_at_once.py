@@ -23,7 +23,7 @@ from backfills import (
     made_settings,
     speakervid,
 )
-from conftest import B1, B2, House
+from house import B1, B2, House
 
 from speakervid_dag import connect
 from speakervid_dag.assets import serving

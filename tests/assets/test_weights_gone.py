@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import B1, B2, CANNED_WEIGHTS, House
+from house import B1, B2, CANNED_WEIGHTS, House
 
 from speakervid_dag.assets import weights as checked
 from speakervid_dag.assets.freshness import stale_batches

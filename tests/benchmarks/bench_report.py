@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the row makers of the test
 
 from benchmarks import bench_lake
 from benchmarks.bench_lake import CLIPS_PER_VIDEO, Scale, slices
-from browser.conftest import CHROMIUM, QUIET
+from ui import CHROMIUM, QUIET
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.conftest import PICTURES
 from release.report_lake import hostile, publish
+from ui import PICTURES
 
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.report import report

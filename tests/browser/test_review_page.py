@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
-from browser.conftest import PATIENCE_MS, PICTURES
 from browser.test_report_page import CONTRAST
+from loopback import free_port
 from review.sittings import HOST, KEY, playable_lake, sitting
+from ui import PATIENCE_MS, PICTURES
 
 from speakervid_dag.lake.schemas import REVIEWS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.review import server
-from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page

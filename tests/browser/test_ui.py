@@ -6,9 +6,8 @@ Belongs here: pages and the words on them; pictures of each go to .ci/out/. Does
 
 import pytest
 from browser.canned_lake import GREEN, RED
-from browser.conftest import PATIENCE_MS, Ui
-
-from tests.loopback import graphql
+from loopback import graphql
+from ui import PATIENCE_MS, Ui
 
 pytestmark = pytest.mark.browser
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+import generate
 import pytest
-
-from tests.end_to_end.conftest import Lake, Run
-from tests.media import generate
+from lakes import Lake, Run
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(900)]
 

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-
-from tests.end_to_end.conftest import Lake, Run
+from lakes import Lake, Run
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1500)]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from tests.end_to_end.conftest import Lake
+from lakes import Lake
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1500)]
 

@@ -1,8 +1,7 @@
 """Real videos of the shared folder: what a person sees in them must be in the tables."""
 
 import pytest
-
-from tests.end_to_end.conftest import Lake
+from lakes import Lake
 
 pytestmark = [pytest.mark.shared, pytest.mark.weights, pytest.mark.timeout(1500)]
 DERIVED = "derived_shot_reverse_shot.mp4"

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import generate
 import pytest
 from doc_pages import ROOT, Block, blocks, shown, write_files
-
-from tests.end_to_end.conftest import Lake
-from tests.media import generate
+from lakes import Lake
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1500)]
 

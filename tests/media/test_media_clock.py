@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import generate
 import numpy as np
 import pytest
-from media import generate
 
 from speakervid_dag.assets.intake_rows import health
 from speakervid_dag.media.budget import MediaBudget

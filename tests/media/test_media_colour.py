@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import av
+import generate
 import numpy as np
 import pytest
-from media import generate
 from media.generate import Colours, coloured
 
 from speakervid_dag.assets.intake_rows import verdict

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import generate
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from media import generate
 
 from speakervid_dag.media import audio, probe, wav
 from speakervid_dag.media.budget import MediaBudget

@@ -3,8 +3,8 @@
 from fractions import Fraction
 from pathlib import Path
 
+import generate
 import pytest
-from media import generate
 from media.generate import Part, changing
 
 from speakervid_dag.assets import intake_rows

@@ -4,9 +4,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import generate
 import numpy as np
 import polars as pl
-from media import generate
 from mini_lake import mini_lake
 from release.report_lake import publish
 from rows import BATCH

@@ -10,11 +10,11 @@ import time
 import wave
 from pathlib import Path
 
+import generate
 import polars as pl
 import pytest
 from click.testing import CliRunner
 from export_lake import SIZE, TURNS, make, strength
-from media import generate
 
 from speakervid_dag import hashing
 from speakervid_dag.cli.app import cli

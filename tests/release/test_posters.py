@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import generate
 import numpy as np
 import pytest
 
 from speakervid_dag.files import sha256_of
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.report.posters import HEIGHT_PX, WIDTH_PX, cropped, posters
-from tests.media import generate
 
 
 def clip(lake_dir: Path, *sources: Path) -> list[dict[str, Any]]:

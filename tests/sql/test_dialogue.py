@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import clip, profile, turn
+from conversation import clip, profile, turn
 
 STUDIO, GARDEN = [0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.1, 0.9]  # 0.1 in common
 
@@ -103,7 +103,7 @@ def test_a_pair_appears_once_and_forwards(run: Any) -> None:
 
 
 def test_the_worse_tier_counts(run: Any) -> None:
-    from conftest import gate
+    from conversation import gate
 
     tables = two()
     tables["clip_scores"] = [{"clip_id": "a", "luminance": 9.0}, {"clip_id": "b", "luminance": 0.0}]

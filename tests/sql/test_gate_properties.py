@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import gate, profile
+from conversation import gate, profile
 from rows import frame
 
 from speakervid_dag.config.sections import Gate

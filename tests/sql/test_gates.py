@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import gate, profile
+from conversation import gate, profile
 
 from speakervid_dag.failures import OperationError
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import clip, profile, turn
+from conversation import clip, profile, turn
 
 
 def scene(**change: Any) -> dict[str, Any]:

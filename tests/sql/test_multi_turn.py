@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from conftest import clip, profile
+from conversation import clip, profile
 
 
 def said(turn_id: str, speaker: str, words: list[tuple[str, float]], language: str = "en") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import clip, gate, profile, turn
+from conversation import clip, gate, profile, turn
 from rows import write_lake
 
 from speakervid_dag.lake.queries import session
