@@ -20,7 +20,7 @@ def speakervid(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
-    code = "import sys; from speakervid_dag.cli import main; sys.argv = ['speakervid', '--help']\n"
+    code = "import sys; from speakervid_dag.cli.app import main; sys.argv = ['speakervid', '--help']\n"
     code += "try: main()\nexcept SystemExit: pass\n"
     code += (
         "print(sorted({'torch', 'dagster', 'polars', 'duckdb', 'great_expectations', 'cv2', 'av'} & set(sys.modules)))"

@@ -1,4 +1,4 @@
-"""The generated parts of the pages in docs: `python -m speakervid_dag.reference docs/*.md docs/*/*.md`.
+"""The generated parts of the pages in docs: `python -m speakervid_dag.cli.reference docs/*.md docs/*/*.md`.
 
 Belongs here: tables, measures, gates, settings and weights as Markdown, from where they are stated. Does not belong
 here: prose, and what a gate's row says (config/profile_views.py).

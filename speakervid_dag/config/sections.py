@@ -275,6 +275,9 @@ class IdentitySettings(Section):
     min_copy_correlation: float = Field(
         description="... with this correlation of the mouths, and of mouth, yaw, pitch and roll on average", gt=0, lt=1
     )
+    min_blurred_copy_correlation: float = Field(
+        description="... of a face too blurred for an identity: of yaw, pitch and roll on average", gt=0, lt=1
+    )
     blocking: BlockingSettings
 
 

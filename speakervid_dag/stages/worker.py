@@ -1,4 +1,4 @@
-"""The process that computes stages: `python -m speakervid_dag.stage_worker`, requests on stdin, events on stdout.
+"""The process that computes stages: `python -m speakervid_dag.stages.worker`, requests on stdin, events on stdout.
 
 Belongs here: one request after another, each a stage over one batch; its limits. Does not belong here: what stages
 compute (speakervid_dag.assets), and what becomes of a process that dies (isolation.py).

@@ -56,6 +56,16 @@ def test_the_sharp_picture_stands_for_the_blurred_ones_though_they_are_larger() 
     }
 
 
+def test_a_copy_blurred_beyond_recognition_is_told_by_its_head() -> None:
+    """Of the real one behind it: mouths .39, heads .84 to .98; no identity can be told."""
+    moves = motion(1, 200)
+    mouth = motion(7, 200)[:1] * 0.5 + moves[:1] * 0.4
+    blurred = track(1, np.vstack([mouth, moves[1:]]), 8) | {"embedding": None}
+    assert copies([track(0, moves, 48), blurred], SETTINGS) == {"v-s0000-t01": "v-s0000-t00"}
+    other = track(1, np.vstack([moves[:1], motion(3, 200)[1:]]), 8) | {"embedding": None}
+    assert copies([track(0, moves, 48), other], SETTINGS) == {}
+
+
 @pytest.mark.parametrize(
     "other",
     [

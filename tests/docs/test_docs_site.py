@@ -12,7 +12,7 @@ from doc_pages import ROOT
 from speakervid_dag.cli import reference
 
 ALL_PAGES = sorted((ROOT / "docs").rglob("*.md"))
-TOLD = "run `python -m speakervid_dag.reference docs/*.md docs/*/*.md`"
+TOLD = "run `python -m speakervid_dag.cli.reference docs/*.md docs/*/*.md`"
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda p: p.stem)

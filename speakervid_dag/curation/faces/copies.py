@@ -4,6 +4,7 @@ Belongs here: telling a copy from a second person by how both move. Does not bel
 who a person is (person_clusters), what a copy is left out of (active_speaker, clips).
 
 A copy moves with its original frame by frame: mouth and head at once, without lag, all through the time both are seen.
+Of one that is blurred beyond recognition the head says it alone, and has to agree more.
 Two people do not, however alike they look: neither listeners who nod in time, nor twins, nor one camera that shakes
 both. What a mirror on the wall shows turns the other way, and stays a second face.
 """
@@ -60,6 +61,8 @@ def _is_copy(track: Row, original: Row, settings: IdentitySettings) -> bool:
     if len(shared) < settings.min_copy_share * len(times) or not _may_be_one(track, original, settings):
         return False
     moves = [_correlation(track[m].to_numpy()[own], original[m].to_numpy()[other]) for m in _MOVES]
+    if track["embedding"] is None:  # too blurred for an identity: it has no mouth to speak of, either
+        return float(np.mean(moves[1:])) >= settings.min_blurred_copy_correlation
     return min(moves[0], float(np.mean(moves))) >= settings.min_copy_correlation
 
 
