@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import dagster as dg
-from dagster._core.definitions.data_version import (
-    CODE_VERSION_TAG,
-    DATA_VERSION_TAG,
-    get_input_data_version_tag,
-    get_input_event_pointer_tag,
-)
 
 from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import in_order, maker_of
 from speakervid_dag.assets.recipes import Marks, Recipe
 from speakervid_dag.assets.resources import Factory
+from speakervid_dag.dagster_private import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
 from speakervid_dag.lake.schemas import Table
 
 Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its newest event in the instance

@@ -15,9 +15,8 @@ from typing import Any, Self
 
 import sqlalchemy
 from dagster import EventLogEntry, StringSource
-from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
+
+from speakervid_dag.dagster_private import SQLITE_BUSY_TIMEOUT_SECONDS, ConfigurableClassData, SqliteEventLogStorage
 
 FOLDER = ("history", "runs")  # below DAGSTER_HOME, as Dagster has it
 OPEN_SHARDS = 8  # files kept open: the index, and those of the latest runs

@@ -8,8 +8,8 @@ its runs STARTED for ever, each holding its place in the run queue: a backfill (
 """
 
 from dagster import DagsterRun, DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
+from speakervid_dag.dagster_private import CheckRunHealthResult, WorkerStatus
 from speakervid_dag.processes.identity import is_dead
 
 
