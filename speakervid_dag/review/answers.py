@@ -4,7 +4,6 @@ Belongs here: the place of an answer in its slice, and that one reviewer writes 
 here: what is asked.
 """
 
-import fcntl
 import re
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.lake.schemas import REVIEWS
@@ -36,18 +36,17 @@ class AnswerBook:
             raise UserError(f"a reviewer's name is 1-40 letters, digits, '.', '_' or '-', not '{reviewer}'")
         self.lake, self.reviewer = lake, reviewer
         self._turn = threading.Lock()
-        self._lock = (lake_dir / f".review-{reviewer}.lock").open("w")
+        self._lock = FileLock(lake_dir / f".review-{reviewer}.lock")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as problem:
-            self._lock.close()
+            self._lock.acquire(blocking=False)
+        except Timeout as problem:
             raise UserError(f"'{reviewer}' is reviewing this lake already: choose another --reviewer") from problem
 
     def __enter__(self) -> "AnswerBook":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        self._lock.release()
 
     def asked(self) -> pl.DataFrame:
         """What everybody was asked (reviewer, question, measure, subject_id), never what they answered."""

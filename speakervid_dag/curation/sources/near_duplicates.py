@@ -136,10 +136,7 @@ def _agreement(
 
 
 def _rank_correlation(pairs: NDArray[np.float64]) -> float:
-    """-1 when one side is constant."""
-    from scipy.stats import rankdata
+    """Spearman's; -1 when one side is constant."""
+    from scipy.stats import spearmanr
 
-    ranks = rankdata(pairs, axis=0)
-    deviations = ranks - ranks.mean(axis=0)
-    scale = float(np.sqrt((deviations**2).sum(axis=0).prod()))
-    return float((deviations[:, 0] * deviations[:, 1]).sum() / scale) if scale else -1.0
+    return -1.0 if (np.ptp(pairs, axis=0) == 0).any() else float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
