@@ -18,6 +18,7 @@ from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import SHOTS, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.media import decode as decoding
 from speakervid_dag.places import path_of
 from speakervid_dag.runs import execution
 from speakervid_dag.runs import instance as instances
@@ -151,11 +152,9 @@ def test_same_bytes_twice_and_same_name_twice(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its identity is that of other bytes, so no result may carry it: it is left out, and is new to the next run."""
-    from speakervid_dag.assets import bronze
-
     path = generate.plain(tmp_path / "in" / "a.mp4")
     steady = generate.plain(tmp_path / "in" / "b.mp4", 40)
-    real = bronze.decoding.read_frames
+    real = decoding.read_frames
 
     def read_frames(source: Path, *args: object, **options: object) -> object:
         if source == path:
@@ -163,7 +162,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
                 file.write(b"more")
         return real(source, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bronze.decoding, "read_frames", read_frames)
+    monkeypatch.setattr(decoding, "read_frames", read_frames)
     settings = load_settings(lake=tmp_path / "lake", isolate=False)  # the patch is of this process
     rows = taken_in(settings, [tmp_path / "in"], batch_size=10)
     assert rows["source_name"].to_list() == [steady.name]
