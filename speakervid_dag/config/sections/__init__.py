@@ -1,0 +1,63 @@
+"""The sections of a profile: one frozen model a stage, each field with its unit, meaning and source.
+
+Belongs here: field names, types and descriptions, in the rooms of what they are settings of. Does not belong here:
+values (they stand in profiles/*.yaml, so that a threshold has one place) and code that uses them.
+"""
+
+from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.clips import (
+    BranchSettings,
+    ClipSettings,
+    Gate,
+    ScoreSettings,
+)
+from speakervid_dag.config.sections.faces import (
+    BlockingSettings,
+    IdentitySettings,
+    LivenessSettings,
+    SamplingSettings,
+    TrackingSettings,
+)
+from speakervid_dag.config.sections.sources import (
+    NearDuplicateSettings,
+    ShotSettings,
+    SoundSettings,
+)
+from speakervid_dag.config.sections.speaking import (
+    ActiveSpeakerSettings,
+    BindingSettings,
+    CalibrationSettings,
+    ShippedMismatches,
+    SyncSettings,
+    TrainingSettings,
+)
+from speakervid_dag.config.sections.voices import (
+    DiarizationSettings,
+    FaceHintSettings,
+    TranscriptSettings,
+)
+
+__all__ = [
+    "ActiveSpeakerSettings",
+    "BindingSettings",
+    "BlockingSettings",
+    "BranchSettings",
+    "CalibrationSettings",
+    "ClipSettings",
+    "DiarizationSettings",
+    "FaceHintSettings",
+    "Gate",
+    "IdentitySettings",
+    "LivenessSettings",
+    "NearDuplicateSettings",
+    "SamplingSettings",
+    "ScoreSettings",
+    "Section",
+    "ShippedMismatches",
+    "ShotSettings",
+    "SoundSettings",
+    "SyncSettings",
+    "TrackingSettings",
+    "TrainingSettings",
+    "TranscriptSettings",
+]
