@@ -27,7 +27,7 @@ def data_file(house: House, table: Table, part: str) -> Path:
 
 
 def ask(house: House, text: str) -> list[tuple[object, ...]]:
-    with query.open_published(house.settings) as con:
+    with query.open_published(house.settings.lake_dir) as con:
         return list(user_sql.answer(con, text).rows)
 
 
