@@ -1,6 +1,7 @@
 """`speakervid explain`: every kind of id, each gate's value against its threshold, and why something is not there."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,8 @@ def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Se
     assert shown.exit_code == 0
     with pytest.raises(UserError, match=f"no.*'{TALKS}x'; the nearest are {TALKS}"):
         explain(settings, f"{TALKS}x", load_profile("laptop"))
+
+
+def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Settings) -> None:
+    with pytest.raises(UserError, match="nothing in the lake"):
+        told(settings, os.fsdecode(b"bad\xff\xfename.mp4"))

@@ -47,3 +47,19 @@ def test_a_video_without_a_clip_is_named_with_the_reason_and_its_figures(
     told = " ".join(capsys.readouterr().out.split())
     name = lake["videos"].filter(pl.col("video_id") == V1)["source_name"][0]
     assert all(word in told for word in (name, "ambiguous_speaker", "7.5", "weak_evidence", "4.0 of the 5.5"))
+
+
+def test_a_video_without_a_clip_since_its_sound_was_lost_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = mini_lake()
+    outcomes = lake["stage_outcomes"].filter(~((pl.col("video_id") == V1) & (pl.col("stage") == "speech_turns")))
+    lost = {"batch": BATCH, "stage": "speech_turns", "video_id": V1, "status": "not_evaluated"}
+    rows = [{**lost, "reason": "decoder_crashed", "row_count": 0, "elapsed_s": 1.0, "media_s": 1.0, "model_s": 0.0}]
+    changed = {
+        name: lake[name].filter(pl.col("video_id") != V1) for name in ("clips", "dropped_spans", "speaker_bindings")
+    }
+    changed["stage_outcomes"] = pl.concat([outcomes, frame("stage_outcomes", rows)])
+    settings = published_lake(tmp_path / "lake", **changed)
+    print_summary(settings, RunReport(done=[BATCH]))
+    assert "speech_turns: decoder_crashed" in " ".join(capsys.readouterr().out.split())

@@ -67,10 +67,16 @@ why AS (SELECT video_id, reason, sum(end_s - start_s) AS seconds FROM dropped_sp
 unbound AS (
   SELECT video_id, arg_max(struct_pack(reason, detail), end_s - start_s) AS longest FROM speaker_bindings
   WHERE status <> 'bound' GROUP BY ALL
+),
+stopped AS (
+  SELECT video_id, any_value(stage || ': ' || reason) AS what FROM stage_outcomes
+  WHERE status <> 'ok' AND NOT starts_with(reason, 'upstream_') AND stage IN ('speech_turns', 'face_tracks')
+  GROUP BY ALL
 )
-SELECT source_name, coalesce(arg_max(why.reason, seconds), 'no_face_tracked') AS reason, max(seconds) AS seconds,
-  any_value(longest.reason) AS speaker, any_value(longest.detail) AS detail
-FROM bare LEFT JOIN why USING (video_id) LEFT JOIN unbound USING (video_id) GROUP BY video_id, source_name ORDER BY ALL
+SELECT source_name, coalesce(arg_max(why.reason, seconds), any_value(what), 'no_face_tracked') AS reason,
+  max(seconds) AS seconds, any_value(longest.reason) AS speaker, any_value(longest.detail) AS detail
+FROM bare LEFT JOIN why USING (video_id) LEFT JOIN unbound USING (video_id) LEFT JOIN stopped USING (video_id)
+GROUP BY video_id, source_name ORDER BY ALL
 """
 FAILED = """
 SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)

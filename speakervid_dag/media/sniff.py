@@ -34,7 +34,9 @@ def sniff(path: Path) -> str:
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):  # it may be turned to another file between one look and the next
-            raise PermanentFailure("symbolic_link", "a link: name the file it points to, or use --follow-links")
+            raise PermanentFailure(
+                "symbolic_link", "a link: name the file it points to, or take it with `speakervid run --follow-links`"
+            )
         if not stat.S_ISREG(status.st_mode):
             raise PermanentFailure("not_a_regular_file", "only regular local files are read")
         with path.open("rb") as file:

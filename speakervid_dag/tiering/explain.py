@@ -4,6 +4,7 @@ Belongs here: which questions are asked about which kind of thing, and in what o
 here: the questions themselves (sql/explain) and printing (cli/explain.py).
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ def id_of(wanted: str) -> str:
 
 
 def _find(con: Session, wanted: str) -> dict[str, Any]:
+    wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake writes names that are no UTF-8
     found = query_file(con, "explain/find", wanted=wanted)
     if found.is_empty():
         near = query_file(con, "explain/nearest", wanted=wanted)["id"].to_list()
