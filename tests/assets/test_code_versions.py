@@ -225,7 +225,14 @@ def test_what_computes_rows_belongs_to_its_stages(module: str, name: str, stages
 
 @pytest.mark.parametrize(
     "module",
-    ["lake.storage.delta", "config.sections", "stages.stage", "quality_checks.audit", "cli.console", "release.export"],
+    [
+        "lake.storage.delta",
+        "config.sections.speaking",
+        "stages.stage",
+        "quality_checks.audit",
+        "cli.console",
+        "release.export",
+    ],
 )
 def test_what_computes_no_rows_belongs_to_no_stage(module: str) -> None:
     name = f"speakervid_dag.{module}"
