@@ -129,7 +129,7 @@ def _read_track(
 
 def _request(path: Path, info: MediaInfo, budget: MediaBudget, track: int | None) -> dict[str, Any]:
     return {
-        **base_request(path, sniff(path), budget),
+        **base_request(path, sniff(path), budget, forgets_layouts=info.forgets_layouts),
         "audio_index": track,
         "origin_s": info.origin_s,
         "max_gaps": budget.max_sound_gaps,

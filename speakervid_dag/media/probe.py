@@ -65,6 +65,8 @@ class MediaInfo:
         video_last_s, video_end_s: when the last picture begins and when it ends by the file's own claim.
         video_index, audio_index: stream numbers; of several sound tracks the one that players take.
         sound_tracks: all of them, that one first.
+        forgets_layouts: channels have no names, since the file has them in an order of its own. PyAV (18.1) frees such
+            a layout twice, so it must not be read.
     """
 
     container: str
@@ -100,6 +102,7 @@ class MediaInfo:
     video_index: int | None = None
     audio_index: int | None = None
     sound_tracks: tuple[SoundTrack, ...] = ()
+    forgets_layouts: bool = False
 
 
 def probe(path: Path, budget: MediaBudget) -> MediaInfo:
@@ -114,8 +117,15 @@ def probe(path: Path, budget: MediaBudget) -> MediaInfo:
             no_decodable_picture, over_budget, decoder_crashed, decoder_timeout, decoder_out_of_memory.
     """
     request = {**base_request(path, sniff(path), budget), "task": "probe"}
-    facts = run_task(request, budget, media_s=0.0)
-    info = MediaInfo(**{**facts, "sound_tracks": tuple(SoundTrack(**told) for told in facts["sound_tracks"])})
+    try:
+        facts = run_task(request, budget, media_s=0.0)
+    except PermanentFailure as problem:
+        if problem.reason != "decoder_crashed":
+            raise
+        request |= {"forgets_layouts": True}
+        facts = run_task(request, budget, media_s=0.0)
+    tracks = tuple(SoundTrack(**told) for told in facts["sound_tracks"])
+    info = MediaInfo(**{**facts, "sound_tracks": tracks, "forgets_layouts": request["forgets_layouts"]})
     _refuse_over_budget(info, budget)
     return info
 
@@ -132,9 +142,10 @@ def require_audio(info: MediaInfo) -> None:
         raise PermanentFailure("no_audio_stream", "the file has no sound")
 
 
-def base_request(path: Path, demuxer: str, budget: MediaBudget) -> dict[str, Any]:
+def base_request(path: Path, demuxer: str, budget: MediaBudget, *, forgets_layouts: bool = False) -> dict[str, Any]:
     """What every task of the decoding process needs to open the file."""
     return {
+        "forgets_layouts": forgets_layouts,
         "path": as_argument(path),
         "demuxer": demuxer,
         "max_streams": budget.max_streams,

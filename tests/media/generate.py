@@ -4,6 +4,7 @@ Belongs here: makers of files with known content. Does not belong here: assertio
 and sound carries chirps at known times, so that a test can tell which picture it was given and where a sound lies.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -321,17 +322,24 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def sound_tracks(path: Path, *tracks: tuple[np.ndarray, int, float, str], pictures: int = 0, **options: str) -> Path:
-    """A Matroska file of PCM tracks, each (samples (channels, n) in [-1, 1], rate in Hz, start in s, layout).
+def sound_tracks(
+    path: Path,
+    *tracks: tuple[np.ndarray, int, float, str],
+    pictures: int = 0,
+    container: str = "matroska",
+    codec: str = "pcm_s16le",
+    **options: str,
+) -> Path:
+    """A file of sound tracks (Matroska, PCM), each (samples (channels, n) in [-1, 1], rate in Hz, start in s, layout).
 
     `options` are tags, `language="eng,deu"` one a track; `pictures` is the number of numbered pictures at 25 fps.
     """
-    with av.open(str(path), "w", format="matroska") as writer:
+    with av.open(str(path), "w", format=container) as writer:
         videos = [
             writer.add_stream("mpeg4", rate=25, width=SIZE[0], height=SIZE[1], pix_fmt="yuv420p")
             for _ in range(min(pictures, 1))
         ]
-        streams = [writer.add_stream("pcm_s16le", rate=rate, layout=layout) for _, rate, _, layout in tracks]
+        streams = [writer.add_stream(codec, rate=rate, layout=layout) for _, rate, _, layout in tracks]
         for name, values in options.items():
             for stream, value in zip(streams, values.split(","), strict=True):
                 stream.metadata[name] = value
@@ -351,4 +359,12 @@ def sound_tracks(path: Path, *tracks: tuple[np.ndarray, int, float, str], pictur
             writer.mux(stream.encode(frame))
         for stream in [*videos, *streams]:
             writer.mux(stream.encode(None))
+    return path
+
+
+def in_an_order_of_its_own(path: Path) -> Path:
+    """A QuickTime file of eight channels, tagged as MPEG's L R C LFE Ls Rs Rls Rrs: libav has no name for that order."""
+    data = path.read_bytes()
+    at = data.index(b"chan") + 8  # behind the atom's name, version and flags
+    path.write_bytes(data[:at] + struct.pack(">II", 128 << 16 | 8, 0) + data[at + 8 :])
     return path

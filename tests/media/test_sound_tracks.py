@@ -80,6 +80,29 @@ def test_layouts_that_nobody_names(tmp_path: Path, layout: str, count: int) -> N
     assert [c for c, row in enumerate(levels(path).channels) if row.max() > -100] == [count - 1]
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "forgets"),
+    [("mp4", "aac", False), ("mov", "pcm_s16le", True), ("matroska", "libopus", False)],
+    ids=["planar", "an order of its own", "planar, Opus"],
+)
+def test_eight_channels(tmp_path: Path, container: str, codec: str, forgets: bool) -> None:
+    """PyAV crashes on both kinds: it reads on behind the last plane, and frees a layout of its own order twice."""
+    rate_hz = 48_000
+    rows = np.stack([tone(rate_hz=rate_hz, level=0.05 * (i + 1)) for i in range(8)])
+    path = generate.sound_tracks(
+        tmp_path / "a", (rows, rate_hz, 0.0, "7.1"), pictures=5, container=container, codec=codec
+    )
+    if forgets:
+        generate.in_an_order_of_its_own(path)
+    info = probe(path, BUDGET)
+    assert (info.has_video, info.forgets_layouts, info.sound_tracks[0].channels) == (True, forgets, 8)
+    track = info.sound_tracks[0].track
+    found = levels(path, track)
+    assert len(found.channels) == 8
+    (one,) = (read_audio(path, info, BUDGET, 16_000, [Taken(track, n, 1.0)]) for n in (7,))
+    assert np.abs(one[4_000:12_000]).max() == pytest.approx(0.4, rel=0.2)
+
+
 def test_too_many_channels_are_over_budget(tmp_path: Path) -> None:
     path = generate.sound_tracks(tmp_path / "a.mkv", (np.zeros((16, 800)), 16_000, 0.0, "16 channels"))
     budget = MediaBudget(max_sound_channels=8)

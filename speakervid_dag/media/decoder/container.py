@@ -46,6 +46,10 @@ def open_container(request: dict[str, Any]) -> Any:
         raise PermanentFailure("no_streams", "the container has no streams")
     if len(container.streams) > request["max_streams"]:
         raise PermanentFailure("over_budget", f"{len(container.streams)} streams, at most {request['max_streams']}")
+    if request["forgets_layouts"]:
+        for stream in container.streams.audio:
+            if stream.codec_context is not None:
+                stream.codec_context.layout = f"{stream.codec_context.channels} channels"
     return container
 
 

@@ -18,6 +18,7 @@ from speakervid_dag.media.sound_streams import channel_names, downmix
 # A step in the timestamps above this starts a new run of samples; below it lies the rounding of Matroska and FLV (1 ms)
 # and the jitter of recorders. Half a picture at 25 fps: what lip-sync can tell.
 GAP_S = 0.02
+_LINES = 8  # channels that libav names one by one in a frame; PyAV 18.1 reads on behind the last of so many
 
 
 class Block(NamedTuple):
@@ -74,13 +75,24 @@ def _planes(frame: Any) -> Any:
     """A frame of any sample format as float32 (channels, samples)."""
     import numpy as np
 
-    data, count = frame.to_ndarray(), frame.layout.nb_channels
+    count = frame.layout.nb_channels
+    if frame.format.is_planar and count >= _LINES:
+        frame = _packed(frame)
+    data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, count).T
     if data.dtype.kind == "u":  # 8 bit, silence is 128
         data = data.astype(np.float32) - 128
         return data / 128
     return data.astype(np.float32) / (-float(np.iinfo(data.dtype).min) if data.dtype.kind == "i" else 1.0)
+
+
+def _packed(frame: Any) -> Any:
+    """The same samples, those of all channels one after the other."""
+    from av.audio.resampler import AudioResampler
+
+    (packed,) = AudioResampler(format=frame.format.packed, layout=frame.layout, rate=frame.sample_rate).resample(frame)
+    return packed
 
 
 class _Clock:
