@@ -363,7 +363,7 @@ def sound_tracks(
 
 
 def in_an_order_of_its_own(path: Path) -> Path:
-    """A QuickTime file of eight channels, tagged as MPEG's L R C LFE Ls Rs Rls Rrs: libav has no name for that order."""
+    """A QuickTime file of eight channels, tagged as MPEG's L R C LFE Ls Rs Rls Rrs: libav names no such order."""
     data = path.read_bytes()
     at = data.index(b"chan") + 8  # behind the atom's name, version and flags
     path.write_bytes(data[:at] + struct.pack(">II", 128 << 16 | 8, 0) + data[at + 8 :])
