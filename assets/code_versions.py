@@ -30,6 +30,7 @@ OUTSIDE = (
     *("lake", "config", "processes", "files", "hashing", "places", "failures"),
     *("models.fetch", "models.packaged", "models.registry"),
 )
+_OUTSIDE = tuple(f"{PACKAGE}.{part}." for part in OUTSIDE)
 LOOSE = ""  # stands for the statements of a module that bind no name
 UNSAID = {"ctx", "kind", "type_comment", "type_ignores", "returns"}  # fields of a syntax tree that change no row
 OUT_OF_SCOPE = {"args", "decorator_list"}  # defaults and decorators are looked up around their function
@@ -53,7 +54,7 @@ class Origin(NamedTuple):
     @property
     def is_outside(self) -> bool:
         """Whether it is ours and computes no rows."""
-        return any(f"{self.module}.".startswith(f"{PACKAGE}.{part}.") for part in OUTSIDE)
+        return f"{self.module}.".startswith(_OUTSIDE)
 
 
 class Definition(NamedTuple):
@@ -82,10 +83,7 @@ class Reading:
         self._said: list[str] = []
         for statement in statements:
             self._take(statement)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256("\x1f".join(self._said).encode()).hexdigest()
+        self.digest = hashlib.sha256("\x1f".join(self._said).encode()).hexdigest()
 
     def _take(self, node: ast.AST, around: ast.AST | None = None) -> None:
         if isinstance(node, IMPORTS) or _is_docstring(node):
