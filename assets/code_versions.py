@@ -27,7 +27,7 @@ PACKAGE = __name__.partition(".")[0]
 # new module too. (Settings and weights count by their contents: recipes.py.)
 OUTSIDE = (
     *("assets.recipes", "assets.resources", "stages.stage", "stages.progress"),
-    *("lake", "config", "processes", "files", "hashing", "places", "failures"),
+    *("lake", "config", "processes", "files", "hashing", "places", "user_cache", "failures"),
     *("models.fetch", "models.packaged", "models.registry"),
 )
 _OUTSIDE = tuple(f"{PACKAGE}.{part}." for part in OUTSIDE)

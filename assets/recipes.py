@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from speakervid_dag.assets.code_versions import CODE, Definition, definition_of, sql_said
+from speakervid_dag.assets.kept_digests import kept_digests
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.queries.session import sql_text
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
@@ -100,6 +101,10 @@ class Recipe:
     @cached_property
     def code(self) -> str:
         """Hex digest of what computes it."""
+        asked = repr((self.computed_by, self.tables, self.queries))
+        return kept_digests().once(asked, self._read_code)
+
+    def _read_code(self) -> str:
         return CODE.digest(self.computed_by, self.tables, [sql_said(sql_text(query)) for query in self.queries])
 
     def code_version(self, factory: "Factory") -> str:

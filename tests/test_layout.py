@@ -16,6 +16,7 @@ BASE = {
     "formats",
     "hashing",
     "places",
+    "user_cache",
     "version",
 }  # modules of no room: anybody's
 

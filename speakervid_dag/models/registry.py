@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from speakervid_dag.failures import UserError, WeightsMissing, WeightsUnusable
 from speakervid_dag.hashing import HashMemory
+from speakervid_dag.user_cache import cache_folder, memory_file
 
 WEIGHTS_ENV = "SPEAKERVID_WEIGHTS"
 _ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash the user accepted at `pull --accept-hash`
@@ -98,7 +99,7 @@ def weights_dir() -> Path:
     """Folder of all weights: $SPEAKERVID_WEIGHTS, else speakervid-dag/weights in the user's cache folder."""
     if chosen := os.environ.get(WEIGHTS_ENV):
         return Path(chosen).expanduser().resolve()
-    return _cache_dir() / "weights"
+    return cache_folder() / "weights"
 
 
 def weight_path(name: str, filename: str | None = None) -> Path:
@@ -180,18 +181,7 @@ def file_hash(path: Path, *, afresh: bool = False) -> str:
     What is remembered lies in the user's own cache folder: a shared folder of weights may be read-only, and whoever
     writes there must not vouch for what is in it.
     """
-    try:
-        file = _cache_dir() / "weight_hashes.json"
-    except RuntimeError:  # a user without a home, in a container
-        file = None
-    return _memory(file).sha256(path, afresh=afresh)
-
-
-def _cache_dir() -> Path:
-    """Folder of this package in the user's cache folder."""
-    # An empty or relative XDG_CACHE_HOME counts as unset (XDG base directory specification).
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache_home if cache_home.is_absolute() else Path.home() / ".cache") / "speakervid-dag"
+    return _memory(memory_file("weight_hashes.json")).sha256(path, afresh=afresh)
 
 
 def expected_hash(name: str, file: WeightFile) -> str | None:

@@ -14,6 +14,7 @@ from speakervid_dag.failures import WeightsMissing, WeightsUnusable
 from speakervid_dag.models import face_pack, packaged, registry
 from speakervid_dag.models.person import Emotion
 from speakervid_dag.models.registry import Weight, WeightFile
+from speakervid_dag.user_cache import cache_folder
 
 RIGHT, WRONG = b"right", b"wrong"
 
@@ -105,7 +106,7 @@ def test_an_unchanged_file_is_read_once_by_all_processes(file: Path, hashed: lis
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"/x": [1, 2]}', b'{"/x": {}}'])
 def test_a_memory_that_cannot_be_read_costs_a_hash_only(file: Path, hashed: list[Path], content: bytes) -> None:
     registry.weight_path("emotion")
-    (memory,) = (registry._cache_dir()).iterdir()
+    (memory,) = cache_folder().iterdir()
     memory.write_bytes(content)
     another_process()
     assert registry.weight_path("emotion") == file
@@ -114,7 +115,7 @@ def test_a_memory_that_cannot_be_read_costs_a_hash_only(file: Path, hashed: list
 
 def test_a_memory_of_another_file_is_not_believed(file: Path, hashed: list[Path]) -> None:
     registry.weight_path("emotion")
-    (memory,) = (registry._cache_dir()).iterdir()
+    (memory,) = cache_folder().iterdir()
     damage(file)
     told = json.loads(memory.read_bytes())
     told[str(file)][1] = file.stat().st_mtime_ns  # size and time are those of the damaged file, the rest is old

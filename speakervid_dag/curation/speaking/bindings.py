@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.optimize import linear_sum_assignment
 
 from speakervid_dag.config.sections import BindingSettings
 from speakervid_dag.curation.speaking.binding_evidence import Evidence, Key, Row, pooled_evidence, prominence, strength
@@ -146,6 +145,8 @@ def least_talking(item: Evidence, settings: BindingSettings) -> float:
 
 
 def _best(gain: np.ndarray) -> tuple[float, list[int]]:  # type: ignore[type-arg]
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     return float(gain[rows, columns].sum()), [int(c) for c in columns]
 

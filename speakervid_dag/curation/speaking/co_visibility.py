@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.optimize import linear_sum_assignment
 
 from speakervid_dag.config.sections import BindingSettings
 from speakervid_dag.curation import intervals
@@ -112,6 +111,8 @@ def _near(change: VoiceChange, cuts: list[FaceCut], settings: BindingSettings) -
 
 def _likeliest(cuts: list[FaceCut], changes: list[VoiceChange], settings: BindingSettings) -> dict[str, str]:
     """Speaker -> person, one to one, so that the most cuts near changes agree; speakers without any are left out."""
+    from scipy.optimize import linear_sum_assignment
+
     votes = Counter(
         side
         for change in changes

@@ -13,7 +13,6 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.voices.overlaps import mixture
@@ -218,6 +217,8 @@ def _most_mixed(centres: Floats, kept: list[int], labels: Labels, settings: Diar
 
 def _first_guess(embeddings: Floats, settings: DiarizationSettings) -> Labels:
     """Average linkage on a regular sample of the windows; the others join the nearest cluster."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     step = _sample_step(len(embeddings), settings)
     sample = embeddings[::step]
     tree = linkage(sample, method="average", metric="cosine")
