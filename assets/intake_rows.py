@@ -70,7 +70,7 @@ def rows_of(video: VideoTask, profile: Profile) -> Mapping[str, Rows]:
         shots, fingerprint = finder.finish(), printer.finish()
     report = reader.report
     shown = picture_size(report, shots)
-    row = {**video.row, **health(video.row, report), **shown, **dataclasses.asdict(fingerprint)}
+    row = {**video.row, **health(video.row, report, info.video_end_s), **shown, **dataclasses.asdict(fingerprint)}
     row |= {"sound_tracks": heard.tracks, "sound_taken": [t._asdict() for t in heard.taken]}
     return {"videos": [row], "shots": numbered(video.video_id, shots, sampler.finish(shots), report.stretches)}
 
@@ -87,15 +87,19 @@ def verdict(info: probing.MediaInfo) -> dict[str, Any]:
     return {"status": "ok"}
 
 
-def health(row: Mapping[str, Any], report: decoding.DecodeReport) -> dict[str, Any]:
-    """Status after decoding: what was read against what was claimed."""
+def health(row: Mapping[str, Any], report: decoding.DecodeReport, claimed_end_s: float | None) -> dict[str, Any]:
+    """Status after decoding: what was read against what was claimed, beside what the header had said already."""
     if report.frames_read == 0:
         return {"status": "rejected", "reason": "no_decodable_picture", "detail": "not one frame could be decoded"}
     if report.is_complete:
         return {"status": row["status"], "reason": row["reason"], "detail": row["detail"]}
     claimed = "an unknown number" if report.frames_claimed is None else str(report.frames_claimed)
-    told = f"{report.frames_read} frames read of {claimed} claimed, {report.decode_errors} decoding errors"
-    return {"status": "degraded", "reason": "damaged_media", "detail": told}
+    told = [f"{report.frames_read} frames read of {claimed} claimed, {report.decode_errors} decoding errors"]
+    if report.last_time_s is not None and claimed_end_s is not None:
+        told.append(f"the last picture read is at {report.last_time_s:.2f} s of {claimed_end_s:.2f} s")
+    if row["detail"]:
+        told.append(f"{row['reason']}: {row['detail']}")
+    return {"status": "degraded", "reason": "damaged_media", "detail": "; ".join(told)}
 
 
 def numbered(

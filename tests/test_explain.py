@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
-from mini_lake import V1
+from mini_lake import V1, V2, mini_lake
 from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
@@ -99,3 +100,36 @@ def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Se
 def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Settings) -> None:
     with pytest.raises(UserError, match="nothing in the lake"):
         told(settings, os.fsdecode(b"bad\xff\xfename.mp4"))
+
+
+def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"of no video")
+    with pytest.raises(UserError, match="no video of the lake has the content of .*a.mp4"):
+        told(settings, str(tmp_path / "a.mp4"))
+
+
+def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> None:
+    videos = mini_lake()["videos"]
+    is_first = pl.col("video_id") == V1
+    videos = videos.with_columns(status=pl.when(is_first).then(pl.lit("rejected")).otherwise("status"))
+    answer = told(published_lake(tmp_path, videos=videos), "a.mp4")
+    assert {"what": "video_id", "value": V2} in answer["video"]
+    (other,) = answer["Others of the name a.mp4"]
+    assert (other["id"], other["status"]) == (V1, "rejected")
+
+
+def test_where_no_clips_were_cut_the_stage_that_gave_none_is_told(tmp_path: Path) -> None:
+    lake = mini_lake()
+    reason = {"speech_turns": "no_audio_stream", "clips": "upstream_speech_turns"}
+    is_lost = (pl.col("video_id") == V1) & pl.col("stage").is_in(reason.keys())
+    outcomes = lake["stage_outcomes"].with_columns(
+        status=pl.when(is_lost).then(pl.lit("not_evaluated")).otherwise("status"),
+        reason=pl.when(is_lost).then(pl.col("stage").replace(reason)).otherwise("reason"),
+    )
+    bare = {name: lake[name].filter(pl.col("video_id") != V1) for name in ("clips", "dropped_spans", "speech_turns")}
+    settings = published_lake(tmp_path, stage_outcomes=outcomes, **bare)
+    lost = told(settings, V1)["Time that became no clip"]
+    assert {(row["track_id"], row["reason"]) for row in lost} == {
+        (f"{V1}-s0000-t0{i}", "speech_turns: no_audio_stream") for i in (0, 1)
+    }
+    assert "speech_turns: no_audio_stream" not in {r["reason"] for r in told(settings, V2)["Time that became no clip"]}

@@ -1,6 +1,6 @@
 """`speakervid explain`: why a video, clip, pair … is where it is.
 
-Belongs here: arguments, help, printing. Does not belong here: the answer (speakervid_dag/explain.py).
+Belongs here: arguments, help, printing. Does not belong here: the answer (speakervid_dag/tiering/explain.py).
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | No
     from speakervid_dag.tiering import explain as work
 
     settings = load_settings(lake=lake, profile=profile)
-    sections = work.explain(settings, work.id_of(wanted), load_profile(settings.profile), as_of)
+    sections = work.explain(settings, wanted, load_profile(settings.profile), as_of)
     if form == "json":
         told = [{"section": s.title, "rows": s.rows.to_dicts()} for s in sections]
         print_json(told)

@@ -39,6 +39,7 @@ class Walk:
         own_output: lakes and releases that were met, and not walked into.
         named_output: paths inside own output that were named, and therefore taken.
         linked_folders: links to folders that were not followed.
+        repeated: links to files that are taken under another name already.
         unreadable: folders that could not be listed (to their end), and named paths that could not be reached → why.
         missing: paths that do not exist, as they were named.
     """
@@ -49,6 +50,7 @@ class Walk:
     own_output: tuple[Path, ...] = ()
     named_output: tuple[Path, ...] = ()
     linked_folders: tuple[Path, ...] = ()
+    repeated: tuple[Path, ...] = ()
     unreadable: dict[Path, str] = field(default_factory=dict)
     missing: tuple[Path, ...] = ()
 
@@ -63,6 +65,7 @@ class Walk:
         sentences = {
             "Passed over {}: no media suffix.": (names, "file"),
             "Passed over {}: links are followed with --follow-links.": (self.linked_folders, "linked folder"),
+            "Passed over {}: what they lead to is taken already.": ([path.name for path in self.repeated], "link"),
             "Passed over the output of this program in {}: name a path inside to take it.": (self.own_output, "folder"),
             "Took {} inside a lake or a release, as named.": (self.named_output, "path"),
         }
@@ -97,12 +100,14 @@ class _Walker:
     def __init__(self, follow_links: bool) -> None:
         self._follows = follow_links
         self._listed: set[str] = set()  # real paths of folders, when links are followed
+        self._led: dict[Path, Path] = {}  # file taken through a link → the link
         self.taken: dict[Path, None] = {}
         self.names: dict[Path, str] = {}
         self.ignored: dict[Path, None] = {}
         self.own_output: dict[Path, None] = {}
         self.named_output: dict[Path, None] = {}
         self.linked_folders: dict[Path, None] = {}
+        self.repeated: dict[Path, None] = {}
         self.unreadable: dict[Path, str] = {}
         self.missing: dict[Path, None] = {}
         self._owner = cache(lambda folder: owner_of(Path(os.path.realpath(folder))))  # thousands of files may be named
@@ -115,6 +120,7 @@ class _Walker:
             own_output=tuple(self.own_output),
             named_output=tuple(self.named_output),
             linked_folders=tuple(self.linked_folders),
+            repeated=tuple(self.repeated),
             unreadable=self.unreadable,
             missing=tuple(self.missing),
         )
@@ -131,8 +137,8 @@ class _Walker:
             self.unreadable[path] = _why(problem)
             return
         if self._follows and (target := self._target(path)) is not None:
-            if not target.is_dir():
-                self.names.setdefault(target, path.name)
+            if target != path and not target.is_dir():
+                self._name_by(path, target)
             path = target
         is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a link's target cannot be reached
         if self._owner(path if is_folder else path.parent) is not None:
@@ -188,11 +194,19 @@ class _Walker:
         elif is_folder:
             return [target]
         elif link.suffix.lower() in MEDIA_SUFFIXES:
+            self._name_by(link, target)
             self.taken[target] = None
-            self.names.setdefault(target, link.name)
         else:
             self.ignored[link] = None
         return []
+
+    def _name_by(self, link: Path, target: Path) -> None:
+        """Give a file the name of the first link that leads to it; of others it is told that they were passed over."""
+        if target not in self.taken:
+            self._led[target] = link
+            self.names[target] = link.name
+        elif self._led.get(target) != link:
+            self.repeated[link] = None
 
     def _target(self, path: Path) -> Path | None:
         """Return what a link leads to, over any number of links; the path itself where it is none."""

@@ -45,7 +45,7 @@ class Section:
 
 
 def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None = None) -> list[Section]:
-    """All that is known about the thing with this id, decisions under `profile`.
+    """All that is known about the thing with this id, name or path, decisions under `profile`.
 
     A profile that was never applied to the lake is applied to the thing's batch on the fly, from the stored scores;
     nothing is written.
@@ -54,30 +54,30 @@ def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None
         UserError: nothing has this id (the message names the nearest ones), or nothing is published.
     """
     with open_published(settings.lake_dir, as_of, read_only_user_sql=False) as con:
-        found = _find(con, wanted)
+        found, *others = _find(con, wanted)
         told = f"under {profile.name}"
         if not has_profile(con, profile.name):
             gold.compute_gold(con, profile, [found["batch"]])
             told += " (not applied to this lake; computed from the stored scores of the batch)"
-        return _sections(con, found, profile, told)
+        sections = _sections(con, found, profile, told)
+    if others:
+        sections.insert(1, Section(f"Others of the name {wanted}", pl.DataFrame(others)))
+    return sections
 
 
-def id_of(wanted: str) -> str:
-    """Return the id of the video with a file's content, where `wanted` is the path of a file; else `wanted` itself."""
+def _find(con: Session, wanted: str) -> list[dict[str, Any]]:
+    """What has this id or, of videos, this name or content: the likeliest first."""
     path = Path(wanted)
-    if "/" not in wanted or not path.is_file():
-        return wanted
-    return f"v{sha256_of(path)[:16]}"
-
-
-def _find(con: Session, wanted: str) -> dict[str, Any]:
+    is_path = "/" in wanted and path.is_file()
     wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake writes names that are no UTF-8
-    found = query_file(con, "explain/find", wanted=wanted)
+    found = query_file(con, "explain/find", wanted=f"v{sha256_of(path)[:16]}" if is_path else wanted)
+    if found.is_empty() and is_path:
+        raise UserError(f"no video of the lake has the content of {wanted}: take it in with `speakervid run`")
     if found.is_empty():
         near = query_file(con, "explain/nearest", wanted=wanted)["id"].to_list()
         hint = f"; the nearest are {', '.join(near)}" if near else ""
         raise UserError(f"nothing in the lake has the id '{wanted}'{hint}")
-    return found.row(0, named=True)
+    return found.to_dicts()
 
 
 def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: str) -> list[Section]:

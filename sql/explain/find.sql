@@ -1,12 +1,14 @@
 -- What is $wanted: which kind of thing has it as its id (or, for a video, as its file's name), and in which video?
-SELECT * FROM (
-    SELECT 'video' AS kind, video_id AS id, video_id, batch FROM videos WHERE video_id = $wanted OR source_name = $wanted
-    UNION ALL SELECT 'shot', shot_id, video_id, batch FROM shots WHERE shot_id = $wanted
-    UNION ALL SELECT 'track', track_id, video_id, batch FROM face_tracks WHERE track_id = $wanted
-    UNION ALL SELECT 'person', person_id, video_id, batch FROM people WHERE person_id = $wanted
-    UNION ALL SELECT 'turn', turn_id, video_id, batch FROM speech_turns WHERE turn_id = $wanted
-    UNION ALL SELECT 'clip', clip_id, video_id, batch FROM clips WHERE clip_id = $wanted
-    UNION ALL SELECT DISTINCT 'pair', pair_id, video_id, batch FROM branch_dialogue WHERE pair_id = $wanted
-    UNION ALL SELECT DISTINCT 'listening', listening_id, video_id, batch FROM branch_listening WHERE listening_id = $wanted
-    UNION ALL SELECT DISTINCT 'session', session_id, video_id, batch FROM branch_multi_turn WHERE session_id = $wanted
+-- Of several videos of one name that which was taken in comes first, the newest of them.
+SELECT kind, id, video_id, batch, status FROM (
+    SELECT 'video' AS kind, video_id AS id, video_id, batch, status FROM videos WHERE video_id = $wanted OR source_name = $wanted
+    UNION ALL SELECT 'shot', shot_id, video_id, batch, NULL FROM shots WHERE shot_id = $wanted
+    UNION ALL SELECT 'track', track_id, video_id, batch, NULL FROM face_tracks WHERE track_id = $wanted
+    UNION ALL SELECT 'person', person_id, video_id, batch, NULL FROM people WHERE person_id = $wanted
+    UNION ALL SELECT 'turn', turn_id, video_id, batch, NULL FROM speech_turns WHERE turn_id = $wanted
+    UNION ALL SELECT 'clip', clip_id, video_id, batch, NULL FROM clips WHERE clip_id = $wanted
+    UNION ALL SELECT DISTINCT 'pair', pair_id, video_id, batch, NULL FROM branch_dialogue WHERE pair_id = $wanted
+    UNION ALL SELECT DISTINCT 'listening', listening_id, video_id, batch, NULL FROM branch_listening WHERE listening_id = $wanted
+    UNION ALL SELECT DISTINCT 'session', session_id, video_id, batch, NULL FROM branch_multi_turn WHERE session_id = $wanted
 )
+ORDER BY status = 'rejected', batch DESC, id

@@ -328,6 +328,16 @@ def test_links_are_followed_to_files_and_folders_where_that_is_wanted(tmp_path: 
     assert (off.taken, off.linked_folders) == ((top / "a.mp4",), (top / "far",))
 
 
+def test_links_to_a_file_that_is_taken_already_are_told(tmp_path: Path) -> None:
+    blob, plain = put(tmp_path / "cache/3f5a"), put(tmp_path / "in/a.mp4")
+    first, second = link(tmp_path / "in/b.mp4", blob), link(tmp_path / "in/c.mp4", blob)
+    third = link(tmp_path / "in/d.mp4", plain)
+    found = walk([tmp_path / "in", first, first], follow_links=True)
+    assert (found.taken, found.names) == ((plain, blob), {blob: "b.mp4"})
+    assert found.repeated == (second, third)
+    assert found.passed_over() == ["Passed over 2 links (c.mp4, d.mp4): what they lead to is taken already."]
+
+
 def test_loops_of_links_end_and_no_folder_is_listed_twice(tmp_path: Path) -> None:
     top, clip = tmp_path / "in", put(tmp_path / "in/sub/clip.mp4")
     link(top / "again", top)

@@ -20,6 +20,8 @@ DECODER_PADDING = 2  # libav counts the padding of its buffers as pixels
 FALSE_TAG_PICTURES = 25  # looked at before a tag of PQ is believed
 TRUNCATED_BY_S = 0.25  # a header's length may exceed the packets' by this much without the file being cut
 
+SHOWN = ("video", "audio")  # kinds of streams that last; subtitles may say anything
+
 
 def open_container(request: dict[str, Any]) -> Any:
     """The file opened by exactly the demuxer that its content asked for, and nothing but local files behind it.
@@ -130,15 +132,18 @@ def _first_pictures(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    scan = _scan(container, [s for s in (picture, sound) if s is not None])
+    scan = _scan(container, [s for s in container.streams if _counts(s)])  # the header's length is the longest one's
     if picture is not None and picture.index not in scan:
         raise PermanentFailure("damaged_container", "no packet of the picture carries a time")
-    starts = {s.index: _start(s, scan) for s in container.streams if s.type in ("video", "audio") and _counts(s)}
+    taken = [s for s in (picture, sound) if s is not None]
+    starts = {s.index: _start(s, scan) for s in taken}
     known = [start for index, start in starts.items() if start is not None and index in scan] or [Fraction(0)]
     origin = min(known)
-    read_s = max(float(packets.end - origin) for packets in scan.values()) if scan else 0.0
+    ends = {index: float(packets.end - origin) for index, packets in scan.items()}
+    read_s = max((end for index, end in ends.items() if container.streams[index].type in SHOWN), default=0.0)
     year, genre = year_and_genre(container.metadata)
     claimed_s = _claimed_s(container, origin)
+    duration_s = max(claimed_s, read_s)
     facts = {
         **look,
         "container": request["demuxer"],
@@ -146,13 +151,13 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
         "audio_codec": None
         if sound is None or sound.codec_context is None
         else sound.codec_context.codec.canonical_name,
-        "duration_s": max(claimed_s, read_s),
+        "duration_s": duration_s,
         "origin_s": float(origin),
         "video_start_s": None if picture is None else _since(starts[picture.index], origin),
         "audio_start_s": None if sound is None else _since(starts[sound.index], origin),
         "has_video": picture is not None,
         "has_audio": sound is not None,
-        "bit_rate_bps": int(container.bit_rate) or None,
+        "bit_rate_bps": round(container.size * 8 / duration_s) if duration_s else None,
         "audio_sample_rate_hz": getattr(sound.codec_context, "sample_rate", None) if sound else None,
         "audio_channels": getattr(sound.codec_context, "channels", None) if sound else None,
         "video_index": None if picture is None else picture.index,
@@ -162,7 +167,8 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
         "genre": genre,
     }
     if picture is not None:
-        facts |= _pace(picture, scan[picture.index], origin, claimed_s if claimed_s - read_s > TRUNCATED_BY_S else 0.0)
+        is_cut = claimed_s - max(ends.values()) > TRUNCATED_BY_S
+        facts |= _pace(picture, scan[picture.index], origin, claimed_s if is_cut else 0.0)
     return facts
 
 

@@ -162,7 +162,7 @@ class FrameClock:
         else:
             moved = self._rising.repaired(ticks, frame.duration or 0)
         self._newest = moved
-        return float(moved * self._time_base) - self._origin_s
+        return round(float(moved * self._time_base) - self._origin_s, 9)  # the first picture is at 0, not at 8.9e-17 s
 
     @property
     def repaired(self) -> int:
