@@ -1,14 +1,16 @@
 """What readers see: whole batches, old or new, never a mix; whatever way they read."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import canned
 import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from house import B1, B2, B3, House
+from house import B1, B2, B3, House, made_house
 
 from speakervid_dag import connect
 from speakervid_dag.assets import serving
@@ -66,14 +68,34 @@ def scores_refused(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:
         rows["clip_scores"] = pl.concat([rows["clip_scores"]] * 2)
 
 
-@pytest.fixture
-def red(house: House) -> tuple[House, Mapping[str, Seen]]:
+NEW_CLIPS = {"pad_s": 0.123}
+
+
+@pytest.fixture(scope="module")
+def red_lake(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Seen]]:
     """Batch 1 was made again: its clips landed, its scores were refused. Then batches 2 and 3 were published."""
-    before = {batch: seen(house, batch) for batch in (B1, B2)}
+    lake = tmp_path_factory.mktemp("red") / "lake"
+    shutil.copytree(finished, lake)
+    with pytest.MonkeyPatch.context() as patch:
+        house = made_house(lake, patch)
+        before = {batch: seen(house, batch) for batch in (B1, B2)}
+        house.breaks = scores_refused
+        house.change_profile(clips=NEW_CLIPS)
+        report = house.run(B3)
+        assert (report.done, list(report.failed)) == ([B2, B3], [B1])
+        return lake, before
+
+
+@pytest.fixture
+def red(
+    red_lake: tuple[Path, Mapping[str, Seen]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[House, Mapping[str, Seen]]:
+    """A copy of that lake, and what its batches showed before; batch 1 would be refused again."""
+    made, before = red_lake
+    shutil.copytree(made, tmp_path / "lake")
+    house = made_house(tmp_path / "lake", monkeypatch)
     house.breaks = scores_refused
-    house.change_profile(clips={"pad_s": 0.123})
-    report = house.run(B3)
-    assert (report.done, list(report.failed)) == ([B2, B3], [B1])
+    house.change_profile(clips=NEW_CLIPS)
     return house, before
 
 
