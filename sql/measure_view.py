@@ -9,12 +9,16 @@ _DURATIONS = "SELECT batch, video_id, clip_id, 'duration_s' AS measure, duration
 
 
 def of_all(measures: Sequence[str]) -> str:
-    """Return the view's SELECT for these measures of all clips."""
+    """Return the view's SELECT for these measures of all clips.
+
+    Each measure is a SELECT, so that a question about one reads one column. They name the scores through a CTE: DuckDB
+    then looks at the files of `clip_scores` once, and not once a measure, to make the view.
+    """
     parts = [
-        f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM clip_scores"
+        f"SELECT batch, video_id, clip_id, '{m}' AS measure, {m} AS value, {m}_status AS status FROM scored"
         for m in measures
     ]
-    return " UNION ALL ".join([*parts, _DURATIONS])
+    return f"WITH scored AS NOT MATERIALIZED (FROM clip_scores) {' UNION ALL '.join([*parts, _DURATIONS])}"
 
 
 def of_batches(measures: Sequence[str], inside: str) -> str:
