@@ -159,7 +159,7 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
         ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
         ("- a\n- b", "must be a mapping"),
-        ("a: [", "mine.yaml:1: this is not YAML"),
+        ("a:\n\tb: 1\n", "mine.yaml:2: this is not YAML"),
         ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
         ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
         ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
