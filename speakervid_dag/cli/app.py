@@ -11,7 +11,19 @@ from pathlib import Path
 
 import click
 
-from speakervid_dag.cli import batches, care, diff, explain, export, funnel, profiles, refusals, versions
+from speakervid_dag.cli import (
+    batches,
+    diff,
+    explain,
+    export,
+    forget,
+    funnel,
+    maintain,
+    profiles,
+    quarantine,
+    retier,
+    snapshots,
+)
 from speakervid_dag.cli.options import as_of_option, format_option, lake_option, profile_option
 from speakervid_dag.cli.report import report
 from speakervid_dag.cli.review import review
@@ -225,20 +237,20 @@ def models_verify(names: tuple[str, ...]) -> None:
     sys.exit(checks.verify_weights(list(names)))
 
 
-cli.add_command(refusals.quarantine)
+cli.add_command(quarantine.quarantine)
 cli.add_command(report)
 cli.add_command(batches.batches)
 cli.add_command(review)
-cli.add_command(versions.retier)
-cli.add_command(versions.list_snapshots)
+cli.add_command(retier.retier)
+cli.add_command(snapshots.list_snapshots)
 cli.add_command(profiles.profiles)
 cli.add_command(diff.diff)
 cli.add_command(explain.explain)
 cli.add_command(funnel.funnel)
 cli.add_command(export.export)
 cli.add_command(export.releases)
-cli.add_command(care.maintain)
-cli.add_command(care.forget)
+cli.add_command(maintain.maintain)
+cli.add_command(forget.forget)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Care of tables: compaction, readers' copies, checkpoints, vacuum with retention, files that nothing names any more.
 
 Belongs here: what keeps a lake small and quick without changing what it says. Does not belong here: removing a video
-(takedown.py), printing (cli/care.py).
+(takedown.py), printing (cli/maintain.py).
 
 A published snapshot is a promise: no file it shows is removed while it is kept. So snapshots past the retention are
 dropped first (never the newest), and vacuum is told every version that the rest show.

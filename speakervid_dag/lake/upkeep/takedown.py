@@ -1,7 +1,7 @@
 """Takedown: a video and all that came from it leave every table and artifact, and its bytes are refused from then on.
 
 Belongs here: finding what came from a video, removing it, recording that. Does not belong here: printing
-(cli/care.py), vacuum (maintenance.py).
+(cli/forget.py), vacuum (maintenance.py).
 
 The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
 then the tables, the artifacts, the batch's manifest; publishing is last, and then copies of what was shown before go.

@@ -1,7 +1,6 @@
-"""`speakervid retier` and `speakervid snapshots`: new decisions from stored scores, and what was published when.
+"""`speakervid retier`: new decisions from stored scores.
 
-Belongs here: arguments, help, printing. Does not belong here: the run (speakervid_dag/retier.py) and snapshots
-(lake/snapshots/snapshots.py).
+Belongs here: arguments, help, printing. Does not belong here: the run (runs/retier.py).
 """
 
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from speakervid_dag.cli.options import format_option, lake_option, profile_option
+from speakervid_dag.cli.options import lake_option, profile_option
 
 
 @click.command()
@@ -39,21 +38,3 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     print_frame(done.shares, title=f"Tiers of {done.profile}, {len(done.batches)} batches")
     say(f"Published as snapshot {done.snapshot}.")
     write_after_run(settings)
-
-
-@click.command("snapshots")
-@lake_option
-@format_option
-def list_snapshots(lake: Path | None, form: str) -> None:
-    """Every published state of the lake, for `speakervid sql --as-of NUMBER|TIME`."""
-    import polars as pl
-
-    from speakervid_dag.cli.output import print_answer
-    from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.lake.queries.published import open_lake
-    from speakervid_dag.lake.snapshots import snapshots
-
-    known = snapshots.snapshots(open_lake(load_settings(lake=lake).lake_dir))
-    rows = [(s.number, s.at, s.profile, len(s.versions), ", ".join(s.held_back), s.run_id) for s in known]
-    columns = ["snapshot", "at", "profile", "tables", "held_back", "run_id"]
-    print_answer(pl.DataFrame(rows, schema=columns, orient="row"), form)

@@ -1,7 +1,6 @@
-"""`speakervid maintain` and `speakervid forget`: what deletes says first what would go.
+"""`speakervid forget`: removes a video everywhere; without --apply it says what would go.
 
-Belongs here: arguments, help, printing. Does not belong here: work (lake/upkeep/maintenance.py,
-lake/upkeep/takedown.py).
+Belongs here: arguments, help, printing. Does not belong here: the work (lake/upkeep/takedown.py).
 """
 
 from contextlib import nullcontext
@@ -10,50 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speakervid_dag.cli.deletions import new_run_id, refuse_while_running
 from speakervid_dag.cli.options import lake_option
 
 if TYPE_CHECKING:
-    from speakervid_dag.config.settings import Settings
-    from speakervid_dag.lake.upkeep.maintenance import CarePlan
     from speakervid_dag.lake.upkeep.takedown import TakedownPlan
-
-
-@click.command()
-@lake_option
-@click.option(
-    "--keep-days", default=30, show_default=True, type=click.IntRange(min=1), help="Age up to which all stays."
-)
-@click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only say what would be done.")
-@click.option(
-    "--drop-lost", is_flag=True, help="With --apply: go on without rows whose file is lost and that no run makes again."
-)
-def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: bool) -> None:
-    """Merge small files, drop old snapshots, remove files that nothing shows any more.
-
-    Without --apply nothing is changed. No file that a snapshot of the last --keep-days days shows is removed, nor of
-    the newest snapshot, however old.
-    """
-    from datetime import timedelta
-
-    from speakervid_dag.cli.console import say
-    from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.failures import UserError
-    from speakervid_dag.lake.queries.published import open_lake
-    from speakervid_dag.lake.upkeep import maintenance
-
-    if drop_lost and not is_applied:
-        raise UserError("--drop-lost needs --apply")
-    settings = load_settings(lake=lake)
-    opened, keep = open_lake(settings.lake_dir), timedelta(days=keep_days)
-    if is_applied:
-        _refuse_while_running(settings, "maintain --apply")
-        run_id = _run_id("maintain")
-        for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
-            say(f"{rows} rows of {table} are gone with their file.")
-        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=run_id)
-    else:
-        done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
-    _print_care(done, settings.lake_dir, is_applied)
 
 
 @click.command()
@@ -86,13 +46,13 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     settings = load_settings(lake=lake)
     opened = open_lake(settings.lake_dir)
     if is_applied:  # a run would write the video's rows again
-        _refuse_while_running(settings, "forget --apply")
+        refuse_while_running(settings, "forget --apply")
     plan = takedown.plan_takedown(opened, settings.lake_dir, what)
     _print_takedown(plan, is_applied)
     if not is_applied:
         say("Nothing was changed: repeat with --apply to do it.")
         return
-    run_id, book = _run_id("forget"), BatchBook(settings.lake_dir)
+    run_id, book = new_run_id("forget"), BatchBook(settings.lake_dir)
     with book.claim(plan.batch, wait=False) if plan.batch else nullcontext(True) as is_ours:
         if not is_ours:  # a run that has begun since we looked
             raise UserError(f"batch {plan.batch} is being run: wait for its end, then repeat the command")
@@ -111,49 +71,6 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     if made is not None and settings.lake_dir / takedown.REPORT in plan.files:
         write_after_run(settings)  # the one that went showed the video
     say("Not touched: the source file, releases, and the previews in the run history of `speakervid ui`.")
-
-
-def _refuse_while_running(settings: "Settings", what: str) -> None:
-    from speakervid_dag.runs import execution
-    from speakervid_dag.runs.instance import lake_instance
-
-    with lake_instance(settings) as instance:
-        execution.refuse_while_running(instance, what)
-
-
-def _run_id(what: str) -> str:
-    import uuid
-
-    return f"{what}-{uuid.uuid4()}"
-
-
-def _print_care(plan: "CarePlan", lake_dir: Path, is_applied: bool) -> None:
-    import polars as pl
-
-    from speakervid_dag.cli.console import print_frame, say
-
-    rows = [
-        (t.name, t.files, t.mergeable_files, len(t.superseded), t.superseded_bytes / 2**20, "busy" if t.is_busy else "")
-        for t in plan.tables
-        if t.mergeable_files or t.superseded or t.is_busy
-    ]
-    names = ["table", "files", "to merge", "to remove", "MB", "note"]
-    if is_applied:
-        names = ["table", "files", "merged", "removed", "MB", "note"]
-    if rows:
-        print_frame(pl.DataFrame(rows, schema=names, orient="row"), title=f"{len(plan.tables)} tables")
-    for snapshot in plan.snapshots:
-        told = "dropped" if is_applied else "would be dropped"
-        say(f"Snapshot {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M} {told}.")
-    for path in plan.loose:
-        say(f"{'Removed' if is_applied else 'Nothing names'} {path.relative_to(lake_dir)}")
-    if plan.copies:
-        told = "written" if is_applied else "would be written"
-        say(f"{len(plan.copies)} readers' copies of small files {told}: queries over many batches open fewer files.")
-    if not (rows or plan.snapshots or plan.loose or plan.copies):
-        say("Nothing to do: every table is in order.")
-    elif not is_applied:
-        say("Nothing was changed: repeat with --apply to do it.")
 
 
 def _print_takedown(plan: "TakedownPlan", is_applied: bool) -> None:
