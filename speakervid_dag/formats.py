@@ -95,3 +95,8 @@ def _csv_cell(value: Any) -> str:
 def _key(value: Any) -> str:
     found = json_value(value)
     return found if isinstance(found, str) else json.dumps(found)
+
+
+def quantity(count: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 file", "2 files"; `plural` where it is not the noun with an s."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -52,9 +52,11 @@ def cli(debug: bool) -> None:
 @profile_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most N new files.")
 @click.option(
-    "--follow-links", is_flag=True, help="Take what links lead to (Hugging Face cache, git-annex, DVC), by their names."
+    "--follow-links",
+    is_flag=True,
+    help="Follow links (Hugging Face cache, git-annex, DVC); the links' names count.",
 )
-@click.option("--allow-loss", is_flag=True, help="Publish without videos, clips or people that are gone (see below).")
+@click.option("--allow-loss", is_flag=True, help="Publish even if videos, clips or people are lost (see below).")
 def run(
     paths: tuple[Path, ...],
     lake: Path | None,
@@ -65,14 +67,14 @@ def run(
 ) -> None:
     """Curate videos: files, or folders that are searched for media.
 
-    New files become a batch; every table of it is computed, audited and committed. Files the lake knows already (by
-    content) are left alone, and are read from where they are found now; a batch that was interrupted is finished. Lakes
-    and exported releases below a folder are passed over; name a path inside one to take it. Exit status: 0 when the
-    pipeline did its work, also if single videos were rejected (they are listed with reasons); 1 if something of ours
-    failed, or something was not at hand or could not be read; 2 for bad arguments.
+    New files form batches; every table of a batch is computed, audited and committed. Files whose content the lake
+    already holds are not processed again; only their new location is recorded. Interrupted batches are finished. Lakes
+    and exported releases inside a folder are skipped; name a path inside one to include it. Exit status: 0 on success,
+    even if single videos were rejected (they are listed with reasons); 1 on an internal error, or if a source, a weight
+    file or a named path was unavailable; 2 for invalid arguments.
 
-    A source or weight that is gone takes nothing away: what is published stays, and the run says so and exits with 1.
-    --allow-loss makes those batches again without them. The videos come back when their files do.
+    A missing source or weight file removes nothing: what is published stays, and the run reports it and exits with 1.
+    --allow-loss recomputes those batches without the missing files. The videos return when their files do.
     """
     from speakervid_dag.cli.run import run_and_report
     from speakervid_dag.config.profiles import load_profile
@@ -89,10 +91,10 @@ def run(
 @lake_option
 @click.option("--seed", default=0, show_default=True, help="Another seed makes other videos.")
 def demo(lake: Path | None, seed: int) -> None:
-    """Everything at once, on videos it generates: no network, no tokens.
+    """Run everything on generated videos: no network, no tokens.
 
-    A real two-speaker telephone call and read speech are put on moving portraits (the pictures are generated), run
-    through the whole pipeline, and the branch × tier table is printed. Weights: `speakervid models pull --demo`.
+    A real two-speaker telephone call and read speech are combined with generated moving portraits and run through the
+    whole pipeline. The branch × tier table is printed. Weights: `speakervid models pull --demo`.
     """
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.run import run_and_report
@@ -128,7 +130,7 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     load_profile(settings.profile)
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
-            raise UserError(f"something answers on {host}:{port} already: choose another port with --port")
+            raise UserError(f"port {port} on {host} is in use: choose another with --port")
     home = prepare_home(settings)
     os.environ.update(export_settings(settings))
     os.chdir(home)  # a `.env` where we are would win over the lake that was asked for
@@ -141,9 +143,9 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
 @lake_option
 @profile_option
 def train(lake: Path | None, profile: str | None) -> None:
-    """Train a synchrony model on this lake's own talking faces, and say whether it beats the default.
+    """Train a synchrony model on this lake's own talking faces, and report whether it beats the default.
 
-    A profile with `active_speaker: {synchrony: lake_model}` uses it from then on, if it does.
+    If it does, profiles with `active_speaker: {synchrony: lake_model}` use it from then on.
     """
     from speakervid_dag.cli.console import print_frame
     from speakervid_dag.config.settings import load_settings
@@ -168,7 +170,7 @@ def train(lake: Path | None, profile: str | None) -> None:
 @format_option
 @as_of_option
 def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
-    """Ask the lake: read-only DuckDB over every table and statistic, by its bare name.
+    """Query the lake: read-only DuckDB over every table and statistic, by bare name.
 
     \b
     Examples:
@@ -187,10 +189,10 @@ def sql(query: str, lake: Path | None, form: str, as_of: str | None) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @profile_option
 def doctor(file: Path | None, lake: Path | None, profile: str | None) -> None:
-    """Say what is installed, which model serves each stage, what is missing and how to get it.
+    """Report what is installed, which model serves each stage, what is missing and how to get it.
 
-    With FILE: what is in this media file (tracks and channels of sound, colour, pace, geometry) and what intake would
-    make of it. Nothing is written. Exit status 1 when it would be rejected.
+    With FILE: report what the media file contains (sound tracks and channels, colour, frame rate, geometry) and what
+    intake would decide. Nothing is written. Exit status 1 if it would be rejected.
     """
     from speakervid_dag.cli import doctor as checks
     from speakervid_dag.cli import file_report
@@ -207,7 +209,7 @@ def models() -> None:
 
 @models.command("list")
 def models_list() -> None:
-    """Every known weight: stage, source, licence, whether it is on disk."""
+    """List every known weight: stage, source, licence, whether it is on disk."""
     from speakervid_dag.cli import doctor as checks
 
     checks.print_weights()
@@ -219,7 +221,7 @@ def models_list() -> None:
 @click.option("--accept-hash", is_flag=True, help="Accept weights whose hash is not pinned (their hash is printed).")
 @click.option("--from", "folder", type=click.Path(path_type=Path, file_okay=False), help="Take the files from here.")
 def models_pull(names: tuple[str, ...], with_demo: bool, accept_hash: bool, folder: Path | None) -> None:
-    """Fetch weights (the defaults when no NAMES are given); hashes are checked, what is there is kept."""
+    """Fetch weights (the defaults if no NAMES are given). Hashes are checked; existing files are kept."""
     from speakervid_dag.cli.console import say
     from speakervid_dag.models import fetch, registry
 
@@ -263,7 +265,7 @@ def main() -> None:
         cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
-        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+        _end("interrupted; finished work is kept: run the same command again to continue", 130)
     except click.ClickException as problem:
         context = getattr(problem, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
@@ -271,7 +273,7 @@ def main() -> None:
     except click.exceptions.Exit as wanted:
         sys.exit(wanted.exit_code)
     except KeyboardInterrupt:
-        _end("interrupted; what was finished is kept, run the same command again to go on", 130)
+        _end("interrupted; finished work is kept: run the same command again to continue", 130)
     except SpeakervidError as problem:
         if debug:
             raise

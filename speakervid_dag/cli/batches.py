@@ -1,6 +1,6 @@
-"""`speakervid batches`: how each batch stands.
+"""`speakervid batches`: the status of each batch.
 
-Belongs here: arguments, help, printing. Does not belong here: finding it out (speakervid_dag/assets/standing.py).
+Belongs here: arguments, help, printing. Does not belong here: determining it (assets/standing.py).
 """
 
 import sys
@@ -16,9 +16,9 @@ from speakervid_dag.cli.options import format_option, lake_option, profile_optio
 @profile_option
 @format_option
 def batches(lake: Path | None, profile: str | None, form: str) -> None:
-    """How each batch stands under a profile: finished, unfinished, refused by an audit, or hit by a fault of ours.
+    """List the status of each batch: finished, unfinished, refused by an audit, or failed with an internal error.
 
-    Exit status: 0 when all are finished, 1 when one is not. The same is a check on `lake_snapshot` in the Dagster UI.
+    Exit status: 0 if all are finished, else 1. The Dagster UI shows the same as a check of `lake_snapshot`.
     """
     from speakervid_dag.assets.resources import Factory
     from speakervid_dag.assets.standing import standing

@@ -1,4 +1,4 @@
-"""`speakervid explain`: why a video, clip, pair … is where it is.
+"""`speakervid explain`: why a video, clip, pair … has the labels and tier it has.
 
 Belongs here: arguments, help, printing. Does not belong here: the answer (speakervid_dag/tiering/explain.py).
 """
@@ -17,12 +17,12 @@ from speakervid_dag.cli.options import as_of_option, lake_option, profile_option
 @as_of_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | None, form: str) -> None:
-    """Why ID is where it is: its rows upstream, every gate's value against its threshold, tier, reasons, branches.
+    """Explain ID: its rows upstream, every gate's value and threshold, its tier and reasons, its branches.
 
-    ID is that of a video, shot, track, person, turn, clip, pair, listening sample or session, a video's file name, or
-    the path of a file (which stands for the video with its content).
-    Where something is in no clip or branch, the answer says why not. A profile that this lake has not seen is applied
-    on the fly, so that you can ask what your own would say. `--format json` is an array of sections with their rows.
+    ID is the id of a video, shot, track, person, turn, clip, pair, listening sample or session, a video's file name, or
+    the path of a file (the video with the same content is meant). If it is in no clip or branch, the answer says why.
+    A profile that was never applied to this lake is applied on the fly, so that you can try your own. `--format json`
+    prints an array of sections with their rows.
 
     \b
     Examples:

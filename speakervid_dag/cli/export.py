@@ -1,4 +1,4 @@
-"""`speakervid export` and `speakervid releases`: data sets to take home, and how they differ.
+"""`speakervid export` and `speakervid releases`: write a dataset, list and compare the ones written.
 
 Belongs here: arguments, help, progress, printing. Does not belong here: the export (release/export.py), manifests
 (release/releases.py).
@@ -15,13 +15,13 @@ from speakervid_dag.cli.options import as_of_option, format_option, lake_option
 if TYPE_CHECKING:
     from speakervid_dag.release.export import Release
 
-NAMED = 5  # people who moved that are printed; `releases diff` has all
+NAMED = 5  # moved people that are printed; `releases diff` lists all
 BRANCHES = ["single", "dialogue", "listening", "multi_turn_contextual", "multi_turn_sequential"]
 
 
 @click.command()
 @lake_option
-@click.option("--branch", type=click.Choice(BRANCHES), required=True, help="Which kind of samples.")
+@click.option("--branch", type=click.Choice(BRANCHES), required=True, help="Kind of samples.")
 @click.option(
     "--tier",
     "tiers",
@@ -29,32 +29,48 @@ BRANCHES = ["single", "dialogue", "listening", "multi_turn_contextual", "multi_t
     multiple=True,
     default=["sft"],
     show_default=True,
-    help="Repeat for more than one; they are disjoint.",
+    help="Repeat for several; tiers are disjoint.",
 )
 @click.option("--format", "form", type=click.Choice(["hf", "webdataset", "parquet"]), required=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Must not be there yet.")
-@click.option("--profile", metavar="P", help="Whose decisions. [default: the snapshot's]")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Must not exist yet.")
+@click.option("--profile", metavar="P", help="Profile whose decisions are used. [default: the snapshot's]")
 @as_of_option
 @click.option(
-    "--split", default="train=.9,val=.05,test=.05", show_default=True, help="Shares of clips; people are whole."
+    "--split",
+    default="train=.9,val=.05,test=.05",
+    show_default=True,
+    help="Shares of clips; no person is in two.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other splits.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N samples, as a preview.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="The first N samples only: a look before the rest."
+    "--crop/--no-crop",
+    "is_cropped",
+    default=True,
+    help="--no-crop keeps the whole picture, re-encoded only if needed.",
 )
 @click.option(
-    "--crop/--no-crop", "is_cropped", default=True, help="--no-crop copies the whole picture uncoded if it can."
+    "--margin",
+    type=click.FloatRange(0, 2),
+    default=0.1,
+    show_default=True,
+    help="Around the box, as a share of its size.",
+)
+@click.option("--licence", default="not stated", show_default=True, help="For the dataset card.")
+@click.option(
+    "--consent",
+    default="not stated",
+    show_default=True,
+    help="For the dataset card: what the people agreed to.",
 )
 @click.option(
-    "--margin", type=click.FloatRange(0, 2), default=0.1, show_default=True, help="Around the box, in its sizes."
+    "--verify",
+    "by_hash",
+    is_flag=True,
+    help="If DIR holds the release already: compare by hash, not size.",
 )
-@click.option("--licence", default="not stated", show_default=True, help="Goes into the card.")
 @click.option(
-    "--consent", default="not stated", show_default=True, help="Goes into the card: what the people agreed to."
-)
-@click.option("--verify", "by_hash", is_flag=True, help="If DIR holds it already: compare its files by hash, not size.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Clips encoded at a time. [default: the cores]"
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Clips encoded in parallel. [default: all cores]"
 )
 def export(
     lake: Path | None,
@@ -74,19 +90,19 @@ def export(
     by_hash: bool,
     workers: int | None,
 ) -> None:
-    """Cut the clips of one branch and write them as a data set, with annotations, splits by person, card and manifest.
+    """Cut the clips of one branch and write a dataset: annotations, splits by person, dataset card and manifest.
 
     \b
     hf           datasets.load_dataset("DIR"): Parquet with videos and sounds inside
     webdataset   tar shards: SAMPLE.mp4, .wav, .json
     parquet      clips/KEY.mp4, .wav, .json; clips.parquet, samples.parquet, talkvid.json
 
-    Nothing appears in DIR before it is whole. Cut clips are kept in the lake: an export that was interrupted goes on,
-    a second one (another format, say) cuts nothing. A clip whose source is gone, or holds other bytes, is listed and
-    left out; the same command makes the release anew once it is back, and puts the one before aside as DIR.ID.
+    DIR appears only when it is complete. Cut clips are kept in the lake, so an interrupted export continues, and a
+    second one (for example in another format) cuts nothing. A clip whose source is missing or was changed is listed and
+    left out; once the source is back, the same command writes the release again and moves the old one to DIR.ID.
 
-    Exit status: 0 when DIR holds the release, also if samples were left out; 1 when it is damaged, holds what was
-    taken down, or nothing could be cut; 2 when DIR holds anything else.
+    Exit status: 0 if DIR holds the release, even if samples were left out; 1 if it is damaged, contains a video that
+    was taken down, or nothing could be cut; 2 if DIR holds anything else.
 
     \b
     Examples:
@@ -143,27 +159,27 @@ def _print_release(made: "Release") -> None:
     if made.moved:
         first = ", ".join(f"{m.identity_id} ({m.before} → {m.after})" for m in made.moved[:NAMED])
         more = f" and {len(made.moved) - NAMED} more" if len(made.moved) > NAMED else ""
-        say(f"In another split than in an earlier export, since they were joined with people of it: {first}{more}")
+        say(f"Moved to another split than in an earlier export, because identities were merged: {first}{more}")
     if made.aside is not None:
-        say(f"The release that was there, with fewer samples, lies in {made.aside} now")
+        say(f"The previous release, with fewer samples, was moved to {made.aside}")
     if made.release_id is None:
-        say("Nothing was written: no sample could be had")
+        say("Nothing was written: no sample could be cut")
     else:
-        say(f"{'It was there already' if made.was_there else 'Written'}: {made.place}")
+        say(f"{'Already written' if made.was_there else 'Written'}: {made.place}")
 
 
 @click.group()
 def releases() -> None:
-    """Data sets exported from this lake: list them, or compare two."""
+    """List the datasets exported from this lake, or compare two."""
 
 
 @releases.command("list")
 @lake_option
 @format_option
 def list_releases(lake: Path | None, form: str) -> None:
-    """Every export: when, from which snapshot, what, how much, where to.
+    """List every export: time, snapshot, content, size, location.
 
-    taken_down counts sources in it that `speakervid forget` has removed since: such a release is to be withdrawn.
+    taken_down counts sources that `speakervid forget` has removed since: withdraw such a release.
     """
     from speakervid_dag.cli.output import print_answer
     from speakervid_dag.config.settings import load_settings
@@ -180,9 +196,9 @@ def list_releases(lake: Path | None, form: str) -> None:
 @lake_option
 @format_option
 def diff_releases(before: str, after: str, lake: Path | None, form: str) -> None:
-    """Samples that entered, left or changed from release A to release B (ids, or exported folders), and who moved.
+    """List samples added, removed or changed from release A to B (ids or exported folders), and people who moved.
 
-    What was asked for otherwise, licence and consent among it, stands above.
+    Differences between the two requests, including licence and consent, are printed first.
     """
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.output import print_answer

@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="VIDEO_ID|SOURCE")
 @lake_option
-@click.option("--reason", default="on request", show_default=True, help="Kept with the record of the takedown.")
-@click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only say what would go.")
-@click.option("--purge", is_flag=True, help="With --apply: remove older states of all tables now, not after maintain.")
+@click.option("--reason", default="on request", show_default=True, help="Stored with the takedown.")
+@click.option("--apply", "is_applied", is_flag=True, help="Do it; without it, only report what would be removed.")
+@click.option("--purge", is_flag=True, help="With --apply: also remove older versions of all tables now.")
 def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: bool) -> None:
-    """Remove a video, and all that came from it, from every table and artifact; refuse its bytes from then on.
+    """Remove a video and everything derived from it from every table and artifact, and refuse its content from then on.
 
     WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
-    is published and recorded in the table `takedowns`. Snapshots of before still show the video until `speakervid
-    maintain` drops them; --purge does that at once, for every table. A batch that is shown at an older version, since a
-    run did not end, is then taken back to that version, and the next run makes it again. The source file itself is
-    yours to delete. Releases that hold the video are named here and marked in `speakervid releases list`: they are
-    yours to withdraw.
+    is published and recorded in the table `takedowns`. Older snapshots still show the video until `speakervid maintain`
+    drops them; --purge drops them at once, for every table. A batch that is shown at an older version because a run did
+    not end is then reset to that version, and the next run recomputes it. Delete the source file yourself. Releases
+    that contain the video are listed here and marked in `speakervid releases list`: withdraw them yourself.
     """
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.report import write_after_run
@@ -50,12 +49,12 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     plan = takedown.plan_takedown(opened, settings.lake_dir, what)
     _print_takedown(plan, is_applied)
     if not is_applied:
-        say("Nothing was changed: repeat with --apply to do it.")
+        say("Nothing was changed: add --apply to do it.")
         return
     run_id, book = new_run_id("forget"), BatchBook(settings.lake_dir)
     with book.claim(plan.batch, wait=False) if plan.batch else nullcontext(True) as is_ours:
         if not is_ours:  # a run that has begun since we looked
-            raise UserError(f"batch {plan.batch} is being run: wait for its end, then repeat the command")
+            raise UserError(f"batch {plan.batch} is being processed: wait until it ends, then repeat the command")
         plan = takedown.plan_takedown(opened, settings.lake_dir, what)  # as it is now that nobody runs the batch
         made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
     say(f"Published as snapshot {made.number}." if made else "Nothing was published before, so nothing is now.")
@@ -65,9 +64,9 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
         newest = snapshots.latest(opened)
         if newest is not None and newest.held_back:
             hidden = ", ".join(newest.held_back)
-            say(f"Not shown until `speakervid run` mends them, since their older rows are lost: batches {hidden}.")
+            say(f"Hidden until the next `speakervid run`, because their older rows are lost: batches {hidden}.")
     else:
-        say("Older snapshots still show it until `speakervid maintain --apply` drops them (or --purge).")
+        say("Older snapshots still show it until `speakervid maintain --apply` (or --purge) drops them.")
     if made is not None and settings.lake_dir / takedown.REPORT in plan.files:
         write_after_run(settings)  # the one that went showed the video
     say("Not touched: the source file, releases, and the previews in the run history of `speakervid ui`.")
@@ -79,20 +78,20 @@ def _print_takedown(plan: "TakedownPlan", is_applied: bool) -> None:
     from speakervid_dag.cli.console import print_frame, say
 
     name = f" ({plan.file.name})" if plan.file else ""
-    say(f"{plan.video_id}{name}: {'removing' if is_applied else 'this would go'}")
+    say(f"{plan.video_id}{name}: {'removing' if is_applied else 'would be removed'}")
     if plan.rows:
         print_frame(pl.DataFrame({"table": list(plan.rows), "rows": list(plan.rows.values())}))
     if plan.findings:
-        say(f"{plan.findings} findings of the quarantine that name it (what they name is blotted out)")
+        say(f"{plan.findings} quarantine findings that name it (the names are redacted)")
     for path in plan.files:
         say(f"artifact {path.parent.name}/{path.name}")
     if plan.links:
-        say(f"{len(plan.links)} people of other videos were linked to somebody in it and get another identity_id")
+        say(f"{len(plan.links)} people of other videos were linked to a person in it and get a new identity_id")
     for release_id, places in plan.releases.items():
-        for place in places or ("wherever it is: its export was cut off before its place was recorded",):
-            say(f"Release {release_id} holds it and is not touched: withdraw {place}, and what was made of it")
+        for place in places or ("(its location is unknown: the export was interrupted before recording it)",):
+            say(f"Release {release_id} contains it and is not changed: withdraw {place} and everything made from it")
     if not (plan.rows or plan.findings or plan.files or plan.batch):
-        say("nothing is left of it; its bytes stay refused")
+        say("nothing is left of it; its content stays refused")
 
 
 def _megabytes(size: int) -> str:

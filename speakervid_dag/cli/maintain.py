@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 @click.command()
 @lake_option
 @click.option(
-    "--keep-days", default=30, show_default=True, type=click.IntRange(min=1), help="Age up to which all stays."
+    "--keep-days", default=30, show_default=True, type=click.IntRange(min=1), help="Keep everything younger than this."
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Do it; without this, only say what would be done.")
+@click.option("--apply", "is_applied", is_flag=True, help="Do it; without it, only report what would be done.")
 @click.option(
-    "--drop-lost", is_flag=True, help="With --apply: go on without rows whose file is lost and that no run makes again."
+    "--drop-lost", is_flag=True, help="With --apply: drop rows whose file is lost and that no run can recompute."
 )
 def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: bool) -> None:
-    """Merge small files, drop old snapshots, remove files that nothing shows any more.
+    """Merge small files, drop old snapshots, remove files that no snapshot uses.
 
-    Without --apply nothing is changed. No file that a snapshot of the last --keep-days days shows is removed, nor of
-    the newest snapshot, however old.
+    Without --apply nothing is changed. Files of snapshots of the last --keep-days days, and of the newest snapshot, are
+    never removed.
     """
     from datetime import timedelta
 
@@ -46,7 +46,7 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: boo
         refuse_while_running(settings, "maintain --apply")
         run_id = new_run_id("maintain")
         for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
-            say(f"{rows} rows of {table} are gone with their file.")
+            say(f"{rows} rows of {table} were lost with their file.")
         done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=run_id)
     else:
         done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
@@ -72,11 +72,11 @@ def _print_care(plan: "CarePlan", lake_dir: Path, is_applied: bool) -> None:
         told = "dropped" if is_applied else "would be dropped"
         say(f"Snapshot {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M} {told}.")
     for path in plan.loose:
-        say(f"{'Removed' if is_applied else 'Nothing names'} {path.relative_to(lake_dir)}")
+        say(f"{'Removed' if is_applied else 'Unused:'} {path.relative_to(lake_dir)}")
     if plan.copies:
         told = "written" if is_applied else "would be written"
         say(f"{len(plan.copies)} readers' copies of small files {told}: queries over many batches open fewer files.")
     if not (rows or plan.snapshots or plan.loose or plan.copies):
-        say("Nothing to do: every table is in order.")
+        say("Nothing to do.")
     elif not is_applied:
-        say("Nothing was changed: repeat with --apply to do it.")
+        say("Nothing was changed: add --apply to do it.")

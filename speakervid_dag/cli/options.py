@@ -17,7 +17,7 @@ PROFILE_HELP = "Profile by name, or the path of a YAML file. [default: $SPEAKERV
 
 
 class LakeFolder(click.Path):
-    """A folder; a URI is refused while it can still be told from a path (`Path` makes `s3:/bucket` of it)."""
+    """A folder. A URI is refused here, where it can still be recognised (`Path` turns it into `s3:/bucket`)."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path. Raises UserError for a URI."""
@@ -40,5 +40,5 @@ def format_option(command: Command) -> Command:
 
 
 def as_of_option(command: Command) -> Command:
-    told = "An earlier published state: see `speakervid snapshots`."
+    told = "An earlier published state; see `speakervid snapshots`."
     return click.option("--as-of", metavar="NUMBER|TIME", help=told)(command)

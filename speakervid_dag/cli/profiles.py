@@ -86,7 +86,7 @@ def check_profile(profile: str) -> None:
         say(f"It is called {right.name}: in a lake its rows take the place of the packaged profile's.")
     for name, measures in _unmeasured(right).items():
         say(f"Not evaluated until the weights '{name}' are on disk (docs/scores.md): {', '.join(measures)}")
-    say(f"{profile} is right: {len(right.gates)} gates, {' < '.join(layer.source for layer in reversed(layers))}")
+    say(f"{profile} is valid: {len(right.gates)} gates, {' < '.join(layer.source for layer in reversed(layers))}")
 
 
 def _unmeasured(profile: "Profile") -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""`speakervid quarantine`: what an audit refused, why, and trying again.
+"""`speakervid quarantine`: batches that an audit refused, why, and how to retry them.
 
 Belongs here: arguments, help, printing. Does not belong here: the quarantine itself (lake/upkeep/quarantine.py),
 running (runner.py).
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from speakervid_dag.lake.storage.delta import DeltaLake
 
-SHOWN_COLUMNS = 8  # of a refused row: the key, then the table's first ones; the findings name the value that is wrong
+SHOWN_COLUMNS = 8  # of a refused row: the key, then the table's first columns; the findings name the wrong value
 
 
 @click.group()
 def quarantine() -> None:
-    """What an audit refused: batches that were not committed, and why.
+    """Inspect and retry batches that an audit refused.
 
-    A refused batch stays out of its table, the version before stays served, and nothing is made from it until a later
-    run passes the audit.
+    A refused batch is not committed: readers keep seeing its previous version, and nothing is computed from it until a
+    later run passes the audit.
     """
 
 
@@ -33,7 +33,7 @@ def quarantine() -> None:
 @lake_option
 @format_option
 def list_refusals(lake: Path | None, form: str) -> None:
-    """Every open refusal: table, batch, expectation, failing rows, when."""
+    """List every open refusal: table, batch, expectation, number of failing rows, time."""
     import polars as pl
 
     from speakervid_dag.cli.console import say
@@ -46,7 +46,7 @@ def list_refusals(lake: Path | None, form: str) -> None:
     keys = ["table", "batch", "expectation", "severity"]
     counted = found.group_by(keys).agg(failing=pl.len(), at=pl.col("at").max(), observed=pl.col("observed").first())
     if counted.is_empty() and form == "table":
-        say("Nothing is refused: every batch that was tried is committed.")
+        say("Nothing is refused: every batch was committed.")
         return
     print_answer(counted.sort("at", "table", "batch", "expectation", descending=[True, False, False, False]), form)
 
@@ -56,7 +56,7 @@ def list_refusals(lake: Path | None, form: str) -> None:
 @lake_option
 @click.option("--rows", default=10, show_default=True, type=click.IntRange(min=0), help="Failing rows to show.")
 def show_refusal(what: str, lake: Path | None, rows: int) -> None:
-    """Findings about a batch of a table, and a sample of the refused rows that fail, with their keys."""
+    """Show why a batch of a table was refused, and a sample of the failing rows with their keys."""
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame
@@ -83,9 +83,9 @@ def show_refusal(what: str, lake: Path | None, rows: int) -> None:
 @lake_option
 @profile_option
 def retry(batch: str, lake: Path | None, profile: str | None) -> None:
-    """Run a batch's refused stages again, and all that waits for them.
+    """Run a batch's refused stages again, and every stage that depends on them.
 
-    Exit status: 0 when the batch is committed and published, 1 when it was refused again.
+    Exit status: 0 if the batch is committed and published, 1 if it was refused again.
     """
     from speakervid_dag.cli.console import say
     from speakervid_dag.config.settings import load_settings
@@ -105,7 +105,7 @@ def retry(batch: str, lake: Path | None, profile: str | None) -> None:
 
 
 def _print_rows(lake: "DeltaLake", findings: "pl.DataFrame", count: int) -> None:
-    """The refused rows named by the findings, flat columns only; the frame may have any columns."""
+    """Print the refused rows that the findings name, flat columns only. The frame may have any columns."""
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
@@ -117,7 +117,7 @@ def _print_rows(lake: "DeltaLake", findings: "pl.DataFrame", count: int) -> None
     try:
         frame = store.refused_frame(lake, TABLES[table], batch, run_id)
     except FileNotFoundError:
-        say("No refused rows of it are kept: it is a warning, or about another table, or they were removed since.")
+        say("No refused rows are kept: this is a warning, concerns another table, or the rows were removed since.")
         return
     named = findings["key"].drop_nulls().unique().to_list()
     if set(key) <= set(frame.columns):

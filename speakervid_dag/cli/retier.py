@@ -14,12 +14,12 @@ from speakervid_dag.cli.options import lake_option, profile_option
 @click.command()
 @lake_option
 @profile_option
-@click.option("--batch", "batches", multiple=True, metavar="B", help="Only this batch (repeat for neighbours).")
+@click.option("--batch", "batches", multiple=True, metavar="B", help="Only this batch (repeat for adjacent ones).")
 def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> None:
-    """Apply gates, tiers and branches again from the stored scores; no model runs.
+    """Apply gates, tiers and branches again to the stored scores; no model runs.
 
-    All batches are one run: it lands whole, or nothing of it is published. A gate with a percentile depends on the
-    whole lake and is computed anew. Prints each tier's share before and after. Exit status: 0, or 1 if it was refused.
+    All batches form one run: either all of it is published, or nothing. Percentile gates depend on the whole lake and
+    are recomputed. Prints each tier's share before and after. Exit status: 0, or 1 if an audit refused the run.
     """
     from speakervid_dag.cli.console import print_frame, say
     from speakervid_dag.cli.report import write_after_run
@@ -31,7 +31,7 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     load_profile(settings.profile)
     done = work.retier(settings, batches, say)
     for batch, why in done.left_out.items():
-        say(f"batch {batch} is left out: {why}")
+        say(f"batch {batch} is skipped: {why}")
     if done.failure is not None:
         say(f"Nothing was published: {done.failure}")
         sys.exit(1)

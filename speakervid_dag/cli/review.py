@@ -139,4 +139,4 @@ def _refuse_taken(host: str, port: int) -> None:
 
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         if probe.connect_ex((host, port)) == 0:
-            raise UserError(f"something answers on {host}:{port} already: choose another port with --port")
+            raise UserError(f"port {port} on {host} is in use: choose another with --port")

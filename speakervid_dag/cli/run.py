@@ -1,7 +1,7 @@
-"""What `run` and `demo` say before, while and after they run.
+"""The output of `run` and `demo` before, during and after a run.
 
-Belongs here: progress, announcement, summary and exit status of a run. Does not belong here: running (runner.py), what
-the summary holds (summary.py), options (cli.py).
+Belongs here: progress, announcement, summary and exit status of a run. Does not belong here: running (runs/runner.py),
+the summary's content (summary.py), options (app.py).
 """
 
 from typing import TYPE_CHECKING
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def run_and_report(settings: "Settings", plan: "Plan") -> int:
-    """Runs the plan with progress and prints the summary. Exit status: 0; 1 when something of ours failed or something
-    that was named could not be read; 2 when there is no lake and nothing to make one of."""
+    """Run the plan with progress and print the summary.
+
+    Return the exit status: 0; 1 on an internal error or if a named path could not be read; 2 if there is no lake and
+    nothing to make one from.
+    """
     from speakervid_dag.cli import summary
     from speakervid_dag.cli.console import say, watched_run
     from speakervid_dag.cli.report import write_after_run
@@ -22,7 +25,7 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
 
     if not plan.batches and not BatchBook(settings.lake_dir).names():
         announce(plan)
-        say("There is nothing to take in, and no lake yet.")
+        say("There are no videos to process, and there is no lake yet.")
         return 1 if plan.unread else 2
     with watched_run():
         report = run_plan(settings, plan, announce, say)
@@ -36,30 +39,29 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
 
 
 def say_strangers(book: "BatchBook") -> None:
-    """Names files among the manifests that are none."""
+    """List files in the folder of manifests that are not manifests."""
     from speakervid_dag.cli.console import say
 
     strangers = book.strangers()
     if strangers:
         names = ", ".join(p.name for p in strangers[:5]) + ", …" * (len(strangers) > 5)
-        say(f"{len(strangers)} files in {book.folder} are no manifests and are ignored ({names}).")
+        say(f"{len(strangers)} files in {book.folder} are not manifests and are ignored ({names}).")
 
 
 def announce(plan: "Plan") -> None:
-    """Says what is new in the paths, and what is not taken in."""
+    """List what is new in the paths, and what is skipped."""
     from speakervid_dag.cli.console import say
+    from speakervid_dag.formats import quantity
     from speakervid_dag.lake.walk import not_read
 
     new = sum(map(len, plan.batches.values()))
     if plan.known:
-        say(f"{len(plan.known)} files are in the lake already.")
+        say(f"{quantity(len(plan.known), 'file')} already in the lake.")
     if renewed := sum(map(len, plan.renewed.values())):
-        say(
-            f"{renewed} of its videos were found in a new place, or written anew: that is where they are read from now."
-        )
+        say(f"{quantity(renewed, 'video')} of the lake moved or rewritten: read from the new location from now on.")
     if plan.forgotten:
-        say(f"{len(plan.forgotten)} files were taken down with `speakervid forget` and stay out.")
+        say(f"{quantity(len(plan.forgotten), 'file')} skipped: taken down with `speakervid forget`.")
     for line in (*plan.found.passed_over(), *not_read(plan.unread)):
         say(line)
     if new:
-        say(f"{new} new files in {len(plan.batches)} batch{'es' * (len(plan.batches) > 1)}.")
+        say(f"{quantity(new, 'new file')} in {quantity(len(plan.batches), 'batch', 'batches')}.")

@@ -15,7 +15,7 @@ from speakervid_dag.cli.options import format_option, lake_option
 @lake_option
 @format_option
 def list_snapshots(lake: Path | None, form: str) -> None:
-    """Every published state of the lake, for `speakervid sql --as-of NUMBER|TIME`."""
+    """List the published states of the lake, for `speakervid sql --as-of NUMBER|TIME`."""
     import polars as pl
 
     from speakervid_dag.cli.output import print_answer

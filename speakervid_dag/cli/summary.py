@@ -1,4 +1,4 @@
-"""The closing summary of a run: what came out, what was rejected and why, what each stage cost.
+"""The summary of a run: results, rejected videos and their reasons, cost per stage.
 
 Belongs here: choosing and printing. Does not belong here: the queries (sql/statistics) and the run itself.
 """
@@ -8,6 +8,7 @@ import shlex
 from speakervid_dag.cli.console import print_frame, print_line, say
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import FAULT
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.queries import published as query
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.snapshots import snapshots
@@ -18,8 +19,8 @@ from speakervid_dag.runs.report import RunReport
 
 
 def print_summary(settings: Settings, report: RunReport) -> int:
-    """Prints the summary of the published snapshot. Exit status: 1 when something of ours failed, else 0."""
-    # where the very first table failed there is no lake to open, and why it failed is the answer
+    """Print the summary of the published snapshot. Return the exit status: 1 on an internal error, else 0."""
+    # if the very first table failed there is no lake to open; the failure is reported below
     lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings.lake_dir)
     snapshot = snapshots.latest(lake)
     faults = 0
@@ -34,24 +35,28 @@ def print_summary(settings: Settings, report: RunReport) -> int:
             session.run_sql(connection, "SELECT branch, tier, clips, hours, people, profile FROM branch_statistics"),
             title="Branches × tiers",
         )
-        print_line(f'Ask more: speakervid sql "FROM funnel" --lake {shlex.quote(str(settings.lake_dir))}')
+        print_line(f'More: speakervid sql "FROM funnel" --lake {shlex.quote(str(settings.lake_dir))}')
     for batch in snapshot.held_back if snapshot is not None else ():
-        say(f"batch {batch} is not whole: readers see it as it was published before, if it ever was.")
+        say(f"batch {batch} is incomplete: readers see its last published state, if there is one.")
     for batch, why in report.failed.items():
         say(f"batch {batch} failed: {why}")
-    for line in not_read(report.plan.unread):  # once more, below what may be hours of output
+    for line in not_read(report.plan.unread):  # again, below what may be hours of output
         say(line)
     for told in report.unreadable:
         say(told)
     if report.vanished:
-        say(f"{len(report.vanished)} new files were gone before they were read: {', '.join(report.vanished[:5])}.")
+        names = ", ".join(report.vanished[:5])
+        say(f"{quantity(len(report.vanished), 'new file')} disappeared before being read: {names}.")
     if report.held:
-        print_frame(as_frame(report.held), title="Not published: what readers would lose, and nothing asked for")
-        say("Their batches are shown as they were before. Fix the cause and run again, or run with --allow-loss.")
+        print_frame(
+            as_frame(report.held),
+            title="Not published: rows that readers would lose, though nothing asked for it",
+        )
+        say("Readers see the previous state of these batches. Fix the cause and run again, or run with --allow-loss.")
     if report.lost.height:
-        print_frame(report.lost, title="Readers see fewer rows than before the run, as --allow-loss says")
+        print_frame(report.lost, title="Rows that readers lost in this run (--allow-loss)")
     if report.failed:
-        say("What was finished is kept: fix the cause and run the same command again, or look with `speakervid ui`.")
+        say("Finished work is kept: fix the cause and run the same command again, or inspect it with `speakervid ui`.")
     return int(not report.is_clean or faults > 0)
 
 
@@ -89,7 +94,7 @@ FROM stage_outcomes WHERE batch IN ({}) GROUP BY stage ORDER BY seconds DESC
 
 
 def _print_videos(connection: session.Session, report: RunReport) -> int:
-    """Prints rejected videos, failed stages and costs of the batches just run; gives the number of faults of ours."""
+    """Print rejected videos, failed stages and costs of the batches just run. Return the number of internal errors."""
     if not report.done:
         return 0
     chosen = ", ".join(f"'{b}'" for b in report.done)
@@ -99,7 +104,7 @@ def _print_videos(connection: session.Session, report: RunReport) -> int:
         print_frame(refused, title="Videos that were rejected or are degraded")
     if bare.height:
         print_frame(
-            bare, title="Videos without a clip: what most of their faces' time was lost to (`speakervid explain NAME`)"
+            bare, title="Videos without a clip, and why most of their face time was lost (`speakervid explain NAME`)"
         )
     if failed.height:
         print_frame(failed, title="Stages without a result")
