@@ -18,7 +18,9 @@ from speakervid_dag.curation.scores import dover as dover_views
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
 from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend
 from speakervid_dag.curation.speaking.lip_backends import LipMotion, LipRidge
+from speakervid_dag.curation.speaking.syncnet import SyncNetBackend
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import kept_model
 from speakervid_dag.lake.schemas import TRAINED_MODELS
@@ -163,13 +165,13 @@ def _lake_model(path: Path, sha256: str) -> LakeSynchrony:
 
 
 @cache
-def _light_asd() -> LightASD:
-    return LightASD()
+def _light_asd() -> LightASDBackend:
+    return LightASDBackend(LightASD())
 
 
 @cache
-def _syncnet() -> SyncNet:
-    return SyncNet()
+def _syncnet() -> SyncNetBackend:
+    return SyncNetBackend(SyncNet())
 
 
 T = TypeVar("T")
