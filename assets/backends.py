@@ -7,10 +7,9 @@ classes (speakervid_dag.models) and what is done with their answers (speakervid_
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
@@ -18,11 +17,12 @@ from speakervid_dag.curation.scores import dover as dover_views
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
 from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend
 from speakervid_dag.curation.speaking.lip_backends import LipMotion, LipRidge
+from speakervid_dag.curation.speaking.syncnet import SyncNetBackend
 from speakervid_dag.failures import StageFailure
-from speakervid_dag.lake.artifacts import kept_model
-from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.trained import trained_file, trained_model
 from speakervid_dag.models import cotracker, dover, vad
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.cotracker import CoTracker
@@ -145,31 +145,19 @@ def active_speaker_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> li
     return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
 
 
-def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
-    """The newest row of trained_models that is better than the default."""
-    found = lake.read(TRAINED_MODELS, where=pl.col("is_better")).sort("at").tail(1).to_dicts()
-    return found[0] if found else None
-
-
-def trained_file(lake: DeltaLake) -> tuple[Path, str] | None:
-    """Return the file of `trained_model` in this lake, wherever the lake lay when it was trained, and its hash."""
-    known = trained_model(lake)
-    return None if known is None else (kept_model(Path(lake.root), known["model"], known["sha256"]), known["sha256"])
-
-
 @cache
 def _lake_model(path: Path, sha256: str) -> LakeSynchrony:
     return LakeSynchrony.load(path, sha256)
 
 
 @cache
-def _light_asd() -> LightASD:
-    return LightASD()
+def _light_asd() -> LightASDBackend:
+    return LightASDBackend(LightASD())
 
 
 @cache
-def _syncnet() -> SyncNet:
-    return SyncNet()
+def _syncnet() -> SyncNetBackend:
+    return SyncNetBackend(SyncNet())
 
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from speakervid_dag.assets import backends, recipes
 from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.assets.resources import Factory
 from speakervid_dag.failures import WeightsUnusable
+from speakervid_dag.lake.storage.trained import trained_file
 from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
 from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
 from speakervid_dag.stages.stage import Stage
@@ -71,7 +72,7 @@ def kept(factory: Factory, recipe: Recipe, stage: Stage) -> Iterator[None]:
 def _refuse_damaged(factory: Factory, name: str) -> None:
     base = recipes.base_name(name)
     if base == lake_synchrony.LakeSynchrony.name:
-        if (trained := backends.trained_file(factory.lake)) is not None:
+        if (trained := trained_file(factory.lake)) is not None:
             lake_synchrony.refuse_other(*trained)
     elif base == vad.NAME and recipes.weight_state(name) != MISSING:
         vad.network_path()

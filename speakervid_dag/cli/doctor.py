@@ -107,8 +107,8 @@ def report(settings: Settings) -> int:
     """Prints everything. Exit status 0 when every default stage can run, else 1."""
     _print_machine(settings)
     missing = _print_stages(settings)
-    from speakervid_dag.assets.backends import trained_model
     from speakervid_dag.lake.storage.delta import DeltaLake
+    from speakervid_dag.lake.storage.trained import trained_model
 
     known = trained_model(DeltaLake(str(settings.lake_dir)))
     rows = answering_rows(load_profile(settings.profile), None if known is None else str(known["sha256"]))

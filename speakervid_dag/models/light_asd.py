@@ -1,31 +1,26 @@
 """Light-ASD (Liao et al., CVPR 2023; MIT weights) written anew in torch: is this face talking?
 
-Belongs here: the network, its inputs from face crops and sound, the backend over a scene. Does not belong here: cutting
-faces (curation/faces/crops.py), rows, thresholds.
+Belongs here: the network and its loading. Does not belong here: which faces and sound of a scene it gets, and what is
+answered from its scores (curation/speaking/light_asd.py).
 
 Two encoders of three blocks each split their convolutions into space (or frequency) and time, at kernel sizes 3 and 5
 side by side; face and sound are added and read by a GRU forwards, then one backwards. It sees whether a face talks, not
 whether the voice is that face's: measured, a talking face scores as high under a foreign voice.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.speaking.active_speaker import Key, Measured, Pair, Row, Scene
 from speakervid_dag.models.mfcc import mfcc
 
 if TYPE_CHECKING:
     import torch
 
-FPS = 25  # pictures a second; 4 MFCC frames each
-SIDE_PX = 112
 WEIGHTS, FILENAME = "light-asd", "light_asd_finetuning_TalkSet.model"
 _MEAN, _DEVIATION = 0.4161, 0.1688  # of the grey training pictures, 0-1
-_CHUNK_S = 20.0  # a long track is scored in pieces: bounds memory
 
 Floats = NDArray[np.float32]
 
@@ -103,16 +98,13 @@ def forward(net: Any, faces: "torch.Tensor", cepstra: "torch.Tensor") -> "torch.
 
 
 class LightASD:
-    """Talking, from face pictures and sound.
+    """The network with weights.
 
     Args:
         weights: a published file, or None for the registry's (WeightsMissing when it is not on disk, OperationError
             when it has another hash).
         device: torch device; None = cuda when present, else cpu.
     """
-
-    name = "light_asd"
-    question: Literal["talking"] = "talking"
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
         import torch
@@ -143,44 +135,3 @@ class LightASD:
             y = torch.from_numpy(cepstra)[None].to(self.device)
             logits = forward(self._net, x, y)[0].cpu().numpy()
         return np.asarray(logits[:, 1], np.float32)
-
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
-        """Share of a pair's pictures in which the face talks."""
-        series = {name: self._track(scene, track) for name, track in scene.tracks().items()}
-        return {p.key: _answer(scene, p, series[p.track_id]) for p in scene.pairs}
-
-    def _track(self, scene: Scene, track: Row) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]] | None:
-        """Time of the first picture, talks (t,), is seen (t,) at 25 Hz; None when no pictures were kept."""
-        crops = scene.crops(str(track["track_id"]))
-        if crops is None:
-            return None
-        start, end = float(str(track["start_s"])), float(str(track["end_s"]))
-        times = np.arange(start, end, 1 / FPS)
-        talks, seen = np.zeros(len(times), bool), np.zeros(len(times), bool)
-        step = round(_CHUNK_S * FPS)
-        for at in range(0, len(times), step):
-            part = slice(at, at + step)
-            faces, seen[part] = crops.at(times[part], 2 / FPS)
-            first = round(times[at] * scene.rate_hz)
-            sound = scene.audio[max(0, first) : first + round(len(faces) / FPS * scene.rate_hz)]
-            talks[part] = self.scores(middle_grey(faces), sound) > 0
-        return start, talks, seen
-
-
-def middle_grey(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle half of BGR crops (t, 224, 224, 3) as grey: (t, 112, 112) uint8."""
-    edge = (crops.shape[1] - SIDE_PX) // 2
-    inner = crops[:, edge : edge + SIDE_PX, edge : edge + SIDE_PX]
-    return np.asarray(np.rint(inner @ np.array([0.114, 0.587, 0.299], np.float32)), np.uint8)
-
-
-def _answer(scene: Scene, pair: Pair, series: tuple[float, NDArray[np.bool_], NDArray[np.bool_]] | None) -> Measured:
-    if problem := scene.problem(pair):
-        return Measured(reason=problem)
-    if series is None:
-        return Measured(reason="no_face_pictures")
-    start, talks, seen = series
-    part = slice(max(0, round((pair.start_s - start) * FPS)), max(1, round((pair.end_s - start) * FPS)))
-    if not seen[part].any():
-        return Measured(reason="no_face_frames")
-    return Measured(talking=float(talks[part][seen[part]].mean()))

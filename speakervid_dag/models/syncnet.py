@@ -1,33 +1,30 @@
 """SyncNet v2 (Chung and Zisserman, "Out of time", 2016) written anew in torch: does this voice belong to these lips?
 
-Belongs here: the network under the names and shapes of the VGG group's `syncnet_v2.model`, the distances at every lag,
-the backend over a scene. Does not belong here: Sync-C, Sync-D and offset of a distance curve
-(curation/speaking/sync.py), face crops (curation/faces/crops.py).
+Belongs here: the network under the names and shapes of the VGG group's `syncnet_v2.model`, and its loading. Does not
+belong here: which pictures and sound of a scene it gets and the distances of its embeddings
+(curation/speaking/syncnet.py).
 
 Two streams of convolutions give 1024 numbers for 0.2 s of face (5 frames of 224×224 BGR, 0-255) and of sound (20 frames
 of 13 MFCC); their Euclidean distance, averaged over a turn, is least at the lag where sound and lips meet. The weights
 cannot be fetched by this project's own tests: architecture, loader and formulas are tested with random weights.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.faces.crops import FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Pair, Scene
 from speakervid_dag.failures import OperationError
 from speakervid_dag.models.mfcc import mfcc
 
 if TYPE_CHECKING:
     import torch
 
-FPS, FRAMES, CEPSTRA = 25, 5, 20  # a window: 5 pictures, 20 frames of sound
+FRAMES, CEPSTRA = 5, 20  # a window: 5 pictures, 20 frames of sound
 DIMENSIONS = 1024
 WEIGHTS = "syncnet"
-_BATCH, _CHUNK = 16, 256  # windows in one call, and windows whose pictures are held at once
+_BATCH = 16  # windows in one call
 _COUNTER = "num_batches_tracked"  # of batch norms; files from before torch 0.4.1 lack it
 
 Floats = NDArray[np.float32]
@@ -77,30 +74,14 @@ def load(weights: Path) -> "torch.nn.ModuleDict":
     return net
 
 
-def lag_distances(seen: Floats, heard: Floats, is_seen: NDArray[np.bool_], max_lag: int) -> NDArray[np.float64]:
-    """Mean Euclidean distance at lags -max_lag … +max_lag, float64 (2 * max_lag + 1,).
-
-    Args:
-        seen: (n, d) of the pictures.
-        heard: (n + 2 * max_lag, d) of the sound; row i + max_lag belongs to the moment of picture i.
-        is_seen: (n,), pictures that count; at least one.
-    """
-    good = np.flatnonzero(is_seen)
-    lags = range(2 * max_lag + 1)
-    return np.array([np.linalg.norm(seen[good] - heard[good + lag], axis=1).mean() for lag in lags], np.float64)
-
-
 class SyncNet:
-    """Synchrony, from face pictures and sound.
+    """The network with weights.
 
     Args:
         weights: the published file, or None for the registry's (WeightsMissing when it is not on disk, OperationError
             when it is not the file that was accepted).
         device: torch device; None = cuda when present, else cpu.
     """
-
-    name = "syncnet_v2"
-    question: Literal["synchrony"] = "synchrony"
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
         import torch
@@ -117,8 +98,13 @@ class SyncNet:
         series = pictures.transpose(3, 0, 1, 2)
         return self._embed("lip", [series[:, i : i + FRAMES] for i in range(len(pictures) - FRAMES + 1)])
 
-    def embed_sound(self, cepstra: Floats, count: int) -> Floats:
-        """Windows of 20 frames of MFCC (t, 13), one each 40 ms: (count, 1024) float32."""
+    def embed_sound(self, samples: Floats, count: int) -> Floats:
+        """Windows of 0.2 s, one each 40 ms: (count, 1024) float32.
+
+        Args:
+            samples: (n,) float32 mono at 16 kHz, from the first window on; 40 ms per window, and 0.2 s more.
+        """
+        cepstra = mfcc(samples)
         return self._embed("aud", [cepstra.T[None, :, 4 * i : 4 * i + CEPSTRA] for i in range(count)])
 
     def _embed(self, stream: str, pieces: list[NDArray[Any]]) -> Floats:
@@ -131,40 +117,3 @@ class SyncNet:
                 features = self._net[f"netcnn{stream}"](batch).flatten(1)
                 out[at : at + _BATCH] = self._net[f"netfc{stream}"](features).cpu().numpy()
         return out
-
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
-        """A curve of 1 - distance / distance_scale for each pair, from the pair's own windows alone."""
-        kept = {name: scene.crops(name) for name in scene.tracks()}
-        return {p.key: self._answer(scene, p, kept[p.track_id]) for p in scene.pairs}
-
-    def _answer(self, scene: Scene, pair: Pair, crops: FaceCrops | None) -> Measured:
-        settings = scene.settings
-        if problem := scene.problem(pair):
-            return Measured(reason=problem)
-        if crops is None:
-            return Measured(reason="no_face_pictures")
-        count = int((pair.end_s - pair.start_s) * FPS)
-        seen, is_seen = self._faces(crops, pair.start_s, count)
-        if not is_seen.any():
-            return Measured(reason="too_short")
-        lags = settings.max_lag_frames
-        heard = self._sound(scene, pair.start_s - lags / FPS, len(seen) + 2 * lags)
-        agreement = 1 - lag_distances(seen, heard, is_seen, lags) / settings.distance_scale
-        return Measured(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
-
-    def _faces(self, crops: FaceCrops, start_s: float, count: int) -> tuple[Floats, NDArray[np.bool_]]:
-        """Embeddings of the windows in `count` pictures from `start_s` on, and which have all their pictures."""
-        parts, seen = [np.zeros((0, DIMENSIONS), np.float32)], [np.zeros(0, bool)]
-        for at in range(0, count - FRAMES + 1, _CHUNK):
-            index = np.arange(at, min(at + _CHUNK + FRAMES - 1, count))
-            pictures, near = crops.at(start_s + index / FPS, 2 / FPS)
-            parts.append(self.embed_faces(pictures))
-            seen.append(np.array([near[i : i + FRAMES].all() for i in range(len(near) - FRAMES + 1)], bool))
-        return np.concatenate(parts), np.concatenate(seen)
-
-    def _sound(self, scene: Scene, start_s: float, count: int) -> Floats:
-        """Embeddings of `count` windows of sound from `start_s` on; there is silence before and after the file."""
-        first, length = round(start_s * scene.rate_hz), round((count + FRAMES) / FPS * scene.rate_hz)
-        before = max(0, -first)
-        sound = np.pad(scene.audio[max(0, first) : max(0, first + length)], (before, 0))
-        return self.embed_sound(mfcc(np.pad(sound, (0, max(0, length - len(sound))))), count)

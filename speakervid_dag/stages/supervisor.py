@@ -1,22 +1,18 @@
 """Stages run in a process of their own, so that a crash, a hang or a flood costs one video's row and nothing else.
 
-Belongs here: the parent's side: start, feed, watch, end, and the verdict on a process that died. Does not belong here:
-what a stage computes, and the process itself (stage_worker.py).
+Belongs here: the parent's side: requests, events, how much time and memory a video may take, and the verdict on a
+process that died. Does not belong here: what all children have in common (processes/child.py), what a stage computes,
+and the process itself (worker.py).
 
 The video that was on when the process died is not tried again (a decoder or model that dies of its input dies of it
 again), is told as `process_crashed`, `out_of_memory` or `timed_out`, and the stage goes on behind it; what was finished
 before lies in checkpoints. Only a kill from outside is tried once more: it says nothing about the video.
 """
 
-import atexit
 import json
 import math
 import os
-import selectors
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -28,12 +24,12 @@ import polars as pl
 import psutil
 
 from speakervid_dag.failures import FAULT, OUT_OF_MEMORY, OperationError
+from speakervid_dag.processes.child import ChildProcess
 from speakervid_dag.stages.progress import watcher
 from speakervid_dag.stages.stage import Stage
 from speakervid_dag.stages.worker import read_frames, write_frames
 
 POLL_S = 0.5
-STDERR_BYTES = 4096
 LINE_BYTES = 1 << 20  # no event is nearly that long
 KILLS_FORGIVEN = 1  # per video
 RELAYED = ("stage_started", "video_started", "video_advanced", "video_done", "stage_done")
@@ -126,28 +122,20 @@ class StageProcess:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: ChildProcess | None = None
         self._buffer = b""
-        self._stderr = b""
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        return None if self._child is None else self._child.pid
 
-    def start(self) -> None:
-        if self._process is not None and _ended(self._process.pid) is None:
-            return
-        self.close()
-        limits = json.dumps({"memory_bytes": self._limits.memory_bytes * 3 // 2, "parent_pid": os.getpid()})
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "speakervid_dag.stages.worker", limits],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            bufsize=0,
-        )
-        atexit.register(self.close)
+    def start(self) -> ChildProcess:
+        """Return the process that runs, a new one where there is none."""
+        if self._child is None or not self._child.is_running:
+            self.close()
+            limits = {"memory_bytes": self._limits.memory_bytes * 3 // 2}
+            self._child = ChildProcess("speakervid_dag.stages.worker", limits, is_asked=True)
+        return self._child
 
     def run(self, request: Mapping[str, Any], stage: Stage) -> None:
         """Sends a request and relays events until it is done.
@@ -156,15 +144,13 @@ class StageProcess:
             Lost: the process died or was ended for its memory or time.
             OperationError: the stage failed as a whole.
         """
-        self.start()
-        assert self._process is not None
-        assert self._process.stdin is not None
+        child = self.start()
         video_id, deadline = None, math.inf  # between videos nothing of theirs is touched
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            for event in self._events():
+            child.ask(json.dumps(request).encode() + b"\n")
+            for event in self._events(child):
                 if event is None:
-                    self._check(video_id, deadline)
+                    self._check(child, video_id, deadline)
                     continue
                 kind, *values = event
                 if kind == "began":
@@ -180,83 +166,48 @@ class StageProcess:
                     raise OperationError(f"{stage.name}: {values[1]} ({values[0]})")
                 elif kind == "done":
                     return
-            raise self._post_mortem(video_id)
+            raise _post_mortem(child, video_id)
         except BrokenPipeError:
-            raise self._post_mortem(video_id) from None
+            raise _post_mortem(child, video_id) from None
         except (Lost, KeyboardInterrupt):
             self.close()
             raise
 
     def close(self) -> None:
         """Ends the process and its decoders; harmless when there is none."""
-        if self._process is None:
-            return
-        atexit.unregister(self.close)
-        with suppress(ProcessLookupError):  # not reaped yet, so the group's number is still its own
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        self._process, self._buffer, self._stderr = None, b"", b""
+        if self._child is not None:
+            self._child.close()
+        self._child, self._buffer = None, b""
 
-    def _events(self) -> Iterator[list[Any] | None]:
+    def _events(self, child: ChildProcess) -> Iterator[list[Any] | None]:
         """Events as they come, None at least every POLL_S seconds; ends with the process."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        out, err = self._process.stdout.fileno(), self._process.stderr.fileno()
         polled = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(out, selectors.EVENT_READ)
-            selector.register(err, selectors.EVENT_READ)
-            while True:
-                ready = {key.fd for key, _ in selector.select(POLL_S)}
-                if err in ready:
-                    chunk = os.read(err, 1 << 16)
-                    self._stderr = (self._stderr + chunk)[-STDERR_BYTES:]
-                    if not chunk:
-                        selector.unregister(err)
-                if out in ready:
-                    chunk = os.read(out, 1 << 16)
-                    if not chunk or len(self._buffer) > LINE_BYTES:
-                        return
-                    *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-                    yield from map(json.loads, lines)
-                if time.monotonic() - polled >= POLL_S:
-                    polled = time.monotonic()
-                    yield None
+        while True:
+            if child.wait(POLL_S):
+                chunk = os.read(child.stdout, 1 << 16)
+                if not chunk or len(self._buffer) > LINE_BYTES:
+                    return
+                *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+                yield from map(json.loads, lines)
+            if time.monotonic() - polled >= POLL_S:
+                polled = time.monotonic()
+                yield None
 
-    def _check(self, video_id: str | None, deadline: float) -> None:
-        assert self._process is not None
+    def _check(self, child: ChildProcess, video_id: str | None, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise Lost(video_id, "timed_out", "the video took more time than its length allows")
-        used = _memory(self._process.pid)
+        used = _memory(child.pid)
         if used > self._limits.memory_bytes:
             told = f"{used >> 20} MB of memory were used, {self._limits.memory_bytes >> 20} are allowed"
             raise Lost(video_id, OUT_OF_MEMORY, told)
 
-    def _post_mortem(self, video_id: str | None) -> Lost:
-        assert self._process is not None
-        code = _ended(self._process.pid, wait=True)
-        assert code is not None
-        last_words = self._stderr.decode(errors="replace").strip().splitlines()[-1:]
-        how = signal.Signals(-code).name if code < 0 else f"status {code}"
-        told = ": ".join([f"the working process ended with {how}", *last_words])
-        if code == -signal.SIGXCPU:
-            return Lost(video_id, "timed_out", "the video used up its CPU time")
-        if any("memory" in line.lower() or "bad_alloc" in line for line in last_words):
-            return Lost(video_id, OUT_OF_MEMORY, told)
-        return Lost(video_id, FAULT if code == -signal.SIGKILL else "process_crashed", told)
 
-
-def _ended(pid: int, *, wait: bool = False) -> int | None:
-    """How a child ended (negative: the signal), None while it runs. It stays unreaped, and its number its own."""
-    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG))
-    if found is None or not found.si_pid:
-        return None
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+def _post_mortem(child: ChildProcess, video_id: str | None) -> Lost:
+    death = child.death()
+    if death.used_up_cpu:
+        return Lost(video_id, "timed_out", "the video used up its CPU time")
+    reason = OUT_OF_MEMORY if death.names_memory else FAULT if death.was_killed else "process_crashed"
+    return Lost(video_id, reason, death.told("the working process"))
 
 
 def _memory(pid: int) -> int:

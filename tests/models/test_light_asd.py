@@ -8,7 +8,8 @@ import pytest
 import torch
 from scenes import grey_crops, scene_of
 
-from speakervid_dag.curation.faces.crops import SIDE_PX, FaceCrops
+from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend, middle_grey
 from speakervid_dag.models import light_asd
 from speakervid_dag.models.light_asd import LightASD
 
@@ -42,17 +43,11 @@ def test_one_score_a_picture_and_short_sound_is_silence(random_net: LightASD) ->
     np.testing.assert_allclose(short, random_net.scores(faces, np.zeros(16000, np.float32)), atol=1e-5)
 
 
-def test_the_middle_of_a_crop_is_what_it_sees() -> None:
-    crop = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
-    crop[0, 56:168, 56:168] = 200
-    assert (light_asd.middle_grey(crop) == 200).all()
-
-
 def test_every_pair_has_an_answer_and_what_is_missing_has_a_reason(random_net: LightASD) -> None:
-    (found,) = random_net.measure(scene_of(grey_crops(50), 2.0)).values()
+    (found,) = LightASDBackend(random_net).measure(scene_of(grey_crops(50), 2.0)).values()
     assert found.talking is not None
     assert 0 <= found.talking <= 1
-    (missing,) = random_net.measure(scene_of(None, 2.0)).values()
+    (missing,) = LightASDBackend(random_net).measure(scene_of(None, 2.0)).values()
     assert (missing.talking, missing.reason) == (None, "no_face_pictures")
 
 
@@ -76,7 +71,7 @@ def test_a_talking_face_scores_above_a_still_one(
     for kept in crops:
         faces, near = kept.at(np.arange(0.2, 2.8, 0.04), 0.08)
         assert near.mean() > 0.9
-        grey = light_asd.middle_grey(faces)
+        grey = middle_grey(faces)
         still = np.repeat(grey[len(grey) // 2][None], len(grey), axis=0)
         scores.append((net.scores(grey, audio[3200:]).mean(), net.scores(still, audio[3200:]).mean()))
     talker, listener = max(scores), min(scores)

@@ -1,8 +1,8 @@
 """Who is talking: the two questions, the one protocol of everything that answers one of them, and what they are asked.
 
 Belongs here: pairs of track and turn, the scene a backend looks at, the shape of its answers. Does not belong here:
-any backend (lip_backends.py, models/light_asd.py, models/syncnet.py), rows of `sync_scores` (sync.py), decisions
-(bindings.py).
+any backend (lip_backends.py, light_asd.py, syncnet.py, models/lake_synchrony.py), rows of `sync_scores` (sync.py),
+decisions (bindings.py).
 
 `talking`: is this face talking? A mouth that talks under somebody else's voice talks as well. `synchrony`: does this
 voice belong to these lips? Only the second one can tell a dubbed face. No backend answers both, and two backends of one

@@ -1,7 +1,8 @@
 """The default answers, from lip landmarks alone: lip motion (talking) and landmark-audio regression (synchrony).
 
 Belongs here: the two default backends of curation/speaking/active_speaker.py. Does not belong here: the regression's
-arithmetic (sync_regression.py), backends with trained weights (speakervid_dag.models), rows and decisions.
+arithmetic (sync_regression.py), backends with trained weights (light_asd.py, syncnet.py,
+models/lake_synchrony.py), rows and decisions.
 """
 
 from collections import defaultdict

@@ -1,7 +1,8 @@
 """Rows of `sync_scores`: what the two backends of a profile say about each track and turn of a video.
 
 Belongs here: asking the backends, Sync-C, Sync-D and offset of a curve, the lag a video shares. Does not belong here:
-the backends (lip_backends.py, speakervid_dag.models), and the decision who is bound (bindings.py).
+the backends (lip_backends.py, light_asd.py, syncnet.py, models/lake_synchrony.py), and the decision who is bound
+(bindings.py).
 
 Definitions. Lag of k frames: the sound k frames later fits the picture (positive = audio late).
 `lag_curve[k + max_lag]` = agreement at lag k, a mean of the turn's own curve and that of all turns of the same speaker

@@ -1,0 +1,76 @@
+"""The backends that look at face pictures, with networks of known answers handed in."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scenes import grey_crops, scene_of
+
+from speakervid_dag.curation.faces.crops import SIDE_PX
+from speakervid_dag.curation.speaking import syncnet
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend, middle_grey
+from speakervid_dag.curation.speaking.sync import sync_figures
+from speakervid_dag.curation.speaking.syncnet import SyncNetBackend, lag_distances
+
+Floats = NDArray[np.float32]
+
+
+class Brightness:
+    """Says that a face talks when its picture is brighter than 119."""
+
+    def scores(self, faces: NDArray[np.uint8], samples: Floats) -> Floats:
+        assert samples.shape == (len(faces) * 640,)
+        return np.asarray(faces.mean(axis=(1, 2)) - 119, np.float32)
+
+
+class Constant:
+    """Puts all faces into one point, and all sound into another, 3 apart."""
+
+    def embed_faces(self, pictures: NDArray[np.uint8]) -> Floats:
+        return np.zeros((len(pictures) - 4, 1), np.float32)
+
+    def embed_sound(self, samples: Floats, count: int) -> Floats:
+        assert samples.shape == ((count + 5) * 640,)
+        return np.full((count, 1), 3, np.float32)
+
+
+def test_talking_is_the_share_of_pictures_that_the_network_scores_above_zero() -> None:
+    (found,) = LightASDBackend(Brightness()).measure(scene_of(grey_crops(50), 2.0)).values()
+    assert found.talking == pytest.approx(20 / 50)  # brightness is 90 + number of the picture
+
+
+def test_synchrony_is_a_curve_from_the_distances_of_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncnet, "_CHUNK", 16)  # windows held at once: a third of them
+    scene = scene_of(grey_crops(50), 2.0)
+    (found,) = SyncNetBackend(Constant()).measure(scene).values()
+    assert found.curve is not None
+    np.testing.assert_allclose(found.curve.own, np.full(31, 1 - 3 / scene.settings.distance_scale))
+    assert found.curve.cells == 46
+    (short,) = SyncNetBackend(Constant()).measure(scene_of(grey_crops(4), 0.16)).values()
+    assert (short.curve, short.reason) == (None, "too_short")
+
+
+def test_the_middle_of_a_crop_is_what_light_asd_sees() -> None:
+    crop = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
+    crop[0, 56:168, 56:168] = 200
+    assert (middle_grey(crop) == 200).all()
+
+
+@pytest.mark.parametrize("late", [-15, -4, 0, 9])
+def test_a_planted_offset_is_found_with_its_sign(late: int) -> None:
+    """The sound shows at row i + late what the picture shows at row i: positive = audio late."""
+    rng = np.random.default_rng(1)
+    both = rng.normal(0, 1, (120, 16)).astype(np.float32)
+    seen, heard = both[40:80], both[40 - 15 - late : 80 + 15 - late]
+    distance = lag_distances(seen, heard, np.ones(40, bool), 15)
+    conf, dist, offset = sync_figures(distance)
+    assert offset == late
+    assert dist == pytest.approx(0, abs=1e-5)
+    assert conf == pytest.approx(float(np.median(distance)), abs=1e-5)
+
+
+def test_confidence_is_median_minus_least_and_unseen_pictures_do_not_count() -> None:
+    assert sync_figures(np.array([5.0, 4.0, 9.0, 8.0, 7.0])) == (3.0, 4.0, -1)
+    assert sync_figures(np.array([5.0, 4.0, 9.0, 8.0, 7.0]), near=1, tolerance=1) == (0.0, 7.0, 2)
+    seen, heard = np.zeros((3, 2), np.float32), np.zeros((5, 2), np.float32)
+    seen[1] = 100.0
+    np.testing.assert_allclose(lag_distances(seen, heard, np.array([True, False, True]), 1), 0)
