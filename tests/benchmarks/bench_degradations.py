@@ -32,6 +32,7 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.vad import speech_probabilities
 from speakervid_dag.rendering import svg
+from speakervid_dag.rendering.markdown import table
 
 START_S, SOUND_S = 1.0, 12
 Series = dict[str, list[float | None]]  # score → value at each grade
@@ -89,13 +90,18 @@ def series(measured: Callable[[int], dict[str, float | None]]) -> Series:
 
 def tell(found: dict[str, list[Series]]) -> None:
     """Both tables, as Markdown."""
-    print("\n| degradation | score | median at grades 0-3 | clips in which every grade moves it |\n|---|---|---|---|")
+    moved = []
     for name, clips in found.items():
         for score, way in degraded.MOVES[name].items():
             there = [c[score] for c in clips if c.get(score, [None])[0] is not None]
             right = sum(degraded.is_monotone(values, way) for values in there)
-            print(f"| {name} | {score} {way} | {medians(there)} | {right} of {len(there)} |")
-    print("\n| degradation | beyond its band, in clips | of them coupled by nature |\n|---|---|---|")
+            moved.append((name, f"{score} {way}", medians(there), f"{right} of {len(there)}"))
+    print(
+        "",
+        table(["degradation", "score", "median at grades 0-3", "clips in which every grade moves it"], moved),
+        sep="\n",
+    )
+    strays = []
     for name, clips in found.items():
         told: dict[bool, list[str]] = {True: [], False: []}
         for score in degraded.BANDS.keys() - degraded.MOVES[name].keys():
@@ -103,7 +109,8 @@ def tell(found: dict[str, list[Series]]) -> None:
             strayed = sum(d > degraded.BANDS[score] for d in drifts)
             if strayed:
                 told[score in degraded.COUPLED[name]].append(f"{score} {strayed}/{len(drifts)} (to {max(drifts):.2g})")
-        print(f"| {name} | {', '.join(sorted(told[False])) or 'none'} | {', '.join(sorted(told[True])) or 'none'} |")
+        strays.append((name, ", ".join(sorted(told[False])) or "none", ", ".join(sorted(told[True])) or "none"))
+    print("", table(["degradation", "beyond its band, in clips", "of them coupled by nature"], strays), sep="\n")
 
 
 def medians(rows: list[list[float | None]]) -> str:
