@@ -13,6 +13,7 @@ from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.snapshots import snapshots
+from speakervid_dag.report.funnel import BAR_PX
 from speakervid_dag.tiering import funnel
 
 GATE = {"mode": "enforce", "verdict": "pass", "gate": "dark", "position": 1, "level": "pretrain", "profile": "laptop"}
@@ -77,6 +78,9 @@ def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:
     assert {"This lake, laptop, batch b2", "TalkVid, as published", "dark"} <= set(texts)
     assert "8,743 h · 13.6% · 5,218,000 clips" in texts
     assert "1,244 h · 18.3%" in texts
+    lengths = [float(node.attrib["width"]) for node in drawn.iter("{http://www.w3.org/2000/svg}rect")
+               if node.attrib["class"] == "pretrain"]  # fmt: skip
+    assert lengths[0] == pytest.approx(BAR_PX * 4 / 60, abs=0.1)  # 4 s of 60 s pass `dark`
 
 
 def test_what_is_not_there_is_told(lake: Path, tmp_path: Path) -> None:

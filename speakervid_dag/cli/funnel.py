@@ -1,6 +1,6 @@
 """`speakervid funnel`: what is left after every step and gate, as a table and as a picture.
 
-Belongs here: arguments, help, printing. Does not belong here: counting (sql/statistics) and drawing (funnel.py).
+Belongs here: arguments, help, printing. Does not belong here: counting (sql/statistics) and drawing (report/funnel).
 """
 
 from pathlib import Path
@@ -39,6 +39,7 @@ def funnel(
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.files import write_bytes
     from speakervid_dag.lake.queries.published import open_published
+    from speakervid_dag.report.funnel import picture as draw
     from speakervid_dag.tiering import funnel as work
 
     if picture is not None and picture.suffix != ".svg":
@@ -53,6 +54,6 @@ def funnel(
         print_answer(rows, form)
     if picture is not None:
         with open_published(settings.lake_dir) as con:
-            drawn = work.picture(rows, work.published(con), f"This lake, {name}, {where}")
-        write_bytes(picture, drawn.encode())
+            drawn = draw(rows, work.published(con), f"This lake, {name}, {where}")
+        write_bytes(picture, drawn)
         say(f"Drawn: {picture}")

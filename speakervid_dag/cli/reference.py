@@ -6,7 +6,7 @@ here: prose, and what a gate's row says (config/profile_views.py).
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +19,7 @@ from speakervid_dag.lake.schemas import SECOND_NAMES, TABLES, Column, Table
 from speakervid_dag.lake.schemas.measures import MEASURES
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.models.registry import load_registry
+from speakervid_dag.rendering.markdown import table
 
 # ending of a column's name → its unit; STYLE: the unit stands in the name
 UNITS = {
@@ -54,13 +55,13 @@ def with_generated_parts(page: str) -> str:
 
 def tables() -> str:
     """Every table with all its columns, by layer as they are made."""
-    return "\n".join(_table(table) for table in TABLES.values())
+    return "\n".join(_section(each) for each in TABLES.values())
 
 
 def statistics() -> str:
     """Every statistic with its question."""
     told = {n: sql_text(f"statistics/{n}").splitlines()[0].removeprefix("-- ") for n in statistics_names()}
-    return _grid(["view", "question"], ([f"`{name}`", question] for name, question in told.items()))
+    return table(["view", "question"], ([f"`{name}`", question] for name, question in told.items()))
 
 
 def measures() -> str:
@@ -70,7 +71,7 @@ def measures() -> str:
         [f"`{m.name}`", m.unit, m.scale_text, m.doc + needing(m.weights), "<br>".join(asked.get(n, ()))]
         for n, m in MEASURES.items()
     )
-    return _grid(["measure", "unit", "scale", "what it is", "asked by"], rows)
+    return table(["measure", "unit", "scale", "what it is", "asked by"], rows)
 
 
 def settings() -> str:
@@ -83,13 +84,13 @@ def settings() -> str:
         ]
         for name, field in Settings.model_fields.items()
     )
-    return _grid(["variable", "default", "meaning"], rows)
+    return table(["variable", "default", "meaning"], rows)
 
 
 def budget() -> str:
     """What one media file may cost."""
     rows = ([f"`{n}`", f"{f.default:,}", f.description or ""] for n, f in MediaBudget.model_fields.items())
-    return _grid(["limit", "default", "meaning"], rows)
+    return table(["limit", "default", "meaning"], rows)
 
 
 def weights() -> str:
@@ -98,7 +99,7 @@ def weights() -> str:
         [f"`{w.name}`", w.stage, w.what, w.licence, _yes(w.is_commercial_ok), _yes(w.is_default), _yes(w.is_pinned)]
         for w in load_registry().values()
     )
-    return _grid(["name", "stage", "what", "licence", "commercial use", "default", "hash pinned"], rows)
+    return table(["name", "stage", "what", "licence", "commercial use", "default", "hash pinned"], rows)
 
 
 def decisions() -> str:
@@ -119,12 +120,12 @@ PARTS: Mapping[str, Callable[[], str]] = {
 }
 
 
-def _table(table: Table) -> str:
-    key, parts = ", ".join(f"`{k}`" for k in table.key), ", ".join(f"`{p}`" for p in table.partition_by)
-    head = f"### {table.name}\n\n{table.layer} · one row is {table.doc} · key {key}"
+def _section(described: Table) -> str:
+    key, parts = ", ".join(f"`{k}`" for k in described.key), ", ".join(f"`{p}`" for p in described.partition_by)
+    head = f"### {described.name}\n\n{described.layer} · one row is {described.doc} · key {key}"
     head += f" · partitioned by {parts}\n\n" if parts else "\n\n"
-    rows = ([_names(c.name), _type(c.dtype), _unit(c), "yes" if c.nullable else "", c.doc] for c in table.columns)
-    return head + _grid(["column", "type", "unit", "may be null", "meaning"], rows) + "\n"
+    rows = ([_names(c.name), _type(c.dtype), _unit(c), "yes" if c.nullable else "", c.doc] for c in described.columns)
+    return head + table(["column", "type", "unit", "may be null", "meaning"], rows) + "\n"
 
 
 def _names(column: str) -> str:
@@ -156,11 +157,6 @@ def _unit(column: Column) -> str:
         return column.unit
     is_number = re.search(r"Int|Float", str(column.dtype))
     return next((unit for end, unit in UNITS.items() if is_number and column.name.endswith(end)), "")
-
-
-def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [" | ".join(cell.replace("|", r"\|").replace("\n", " ").strip() for cell in row) for row in rows]
-    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in lines)])
 
 
 def _default(value: object) -> str:

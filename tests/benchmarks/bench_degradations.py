@@ -31,6 +31,8 @@ from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.vad import speech_probabilities
+from speakervid_dag.rendering import svg
+from speakervid_dag.rendering.markdown import table
 
 START_S, SOUND_S = 1.0, 12
 Series = dict[str, list[float | None]]  # score → value at each grade
@@ -88,13 +90,18 @@ def series(measured: Callable[[int], dict[str, float | None]]) -> Series:
 
 def tell(found: dict[str, list[Series]]) -> None:
     """Both tables, as Markdown."""
-    print("\n| degradation | score | median at grades 0-3 | clips in which every grade moves it |\n|---|---|---|---|")
+    moved = []
     for name, clips in found.items():
         for score, way in degraded.MOVES[name].items():
             there = [c[score] for c in clips if c.get(score, [None])[0] is not None]
             right = sum(degraded.is_monotone(values, way) for values in there)
-            print(f"| {name} | {score} {way} | {medians(there)} | {right} of {len(there)} |")
-    print("\n| degradation | beyond its band, in clips | of them coupled by nature |\n|---|---|---|")
+            moved.append((name, f"{score} {way}", medians(there), f"{right} of {len(there)}"))
+    print(
+        "",
+        table(["degradation", "score", "median at grades 0-3", "clips in which every grade moves it"], moved),
+        sep="\n",
+    )
+    strays = []
     for name, clips in found.items():
         told: dict[bool, list[str]] = {True: [], False: []}
         for score in degraded.BANDS.keys() - degraded.MOVES[name].keys():
@@ -102,7 +109,8 @@ def tell(found: dict[str, list[Series]]) -> None:
             strayed = sum(d > degraded.BANDS[score] for d in drifts)
             if strayed:
                 told[score in degraded.COUPLED[name]].append(f"{score} {strayed}/{len(drifts)} (to {max(drifts):.2g})")
-        print(f"| {name} | {', '.join(sorted(told[False])) or 'none'} | {', '.join(sorted(told[True])) or 'none'} |")
+        strays.append((name, ", ".join(sorted(told[False])) or "none", ", ".join(sorted(told[True])) or "none"))
+    print("", table(["degradation", "beyond its band, in clips", "of them coupled by nature"], strays), sep="\n")
 
 
 def medians(rows: list[list[float | None]]) -> str:
@@ -110,30 +118,26 @@ def medians(rows: list[list[float | None]]) -> str:
     return " → ".join(f"{median(column):.3g}" if column else "–" for column in columns)
 
 
-def plot(found: dict[str, list[Series]]) -> str:
+def plot(found: dict[str, list[Series]]) -> bytes:
     """An SVG: one small chart for each score that must move, a line a clip, dashed where it fails to."""
     charts = [(name, score, way) for name in found for score, way in degraded.MOVES[name].items()]
-    parts = []
+    picture = svg.canvas(960, (len(charts) + 4) // 5 * 150, "Scores by grade of degradation")
     for number, (name, score, way) in enumerate(charts):
         x, y = number % 5 * 190 + 10, number // 5 * 150 + 10
         rows = [c[score] for c in found[name] if score in c and None not in c[score]]
         values = [v for row in rows for v in row if v is not None]
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         step = 110 / ((high - low) or 1)
-        parts.append(f'<g transform="translate({x} {y})"><rect width="170" height="110"/>')
-        parts.append(f'<text x="0" y="126">{name}: {score}</text>')
-        parts += [f'<text x="4" y="12">{high:.3g}</text>', f'<text x="4" y="106">{low:.3g}</text>']
+        chart = svg.add(picture, "g", transform=f"translate({x} {y})")
+        svg.add(chart, "rect", width=170, height=110)
+        svg.add(chart, "text", f"{name}: {score}", x=0, y=126)
+        svg.add(chart, "text", f"{high:.3g}", x=4, y=12)
+        svg.add(chart, "text", f"{low:.3g}", x=4, y=106)
         for row in rows:
-            way_points = " ".join(
-                f"{i * 40 + 40},{110 - (v - low) * step:.1f}" for i, v in enumerate(row) if v is not None
-            )
-            style = "" if degraded.is_monotone(row, way) else ' stroke-dasharray="3"'
-            parts.append(f'<polyline points="{way_points}"{style}/>')
-        parts.append("</g>")
+            points = " ".join(f"{i * 40 + 40},{110 - (v - low) * step:.1f}" for i, v in enumerate(row) if v is not None)
+            svg.add(chart, "polyline", points=points, class_="right" if degraded.is_monotone(row, way) else "wrong")
     style = "text{font:11px sans-serif;fill:#667}rect{fill:none;stroke:#99a}polyline{fill:none;stroke:#37a;opacity:.7}"
-    height = (len(charts) + 4) // 5 * 150
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="960" height="{height}"><style>{style}</style>'
-    return f"{head}{''.join(parts)}</svg>\n"
+    return svg.standalone(picture, f"{style}.wrong{{stroke-dasharray:3}}")
 
 
 def main() -> None:
@@ -148,7 +152,7 @@ def main() -> None:
         print(path.name, file=sys.stderr, flush=True)
     tell(found)
     if options.plot:
-        options.plot.write_text(plot(found), "utf-8")
+        options.plot.write_bytes(plot(found))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""Fetching, on a wheel built here and served to pip from a folder: no network."""
+"""Fetching, on a wheel built here and served to pip from a folder, and a Hugging Face of this machine: no network."""
 
 import hashlib
+import threading
 import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -150,9 +155,135 @@ def test_an_unknown_kind_of_source_is_refused(place: Path, monkeypatch: pytest.M
         fetch.pull(["m"], report=lambda _: None)
 
 
-def test_hugging_face_references(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.invalid/")
-    url = fetch.hugging_face_url("owner/repo@abc123/sub/model.bin")
-    assert url == "https://mirror.invalid/owner/repo/resolve/abc123/sub/model.bin"
+class Hub(BaseHTTPRequestHandler):
+    """A Hugging Face of one file; the first download of it is cut in the middle. Remembers what it was asked."""
+
+    body = bytes(range(256)) * 4096
+    refusals: ClassVar = {"gated": "GatedRepo", "secret": "RepoNotFound", "v9": "RevisionNotFound"}
+    asked: ClassVar[list[tuple[str, str, str | None, str | None]]] = []
+
+    def do_HEAD(self) -> None:
+        self._answer(b"")
+
+    def do_GET(self) -> None:
+        if self.headers["Range"] is None:
+            self._answer(self.body[: len(self.body) // 2])
+        else:
+            self._answer(self.body[int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) :])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, sent: bytes) -> None:
+        Hub.asked.append((self.command, self.path, self.headers["Authorization"], self.headers["Range"]))
+        code = next((code for word, code in self.refusals.items() if word in self.path), None)
+        if code or not self.path.endswith("/resolve/main/sub/model.bin"):
+            self.send_response(404)
+            self.send_header("X-Error-Code", code or "EntryNotFound")
+            self.end_headers()
+            return
+        first = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        self.send_response(206 if first else 200)
+        self.send_header("ETag", '"1"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Length", str(len(self.body) - first))
+        self.send_header("Content-Range", f"bytes {first}-{len(self.body) - 1}/{len(self.body)}")
+        self.end_headers()
+        self.wfile.write(sent)
+
+
+@pytest.fixture
+def hub(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A mirror on this machine, a token, an empty cache; the library reads HF_ENDPOINT and HF_HOME on import only."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    Hub.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ask_here = {"endpoint": f"http://127.0.0.1:{server.server_port}", "cache_dir": tmp_path / "cache"}
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", partial(huggingface_hub.hf_hub_download, **ask_here))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 16)  # what is resumed is whole chunks
+        monkeypatch.setenv("HF_TOKEN", "secret-token")
+        yield Hub
+        server.shutdown()
+
+
+def test_hugging_face_goes_on_after_a_cut_connection_and_then_answers_from_the_cache(
+    hub: type[Hub], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, ("model.bin", hashlib.sha256(hub.body).hexdigest(), ["hf:owner/repo@main/sub/model.bin"]))
+    fetch.pull(["m"], report=lambda _: None)
+    assert registry.verify("m").status == "ok"
+    asked = [a for a in hub.asked if a[0] == "GET" and "/resolve/" in a[1]]
+    assert [a[3] for a in asked] == [None, f"bytes={len(hub.body) // 2}-"]
+    assert {a[1:3] for a in asked} == {("/owner/repo/resolve/main/sub/model.bin", "Bearer secret-token")}
+
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (place / "m" / "model.bin").unlink()
+    fetch.pull(["m"], report=lambda _: None)
+    assert registry.verify("m").status == "ok"
+
+
+def test_a_wrong_hash_from_hugging_face_is_refused(
+    hub: type[Hub], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, ("model.bin", CONFIG, ["hf:owner/repo@main/sub/model.bin"]))
+    with pytest.raises(OperationError, match=f"sha256 is {hashlib.sha256(hub.body).hexdigest()}, expected {CONFIG}"):
+        fetch.pull(["m"], report=lambda _: None)
+    assert leftovers(place) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "advice"),
+    [
+        ("owner/gated@main/model.bin", "https://huggingface.co/owner/gated, then set HF_TOKEN"),
+        ("owner/secret@main/model.bin", "no such repository"),
+        ("owner/repo@v9/model.bin", "no such revision"),
+        ("owner/repo@main/absent", "no such file"),
+    ],
+)
+def test_what_hugging_face_refuses_is_one_line_that_says_what_to_do(
+    hub: type[Hub], place: Path, monkeypatch: pytest.MonkeyPatch, reference: str, advice: str
+) -> None:
+    register(monkeypatch, ("config.json", CONFIG, [f"hf:{reference}"]))
+    with pytest.raises(OperationError, match=advice) as caught:
+        fetch.pull(["m"], report=lambda _: None)
+    assert reference in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert leftovers(place) == []
+
+
+def test_offline_hugging_face_is_not_tried(hub: type[Hub], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    register(monkeypatch, ("config.json", CONFIG, ["hf:owner/repo@main/sub/model.bin"]))
+    with pytest.raises(OperationError, match="HF_HUB_OFFLINE is set"):
+        fetch.pull(["m"], report=lambda _: None)
+    assert hub.asked == []
+
+
+def test_hugging_face_out_of_reach_names_cause_and_ways_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("cannot find it") from ConnectionError("refused by host\nMore: https://x")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    register(monkeypatch, ("config.json", CONFIG, ["hf:owner/repo@main/config.json"]))
+    with pytest.raises(OperationError, match=r"refused by host; .*HF_ENDPOINT.*--from") as caught:
+        fetch.pull(["m"], report=lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hugging_face_reference_names_repository_revision_and_path(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, ("config.json", CONFIG, ["hf:owner/repo/config.json"]))
     with pytest.raises(UserError, match="owner/repo@revision/path"):
-        fetch.hugging_face_url("owner/repo/model.bin")
+        fetch.pull(["m"], report=lambda _: None)
