@@ -104,7 +104,7 @@ def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Setti
 
 def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"of no video")
-    with pytest.raises(UserError, match="no video of the lake has the content of .*a.mp4"):
+    with pytest.raises(UserError, match=r"no video of the lake has the content of .*a\.mp4"):
         told(settings, str(tmp_path / "a.mp4"))
 
 

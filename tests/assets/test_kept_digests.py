@@ -63,5 +63,6 @@ def test_all_that_computes_rows_is_in_the_source() -> None:
     for recipe in recipes().values():
         for name in {definition.module for definition in CODE.closure(*recipe.computed_by)}:
             spec = importlib.util.find_spec(name)
-            assert spec is not None and Path(str(spec.origin)).resolve() in files, name
+            assert spec is not None
+            assert Path(str(spec.origin)).resolve() in files, name
     assert {path.suffix for path in files} == {".py", ".sql"}

@@ -42,7 +42,7 @@ REAL = {
     "dialogue": ("speakervid_dialogue2_A.mp4", 0.0, 8.0),
     "anchor": ("syncnet_example_anchor.avi", 0.0, 8.0),
 }
-# talking heads of the shared folder whose lips can be seen; of the others one is half turned away and dark, one far late
+# talking heads of the shared folder whose lips can be seen; of the others one is half turned away and dark, one late
 ALONE = (
     *("edtalk_monologue_60s.mp4", "speakervid_dialogue2_A.mp4", "speakervid_dialogue2_B.mp4"),
     "syncnet_example_anchor.avi",
