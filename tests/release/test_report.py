@@ -65,10 +65,30 @@ def settings_of(folder: Path) -> Settings:
     return load_settings(lake=folder)
 
 
-@pytest.fixture
-def page(lake_dir: Path) -> Page:
-    publish(lake_dir, mini_lake())
-    return Page(report.write_report(settings_of(lake_dir)).read_text("utf-8"))
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini lake, published once for all tests that only read it."""
+    folder = tmp_path_factory.mktemp("lake")
+    publish(folder, mini_lake())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake whose texts are hostile, published once for all tests that only read it."""
+    folder = tmp_path_factory.mktemp("strangers")
+    publish(folder, hostile())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(mini: Path) -> Page:
+    return Page(report.write_report(settings_of(mini)).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def text_of_strangers(strangers: Path) -> str:
+    return report.write_report(settings_of(strangers)).read_text("utf-8")
 
 
 def test_the_first_screen_says_what_the_lake_is(page: Page) -> None:
@@ -105,21 +125,18 @@ def test_properties_stand_beside_what_the_paper_published(page: Page) -> None:
     assert "Language of the talking clips" in page.text
 
 
-def test_text_of_strangers_stays_text(lake_dir: Path) -> None:
-    publish(lake_dir, hostile())
-    text = report.write_report(settings_of(lake_dir)).read_text("utf-8")
-    page = Page(text)
+def test_text_of_strangers_stays_text(text_of_strangers: str) -> None:
+    page = Page(text_of_strangers)
     assert page.count("script") == page.count("iframe") == page.count("img") == 0
     assert [a for _, a in page.tags if any(name.startswith("on") for name in a)] == []
     assert " ".join(plain(HOSTILE_NAME).split()) in page.text
     assert " ".join(plain(HOSTILE_WORDS).split()) in page.text
     assert "49" not in re.findall(r"alert\(2\).{0,30}", page.text)[0]
-    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00]", text)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00]", text_of_strangers)
 
 
-def test_nothing_is_loaded_from_elsewhere(lake_dir: Path) -> None:
-    publish(lake_dir, hostile())
-    text = report.write_report(settings_of(lake_dir)).read_text("utf-8")
+def test_nothing_is_loaded_from_elsewhere(text_of_strangers: str) -> None:
+    text = text_of_strangers
     targets = [v or "" for _, a in Page(text).tags for n, v in a.items() if n in LOADING]
     assert [t for t in targets if not t.startswith(("#", "data:"))] == []
     style = text[text.index("<style>") : text.index("</style>")]
@@ -137,10 +154,9 @@ def test_a_lake_without_clips_still_gives_a_page(lake_dir: Path) -> None:
     assert "no video stream rejected 2" in page.text
 
 
-def test_the_profile_that_is_asked_for_must_have_decided_something(lake_dir: Path) -> None:
-    publish(lake_dir, mini_lake())
+def test_the_profile_that_is_asked_for_must_have_decided_something(mini: Path) -> None:
     with pytest.raises(UserError, match=f"decisions of the profile 'talkvid'; it has those of {PROFILE}"):
-        report.write_report(settings_of(lake_dir), profile="talkvid")
+        report.write_report(settings_of(mini), profile="talkvid")
 
 
 def test_a_run_that_decided_nothing_reports_the_decisions_there_are(lake_dir: Path) -> None:
@@ -155,10 +171,9 @@ def test_no_lake_is_one_line(tmp_path: Path) -> None:
     assert isinstance(done.exception, UserError)
 
 
-def test_one_timeline_is_an_svg_that_stands_alone(lake_dir: Path, tmp_path: Path) -> None:
-    publish(lake_dir, hostile())
+def test_one_timeline_is_an_svg_that_stands_alone(strangers: Path, tmp_path: Path) -> None:
     out = tmp_path / "one.svg"
-    done = CliRunner().invoke(cli, ["report", "--lake", str(lake_dir), "--timeline", V1, "--out", str(out)])
+    done = CliRunner().invoke(cli, ["report", "--lake", str(strangers), "--timeline", V1, "--out", str(out)])
     assert done.output.strip() == str(out)
     drawn = ElementTree.parse(out).getroot()
     kinds = [e.get("class", "") for e in drawn.iter()]
@@ -176,9 +191,8 @@ def test_one_timeline_is_an_svg_that_stands_alone(lake_dir: Path, tmp_path: Path
         (("--timeline", V1, "--out", "x.svg", "--from", "5", "--to", "4"), "--to must be later than --from"),
     ],
 )
-def test_wrong_questions_are_told(lake_dir: Path, arguments: tuple[str, ...], told: str) -> None:
-    publish(lake_dir, mini_lake())
-    done = CliRunner().invoke(cli, ["report", "--lake", str(lake_dir), *arguments])
+def test_wrong_questions_are_told(mini: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = CliRunner().invoke(cli, ["report", "--lake", str(mini), *arguments])
     assert isinstance(done.exception, UserError)
     assert told in str(done.exception)
 

@@ -1,6 +1,6 @@
 """Statistics: every branch × tier, and a funnel in which nothing gets lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +15,10 @@ COSTS = [{"part": "mesh", "elapsed_s": 6.0}, {"part": "camera", "elapsed_s": 3.0
 Ask = Callable[[str], pl.DataFrame]
 
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    """Two videos and a rejected one; four talking clips and a listening one: 1 sft, 2 pretrain, 2 rejected."""
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Four videos, one of them rejected; four talking clips and a listening one: 1 sft, 2 pretrain, 2 rejected."""
+    root = str(tmp_path_factory.mktemp("lake"))
     clips = [
         clip("a", "pa", 0, 4, ["u1"]),
         clip("b", "pb", 4, 8, ["u2"]),
@@ -38,7 +39,7 @@ def ask(tmp_path: Path) -> Ask:
         "sharp": gate("face_blur", threshold=0.7, level="sft"),
     }
     lake = write_lake(
-        str(tmp_path / "lake"),
+        root,
         {
             "videos": [
                 {
@@ -65,14 +66,14 @@ def ask(tmp_path: Path) -> Ask:
             "transcripts": [{"turn_id": "u1", "language": "de", "end_s": 3.0}],
         },
     )
-    con = session.open_session(lake, read_only_user_sql=False)
-    made = gold.compute_gold(con, profile(gates), ["b0001"])
+    with session.open_session(lake, read_only_user_sql=False) as con:
+        made = gold.compute_gold(con, profile(gates), ["b0001"])
     assert dict(made["tiers"].select("clip_id", "tier").iter_rows()) == {
         "a": "sft", "b": "pretrain", "c": "rejected", "d": "rejected", "l": "pretrain",
     }  # fmt: skip
-    write_lake(str(tmp_path / "lake"), {name: table.to_dicts() for name, table in made.items() if table.height})
-    served = session.open_session(lake, read_only_user_sql=True)
-    return lambda query: session.run_sql(served, query)
+    write_lake(root, {name: table.to_dicts() for name, table in made.items() if table.height})
+    with session.open_session(lake, read_only_user_sql=True) as served:
+        yield lambda query: session.run_sql(served, query)
 
 
 def test_funnel_conserves_and_ends_in_the_tiers(ask: Ask) -> None:
