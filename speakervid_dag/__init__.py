@@ -1,4 +1,4 @@
-"""speakervid-dag: raw conversation videos in, a tiered and searchable dataset of talking people out."""
+"""speakervid-dag: turns raw conversation videos into a tiered, searchable dataset of talking people."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,14 @@ __version__ = VERSION
 
 
 def connect(lake: str | Path | None = None, as_of: str | int | None = None) -> "duckdb.DuckDBPyConnection":
-    """A DuckDB connection in which every table and statistic of a published snapshot is a view, read-only.
+    """Return a read-only DuckDB connection with one view per table and statistic of a published snapshot.
 
     Args:
-        lake: folder of the lake; None takes $SPEAKERVID_LAKE, else ./lake.
-        as_of: a snapshot's number, or an ISO time (UTC if it names no zone); None is the newest snapshot.
+        lake: folder of the lake; None: $SPEAKERVID_LAKE, else ./lake.
+        as_of: a snapshot's number, or an ISO time (UTC without a zone); None: the newest snapshot.
 
     Raises:
-        speakervid_dag.failures.UserError: there is no lake, nothing is published, or no such snapshot.
+        speakervid_dag.failures.UserError: there is no lake, nothing is published, or the snapshot does not exist.
     """
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.lake.queries.published import open_published

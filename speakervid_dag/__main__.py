@@ -1,4 +1,4 @@
-"""`python -m speakervid_dag` is the command line."""
+"""The command line, run as `python -m speakervid_dag`."""
 
 from speakervid_dag.cli.app import main
 

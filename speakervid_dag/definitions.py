@@ -1,6 +1,6 @@
-"""The Dagster entry point: loads assets, checks, resources, jobs and sensors.
+"""The Dagster entry point: assets, checks, resources, jobs and sensors.
 
-Belongs here: putting the parts together. Does not belong here: the parts (speakervid_dag.assets).
+Belongs here: assembling them. Does not belong here: the parts themselves (speakervid_dag.assets).
 """
 
 import dagster as dg
@@ -21,6 +21,6 @@ defs = dg.Definitions(
     jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],
     sensors=[jobs.landing_folder, automation.keep_gold_current],
     resources={"factory": Factory()},
-    # one process a run: models are loaded once, and a step costs no start-up
+    # one process per run: models are loaded once, and steps have no start-up cost
     executor=dg.in_process_executor,
 )

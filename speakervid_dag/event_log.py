@@ -1,9 +1,9 @@
-"""Where a lake's Dagster instance keeps its events: Dagster's own SQLite files, opened once instead of at every event.
+"""The event log of a lake's Dagster instance: Dagster's own SQLite files, opened once instead of at every event.
 
-Belongs here: what dagster.yaml names as its event log. Does not belong here: anything about lakes.
+Belongs here: the event log class that dagster.yaml names. Does not belong here: anything about lakes.
 
-Dagster makes an engine, a connection and a full sync for each event, and a batch has some 200 of them: half of what a
-batch costs beside its models. The files are the same, so either class reads what the other wrote.
+Dagster creates an engine and a connection and does a full sync for each event. A batch has some 200 events, which makes
+this half of its cost apart from the models. The files are the same: either class reads what the other wrote.
 """
 
 import os
@@ -19,14 +19,14 @@ from dagster import EventLogEntry, StringSource
 from speakervid_dag.dagster_private import SQLITE_BUSY_TIMEOUT_SECONDS, ConfigurableClassData, SqliteEventLogStorage
 
 FOLDER = ("history", "runs")  # below DAGSTER_HOME, as Dagster has it
-OPEN_SHARDS = 8  # files kept open: the index, and those of the latest runs
+OPEN_SHARDS = 8  # files kept open: the index and the latest runs
 
 
 class EventLogStorage(SqliteEventLogStorage):
-    """Keeps its connections, and syncs at checkpoints only.
+    """SQLite event log that keeps its connections open and syncs only at checkpoints.
 
-    A process that is killed loses nothing. After a power cut the newest events may be missing; what was done, and what
-    is to be done, is told by the tables' own logs.
+    A killed process loses nothing. After a power cut the newest events may be missing; the tables' own logs still
+    record what was done and what is left to do.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -43,7 +43,7 @@ class EventLogStorage(SqliteEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         super().store_event(event)
-        os.utime(self.path_for_shard(event.run_id))  # the UI follows a run by its file, which no checkpoint has changed
+        os.utime(self.path_for_shard(event.run_id))  # the UI watches the file's mtime, which only checkpoints change
 
     def dispose(self) -> None:
         with self._db_lock:

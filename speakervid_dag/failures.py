@@ -1,28 +1,28 @@
-"""Failure types: what a stage may raise, and what becomes of it.
+"""Failure types: exceptions that a stage may raise, and how each is handled.
 
 Belongs here: the exception classes that carry a machine-readable reason. Does not belong here: retry logic, logging,
-or anything that knows a stage. A `PermanentFailure` becomes a status row after one attempt; a `TransientFailure` may be
-tried again; a `UserError` is a sentence for the person at the command line.
+or anything specific to a stage. A `PermanentFailure` becomes a status row after one attempt; a `TransientFailure` may
+be retried; a `UserError` is a sentence for the user of the command line.
 """
 
-FAULT = "internal_error"  # reason of a video that a fault of ours cost: it counts as stale until it is mended
-OUT_OF_MEMORY = "out_of_memory"  # reason of a video that took more memory than is allowed, however that was noticed
+FAULT = "internal_error"  # reason of a video lost to an internal error: it counts as stale until the error is fixed
+OUT_OF_MEMORY = "out_of_memory"  # reason of a video that exceeded the memory limit, however that was detected
 
 
 class SpeakervidError(Exception):
-    """Base of everything this project raises on purpose."""
+    """Base of all exceptions that this project raises deliberately."""
 
 
 class UserError(SpeakervidError):
-    """Wrong input from a person: printed as one line, exit status 2."""
+    """Invalid input by the user: printed as one line, exit status 2."""
 
 
 class OperationError(SpeakervidError):
-    """Something of ours could not do its work: printed as one line, exit status 1."""
+    """An operation that could not be completed: printed as one line, exit status 1."""
 
 
 class SourceAbsent(OperationError):
-    """A video's bytes are not at hand: nothing is decided about it, and what is published of it stays.
+    """A video whose file is unavailable: nothing is decided about it, and what is published of it stays.
 
     Args:
         reason: missing_file, changed_file or unreadable_file.
@@ -34,18 +34,18 @@ class SourceAbsent(OperationError):
 
 
 class WeightsUnusable(OperationError):
-    """Weights are damaged, or made what the lake holds and are gone: nothing is computed without them.
+    """Weights that are damaged, or that rows of the lake were computed with and that are now missing.
 
-    It stops a stage. Other exceptions cost the stage one video.
+    Stops the whole stage; other exceptions cost the stage only one video.
     """
 
 
 class StageFailure(SpeakervidError):
-    """A stage cannot give a result for one video.
+    """A stage's failure to compute a result for one video.
 
     Args:
         reason: snake_case word, stored in a `reason` column.
-        detail: sentence for a person, stored in `detail`.
+        detail: sentence for the user, stored in `detail`.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -55,15 +55,15 @@ class StageFailure(SpeakervidError):
 
 
 class PermanentFailure(StageFailure):
-    """The same input will fail again: no retry."""
+    """A failure that the same input will cause again: no retry."""
 
 
 class TransientFailure(StageFailure):
-    """Trying again may help (a busy store, a lost worker)."""
+    """A failure that a retry may resolve (a busy store, a lost worker)."""
 
 
 class WeightsMissing(PermanentFailure):
-    """A model's weights are not on disk. `detail` says what gets them: `remedy`, or the command that pulls them."""
+    """A model whose weights are not on disk. `detail` says how to get them: `remedy`, or the command to pull them."""
 
     def __init__(self, name: str, remedy: str | None = None) -> None:
         told = remedy or f"run `speakervid models pull {name}`"

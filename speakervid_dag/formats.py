@@ -1,6 +1,6 @@
 """Values and rows as text: JSON, CSV and cells of a table.
 
-Belongs here: what each type becomes. Does not belong here: where the text goes (query.py, console.py).
+Belongs here: the conversion of each type. Does not belong here: where the text goes (cli/output.py, cli/console.py).
 """
 
 import base64
@@ -20,9 +20,9 @@ Rows = Iterable[Sequence[Any]]
 
 
 def json_value(value: Any) -> Any:
-    """The value as JSON holds it: numbers stay numbers, NaN and infinities are null, bytes are base64, times ISO 8601.
+    """Return the value for JSON: numbers stay numbers, NaN and infinities become null, bytes base64, times ISO 8601.
 
-    A map is an object, its keys as text; a struct is an object, a list, an array or a tuple is an array.
+    A map becomes an object with text keys, a struct an object; a list, an array or a tuple becomes an array.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -46,7 +46,7 @@ def json_text(value: Any) -> str:
 
 
 def json_rows(names: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Pieces of one array with an object for each row."""
+    """Yield the pieces of one array with one object per row."""
     before = "["
     for row in rows:
         yield before + json_text(dict(zip(names, row, strict=True)))
@@ -55,16 +55,16 @@ def json_rows(names: Sequence[str], rows: Rows) -> Iterator[str]:
 
 
 def csv_rows(names: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Lines of CSV with a header. NULL is empty, empty text is `""`, a nested value is JSON.
+    """Yield lines of CSV with a header. NULL is empty, empty text is `""`, a nested value is JSON.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it: it is shown as text.
+    Text that a spreadsheet would run as a formula is prefixed with an apostrophe, so that it is shown as text.
     """
     for row in chain([names], rows):
         yield ",".join(map(_csv_cell, row)) + "\n"
 
 
 def cell(value: Any) -> str:
-    """The value in a table for people: one line, without control characters (a terminal would obey them)."""
+    """Return the value as a cell of a printed table: one line, control characters escaped (a terminal obeys them)."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -98,5 +98,5 @@ def _key(value: Any) -> str:
 
 
 def quantity(count: int, noun: str, plural: str | None = None) -> str:
-    """Return "1 file", "2 files"; `plural` where it is not the noun with an s."""
+    """Return "1 file" or "2 files"; `plural` is for nouns whose plural is irregular."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -1,10 +1,10 @@
-"""The run launcher of a lake's Dagster instance: Dagster's own, which also notices a run whose process is gone.
+"""The run launcher of a lake's Dagster instance: Dagster's default, which also detects runs whose process died.
 
-Belongs here: what dagster.yaml names as its launcher. Does not belong here: how a process is told from another one
-(execution.py).
+Belongs here: the launcher class that dagster.yaml names. Does not belong here: how processes are distinguished
+(processes/identity.py).
 
-Dagster's default launcher cannot be asked about a run's health. A machine that goes down with its daemon would leave
-its runs STARTED for ever, each holding its place in the run queue: a backfill (one run at a time) would never go on.
+Dagster's default launcher does not support health checks. If the machine went down together with its daemon, its runs
+would stay STARTED forever, each holding its slot in the run queue, and a backfill (one run at a time) would hang.
 """
 
 from dagster import DagsterRun, DefaultRunLauncher
@@ -14,14 +14,14 @@ from speakervid_dag.processes.identity import is_dead
 
 
 class LocalRunLauncher(DefaultRunLauncher):
-    """Runs in processes of this machine; the monitoring daemon learns which of them are dead."""
+    """Launcher of runs in processes of this machine; it reports to the monitoring daemon which of them are dead."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """FAILED when the run said which process of this host executes it, and that is no more."""
+        """Return FAILED if the run is tagged with a process of this host that no longer exists, else RUNNING."""
         if is_dead(run):
             return CheckRunHealthResult(WorkerStatus.FAILED, "the process of this run ended before the run did")
         return CheckRunHealthResult(WorkerStatus.RUNNING)

@@ -1,12 +1,12 @@
-"""Paths as other programs take them: as a URI, as text in a table, or under a name without special characters.
+"""Paths in the forms that other programs accept: a URI, text in a table, or a name without special characters.
 
-Belongs here: every translation between a path and what Delta, DuckDB, polars, SQLite and tables hold. Does not belong
-here: what lies there, reading and writing it.
+Belongs here: every translation between a path and its form in Delta, DuckDB, polars, SQLite and tables. Does not belong
+here: reading and writing files.
 
-Each of these programs gives some characters a meaning: polars and DuckDB read `*?[]{}` as patterns and `name=value` as
-a partition, delta-rs decodes percent signs and turns a backslash into a slash, SQLAlchemy starts a query at `?`. A path
-with such a character is therefore handed to them as a link of a plain name (`plain`), or below a root that is told
-apart from the URI (`delta_address`).
+Each of these programs interprets some characters: polars and DuckDB read `*?[]{}` as patterns and `name=value` as a
+partition, delta-rs decodes percent signs and turns a backslash into a slash, SQLAlchemy starts a query at `?`. A path
+with such a character is therefore passed as a symlink with a plain name (`plain`), or as a root separate from the URI
+(`delta_address`).
 """
 
 import hashlib
@@ -24,8 +24,8 @@ from speakervid_dag.failures import OperationError, UserError
 FILE_URI = "file://"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PLAIN = re.compile(r"[A-Za-z0-9/._+-]*")
-# what the `file` store of delta-rs takes for something else: it decodes escapes, makes a slash of a backslash, refuses
-# control characters, and panics where a path does not fit into the host of a URL
+# what the `file` store of delta-rs misreads: it decodes escapes, turns a backslash into a slash, refuses control
+# characters, and panics where a path does not fit into the host of a URL
 _NOT_FOR_DELTA = re.compile(r"[#?\[\]|^\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 _NOT_IN_URL = re.compile(r"[?%]")
 _PATTERN = re.compile(r"[*?\[]")
@@ -41,12 +41,12 @@ def place_of(path: str | Path) -> str:
 
 
 def path_of(place: str) -> Path:
-    """Return the path that `place_of` was given."""
+    """Return the path that was passed to `place_of`."""
     return Path(os.fsdecode(unquote_to_bytes(place.removeprefix(FILE_URI))) if place.startswith(FILE_URI) else place)
 
 
 def uri_of(place: str) -> str:
-    """Return the URI of an absolute path; a URI stays what it is."""
+    """Return the URI of an absolute path; a URI is returned unchanged."""
     return place if is_uri(place) else Path(place).as_uri()
 
 
@@ -56,14 +56,14 @@ def is_uri(text: str) -> bool:
 
 
 def check_lake_name(text: str) -> None:
-    """Raise UserError for a lake that is named by a URI: only folders are supported."""
+    """Raise UserError if a lake is named by a URI: only folders are supported."""
     if is_uri(text):
         told = "give the folder's path" if text.startswith(FILE_URI) else "mount it and give the mounted folder"
         raise UserError(f"{text} is a URI, and a lake is a folder: {told}")
 
 
 def check_lake_folder(folder: Path) -> None:
-    """Raise UserError for an absolute path that is not UTF-8: tables and reports cannot name it."""
+    """Raise UserError if an absolute path is not UTF-8: tables and reports cannot store it."""
     try:
         os.fsencode(folder).decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -72,12 +72,12 @@ def check_lake_folder(folder: Path) -> None:
 
 
 def plain(folder: Path) -> Path:
-    """Return a path to an absolute folder that no program misreads: itself, or a link to it under a plain name.
+    """Return a path to an absolute folder that no program misreads: the folder itself, or a symlink with a plain name.
 
-    Links are kept in a folder of this user below the folder of temporary files, one per target, and reused.
+    Symlinks are kept in a private folder of this user in the temporary folder, one per target, and reused.
 
     Raises:
-        OperationError: somebody else owns the folder of links.
+        OperationError: the folder of symlinks belongs to another user.
     """
     if _PLAIN.fullmatch(str(folder)):
         return folder
@@ -95,15 +95,15 @@ def plain(folder: Path) -> Path:
 
 
 def for_sqlite(folder: Path) -> Path:
-    """Return a path to an absolute folder whose databases SQLAlchemy finds: in its URLs `?` and `%` mean something."""
+    """Return a path to an absolute folder whose databases SQLAlchemy can open: `?` and `%` are special in its URLs."""
     return plain(folder) if _NOT_IN_URL.search(str(folder)) else folder
 
 
 def delta_address(root: str, table: str) -> tuple[str, dict[str, str]]:
-    """Return the URI and the storage options under which delta-rs finds a table of the lake in folder `root`.
+    """Return the URI and the storage options with which delta-rs opens a table of the lake in folder `root`.
 
-    Most paths are taken as they are. Where one is not, the table is addressed below an OpenDAL root, which is no part
-    of the URI. That store replaces files by renaming, so writers must take turns (`DeltaLake.writing`).
+    Most paths are used unchanged. Otherwise the table is addressed relative to an OpenDAL root, which is not part of
+    the URI. That store replaces files by renaming, so writers must take turns (`DeltaLake.writing`).
     """
     folder = f"{root}/tables/{table}"
     if not _NOT_FOR_DELTA.search(folder):
@@ -113,12 +113,12 @@ def delta_address(root: str, table: str) -> tuple[str, dict[str, str]]:
 
 
 def partition_folder(values: Mapping[str, str]) -> str:
-    """Return the folder of these partition values in a table, as Delta and Hive name it: `batch=b1/profile=a%20b`."""
+    """Return the folder of these partition values in a table, in Delta's and Hive's form: `batch=b1/profile=a%20b`."""
     return "/".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
 
 
 def partition_values(file: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the values of these partition columns from a data file's last folders; folders above say nothing."""
+    """Return the values of these partition columns from a data file's last folders; outer folders are ignored."""
     folders = file.rsplit("/", len(names) + 1)[1:-1]
     return {name: unquote(value) for name, _, value in (folder.partition("=") for folder in folders)}
 
@@ -129,8 +129,8 @@ def inside_table(uri: str) -> str:
 
 
 def literal(path: str) -> str:
-    """Return the pattern that DuckDB reads as exactly this path.
+    """Return the pattern that matches exactly this path in DuckDB.
 
-    There is none for a path that has both a backslash and one of `*?[`: DuckDB takes either for a separator then.
+    There is none for a path that has both a backslash and one of `*?[`: DuckDB then takes either for a separator.
     """
     return path if "\\" in path else _PATTERN.sub(r"[\g<0>]", path)

@@ -1,6 +1,6 @@
 """The folder of this package in the user's cache folder.
 
-Belongs here: where it is. Does not belong here: what is kept there (weights: models/registry.py; hashes: hashing.py;
+Belongs here: its location. Does not belong here: its contents (weights: models/registry.py; hashes: hashing.py;
 digests of our code: assets/kept_digests.py).
 """
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return the folder. Raises RuntimeError: the user has no home, as in some containers."""
+    """Return the folder. Raise RuntimeError if the user has no home, as in some containers."""
     # An empty or relative XDG_CACHE_HOME counts as unset (XDG base directory specification).
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache_home if cache_home.is_absolute() else Path.home() / ".cache") / "speakervid-dag"
 
 
 def memory_file(name: str) -> Path | None:
-    """Return a file in it for what processes remember for each other; None: there is no folder for it."""
+    """Return the path of a file there, shared by all processes; None if the user has no home."""
     try:
         return cache_folder() / name
     except RuntimeError:

@@ -1,1 +1,1 @@
-"""Processes of this machine: which one executes a run, what it may use, how a child of ours is watched."""
+"""Processes of this machine: which one executes a run, which resources it may use, how child processes are watched."""

@@ -1,7 +1,7 @@
-"""Which process executes a run, so that a dead one can be told from a slow one.
+"""Identity of the process that executes a run, to distinguish a dead one from a slow one.
 
-Belongs here: naming a process of this host, and telling whether it is gone. Does not belong here: what is done about it
-(execution.py).
+Belongs here: naming a process of this host, and detecting that it ended. Does not belong here: handling that
+(runs/execution.py).
 """
 
 import os
@@ -17,15 +17,15 @@ PROCESS = "speakervid/process"  # tag of a run: `process_of` it
 
 
 def process_of(run_id: str) -> str:
-    """What a run is tagged with by the process that executes it: run/host/process id/start time.
+    """Return the tag value that identifies the executing process of a run: run/host/process id/start time.
 
-    The run is in it because a run that is started again takes over the tags of the one before.
+    It includes the run because a restarted run inherits the tags of the previous one.
     """
     return f"{run_id}/{_name(psutil.Process(os.getpid()))}"
 
 
 def is_dead(run: "dg.DagsterRun") -> bool:
-    """The run said which process of this host executes it, and that is no more."""
+    """Return whether the run is tagged with a process of this host that no longer exists."""
     run_id, _, told = run.tags.get(PROCESS, "").partition("/")
     host, _, rest = told.partition("/")
     if run_id != run.run_id or host != socket.gethostname():

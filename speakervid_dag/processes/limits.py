@@ -1,7 +1,7 @@
-"""What a process of ours may take from the machine, and that it dies with its parent.
+"""Resource limits of child processes, and their end together with the parent.
 
-Belongs here: kernel limits, set by a process on itself. Does not belong here: how large they are (media/budget.py,
-isolation.py).
+Belongs here: kernel limits, set by a process on itself. Does not belong here: their values (media/budget.py,
+stages/supervisor.py).
 """
 
 import ctypes
@@ -15,15 +15,15 @@ PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine(parent_pid: int, limits: Mapping[int, tuple[int, int]]) -> None:
-    """Bounds this process; it gains no rights, writes no core and does not outlive the thread that started it.
+    """Limit this process: it gains no privileges, writes no core and does not outlive the thread that started it.
 
     Args:
-        limits: resource.RLIMIT_* → (soft, hard); what the system already forbids stays forbidden.
+        limits: resource.RLIMIT_* → (soft, hard); a stricter limit of the system stays in force.
     """
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent_pid:  # it died before the line above
+    if os.getppid() != parent_pid:  # the parent died before prctl took effect
         os._exit(1)
     for limit, (soft, hard) in {**limits, resource.RLIMIT_CORE: (0, 0)}.items():
         allowed = resource.getrlimit(limit)[1]

@@ -1,1 +1,1 @@
-"""Which batches run, on which Dagster instance, in which order."""
+"""Runs of batches: which ones, in which order, on which Dagster instance."""

@@ -1,8 +1,8 @@
-"""Runs a selection of the asset graph in this process, on the lake's own Dagster instance.
+"""Execution of a selection of the asset graph in this process, on the lake's own Dagster instance.
 
-Belongs here: starting a job for one batch or a range of them, saying in one sentence why it failed, closing the books
-on runs whose process was killed, refusing what must not be done beside a run. Does not belong here: what is to be run
-(runner.py, commands/).
+Belongs here: starting a job for one batch or a range of batches, the one-sentence reason of its failure, ending runs
+whose process was killed, refusing operations that are not allowed during a run. Does not belong here: deciding what to
+run (runner.py, retier.py).
 """
 
 import re
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import dagster as dg
 
 ORIGIN = {"speakervid/origin": "cli"}
-# the daemon must not start a run of the command line again: the command line does that itself
+# the daemon must not retry a run of the command line: the command line does that itself
 NOT_AGAIN = {"dagster/max_retries": "0"}
 
 
 def execute(
     instance: "dg.DagsterInstance", job: str, assets: Sequence[str], *, batches: Sequence[str] = ()
 ) -> str | None:
-    """Runs these assets of a job in one run. Gives None when all went well, else what the first failed step said.
+    """Execute these assets of a job in one run. Return None on success, else the message of the first failed step.
 
     Args:
-        batches: one batch, or neighbours in the instance's order (Dagster knows a run over a range, not over a set);
-            none for assets without partitions.
+        batches: one batch, or adjacent batches in the instance's order (Dagster runs cover a range, not a set); none
+            for assets without partitions.
     """
     import dagster as dg
 
@@ -50,10 +50,10 @@ def execute(
 
 
 def end_dead_runs(instance: "dg.DagsterInstance") -> int:
-    """Marks runs as failed whose process is gone, and gives back the places in pools that they held.
+    """Mark runs whose process no longer exists as failed, free their pool slots, and return their number.
 
-    Else the UI would show them as running for ever, and the next run would wait for the place of a dead one. Gives
-    their number. A run of another host, or one that did not say who executes it, is left alone: nobody here can tell.
+    Otherwise the UI would show them as running forever, and the next run would wait for a dead run's slot. Runs of
+    another host, or without a process tag, are left alone: their state cannot be determined here.
     """
     import dagster as dg
 
@@ -71,10 +71,10 @@ def end_dead_runs(instance: "dg.DagsterInstance") -> int:
 
 
 def refuse_while_running(instance: "dg.DagsterInstance", what: str) -> None:
-    """Raises UserError, naming the run, while a run is in progress on the lake.
+    """Raise UserError, naming the run, while a run is in progress on the lake.
 
-    Runs whose process is gone do not count, and are marked as failed. Of a run nobody here can tell about (of another
-    host, say) it is assumed to be alive. A queued run has not begun, and does not count either.
+    Runs whose process no longer exists do not count and are marked as failed. A run whose state cannot be determined
+    (on another host, say) is assumed to be alive. Queued runs have not begun and do not count.
     """
     import dagster as dg
 
@@ -86,8 +86,8 @@ def refuse_while_running(instance: "dg.DagsterInstance", what: str) -> None:
         batch = run.tags.get("dagster/partition")
         told = run.run_id[:8] + (f", batch {batch}" if batch else "")
         raise UserError(
-            f"{what} must not be done while a run is in progress ({told}): wait for its end, or, if its process is "
-            f"gone, end it in `speakervid ui`"
+            f"{what} is not allowed while a run is in progress ({told}): wait until it ends, or, if its process no "
+            f"longer exists, terminate it in `speakervid ui`"
         )
 
 

@@ -1,6 +1,6 @@
 """The Dagster instance of a lake: its home, and opening it.
 
-Belongs here: what makes the command line and the UI see the same runs. Does not belong here: running (runner.py).
+Belongs here: making the command line and the UI share one instance. Does not belong here: running (runner.py).
 """
 
 import os
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lake_instance(settings: Settings) -> Iterator["dg.DagsterInstance"]:
-    """The Dagster instance of a lake (`<lake>/.dagster`), the same one the UI shows.
+    """Yield the Dagster instance of a lake (`<lake>/.dagster`), the one the UI shows.
 
-    While it is open the settings stand in this process's environment, where steps of their own process find them; the
-    environment is as before once it is closed.
+    While it is open, the settings are exported to this process's environment, for steps that run in their own process.
+    The environment is restored on exit.
     """
     import dagster as dg
     from filelock import FileLock
 
     home = prepare_home(settings)
     with _environment(export_settings(settings)):
-        with FileLock(home / "databases.lock"):  # of two processes that find no databases and make them, one would fail
+        with FileLock(home / "databases.lock"):  # two processes creating the databases at once would collide
             opened = dg.DagsterInstance.from_config(str(home))
         with opened as instance:
             yield instance
@@ -52,10 +52,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Makes the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user has put one of their own there."""
+    """Create and return the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user put their own there."""
     home = settings.dagster_home
     try:
-        settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may lead there by a link
+        settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may be a link into it
         home.mkdir(exist_ok=True)
         own_output.mark(settings.lake_dir, own_output.LAKE_MARK)
         target = home / "dagster.yaml"

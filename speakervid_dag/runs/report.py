@@ -1,6 +1,6 @@
-"""What a run did, as its summary tells it.
+"""The outcome of a run, as shown in its summary.
 
-Belongs here: the values. Does not belong here: gathering them (runner.py), printing them (cli/summary.py).
+Belongs here: the values. Does not belong here: collecting them (runner.py), printing them (cli/summary.py).
 """
 
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ AFTER_EVERY_RUN = ("lake_snapshot", "branch_statistics", "funnel", "person_stati
 
 @dataclass
 class RunReport:
-    """What a run did.
+    """Outcome of a run.
 
     Attributes:
-        failed: batch → why.
-        vanished: names of new files that were gone before they were read.
-        held: losses for whose sake batches are shown as they were before.
-        lost: what readers see fewer of than before, where the person who started the run allows that.
-        unreadable: one line per table of which a data file is still lost.
+        failed: batch → reason.
+        vanished: names of new files that disappeared before they were read.
+        held: losses because of which batches are still shown as before.
+        lost: what readers see less of than before; filled only with `allow_loss`.
+        unreadable: one line per table with a lost data file.
     """
 
     done: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class RunReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything that was asked for was done."""
+        """Whether everything requested was done."""
         return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
 
     @property

@@ -1,7 +1,7 @@
-"""Re-tiering: gates, tiers and branches of stored scores under another profile, all batches in one run.
+"""Re-tiering: gates, tiers and branches recomputed from stored scores under a profile, all batches in one run.
 
 Belongs here: choosing the batches, starting the run, tier shares before and after. Does not belong here: gold assets
-(speakervid_dag.assets.gold), SQL, printing.
+(assets/gold.py), SQL, printing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ TIER_ORDER = ("sft", "pretrain", "rejected")
 
 @dataclass(frozen=True)
 class Retiering:
-    """What a re-tiering did. `failure` is None when it landed; `shares`: tier, clips and share before and after."""
+    """Outcome of a re-tiering. `failure` is None on success; `shares`: tier, clips and share before and after."""
 
     profile: str
     batches: tuple[str, ...]
@@ -43,13 +43,13 @@ class Retiering:
 
 
 def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warning) -> Retiering:
-    """Makes all gold of these batches (none named: of all that are ready) again in one run of the job `retier`.
+    """Recompute all gold tables of these batches (none named: of all ready ones) in one run of the job `retier`.
 
-    It runs whatever the fingerprints say: a percentile that decides nothing (`score_only`) depends on the whole lake,
-    which they cover for enforced gates only.
+    It runs even if the fingerprints are unchanged: a `score_only` percentile depends on the whole lake, but
+    fingerprints cover that for enforced gates only.
 
     Raises:
-        UserError: an unknown batch, none that is ready, or batches that are no neighbours.
+        UserError: a batch is unknown, none is ready, or the batches are not adjacent.
     """
     from speakervid_dag.assets import materializations
     from speakervid_dag.assets.partitions import register_batches
@@ -81,7 +81,7 @@ def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warni
 
 
 def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
-    """Batches whose stored scores are not complete, each with the reason."""
+    """Return the batches whose stored scores are incomplete, each with the reason."""
     from speakervid_dag.assets import serving
     from speakervid_dag.assets.freshness import open_refusals
 
@@ -94,38 +94,38 @@ def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
         if red:
             found[batch] = f"{red[0]} is in quarantine: see `speakervid quarantine show {red[0]}/{batch}`"
         elif missing:
-            found[batch] = f"{missing[0]} is not there yet: finish it with `speakervid run`"
+            found[batch] = f"{missing[0]} is not computed yet: finish the batch with `speakervid run`"
         elif batch in half_done:
-            found[batch] = "its stages are not made from one another: finish it with `speakervid run`"
+            found[batch] = "its stages were computed from different inputs: finish the batch with `speakervid run`"
     return found
 
 
 def _inputs() -> list[Table]:
-    """The tables below gold that gold is made from."""
+    """Return the tables below gold that gold is computed from."""
     found = {t.name: t for recipe in gold_recipes() for t in recipe.reads if t.layer != "gold"}
     return [found[name] for name in sorted(found)]
 
 
 def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[str, str]) -> list[str]:
-    """The batches of the run. Raises UserError when there is none, or when they are no range of the lake's order."""
+    """Return the batches of the run. Raise UserError if there are none, or if they are no range in the lake's order."""
     chosen = [b for b in wanted if b not in left_out]
     if not chosen:
         raise UserError(
-            "; ".join(dict.fromkeys(left_out.values())) or "there is no batch yet: run `speakervid run PATH…` first"
+            "; ".join(dict.fromkeys(left_out.values())) or "there are no batches yet: run `speakervid run PATH…` first"
         )
     span = order[order.index(chosen[0]) : order.index(chosen[-1]) + 1]
     holes = [b for b in span if b not in chosen]
     if holes:
         why = left_out.get(holes[0], "it was not named")
         raise UserError(
-            f"batch {holes[0]} lies between the batches of this run ({why}); one run takes neighbours: mend it, "
-            f"or name the batches on one side with --batch"
+            f"batch {holes[0]} lies between the batches of this run ({why}); the batches of one run must be adjacent: "
+            f"fix it, or name only the batches on one side of it with --batch"
         )
     return chosen
 
 
 def _shares(lake: DeltaLake, snapshot: Snapshot | None, done: Retiering) -> pl.DataFrame:
-    """Tier, clips, share; no rows where nothing was published, or its file is lost."""
+    """Return tier, clips and share; no rows if nothing was published or its file is lost."""
     shown = snapshot.shown_versions(TIERS.name) if snapshot else set()
     if snapshot is None or any(lake.lost_files(TIERS, version) for version in shown):
         return pl.DataFrame(schema={"tier": pl.String, "clips": pl.Int64, "share": pl.Float64})
@@ -136,7 +136,7 @@ def _shares(lake: DeltaLake, snapshot: Snapshot | None, done: Retiering) -> pl.D
 
 
 def _compared(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """tier, clips_before, share_before, clips_after, share_after (shares 0-1)."""
+    """Return tier, clips_before, share_before, clips_after, share_after (shares 0-1)."""
     tiers = pl.DataFrame({"tier": TIER_ORDER})
     for name, shares in (("before", before), ("after", after)):
         counted = shares.rename({"clips": f"clips_{name}", "share": f"share_{name}"})

@@ -1,7 +1,7 @@
-"""Drives the asset graph from the command line: new files become batches, batches become tables.
+"""The driver of the asset graph for the command line: new files become batches, batches become tables.
 
-Belongs here: planning batches, running Dagster jobs in this process on the lake's own instance, gathering the summary.
-Does not belong here: how assets work (speakervid_dag.assets), drawing (console.py), argument parsing (cli.py).
+Belongs here: planning batches, running Dagster jobs in this process on the lake's own instance, collecting the summary.
+Does not belong here: how assets work (assets/), printing (cli/console.py), argument parsing (cli/app.py).
 """
 
 import logging
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Plan:
-    """What is new in these paths. Raises UserError when none of them exists."""
+    """Return the batches of new files in these paths. Raise UserError if none of the paths exists."""
     plan = BatchBook(settings.lake_dir).plan(
         paths, batch_size=settings.batch_size, limit=limit, follow_links=settings.follow_links
     )
@@ -37,14 +37,14 @@ def plan_run(settings: Settings, paths: Sequence[Path], limit: int | None) -> Pl
 def run_plan(
     settings: Settings, plan: Plan, announce: Callable[[Plan], None] = lambda _: None, say: Say = LOG.warning
 ) -> RunReport:
-    """Enlists the plan and materialises whatever is not up to date, oldest batch first; then once more what those runs
-    made stale in other batches (docs/decisions/0006).
+    """Register the plan's batches and materialise everything stale, oldest batch first.
 
-    A batch that a killed run left half done is finished here too. One batch's failure does not stop the next.
+    Then run once more what those runs made stale in other batches (docs/decisions/0006). Batches that a killed run left
+    unfinished are finished too. One batch's failure does not stop the next.
 
     Args:
-        announce: hears the plan as enlisted, before anything is run.
-        say: hears what the person who waits should know.
+        announce: called with the registered plan before anything runs.
+        say: called with messages for the waiting user.
     """
     from speakervid_dag.runs.instance import prepare_home
 
@@ -57,7 +57,7 @@ def run_plan(
 
 
 def run_batches(settings: Settings, batches: Sequence[str], say: Say = LOG.warning) -> RunReport:
-    """Materialises what is not up to date of these batches only. Raises UserError for one that does not exist."""
+    """Materialise what is stale in these batches only. Raise UserError if one of them does not exist."""
     report, book = RunReport(), BatchBook(settings.lake_dir)
     for batch in batches:
         book.read(batch)
@@ -93,13 +93,13 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         left: dict[str, list[str]] = {}
         has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
         _run_stale(instance, factory, list(stale_ones), report, left, say)
-        if report.failed and has_lost_files:  # a query over a table fails until the last of its files is made again
+        if report.failed and has_lost_files:  # queries over a table fail until all its files are recomputed
             again, report.failed = list(report.failed), {}
             _run_stale(instance, factory, again, report, {}, say)
             report.done += [b for b in again if b not in (*report.failed, *report.done)]
-        if report.done:  # once more is enough: it makes nothing that is looked at across batches but later people
+        if report.done:  # once is enough: of what other batches read, it recomputes only later people
             _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left, say)
-        if not report.failed and not serving.is_published(factory):  # a run was killed just before publishing
+        if not report.failed and not serving.is_published(factory):  # a run was killed before it published
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
                 report.failed["(publishing)"] = why
@@ -111,7 +111,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
 
 
 def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
-    """Files that were given up and are at hand again belong to their batches again."""
+    """Return given-up files that are available again to their batches."""
     for batch in batches:
         if given_up := book.given_up(batch):
             absent = Sources.of(book, [batch]).absent()
@@ -120,7 +120,7 @@ def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
 
 
 def _claimed(book: BatchBook, batches: Sequence[str], say: Say) -> Iterator[str]:
-    """Each batch while it is claimed: first those that nobody runs, then the others as their processes are done."""
+    """Yield each batch while it is claimed: first the free ones, then those that another process was running."""
 
     busy = []
     for batch in batches:
@@ -130,7 +130,7 @@ def _claimed(book: BatchBook, batches: Sequence[str], say: Say) -> Iterator[str]
             else:
                 busy.append(batch)
     for batch in busy:
-        say(f"Another process runs {batch}; waiting for it.")
+        say(f"Another process is running {batch}; waiting for it.")
         with book.claim(batch, wait=True):
             yield batch
 
@@ -143,13 +143,16 @@ def _run_stale(
     left: dict[str, list[str]],
     say: Say,
 ) -> None:
-    """One run a batch, of what is stale in it; `left`: what was still stale after its last run, which is not tried
-    again (a video lost by a fault of ours keeps it so)."""
+    """Run the stale assets of each batch, one run per batch.
+
+    Args:
+        left: per batch, assets still stale after its last run; not retried: an internal error leaves them stale.
+    """
     from speakervid_dag.assets.freshness import stale_assets
     from speakervid_dag.runs import execution
 
     for batch in _claimed(factory.book, [b for b in batches if b not in report.failed], say):
-        execution.end_dead_runs(instance)  # anew, as `stale`: another process may have been at this batch meanwhile
+        execution.end_dead_runs(instance)  # repeated, like `stale`: another process may have run this batch meanwhile
         stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
         if not stale:
             continue
@@ -169,7 +172,7 @@ def _run_stale(
 
 
 def _give_up(book: BatchBook, batch: str) -> bool:
-    """Gives up files of the batch that are not at hand; whether there were any."""
+    """Give up unavailable files of the batch. Return whether there were any."""
     absent = Sources.of(book, [batch]).absent().keys() - book.given_up(batch)
     book.give_up(batch, absent)
     return bool(absent)
