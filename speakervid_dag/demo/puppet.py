@@ -105,13 +105,13 @@ def _axes(
 
 
 def _fade(u: Field, inner: float, outer: float) -> Field:
-    """1 up to |u| = inner, 0 from outer on, smooth between."""
+    """Return 1 up to |u| = inner, 0 from outer on, and a smooth transition between."""
     t = np.clip((np.abs(u) - inner) / (outer - inner), 0, 1)
     return np.asarray(1 - t * t * (3 - 2 * t), np.float32)
 
 
 def _sample(image: Bgr, axes: _Axes, u: Field, v: Field) -> Bgr:
-    """The image at local coordinates (u, v)."""
+    """Return the image sampled at local coordinates (u, v)."""
     shift_u, shift_v = u - axes.u, v - axes.v
     h, w = axes.u.shape
     grid_x, grid_y = np.meshgrid(np.arange(w, dtype=np.float32) + axes.x, np.arange(h, dtype=np.float32) + axes.y)
