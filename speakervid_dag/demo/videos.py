@@ -1,7 +1,7 @@
 """The demo's videos: who says what, and who is shown when.
 
-Belongs here: the choice of excerpts, order, shots. Does not belong here: how truth follows from it (plan.py) and how it
-is drawn (compose.py). Spans of the voices come from speech recognition and voice activity; they hold for those files.
+Belongs here: the choice of excerpts, order, shots. Does not belong here: the truth computed from it (plan.py), drawing
+(compose.py). Spans of the voices come from speech recognition and voice activity detection on these very files.
 """
 
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ from speakervid_dag.demo.plan import Pane, Plan, Shot, Span, Turn
 WIDE, FOUR_BY_THREE = (960, 540), (720, 540)
 CALL_FROM_S = 5.6  # the call's file begins with silence
 LEAD_S, GAP_S = 0.4, 0.52
-REACTION_S, BEFORE_REACTION_S = 3.52, 4.4  # either is long enough for a clip of its own (3 s)
+REACTION_S, BEFORE_REACTION_S = 3.52, 4.4  # each is long enough for a separate clip (3 s)
 
-# Of two_cities.wav (one man reads) and endgame_nagg_nell.wav (its woman's lines only).
+# From two_cities.wav (read by one man) and endgame_nagg_nell.wav (the woman's lines only).
 MAN_LINES: tuple[tuple[Span, ...], ...] = (((1.1, 10.45),), ((17.46, 26.2),))
 WOMAN_LINES: tuple[tuple[Span, ...], ...] = (((8.63, 11.52), (22.45, 23.25)), ((14.58, 17.12), (19.35, 19.9)))
 BLURRED_LINE, NARRATOR_LINE = (10.68, 17.3), (30.0, 35.0)
-BLUR_PX = 6.0  # too soft for sft, and lips are still read: at 10 nobody can be bound
+BLUR_PX = 6.0  # too soft for sft, but lips can still be read: at 10 nobody can be bound
 
 
 @dataclass(frozen=True)
 class Line:
-    """A turn of the cut conversation before it has a place in time; `reaction`: the listener is shown in its middle."""
+    """A turn of the edited conversation before it is timed; `reaction`: the listener is shown during it."""
 
     person: str
     sound: Samples
@@ -47,12 +47,12 @@ class Line:
 
 
 def plans(find: Find) -> list[Plan]:
-    """All videos of the demo, in order. `find(registry name, file name)` gives the materials' paths."""
+    """Return all videos of the demo, in order. `find(registry name, file name)` returns the materials' paths."""
     return [split_screen(find), cuts(find), blurred(find), narrator(find)]
 
 
 def split_screen(find: Find) -> Plan:
-    """A real telephone call: both speakers seen all the time, left and right."""
+    """Plan a real telephone call: both speakers always visible, left and right."""
     call = levelled(load_voice(find(*CALL)))
     people = ("astronaut", "actress")
     turns = call_turns(find(*CALL_TURNS).read_text(), people)
@@ -66,7 +66,7 @@ def split_screen(find: Find) -> Plan:
 
 
 def call_turns(rttm: str, people: tuple[str, str]) -> tuple[Turn, ...]:
-    """Reference turns of an RTTM text: `SPEAKER file 1 start duration <NA> <NA> name …`."""
+    """Return reference turns of an RTTM text: `SPEAKER file 1 start duration <NA> <NA> name …`."""
     rows = [line.split() for line in rttm.splitlines() if line.startswith("SPEAKER")]
     # The first to speak becomes the first of `people`.
     names = dict(zip(dict.fromkeys(row[7] for row in rows), people, strict=True))
@@ -77,7 +77,7 @@ def call_turns(rttm: str, people: tuple[str, str]) -> tuple[Turn, ...]:
 
 
 def only(sound: Samples, turns: tuple[Turn, ...], person: str) -> Samples:
-    """The sound during one person's turns, silence elsewhere."""
+    """Return the sound during one person's turns, silence elsewhere."""
     mask = np.zeros(len(sound), np.float32)
     for turn in turns:
         if turn.person == person:
@@ -86,7 +86,7 @@ def only(sound: Samples, turns: tuple[Turn, ...], person: str) -> Samples:
 
 
 def cuts(find: Find) -> Plan:
-    """Shot and reverse shot: the speaker full frame, the silent listener shown inside the long turns."""
+    """Plan shot and reverse shot: the speaker full frame, the silent listener shown during long turns."""
     reader, dialogue = load_voice(find(*READER)), load_voice(find(*DIALOGUE))
     lines = [
         line
@@ -103,7 +103,7 @@ def cuts(find: Find) -> Plan:
 
 
 def place(lines: list[Line], size: tuple[int, int]) -> tuple[tuple[Turn, ...], tuple[Shot, ...]]:
-    """Turns one after another, on frames; a cut in the middle of each gap and around each reaction."""
+    """Return consecutive turns, aligned to frames, and shots: cuts lie mid-gap and around each reaction."""
     turns: list[Turn] = []
     edges: list[tuple[int, str]] = []  # first frame of a shot, who is shown
     at = round(LEAD_S * FPS)
@@ -131,7 +131,7 @@ def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Sample
 
 
 def blurred(find: Find) -> Plan:
-    """One speaker, a little out of focus: good enough for pre-training, not for fine-tuning."""
+    """Plan one speaker slightly out of focus: good enough for pre-training, not for fine-tuning."""
     line = Line("man", excerpt(load_voice(find(*READER)), (BLURRED_LINE,)), False)
     turns, shots = place([line], WIDE)
     sound, voices = mix([line], turns, shots[-1].end)
@@ -142,7 +142,7 @@ def blurred(find: Find) -> Plan:
 
 
 def narrator(find: Find) -> Plan:
-    """A voice over a picture without people: nothing may be bound as talking."""
+    """Plan a voice over a picture without people: nothing may be bound as talking."""
     voice = excerpt(load_voice(find(*READER)), (NARRATOR_LINE,))
     frames = len(voice) // HOP
     turns = (Turn("narrator", 0.0, frames / FPS),)

@@ -1,9 +1,9 @@
-"""Sound as an array on the container's clock.
+"""Decoded sound as an array on the container's clock.
 
 Belongs here: reading a file's sound, and the levels of its tracks. Does not belong here: our own WAV files (wav), the
-choice of tracks (curation/sound_choice), anything that listens.
+choice of tracks (curation/sources/sound_choice), analysis of sound.
 
-A decoding process reads one track: one that cannot be decoded costs no other.
+Each decoding process reads one track, so a track that cannot be decoded does not affect the others.
 """
 
 import json
@@ -27,7 +27,7 @@ Samples = NDArray[np.float32]
 
 
 class Taken(NamedTuple):
-    """A channel of a track, by their numbers in the file, and its weight in the mono mix."""
+    """Track and channel numbers in the file, and the channel's weight in the mono mix."""
 
     track: int
     channel: int
@@ -35,18 +35,18 @@ class Taken(NamedTuple):
 
 
 def taken_of(rows: Sequence[Mapping[str, Any]] | None) -> list[Taken] | None:
-    """A value of `videos.sound_taken` as `read_audio` takes it."""
+    """Return a value of `videos.sound_taken` in the form that `read_audio` takes."""
     return None if rows is None else [Taken(**row) for row in rows]
 
 
 @dataclass(frozen=True)
 class TrackLevels:
-    """How loud a decoded track is between 300 and 3400 Hz.
+    """Levels of a decoded track between 300 and 3400 Hz.
 
     Attributes:
         channels: (channels, steps) dBFS; step i covers [i, i + 1) * 32 ms of the container's clock.
-        mix: (steps,) of the standard downmix, whose weights `downmix` are.
-        names: libav's name of each channel; NONE where the layout has no order.
+        mix: (steps,) dBFS of the standard downmix, whose weights are `downmix`.
+        names: libav's name of each channel; NONE if the layout is unordered.
         start_s, end_s: of the samples.
     """
 
@@ -61,14 +61,14 @@ class TrackLevels:
 def read_audio(
     path: Path, info: MediaInfo, budget: MediaBudget, rate_hz: int = 16_000, taken: Sequence[Taken] | None = None
 ) -> Samples:
-    """The sound of `path` as float32 mono (samples,), about [-1, 1]; channels that are `taken` never clip.
+    """Return the sound of `path` as float32 mono (samples,), about [-1, 1]; a mix of `taken` channels never clips.
 
-    Sample i sounds `i / rate_hz` s after the container's start. Silence fills what comes before a late start and breaks
-    in the timestamps; sound before the container's start is left out. The array ends where the last track taken ends,
-    which may be before or after the picture does.
+    Sample i plays `i / rate_hz` s after the container's start. A late start and gaps in the timestamps are filled with
+    silence; sound before the container's start is dropped. The array ends with the last track taken, before or after
+    the picture's end.
 
     Args:
-        taken: channels and their weights; None: the standard downmix of the track that players take.
+        taken: channels and their weights; None: the standard downmix of the track that players choose.
 
     Raises:
         PermanentFailure: no_audio_stream, no_decodable_sound, unsupported_codec, over_budget, damaged_container,
@@ -88,7 +88,7 @@ def read_audio(
 
 
 def read_levels(path: Path, info: MediaInfo, budget: MediaBudget, track: int) -> TrackLevels:
-    """Decode one track and measure it.
+    """Decode one track and return its levels.
 
     Raises:
         PermanentFailure: see `read_audio`.

@@ -1,4 +1,4 @@
-"""What one media file may cost this machine.
+"""Resource limits for reading one media file.
 
 Belongs here: limits of an installation, with their defaults. Does not belong here: curation thresholds
 (profiles/*.yaml).
@@ -10,7 +10,7 @@ from speakervid_dag.config.sections import Section
 
 
 class MediaBudget(Section):
-    """Limits on one file. What it claims is checked before decoding, what it turns out to be while decoding."""
+    """Limits on one file. Its header's claims are checked before decoding, its real size while decoding."""
 
     max_duration_s: float = Field(
         default=4 * 3600.0, gt=0, description="longest file, s; 4 h of 16 kHz sound is 0.9 GB"
@@ -44,5 +44,5 @@ class MediaBudget(Section):
     decoder_threads: int = Field(default=2, ge=1, le=16, description="threads of one decoding process")
 
     def wall_s(self, media_s: float) -> float:
-        """Seconds of wall time, and of CPU time a thread, that `media_s` seconds of media may take."""
+        """Return the wall time, and CPU time per thread, allowed for `media_s` seconds of media, s."""
         return self.base_wall_s + self.wall_s_per_media_s * min(media_s, self.max_duration_s)

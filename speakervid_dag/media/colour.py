@@ -1,12 +1,12 @@
-"""What the numbers of a picture mean, and the way from there to BGR as a player shows it; runs in the decoding process.
+"""Colour spaces of pictures and their conversion to BGR as a player shows it; runs in the decoding process.
 
-Belongs here: transfer, primaries and matrix of a picture; high dynamic range (HDR) and wide gamut brought to BT.709.
-Does not belong here: size and orientation (geometry), the loop over pictures (picture). numpy is imported only where a
-picture needs a table.
+Belongs here: transfer, primaries and matrix of a picture; conversion of high dynamic range (HDR) and wide gamut to
+BT.709. Does not belong here: size and orientation (geometry), the loop over pictures (decoder/picture). numpy is
+imported only when a picture needs a table.
 
-HDR becomes SDR by the documents of the ITU: PQ and HLG to the light of a display of 1,000 cd/m² (BT.2100-2, tables 4
-and 5), that light to a display whose white is 203 cd/m² (HDR reference white, BT.2408) by the tone curve of BT.2390-11,
-5.4.1, on each of R, G and B, BT.2020 to BT.709 (BT.2087), and back to signal by BT.1886. All of it is one table of
+HDR is converted to SDR by ITU documents: PQ and HLG to the light of a display of 1,000 cd/m² (BT.2100-2, tables 4 and
+5); that light to a display whose white is 203 cd/m² (HDR reference white, BT.2408) by the tone curve of BT.2390-11,
+5.4.1, on each of R, G and B; BT.2020 to BT.709 (BT.2087); back to signal by BT.1886. All of it is one table of
 36 x 36 x 36 colours, between which libavfilter interpolates.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PQ, HLG = 16, 18
 HDR = {PQ: "pq", HLG: "hlg"}
 UNSPECIFIED, BT709, SMPTE170M, BT2020 = 2, 1, 6, 9
-SMPTE170M_SWS = 5  # the same matrix by swscale's own number
+SMPTE170M_SWS = 5  # the same matrix, as swscale numbers it
 TRANSFERS = {
     1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100", 10: "log316",
     11: "iec61966-2-4", 12: "bt1361", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", PQ: "smpte2084",
@@ -35,14 +35,14 @@ PRIMARIES = {
     1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020", 10: "smpte428",
     11: "smpte431", 12: "smpte432", 22: "ebu3213",
 }  # fmt: skip
-MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # those that swscale knows; RGB is 0
+MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}  # supported by swscale; RGB is 0
 RANGES = {0, 1, 2}
 
 PEAK, WHITE = 1000.0, 203.0  # cd/m²
 HLG_GAMMA = 1.2  # of a display of 1,000 cd/m², BT.2100 note 5f
 DISPLAY_GAMMA = 2.4  # BT.1886
 TABLE_LEVEL = 6  # 36 steps of each colour, as a square of 216 x 216
-PLANAR = "gbrpf32le"  # what the filter is quickest with
+PLANAR = "gbrpf32le"  # the filter's fastest format
 
 # Linear RGB to BT.709's. BT.2020: BT.2087-0, annex 1; Display P3 and P3 (white D65) from their primaries, SMPTE RP 177.
 TO_BT709 = {
@@ -51,20 +51,20 @@ TO_BT709 = {
 }
 BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 
-IMPOSSIBLE = 4000.0  # cd/m²: brighter than what films are mastered on
+IMPOSSIBLE = 4000.0  # cd/m²: brighter than mastering displays of films
 IMPOSSIBLE_SHARE = 0.01  # of a picture; a lamp or the sun stays below
 LOOK_PX = 64
 
 
 class Kind(NamedTuple):
-    """What is between a picture and BT.709: a transfer of HDR, primaries of a wide gamut, or both."""
+    """The conversion a picture needs to BT.709: from an HDR transfer, from wide-gamut primaries, or both."""
 
     hdr: int | None
     primaries: int | None
 
 
 def described(picture: Any) -> dict[str, Any]:
-    """Fields of `probe.MediaInfo`: what the stream says of its colours, what they are taken as, and what is wrong."""
+    """Return fields of `probe.MediaInfo`: the stream's colour tags, how they are interpreted, and what is wrong."""
     transfer, primaries = int(picture.color_trc), int(picture.color_primaries)
     fault = None
     if transfer not in SDR_TRANSFERS and transfer not in HDR:
@@ -86,7 +86,7 @@ def _name(names: Mapping[int, str], number: int) -> str | None:
 
 
 def is_brighter_than_light(picture: Any) -> bool:
-    """Whether a picture, were it PQ, would show what no film shows: SDR with a tag that lies."""
+    """Return whether a picture, read as PQ, would be brighter than any film: SDR with a wrong tag."""
     grey = picture.reformat(LOOK_PX, LOOK_PX, format="gray", interpolation="POINT", **_known(picture)).planes[0]
     rows = [bytes(grey)[at : at + LOOK_PX] for at in range(0, LOOK_PX * grey.line_size, grey.line_size)]
     limit: float = _pq(IMPOSSIBLE) * 255
@@ -95,10 +95,10 @@ def is_brighter_than_light(picture: Any) -> bool:
 
 
 class Shown:
-    """Pictures as a player of BT.709 shows them, whatever their numbers mean.
+    """Converter of pictures to what a BT.709 player shows, from any colour space.
 
     Args:
-        is_hdr_believed: False takes pictures tagged PQ or HLG for SDR.
+        is_hdr_believed: False treats pictures tagged PQ or HLG as SDR.
         threads: of the table's filter.
     """
 
@@ -107,14 +107,14 @@ class Shown:
         self._table: _Table | None = None
 
     def bgr(self, picture: Any, width: int, height: int) -> Any:
-        """The picture in bgr24, of this size."""
+        """Return the picture in bgr24, of this size."""
         kind = self._kind(picture)
         if kind is None:
             return picture.reformat(width, height, "bgr24", interpolation="BILINEAR", **_known(picture))
         return self._mapped(picture, kind, width, height, "BILINEAR")
 
     def yuv(self, picture: Any, width: int, height: int, layout: str) -> Any:
-        """The picture in a layout of YUV, of this size; `tags` says what its numbers mean."""
+        """Return the picture in a YUV layout, of this size; `tags` returns its colour tags."""
         kind = self._kind(picture)
         if kind is None:
             return picture.reformat(width, height, layout, interpolation="BICUBIC", **_known(picture))
@@ -122,7 +122,7 @@ class Shown:
         return bgr.reformat(format=layout, dst_colorspace="ITU709", dst_color_range="MPEG")
 
     def tags(self, picture: Any, yuv: Any) -> dict[str, int]:
-        """libav's codes for `encode.Colours`: of what `yuv` made of this picture."""
+        """Return libav's codes for `encode.Colours`, for the result of `yuv` on this picture."""
         if self._kind(picture) is not None:
             return {"color_range": 1, "colorspace": BT709, "color_primaries": BT709, "color_trc": BT709}
         known = int(picture.colorspace) in MATRICES
@@ -134,7 +134,7 @@ class Shown:
         }
 
     def _kind(self, picture: Any) -> Kind | None:
-        """What is between a picture and BT.709; None for one that is that, or as good as that."""
+        """Return the conversion a picture needs to BT.709; None if it needs none."""
         transfer, primaries = int(picture.color_trc), int(picture.color_primaries)
         hdr = transfer if transfer in HDR and self._is_hdr_believed else None
         wide = BT2020 if hdr and primaries == UNSPECIFIED else primaries
@@ -148,7 +148,7 @@ class Shown:
 
 
 def _known(picture: Any) -> dict[str, int]:
-    """Arguments of `reformat` for a picture whose matrix or range is unsaid for HDR, or unknown to swscale."""
+    """Return arguments of `reformat` for HDR of unstated matrix, and for a matrix or range swscale does not know."""
     known: dict[str, int] = {}
     matrix, is_hdr = int(picture.colorspace), int(picture.color_trc) in HDR
     if matrix not in MATRICES or (is_hdr and matrix == UNSPECIFIED):
@@ -159,7 +159,7 @@ def _known(picture: Any) -> dict[str, int]:
 
 
 class _Table:
-    """A filter that looks each colour up in a table, for pictures of one size."""
+    """Filter that maps each colour through a table, for pictures of one size."""
 
     def __init__(self, kind: Kind, width: int, height: int, threads: int) -> None:
         from av.filter import Graph
@@ -183,7 +183,7 @@ class _Table:
         self._graph, self._count = graph, 0
 
     def bgr(self, planar: Any) -> Any:
-        """bgr24 of a picture in PLANAR of the size served."""
+        """Return a picture in PLANAR, of the size served, as bgr24."""
         import av
         import numpy as np
 
@@ -199,7 +199,7 @@ class _Table:
 
 
 def _table_picture(kind: Kind) -> Any:
-    """The table as haldclut wants it: red changes fastest, then green, then blue."""
+    """Return the table in haldclut's order: red changes fastest, then green, then blue."""
     import av
     import numpy as np
 
@@ -207,12 +207,12 @@ def _table_picture(kind: Kind) -> Any:
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     rgb = to_bt709(np.stack([red, green, blue], axis=-1).reshape(-1, 3), kind)
     side = TABLE_LEVEL**3
-    codes = (rgb * 255 + 0.5).astype(np.float32).reshape(side, side, 3)  # the half: what is cut off later is rounded
+    codes = (rgb * 255 + 0.5).astype(np.float32).reshape(side, side, 3)  # + 0.5: the later truncation then rounds
     return av.VideoFrame.from_ndarray(codes, format=PLANAR)
 
 
 def to_bt709(signal: "Array", kind: Kind) -> "Array":
-    """(n, 3) R'G'B' in 0-1 as coded → (n, 3) R'G'B' of BT.709 on a display of BT.1886, 0-1."""
+    """Convert coded R'G'B' (n, 3), 0-1, to R'G'B' of BT.709 on a BT.1886 display, (n, 3), 0-1."""
     import numpy as np
 
     light = (
@@ -225,7 +225,7 @@ def to_bt709(signal: "Array", kind: Kind) -> "Array":
 
 
 def _display_light(signal: "Array", transfer: int) -> "Array":
-    """Coded R'G'B' → cd/m² of each on a display that reaches PEAK (BT.2100-2, tables 4 and 5)."""
+    """Convert coded R'G'B' to cd/m² of each on a display that reaches PEAK (BT.2100-2, tables 4 and 5)."""
     import numpy as np
 
     if transfer == PQ:
@@ -238,7 +238,7 @@ def _display_light(signal: "Array", transfer: int) -> "Array":
 
 
 def _tone_curve(light: "Array") -> "Array":
-    """cd/m² up to PEAK → cd/m² up to WHITE; what is darker than the knee stays (BT.2390-11, 5.4.1, black at 0)."""
+    """Compress cd/m² up to PEAK to cd/m² up to WHITE; values below the knee stay (BT.2390-11, 5.4.1, black at 0)."""
     import numpy as np
 
     peak = _pq(PEAK)
@@ -254,13 +254,13 @@ M1, M2, C1, C2, C3 = 2610 / 16384, 2523 / 4096 * 128, 3424 / 4096, 2413 / 4096 *
 
 
 def _pq(light: Any) -> Any:
-    """cd/m² → signal of PQ, 0-1; number or array."""
+    """Convert cd/m² to PQ signal, 0-1; number or array."""
     power = (light / 10_000) ** M1
     return ((C1 + C2 * power) / (1 + C3 * power)) ** M2
 
 
 def _pq_light(signal: "Array") -> "Array":
-    """Signal of PQ → cd/m²."""
+    """Convert PQ signal, 0-1, to cd/m²."""
     import numpy as np
 
     power = np.power(signal, 1 / M2)

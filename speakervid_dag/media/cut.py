@@ -1,7 +1,7 @@
-"""Cutting clips out of a video: frame-exact, cropped, 25 fps H.264 with the sound one gives it.
+"""Cutting clips out of a video: frame-exact, cropped, 25 fps H.264 with given sound.
 
-Belongs here: the parent's side: which pixels, asking the decoding process, keeping what it sends. Does not belong here:
-which clips and which sound (release/), what runs in the decoding process (clip_pictures, clip_copy).
+Belongs here: the parent's side: requests to the decoding process, writing what it sends. Does not belong here: which
+clips and which sound (release/), what runs in the decoding process (decoder/clip_pictures, decoder/clip_copy).
 
 One decoding process serves all clips of a call: starting one costs as much as half a second of encoding.
 """
@@ -21,18 +21,18 @@ from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.region import Box
 from speakervid_dag.media.sniff import sniff
 
-COPIED_CODECS = ("h264", "hevc", "av1", "vp9")  # MP4 holds them, and players know them there
-REORDERED_PICTURES = 16  # most that H.264 and HEVC code ahead of their turn
+COPIED_CODECS = ("h264", "hevc", "av1", "vp9")  # MP4 can hold them, and players support that
+REORDERED_PICTURES = 16  # most that H.264 and HEVC code ahead of display order
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """How a clip is written; every value is part of its identity.
+    """Parameters of a written clip; every value is part of its identity.
 
     Attributes:
-        margin: added on each side of the box, in sizes of the box.
+        margin: added on each side of the box, as a fraction of its size.
         max_long_side_px: of the clip; SpeakerVid-5M's 1920 (REFERENCE §1.1). Pictures are scaled down, never up.
-        crf: x264 quality; 18 is held to be visually lossless.
+        crf: x264 quality; 18 counts as visually lossless.
     """
 
     fps: float = 25.0
@@ -48,7 +48,7 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Cut:
-    """One clip to make: [start_s, end_s) on the container's clock; `box` (x1, y1, x2, y2), 0-1; None: all of it."""
+    """One clip to make: [start_s, end_s) on the container's clock; `box` (x1, y1, x2, y2), 0-1; None: whole picture."""
 
     path: Path
     start_s: float
@@ -58,7 +58,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one cut: its facts, or why there is none. Its sound lasts from `start_s` to `end_s`."""
+    """Result of one cut: its facts, or the failure. Its sound lasts from `start_s` to `end_s`."""
 
     start_s: float = 0.0
     end_s: float = 0.0
@@ -77,19 +77,19 @@ def cut_clips(
     sounds: Sequence[Path | None],
     encoding: Encoding,
 ) -> Iterator[Done]:
-    """Makes the clips, in rising order of their start for the sake of speed; gives what became of each, in order.
+    """Make the clips and yield the result of each, in order. Sorted by start they are fastest to cut.
 
-    A clip begins with the first picture at or after its start, so that picture and sound keep their places to each
-    other; a picture is shown at each tick of `encoding.fps` from there to the clip's end.
+    A clip begins with the first picture at or after its start, so that picture and sound stay in sync. From there to
+    the clip's end, one picture is shown at each tick of `encoding.fps`.
 
     Args:
-        info: of this very file, from `probe`.
-        sounds: a WAV of each clip's sound, at `encoding.rate_hz`, from `Cut.start_s` to a tick after its end; None
-            makes a silent clip.
+        info: of the same file, from `probe`.
+        sounds: a WAV per clip, at `encoding.rate_hz`, from `Cut.start_s` to one tick after its end; None makes a
+            silent clip.
 
     Raises:
-        PermanentFailure: what the whole file suffers from; see `FrameReader`.
-        OSError: the disk is full, and the like; what was written of that clip is gone.
+        PermanentFailure: the whole file cannot be read; see `FrameReader`.
+        OSError: for example, the disk is full; the unfinished clip is removed.
     """
     require_video(info)
     how = {"encoding": encoding.as_dict()}
@@ -98,7 +98,7 @@ def cut_clips(
 
 
 def can_copy(info: MediaInfo) -> bool:
-    """Whether `copy_clips` can serve this file: an upright SDR picture in a codec for MP4, on one clock."""
+    """Return whether `copy_clips` supports this file: upright SDR picture, a codec for MP4, seekable."""
     is_plain = info.colours == "sdr" and not info.colour_fault and not info.rotation_deg and not info.is_mirrored
     return info.video_codec in COPIED_CODECS and info.is_seekable and is_plain
 
@@ -106,9 +106,9 @@ def can_copy(info: MediaInfo) -> bool:
 def copy_clips(
     source: Path, info: MediaInfo, budget: MediaBudget, cuts: Sequence[Cut], sounds: Sequence[Path | None]
 ) -> Iterator[Done]:
-    """The same without coding the picture again: whole pictures, in the source's rate and quality; in order.
+    """Do the same without re-encoding: whole pictures, at the source's rate and quality.
 
-    A clip begins as one of `cut_clips` does; it may end some pictures late, where pictures of the clip need later ones.
+    A clip begins as in `cut_clips`. It may end a few pictures late if its last pictures depend on later ones.
     """
     how = {"reorder": REORDERED_PICTURES, "slack_s": 1.5 / (info.fps or 25.0)}
     size = {"width_px": info.width_px, "height_px": info.height_px}
@@ -127,9 +127,9 @@ def _made(
     cuts: Sequence[Cut],
     sounds: Sequence[Path | None],
 ) -> Iterator[Told | PermanentFailure]:
-    """Has the decoding process make the clips, writes each as it comes.
+    """Request the clips from a decoding process and write each as it arrives.
 
-    It works in one thread: who cuts many clips has a process on each core.
+    The process uses one thread: callers that cut many clips run one process per core.
     """
     budget = budget.model_copy(update={"decoder_threads": 1})
     request = {

@@ -1,7 +1,7 @@
-"""Reading a video's pictures, one at a time, from a decoding process.
+"""Reader of a video's pictures, one at a time, from a decoding process.
 
-Belongs here: `Frame`, the reader and its report. Does not belong here: sound (audio), facts of a file (probe), and what
-is done with pictures.
+Belongs here: `Frame`, the reader and its report. Does not belong here: sound (audio), facts of a file (probe), analysis
+of pictures.
 """
 
 import json
@@ -23,19 +23,19 @@ from speakervid_dag.media.decoder import wire
 from speakervid_dag.media.probe import MediaInfo, base_request, require_video
 from speakervid_dag.media.sniff import sniff
 
-END_SLACK_FRAMES = 0.5  # of rounding
+END_SLACK_FRAMES = 0.5  # for rounding
 TIME_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture and when it is shown.
+    """A picture and its display time.
 
     Attributes:
         time_s: seconds from the container's start, by presentation timestamp.
         image: uint8 (height, width, 3) BGR, upright, square pixels, writable.
-        stretch: counts the changes of size or orientation before it; pictures of one stretch are of one size.
-        full: the same at full size, where `image` is smaller and one was due (`read_frames`).
+        stretch: number of changes of size or orientation before it; pictures of one stretch have one size.
+        full: the same at full size, if `image` is smaller and one was due (`read_frames`).
     """
 
     time_s: float
@@ -45,7 +45,7 @@ class Frame:
 
 
 class Stretch(NamedTuple):
-    """From `start_s` (s) on pictures are displayed in this size, px."""
+    """Display size of the pictures from `start_s` (s) on, px."""
 
     start_s: float
     width_px: int
@@ -53,24 +53,23 @@ class Stretch(NamedTuple):
 
 
 def stretch_at(stretches: Sequence[Stretch], time_s: float) -> Stretch:
-    """The stretch of the picture that begins at `time_s`; there is at least one."""
+    """Return the stretch of the picture that begins at `time_s`; `stretches` is not empty."""
     at = bisect_right(stretches, time_s + TIME_SLACK_S, key=lambda stretch: stretch.start_s)
     return stretches[max(at - 1, 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeReport:
-    """How reading went. A file that is not `is_complete` was cut or damaged.
+    """Result of reading a file. One that is not `is_complete` was truncated or damaged.
 
     Attributes:
-        frames_claimed: by header or packets; None when neither says.
-        decode_errors: packets or pictures the decoder called broken.
-        times_repaired: pictures dropped because their time did not rise or given a time because they had none, and
-            restarts of the file's clock.
+        frames_claimed: by header or packets; None if neither gives a count.
+        decode_errors: packets or pictures that the decoder reported as broken.
+        times_repaired: pictures dropped because their time did not rise, pictures without a time, and restarts of the
+            file's clock.
         is_complete: no errors, and the pictures reach the last one the file claims.
         wall_s: from the first request to the end, the consumer's time included.
-        stretches: in order of time, by what size the pictures are displayed; orientation and pixel aspect begin another
-            one, too.
+        stretches: in order of time; a change of display size, orientation or pixel aspect begins a new one.
     """
 
     frames_read: int
@@ -87,8 +86,8 @@ class DecodeReport:
 class FrameReader:
     """Iterator of `Frame` with bounded memory; a context manager.
 
-    Its process starts at the first `next` and ends with the last frame, with `close`, when the reader is dropped, and
-    when the thread that began reading ends.
+    Its process starts at the first `next`. It ends after the last frame, on `close`, when the reader is garbage
+    collected, and when the thread that began reading ends.
 
     `next` raises PermanentFailure: decoder_crashed, decoder_timeout, decoder_out_of_memory, over_budget,
     damaged_container.
@@ -129,7 +128,7 @@ class FrameReader:
 
     @property
     def report(self) -> DecodeReport:
-        """Raises RuntimeError before the last frame was read: nothing is known of a file left half way."""
+        """Return the report. Raises RuntimeError before the last frame was read: a partly read file has none."""
         if self._report is None:
             raise RuntimeError("the report exists once every frame has been read")
         return self._report
@@ -139,7 +138,7 @@ class FrameReader:
         return None if self._child is None else self._child.pid
 
     def close(self) -> None:
-        """End the decoding process; harmless when repeated."""
+        """End the decoding process; may be called repeatedly."""
         self._is_closed = True
         if self._child is not None:
             self._child.close()
@@ -170,12 +169,12 @@ class FrameReader:
 def read_frames(
     path: Path, info: MediaInfo, budget: MediaBudget, *, max_long_side_px: int | None = None, full_hz: float = 0.0
 ) -> FrameReader:
-    """The pictures of `path`, in rising time.
+    """Return a reader of the pictures of `path`, in rising time.
 
     Args:
-        info: of this very file, from `probe`.
+        info: of the same file, from `probe`.
         max_long_side_px: pictures are scaled down, never up, to this long side.
-        full_hz: pictures a second that are also given at full size, if they are scaled down at all.
+        full_hz: pictures per second that also come at full size, if they are scaled down.
 
     Raises:
         PermanentFailure: no_video_stream; and see `FrameReader`.

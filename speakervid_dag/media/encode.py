@@ -1,7 +1,7 @@
-"""Writing video: H.264 + AAC in MP4, with explicit presentation times.
+"""Writer of H.264 + AAC in MP4, with explicit presentation times.
 
-Belongs here: turning frames and samples in memory into a file, whole or not at all, or into bytes. Does not belong
-here: reading media (probe, decode, audio) and the choice of what to write (release/, the demo generator).
+Belongs here: encoding frames and samples in memory to a file, whole or not at all, or to bytes. Does not belong here:
+reading media (probe, decode, audio), the choice of what to write (release/, demo/).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from speakervid_dag.files import written_aside
 
 TICKS_PER_S = 90_000  # holds 24, 25, 30, 50, 60 and 30000/1001 fps exactly
 AAC_FRAME_SAMPLES = 1024
-AUDIO_LEAD_S = 0.5  # sound is written this far ahead of the picture, so that the muxer need not hold frames back
+AUDIO_LEAD_S = 0.5  # sound is written this far ahead of the picture, so that the muxer buffers no frames
 
 Image = NDArray[np.uint8]
 Colours = Mapping[str, int]  # libav's numbers: color_range, colorspace, color_primaries, color_trc
@@ -44,25 +44,25 @@ def write_video(
     layout: Literal["bgr24", "yuv420p"] = "bgr24",
     colours: Colours | None = None,
 ) -> int:
-    """Write `frames` and `audio` as an MP4; returns the number of frames written.
+    """Write `frames` and `audio` as an MP4; return the number of frames written.
 
     Args:
         target: a file, which is written atomically, or an empty buffer.
         frames: (time_s, image) in rising time; image uint8 (height, width, 3) BGR, or with `layout` yuv420p
-            (height * 3 / 2, width): planes Y, U, V, or an av.VideoFrame of that layout, which is then ours to change.
-            Consumed lazily, one at a time. Shown at `video_start_s + time_s`.
+            (height * 3 / 2, width): planes Y, U, V, or an av.VideoFrame of that layout, which is modified. Consumed
+            lazily, one at a time. Shown at `video_start_s + time_s`.
         fps: nominal rate, written as the stream's rate and the last frame's length; None for a variable rate.
-        size: (width, height) of the images, px. Odd sizes are written as 4:4:4, since 4:2:0 cannot hold them.
+        size: (width, height) of the images, px. Odd sizes are written as 4:4:4, because 4:2:0 cannot hold them.
         audio: float32 in [-1, 1], (samples,) or (samples, channels) with 1 or 2 channels; None for a silent file.
         rate_hz: one of AAC's rates (8000 … 48000 …).
-        audio_start_s: when sample 0 sounds. A late start is an empty edit; AAC's first frame of priming then plays as
-            silence before it, so that the *stream* starts up to 1024 samples earlier while the samples stay in place.
+        audio_start_s: when sample 0 plays. A late start is written as an empty edit; AAC's priming frame then plays as
+            silence before it: the *stream* starts up to 1024 samples earlier, the samples stay in place.
         crf: x264 quality, 0 (lossless) to 51.
         rotation_deg: clockwise turn a player has to apply (0, 90, 180, 270); the images are stored as given.
-        colours: what the numbers of yuv420p images mean, written into the stream; None leaves it unsaid.
+        colours: colour tags of yuv420p images, written into the stream; None writes none.
 
     Raises:
-        ValueError: times that do not rise, an image of another size, no frames at all, or bad arguments.
+        ValueError: times that do not rise, an image of another size, no frames, or bad arguments.
     """
     if rotation_deg % 90 or (fps is not None and not fps > 0):
         raise ValueError(f"rotation_deg {rotation_deg} must be a multiple of 90 and fps {fps} positive")
@@ -89,11 +89,11 @@ def write_video(
 
 @contextmanager
 def _opened(target: Path | BytesIO) -> Iterator[Any]:
-    """An MP4 to write, without clock times of ours in it, its index in front."""
+    """Open an MP4 for writing, with no creation time in it and its index first."""
     import av
 
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
-    if isinstance(target, BytesIO):  # faststart reads what was written once more, to move it
+    if isinstance(target, BytesIO):  # faststart rereads what was written, to move it
         look = {"io_open": lambda *_: _SecondLook(target)}
         with av.open(target, "w", format="mp4", container_options=options, **look) as container:
             yield container
@@ -107,7 +107,7 @@ def _opened(target: Path | BytesIO) -> Iterator[Any]:
 
 
 class _SecondLook:
-    """Reads a buffer at a place of its own while it is written to at another."""
+    """Reader of a buffer with its own position, while the muxer writes at another."""
 
     def __init__(self, buffer: BytesIO) -> None:
         self._buffer, self._place = buffer, 0
@@ -129,7 +129,7 @@ class _SecondLook:
         return self._place
 
     def close(self) -> None:
-        """Nothing to close: the buffer is the writer's."""
+        """Do nothing: the writer owns the buffer."""
 
 
 def _add_video(
@@ -156,7 +156,7 @@ def _add_video(
 def _video_frames(
     frames: Iterable[tuple[float, Image]], fps: float | None, size: tuple[int, int], layout: str, start_s: float
 ) -> Iterator[tuple[Any, float]]:
-    """Images as av frames with exact times, and when each ends; one is held back to know its length."""
+    """Yield images as av frames with exact times, and when each ends; one is held back to know its length."""
     import av
 
     held: Any = None
@@ -194,7 +194,7 @@ def add_audio(container: Any, audio: Samples, rate_hz: int, start_s: float) -> "
 
 
 class _Sound:
-    """Samples fed to the AAC encoder in step with the picture."""
+    """Feeder of samples to the AAC encoder, in step with the picture."""
 
     def __init__(self, container: Any, stream: Any, channels: Samples, rate_hz: int, start_s: float) -> None:
         self._container, self._stream, self._rate_hz = container, stream, rate_hz

@@ -1,7 +1,7 @@
-"""How stored pictures are shown: size, pixel aspect, orientation, and where these change; runs in the decoding process.
+"""Display geometry of stored pictures: size, pixel aspect, orientation and their changes; runs in the decoding process.
 
-Belongs here: the geometry of each picture of a stream and the stretches that share one. Does not belong here: scaling
-and turning pictures (picture, clip_pictures), and which part of one is cut out (region). Standard library only.
+Belongs here: the geometry of each picture of a stream, and the stretches that share one. Does not belong here: scaling
+and turning pictures (decoder/picture, decoder/clip_pictures), the part that is cut out (region). Standard library only.
 """
 
 import math
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from speakervid_dag.failures import PermanentFailure
 
-MAX_PIXEL_ASPECT = 4  # beyond this a sample aspect ratio is taken for damage and ignored
+MAX_PIXEL_ASPECT = 4  # beyond this a sample aspect ratio counts as damaged and is ignored
 
 
 class Geometry(NamedTuple):
-    """Display size (square pixels, upright), and how a stored picture gets there: mirror, then turn clockwise."""
+    """Display size (square pixels, upright) and the way to it from a stored picture: mirror, then turn clockwise."""
 
     width_px: int
     height_px: int
@@ -27,7 +27,7 @@ class Geometry(NamedTuple):
         return self.width_px * self.height_px
 
     def within(self, max_long_side_px: int | None) -> "Geometry":
-        """The same scaled down, never up, to this long side."""
+        """Return the geometry scaled down, never up, to this long side."""
         long_side = max(self.width_px, self.height_px)
         if max_long_side_px is None or long_side <= max_long_side_px:
             return self
@@ -37,21 +37,21 @@ class Geometry(NamedTuple):
 
     @property
     def stored(self) -> tuple[int, int]:
-        """(width, height) of a stored picture with square pixels, before it is turned, px."""
+        """Return (width, height), px, of a stored picture with square pixels, before it is turned."""
         size = self.width_px, self.height_px
         return size[::-1] if self.rotation_deg in (90, 270) else size
 
 
 class GeometryWatch:
-    """Follows the geometry of a stream's pictures; a new stretch begins where it changes.
+    """Tracker of the geometry of a stream's pictures; a new stretch begins at each change.
 
-    Size and orientation are each picture's own. An orientation holds until another is told or the size changes: H.264
-    tells it with some pictures only. Pixel aspect is the decoder's word, which comes ahead of the picture it is for, so
-    that it counts from the next key picture on.
+    Size and orientation come with each picture. H.264 states an orientation only with some pictures, so it holds until
+    another is stated or the size changes. The decoder reports a new pixel aspect before the picture it applies to, so
+    it counts from the next key picture on.
 
     Args:
-        stream: a video stream whose decoder is about to begin.
-        base, per_s: most changes of one file: so many, and so many more for each second of its pictures.
+        stream: a video stream that is not being decoded yet.
+        base, per_s: changes allowed per file: a fixed number, and more for each second of its pictures.
     """
 
     def __init__(self, stream: Any, base: float = math.inf, per_s: float = 0.0) -> None:
@@ -64,13 +64,13 @@ class GeometryWatch:
         self.stretches: list[tuple[float, Geometry]] = []
 
     def of(self, picture: Any, time_s: float = 0.0) -> Geometry:
-        """The geometry of the next picture.
+        """Return the geometry of the next picture.
 
-        Raises PermanentFailure: over_budget, where it changes too often.
+        Raises PermanentFailure: over_budget, if it changes too often.
         """
         size = picture.width, picture.height
         rotation = picture.rotation
-        if size != self._size or (rotation and rotation != self._rotation):  # looking closer costs a cycle of objects
+        if size != self._size or (rotation and rotation != self._rotation):  # side data costs a cycle of objects
             self._turn, self._rotation = _turn(picture), rotation
         if picture.key_frame or self._size is None:
             self._take_shape()
@@ -81,7 +81,7 @@ class GeometryWatch:
         return self.current
 
     def _take_shape(self) -> None:
-        """The container's word on pixel aspect holds until the coded one changes from what it first was."""
+        """Keep the container's pixel aspect until the coded one differs from its first value."""
         coded = self._context.sample_aspect_ratio
         if coded != self._coded_shape and (self._size is not None or self._coded_shape is not None):
             self._shape = coded
@@ -110,7 +110,7 @@ def _turn(picture: Any) -> tuple[int, bool]:
 
 
 def orientation(matrix: tuple[int, ...]) -> tuple[int, bool]:
-    """A display matrix as (degrees clockwise, whether to mirror first).
+    """Return a display matrix as (degrees clockwise, mirror first or not).
 
     libavutil/display.h: x' = a x + c y, y' = b x + d y, with y downwards.
     """

@@ -1,6 +1,6 @@
-"""What a media file holds, found out in a decoding process.
+"""Facts of a media file, read in a decoding process.
 
-Belongs here: the facts of a file and the refusal of files beyond the budget. Does not belong here: reading pictures
+Belongs here: the facts of a file, refusal of files beyond the budget. Does not belong here: reading pictures
 (decode) or sound (audio).
 """
 
@@ -16,12 +16,12 @@ from speakervid_dag.media.sniff import sniff
 
 @dataclass(frozen=True, kw_only=True)
 class SoundTrack:
-    """What the container says of one sound track; nothing of it is proved by decoding.
+    """Facts of one sound track as the container states them, not verified by decoding.
 
     Attributes:
         track: stream number.
-        language: the container's own code: ISO 639-2 in most, BCP 47 in some. None when it gives none.
-        is_default: players take it unless told otherwise.
+        language: the container's own code: ISO 639-2 in most, BCP 47 in some. None if absent.
+        is_default: players choose it by default.
         is_extra: marked as commentary, dub, or sound for people who cannot see or hear.
         layout: libav's name: stereo, 5.1, "3 channels" …
     """
@@ -39,34 +39,34 @@ class SoundTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaInfo:
-    """A file's facts. Times in s from the container's start, the smallest start of its picture and sound.
+    """Facts of a file. Times in s from the container's start: the earlier start of its picture and sound.
 
     Attributes:
         container: libav's demuxer: mov, matroska, avi, mpegts, mpeg, mxf, flv, asf, wav, mp3, aac, flac, ogg.
-        duration_s: the longer of what the header claims and what the packets reach.
+        duration_s: the longer of the header's claim and the packets' end.
         width_px, height_px: as displayed: upright, with square pixels, at the start. None without a moving picture.
-        fps: pictures a second of a steady pace, whatever single pictures are held; else on average.
+        fps: pictures per second: the steady rate, ignoring single held pictures, or else the average.
         frame_count: pictures the file claims (header or packets, whichever is more).
-        rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180, 270, at the start. `read_frames`
+        rotation_deg: clockwise turn that makes the stored picture upright, at the start: 0, 90, 180, 270. `read_frames`
             applies it.
         is_mirrored: the stored picture is mirrored left to right before it is turned, at the start.
-        color_transfer, color_primaries: as the stream says it, by libav's names. None where it does not.
-        bit_depth: of one colour of a pixel.
-        colours: what the numbers are taken as: sdr, pq or hlg, at the start. `read_frames` gives SDR of BT.709 in any
-            case.
-        colour_fault: why the stream's word on its colours is not followed. None: it is.
+        color_transfer, color_primaries: the stream's tags, by libav's names. None if absent.
+        bit_depth: per colour component.
+        colours: how the values are interpreted, at the start: sdr, pq or hlg. `read_frames` always yields SDR of
+            BT.709.
+        colour_fault: why the stream's colour tags are not followed. None: they are.
         is_hdr_believed: False where pictures tagged as PQ were found to be SDR.
-        has_video: a moving picture; a cover or a single still is none.
+        has_video: there is a moving picture; a cover or a single still does not count.
         bit_rate_bps: of the whole file.
-        year: of the date that the container gives (its content's, else the file's). None when it gives none.
-        genre: the container's own word. None when it has none.
+        year: from the container's date (the content's, or else the file's). None if absent.
+        genre: the container's tag. None if absent.
         origin_s: the container's start on its own clock.
-        is_seekable: every packet of the picture tells its time on one clock, so that seeking finds it.
-        video_last_s, video_end_s: when the last picture begins and when it ends by the file's own claim.
-        video_index, audio_index: stream numbers; of several sound tracks the one that players take.
+        is_seekable: every picture packet has a time, and all are on one clock, so that seeking works.
+        video_last_s, video_end_s: when the last picture begins and ends, as the file claims.
+        video_index, audio_index: stream numbers; of several sound tracks, the one that players choose.
         sound_tracks: all of them, that one first.
-        forgets_layouts: channels have no names, since the file has them in an order of its own. PyAV (18.1) frees such
-            a layout twice, so it must not be read.
+        forgets_layouts: channels are not named, because the file has them in a custom order. PyAV (18.1) frees such a
+            layout twice, so it must not be read.
     """
 
     container: str
@@ -106,10 +106,9 @@ class MediaInfo:
 
 
 def probe(path: Path, budget: MediaBudget) -> MediaInfo:
-    """Look at `path`; only regular local files with a whitelisted container are opened.
+    """Return the facts of `path`; only regular local files with a whitelisted container are opened.
 
-    A file with sound alone is described, with `has_video` False: whether that is enough is the caller's to say
-    (`require_video`).
+    A file with sound only is accepted, with `has_video` False; callers that need a picture use `require_video`.
 
     Raises:
         PermanentFailure: missing_file, symbolic_link, not_a_regular_file, unreadable_file, empty_file,
@@ -131,19 +130,19 @@ def probe(path: Path, budget: MediaBudget) -> MediaInfo:
 
 
 def require_video(info: MediaInfo) -> None:
-    """Raises PermanentFailure(no_video_stream) when there is no moving picture."""
+    """Raise PermanentFailure(no_video_stream) if there is no moving picture."""
     if not info.has_video:
         raise PermanentFailure("no_video_stream", "the file has no moving picture")
 
 
 def require_audio(info: MediaInfo) -> None:
-    """Raises PermanentFailure(no_audio_stream) when there is no sound."""
+    """Raise PermanentFailure(no_audio_stream) if there is no sound."""
     if not info.has_audio:
         raise PermanentFailure("no_audio_stream", "the file has no sound")
 
 
 def base_request(path: Path, demuxer: str, budget: MediaBudget, *, forgets_layouts: bool = False) -> dict[str, Any]:
-    """What every task of the decoding process needs to open the file."""
+    """Return the fields that every task of the decoding process needs to open the file."""
     return {
         "forgets_layouts": forgets_layouts,
         "path": as_argument(path),

@@ -1,6 +1,6 @@
-"""Which part of a picture a box with its margin covers.
+"""The part of a picture that a box with its margin covers.
 
-Belongs here: arithmetic on boxes and sizes. Does not belong here: cutting the part out (clip_pictures). Standard
+Belongs here: arithmetic on boxes and sizes. Does not belong here: cutting it out (decoder/clip_pictures). Standard
 library only.
 """
 
@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]
 
 
 class Region(NamedTuple):
-    """The cut part, in px of the picture scaled to `display_width_px` x `display_height_px`; all of the part even."""
+    """The cut part, in px of the picture scaled to `display_width_px` x `display_height_px`; even place and size."""
 
     left_px: int
     top_px: int
@@ -24,12 +24,12 @@ class Region(NamedTuple):
 
 
 def region(size_px: tuple[int, int], box: Box | None, margin: float, max_long_side_px: int) -> Region:
-    """The part of a picture that a box with its margin covers; even, at least 2 px, inside the picture.
+    """Return the part of a picture that a box with its margin covers: even, at least 2 px, inside the picture.
 
     Args:
         size_px: (width, height) as displayed.
-        box: (x1, y1, x2, y2), 0-1; None: all of it, without a margin.
-        margin: added on each side of the box, in sizes of the box.
+        box: (x1, y1, x2, y2), 0-1; None: the whole picture, without a margin.
+        margin: added on each side of the box, as a fraction of its size.
         max_long_side_px: of the part; the picture is scaled down, never up.
 
     Raises:
@@ -50,7 +50,7 @@ def region(size_px: tuple[int, int], box: Box | None, margin: float, max_long_si
 
 
 def _even_span(low: float, high: float, size: int) -> tuple[int, int]:
-    """(even start, even length ≥ 2) inside [0, size) that covers [low, high) as far as evenness allows."""
+    """Return (even start, even length ≥ 2) inside [0, size) that covers [low, high) as far as evenness allows."""
     whole = size // 2 * 2
     start = min(int(low + 1e-6) // 2 * 2, whole - 2)
     end = min(-(-ceil(high - 1e-6) // 2) * 2, whole)

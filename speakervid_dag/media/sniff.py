@@ -1,7 +1,7 @@
-"""What a file is by its first bytes.
+"""Container detection by a file's first bytes.
 
-Belongs here: the whitelist of containers and their magic. Does not belong here: opening a container. The demuxer libav
-then uses is the one named here and no other, so that a playlist can never be taken for a video, whatever its name.
+Belongs here: the whitelist of containers and their magic bytes. Does not belong here: opening a container. libav may
+use only the demuxer named here, so a playlist is never read as a video, whatever its name.
 """
 
 import stat
@@ -25,7 +25,7 @@ PLAYLISTS = (b"#extm3u", b"ffconcat", b"<?xml", b"<mpd", b"<smil", b"[playlist]"
 
 
 def sniff(path: Path) -> str:
-    """The libav demuxer for `path`, judged by content alone.
+    """Return the libav demuxer for `path`, judged by content alone.
 
     Raises:
         PermanentFailure: missing_file, symbolic_link, not_a_regular_file, unreadable_file, empty_file,
@@ -33,7 +33,7 @@ def sniff(path: Path) -> str:
     """
     try:
         status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):  # it may be turned to another file between one look and the next
+        if stat.S_ISLNK(status.st_mode):  # its target may change between two reads
             raise PermanentFailure(
                 "symbolic_link", "a link: name the file it points to, or take it with `speakervid run --follow-links`"
             )
@@ -73,7 +73,7 @@ def _by_magic(head: bytes) -> str | None:
 
 
 def _is_transport_stream(head: bytes) -> bool:
-    """Sync bytes every 188 bytes, or every 192 behind a 4-byte timecode."""
+    """Return whether sync bytes come every 188 bytes, or every 192 after a 4-byte timecode."""
     return any(
         len(head) > first + size and all(byte == 0x47 for byte in head[first::size][:8])
         for first, size in ((0, 188), (4, 192))

@@ -1,7 +1,7 @@
-"""A few pictures of a video at given times, without reading it through: posters, contact sheets.
+"""Single pictures of a video at given times, found by seeking: posters, contact sheets.
 
-Belongs here: asking the decoding process for them. Does not belong here: pictures that are measured (decode gives every
-one with its exact time) and what is done with stills.
+Belongs here: requests to the decoding process. Does not belong here: pictures for measurements (decode yields each with
+its exact time), uses of stills.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 def read_stills(
     path: Path, times_s: Sequence[float], budget: MediaBudget, *, video_start_s: float, max_long_side_px: int
 ) -> list[Image]:
-    """One picture for each time: the first shown at or after it, the video's last one where there is none.
+    """Return one picture per time: the first shown at or after it, or else the video's last.
 
     Args:
         times_s: seconds from the container's start, any order.
@@ -34,7 +34,7 @@ def read_stills(
 
     Raises:
         PermanentFailure: no_video_stream, not_seekable, no_decodable_picture, over_budget, decoder_crashed,
-            decoder_timeout, decoder_out_of_memory, and the reasons of `probe` for a file that is not opened.
+            decoder_timeout, decoder_out_of_memory, and the reasons of `probe` for a file that cannot be opened.
     """
     request = {
         **base_request(path, sniff(path), budget),

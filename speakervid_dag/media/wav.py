@@ -1,7 +1,7 @@
-"""16-bit WAV files of sound that we have read: the lake's and the clips'.
+"""16-bit WAV files written by this package: sound kept in the lake and sound of clips.
 
-Belongs here: writing and slicing them. Does not belong here: anybody else's files (audio). The decoding process imports
-it, so it imports little.
+Belongs here: writing and slicing them. Does not belong here: source files (audio). The decoding process imports this
+module, so it imports little.
 """
 
 import wave
@@ -14,7 +14,7 @@ from speakervid_dag.files import written_aside
 
 Samples = NDArray[np.float32]
 FULL_SCALE = 32768.0
-HEADER_BYTES = 44  # of a file that `write_wav` wrote
+HEADER_BYTES = 44  # of a file by `write_wav`
 
 
 def write_wav(path: Path, samples: Samples, rate_hz: int) -> None:
@@ -30,7 +30,7 @@ def write_wav(path: Path, samples: Samples, rate_hz: int) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a file of `write_wav` is there with all the samples that its header tells."""
+    """Return whether a file by `write_wav` exists with all the samples its header claims."""
     try:
         with wave.open(str(path), "rb") as file:
             told = file.getnframes() * file.getsampwidth() * file.getnchannels()
@@ -40,9 +40,9 @@ def is_whole(path: Path) -> bool:
 
 
 def read_wav(path: Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Samples, int]:
-    """[start_s, end_s) of a file of `write_wav`: float32 (samples,) and its rate in Hz.
+    """Return [start_s, end_s) of a file by `write_wav`: float32 (samples,) and its rate in Hz.
 
-    Reads only the slice, which ends early where the file does.
+    Reads only the slice, which is shorter if the file ends before `end_s`.
 
     Raises:
         ValueError: not 16-bit mono, or end before start.

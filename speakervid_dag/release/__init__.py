@@ -1,5 +1,5 @@
-"""What leaves the lake: the report.
+"""Releases: data sets exported from a published snapshot.
 
-Belongs here: pages and pictures about a published snapshot. Does not belong here: queries (sql/report), opening media
-(media/) and anything that changes a table.
+Belongs here: what `export` writes: clips, records, splits, the card, and the record of releases. Does not belong here:
+queries (sql/release), opening media (media/), the report (report/).
 """

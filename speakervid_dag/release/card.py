@@ -1,7 +1,7 @@
-"""The dataset card: what a release is, where it comes from, what it may be used for, where it falls short.
+"""The dataset card: contents of a release, origin, permitted uses, known limits.
 
-Belongs here: the card's figures and text. Does not belong here: files of samples (writers), the manifest's keeping
-(releases). The Markdown is templates/card.md.jinja.
+Belongs here: the card's figures and text. Does not belong here: files of samples (writers), storage of the manifest
+(releases). The Markdown is in templates/card.md.jinja.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ UNSAID = "not stated"
 
 
 def statistics(items: Sequence[Item]) -> list[dict[str, Any]]:
-    """One row a split: samples, distinct clips, hours of them, people."""
+    """Return one row per split: samples, distinct clips, their hours, people."""
     rows = []
     for split in sorted({item.split for item in items}):
         records = {r["key"]: r for item in items if item.split == split for _, _, r in item.clips}
@@ -40,13 +40,13 @@ def statistics(items: Sequence[Item]) -> list[dict[str, Any]]:
 
 
 def languages(items: Sequence[Item]) -> dict[str, int]:
-    """Clips by language, most first."""
+    """Return the number of clips by language, most first."""
     records = {r["key"]: r for item in items for _, _, r in item.clips}
     return dict(Counter(r["language"] or "unknown" for r in records.values()).most_common())
 
 
 def models(lake: DeltaLake, snapshot: Snapshot) -> list[dict[str, str]]:
-    """The weights that the snapshot's rows were made with, as their commits say it; licence from the registry."""
+    """Return the weights recorded in the commits of the snapshot's rows; licences come from the registry."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, version in snapshot.versions.items():
         for entry in lake.history(TABLES[name], version):
@@ -66,7 +66,7 @@ def models(lake: DeltaLake, snapshot: Snapshot) -> list[dict[str, str]]:
 
 
 def render(manifest: Mapping[str, Any], items: Sequence[Item], profile: Profile | None) -> str:
-    """README.md: YAML front matter that `datasets` reads, then the card."""
+    """Return README.md: YAML front matter for `datasets`, then the card."""
     template = pages.environment("speakervid_dag.release").get_template("card.md.jinja")
     figures = statistics(items)
     found = languages(items)

@@ -1,11 +1,11 @@
-"""Cut clips, kept under the lake's artifacts by what they are made from: a second export finds them there.
+"""Cut clips, kept under the lake's artifacts by a hash of their inputs, so that later exports reuse them.
 
-Belongs here: the identity of a cut clip, cutting what is missing in parallel, why a clip cannot be had. Does not belong
-here: which clips (samples), from what (inputs), how a clip is cut (media/cut).
+Belongs here: the identity of a cut clip, cutting missing clips in parallel, why a clip is unavailable. Does not belong
+here: which clips (samples), their inputs (inputs), how a clip is cut (media/cut).
 
-A clip is an MP4, a WAV where the video has sound, and a JSON file with its facts, which is written last: it is there
-only when the clip is whole, and was cut from bytes that are the video's. So a killed export goes on with the clips that
-are missing. A clip's files may be hard links of a release, and be changed there: they are checked when they are found.
+A clip is an MP4, a WAV if the video has sound, and a JSON file with its facts. The JSON is written last: it exists only
+if the clip is complete and was cut from the video's own bytes. An export after a killed one therefore cuts only the
+missing clips. A clip's files may be hard links of a release and be changed there, so they are checked before reuse.
 """
 
 import hashlib
@@ -30,15 +30,13 @@ from speakervid_dag.release.inputs import Heard, Inputs, Samples
 from speakervid_dag.release.samples import ClipSpec
 from speakervid_dag.stages.progress import NoTally, Tally
 
-CLIPS_A_JOB = (
-    16  # a decoding process serves so many; fewer and its start costs, more and the end of an export is lonely
-)
+CLIPS_A_JOB = 16  # per decoding process; fewer: start-up dominates; more: the last worker runs alone
 READ_ONLY = 0o444  # releases may be hard links to these files
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """A clip on disk. `start_s`: its first picture, which is at or after the start that was asked for."""
+    """A clip on disk. `start_s`: its first picture, at or after the requested start."""
 
     video: Path
     sound: Path | None
@@ -52,23 +50,23 @@ class StoredClip:
 
     @property
     def files(self) -> list[tuple[Path, str]]:
-        """Its files, each with its hash."""
+        """Return its files, each with its SHA-256."""
         hashes = [(self.video, self.video_sha256), (self.sound, self.sound_sha256)]
         return [(path, sha256) for path, sha256 in hashes if path is not None and sha256 is not None]
 
     def seen(self) -> list[list[int] | None]:
-        """Size and time of its files (bytes, ns since the epoch); None for one that is not there."""
+        """Return size and time of its files (bytes, ns since the epoch); None for a missing one."""
         paths = [path for path, _ in self.files]
         return [[s.st_size, s.st_mtime_ns] if (s := _stat(path)) else None for path in paths]
 
     def is_intact(self) -> bool:
-        """Whether its files hold what was cut."""
+        """Return whether its files are unchanged since they were cut."""
         return all(path.is_file() and sha256_of(path) == sha256 for path, sha256 in self.files)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A clip that cannot be had, and why."""
+    """An unavailable clip, and why."""
 
     reason: str
     detail: str
@@ -79,7 +77,7 @@ class ClipStore:
     """The cut clips of a lake.
 
     Args:
-        is_cropped: False copies the whole picture's packets where the source allows, else it is encoded.
+        is_cropped: False keeps the whole picture, copied without re-encoding if the source allows.
     """
 
     lake_dir: Path
@@ -88,7 +86,7 @@ class ClipStore:
     budget: MediaBudget = field(default_factory=MediaBudget)
 
     def stem(self, spec: ClipSpec) -> Path:
-        """Path without suffix; named by our own ids and by what the clip is made from."""
+        """Return the path without suffix, named by the video id and a hash of the clip's inputs."""
         recipe = {
             "source": spec.row["sha256"],
             "span": [spec.start_s, spec.end_s],
@@ -104,7 +102,7 @@ class ClipStore:
         return folder / f"{spec.row['video_id']}-{digest}"
 
     def find(self, spec: ClipSpec) -> StoredClip | None:
-        """The clip, if it was cut before and its files are still what was cut."""
+        """Return the clip if it was cut before and its files are unchanged; else None."""
         stem = self.stem(spec)
         told = stem.with_suffix(".json")
         if not told.is_file():
@@ -123,10 +121,10 @@ class ClipStore:
     def cut_all(
         self, specs: Iterable[ClipSpec], sources: Sources, workers: int, tally: Tally | None = None
     ) -> dict[str, StoredClip | Missing]:
-        """Key → clip, cut where it is not there yet. `tally` hears of the sources that are checked, then of clips.
+        """Return key → clip; missing clips are cut. `tally` receives progress on checked sources, then on clips.
 
         Raises:
-            OSError: the disk is full, and the like; the clips that were finished stay.
+            OSError: for example, the disk is full; finished clips stay.
         """
         unique, tally = {spec.key: spec for spec in specs}, tally or NoTally()
         found: dict[str, StoredClip | Missing] = {}
@@ -156,13 +154,13 @@ class ClipStore:
     def _cut_job(
         self, specs: Sequence[ClipSpec], inputs: Inputs, tally: Tally
     ) -> Iterator[tuple[str, StoredClip | Missing]]:
-        """The clips of one source."""
+        """Yield the clips of one source."""
         left, video_id = list(specs), specs[0].row["video_id"]
         try:
             source, info = inputs.find(video_id)
             heard = Heard(self.lake_dir, source, info, self.budget, self.encoding.rate_hz)
             for spec, (done, sound) in zip(specs, self._cut(source, info, heard, specs), strict=True):
-                inputs.check(video_id)  # else the clip is of other bytes, and is not kept
+                inputs.check(video_id)  # a clip of other bytes is not kept
                 left.remove(spec)
                 yield spec.key, self._kept(spec, done, sound)
                 tally.advanced(1)
@@ -173,7 +171,7 @@ class ClipStore:
     def _cut(
         self, source: Path, info: probe.MediaInfo, heard: Heard, specs: Sequence[ClipSpec]
     ) -> Iterator[tuple[cut.Done, Samples | None]]:
-        """Each clip's MP4, and its sound from the first picture on."""
+        """Yield the result of cutting each clip, and its sound from the first picture on."""
         how, rate_hz = self.encoding, self.encoding.rate_hz
         cuts = [
             cut.Cut(self.stem(s).with_suffix(".mp4"), s.start_s, s.end_s, s.box if self.is_cropped else None)
@@ -199,7 +197,7 @@ class ClipStore:
                 yield done, None if samples is None else samples[first - zero : after - zero]
 
     def _kept(self, spec: ClipSpec, done: cut.Done, sound: Samples | None) -> StoredClip | Missing:
-        """Writes what lies beside the MP4; the facts last."""
+        """Write the files beside the MP4, the facts last."""
         if done.failure is not None:
             return Missing(done.failure.reason, done.failure.detail)
         stem = self.stem(spec)
@@ -230,7 +228,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _jobs(specs: Sequence[ClipSpec], workers: int) -> list[list[ClipSpec]]:
-    """Clips of one source that lie near each other, in rising time; few enough to give every worker some."""
+    """Return jobs of neighbouring clips of one source, in rising time, small enough to give every worker some."""
     size = max(1, min(CLIPS_A_JOB, -(-len(specs) // workers)))
     order = sorted(specs, key=lambda s: (s.row["video_id"], s.start_s, s.key))
     groups = (list(group) for _, group in groupby(order, key=lambda s: s.row["video_id"]))
@@ -238,5 +236,5 @@ def _jobs(specs: Sequence[ClipSpec], workers: int) -> list[list[ClipSpec]]:
 
 
 def default_workers() -> int:
-    """One encoder a core."""
+    """Return one encoder per available core."""
     return len(os.sched_getaffinity(0))

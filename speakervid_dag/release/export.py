@@ -1,10 +1,10 @@
-"""Export: samples of one published snapshot become a data set on disk, whole or not at all.
+"""Export of samples of one published snapshot as a data set on disk, whole or not at all.
 
-Belongs here: the order of the work. Does not belong here: its parts (samples, splits, split_book, clip_store, records,
+Belongs here: the order of the steps. Does not belong here: the steps (samples, splits, split_book, clip_store, records,
 writers, card, folder, releases), arguments and printing (cli/export.py).
 
-Clips are cut into the lake's store, then the release is written beside its place and renamed. What a killed export has
-cut is there for the next one; the copy that it was writing is begun anew.
+Clips are cut into the lake's store; then the release is written beside its target folder and renamed. After a killed
+export, the next one reuses the cut clips and rewrites the rest.
 """
 
 from collections import Counter
@@ -37,14 +37,14 @@ from speakervid_dag.version import VERSION
 
 @dataclass(frozen=True)
 class Release:
-    """What an export made.
+    """Result of an export.
 
     Attributes:
-        release_id: None: no sample could be had, and nothing was made.
+        release_id: None: no sample was available, and nothing was written.
         missing: sample_id → reason.
         moved: people in another split than in an earlier export.
-        was_there: the folder held it already.
-        aside: where the release went that lay there before.
+        was_there: the folder already held it.
+        aside: the new path of the release that was there before.
     """
 
     release_id: str | None
@@ -66,20 +66,20 @@ def export(
     by_hash: bool = False,
     tally: Tally | None = None,
 ) -> Release:
-    """Makes the release in the folder `out`, which must not be there yet (or hold just this release).
+    """Write the release to the folder `out`, which must not exist yet (or hold exactly this release).
 
-    A release that is there and lacks samples since their source was not at hand is made again, if more can be had now.
+    A release that lacks samples because their sources were missing is rewritten if more are available now.
 
     Args:
-        profile: whose decisions; None takes the snapshot's.
+        profile: whose decisions to use; None: the snapshot's.
         as_of: a snapshot's number or an ISO time; None is the newest.
-        by_hash: compare the files of a release that is there by hash, not by size only.
-        tally: hears of sources that are checked, and of clips.
+        by_hash: compare the files of an existing release by hash, not only by size.
+        tally: receives progress on checked sources and on clips.
 
     Raises:
-        UserError: no lake, nothing published, no sample, `out` is taken, or lies in a lake or a release.
-        OperationError: what is there is damaged or holds what was taken down; a video was taken down meanwhile.
-        OSError: the disk is full, and the like; run it again to go on.
+        UserError: no lake, nothing published, no sample, `out` is taken, or is inside a lake or a release.
+        OperationError: the existing release is damaged or holds a taken-down video; a video was taken down meanwhile.
+        OSError: for example, the disk is full; rerun to continue.
     """
     lake = open_lake(settings.lake_dir)
     snapshot = published_snapshot(lake, as_of)
@@ -110,7 +110,7 @@ def export(
 
 
 def _contents(items: list[Item]) -> dict[str, Any]:
-    """What a manifest says of the samples, but for their files."""
+    """Return the manifest's entries on samples, without their files."""
     statistics = card.statistics(items)
     return {
         "made_by": f"speakervid-dag {VERSION}",
@@ -123,7 +123,7 @@ def _contents(items: list[Item]) -> dict[str, Any]:
 
 
 def _profile(name: str | None) -> Profile | None:
-    """A profile by name or path; None where its file is not at hand: a lake may have been decided by another's."""
+    """Return a profile by name or path; None if its file is missing: another machine's profile may have been used."""
     try:
         return load_profile(name) if name else None
     except UserError:
@@ -131,11 +131,11 @@ def _profile(name: str | None) -> Profile | None:
 
 
 def _there(lake: DeltaLake, lake_dir: Path, place: Path, asked: Mapping[str, Any], by_hash: bool) -> folder.Held | None:
-    """The release, where the folder holds just this one, whole; an export that was cut off at its end is recorded.
+    """Return the release if the folder holds exactly this one, complete; record it if an interrupted export had not.
 
     Raises:
         UserError: the folder holds anything else.
-        OperationError: it is damaged, or holds what was taken down.
+        OperationError: it is damaged, or holds a video that was taken down.
     """
     found = folder.held(place)
     if found is None:
@@ -143,9 +143,9 @@ def _there(lake: DeltaLake, lake_dir: Path, place: Path, asked: Mapping[str, Any
     was = releases.requested(found.manifest)
     if differing := releases.differing(was, asked):
         told = f"it holds release {found.release_id} of another request ({', '.join(differing)})"
-        raise UserError(f"{place} is taken: {told}; give --out a folder that is not there yet")
+        raise UserError(f"{place} is taken: {told}; give --out a folder that does not exist")
     if gone := sorted(videos_of(found.manifest) & _taken_down(lake)):
-        told = f"holds {', '.join(gone)}, which the lake was made to forget"
+        told = f"holds {', '.join(gone)}, which this lake has forgotten"
         raise OperationError(f"the release in {place} {told}: withdraw it, delete the folder, and export again")
     folder.check(found, lake_dir, by_hash=by_hash)
     releases.record(lake, found.manifest, found.digest, place)
@@ -153,7 +153,7 @@ def _there(lake: DeltaLake, lake_dir: Path, place: Path, asked: Mapping[str, Any
 
 
 def _may_grow(there: folder.Held) -> bool:
-    """Whether samples are missing for a reason that may have passed."""
+    """Return whether samples are missing for a reason that may no longer hold."""
     return any(reason.partition(":")[0] in REASONS for reason in there.manifest["missing"].values())
 
 
@@ -170,7 +170,7 @@ def _names(items: Iterable[Item]) -> set[str]:
 def _cut(
     lake: DeltaLake, lake_dir: Path, request: Request, samples: list[Sample], tally: Tally | None
 ) -> tuple[list[Item], dict[str, str]]:
-    """The samples with their clips; of those that cannot be had, the reason."""
+    """Return the samples with their clips, and the reason for each missing sample."""
     samples, missing = _allowed(lake, samples)
     specs = {spec.key: spec for sample in samples for _, spec in sample.clips}
     store = ClipStore(lake_dir, request.encoding, request.is_cropped)
@@ -184,7 +184,7 @@ def _taken_down(lake: DeltaLake) -> set[str]:
 
 
 def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict[str, str]]:
-    """The samples of which no source was taken down (older snapshots still show them); of the others, the reason."""
+    """Return the samples without a taken-down source (older snapshots still show those); for the others, the reason."""
     gone = _taken_down(lake)
     allowed, missing = [], {}
     for sample in samples:
@@ -199,7 +199,7 @@ def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict
 def _items(
     samples: list[Sample], clips: Mapping[str, StoredClip | Missing], fps: float
 ) -> tuple[list[Item], dict[str, str]]:
-    """The samples whose clips are all there; of the others, the reason."""
+    """Return the samples whose clips are all there; for the others, the reason."""
     items, missing = [], {}
     for sample in samples:
         cut, lost = [], None
@@ -225,10 +225,10 @@ def _write(
     manifest: dict[str, Any],
     profile: Profile | None,
 ) -> tuple[str, Path | None]:
-    """Writes everything beside its place, then renames it there; gives the manifest's SHA-256.
+    """Write everything beside `place`, then rename it; return the manifest's SHA-256 and a replaced release's new path.
 
-    The lake keeps the manifest first, so that `forget` finds it wherever this ends; the row in `releases` says where
-    the release lies, so it comes last. The release that a fuller one replaces goes aside, to the place given.
+    The lake keeps the manifest first, so that `forget` finds it wherever this is interrupted. The row in `releases`
+    holds the release's path, so it comes last. A release that a fuller one replaces is moved aside.
     """
     with folder.beside(place) as draft:
         write(manifest["request"]["format"], draft, items)
@@ -236,9 +236,9 @@ def _write(
         manifest["files"] = releases.file_entries(draft)
         if gone := sorted(videos_of(manifest) & _taken_down(lake)):
             _remove_cut(lake_dir, gone)
-            raise OperationError(f"{', '.join(gone)} was taken down meanwhile: repeat the command")
+            raise OperationError(f"{', '.join(gone)} was taken down meanwhile: rerun the command")
         digest = releases.write_manifest(lake_dir, draft, manifest)
-        folder.unmark(draft)  # from here on the manifest tells what it is
+        folder.unmark(draft)  # from here on the manifest identifies it
         folder.sync(draft)
         aside = None
         if there is not None:
@@ -251,12 +251,12 @@ def _write(
 
 
 def _remove_cut(lake_dir: Path, video_ids: Iterable[str]) -> None:
-    """What this export has cut of videos after their artifacts went."""
+    """Remove clips that this export cut from videos after their artifacts were removed."""
     for video_id in video_ids:
         for path in (lake_dir / "artifacts" / "clips").rglob(f"{video_id}-*"):
             path.unlink()
 
 
 def missing_counts(release: Release) -> dict[str, int]:
-    """Reason and source → samples left out."""
+    """Return reason and source → number of samples left out."""
     return dict(Counter(release.missing.values()).most_common())

@@ -1,10 +1,10 @@
-"""The folder of a release: whether it is free, what it holds and whether that is whole, and how a new one gets there.
+"""The folder of a release: checks of what it holds, and placing a new release.
 
-Belongs here: --out on disk. Does not belong here: what a release consists of (export, writers), the `releases` table
-and manifests (releases).
+Belongs here: --out on disk. Does not belong here: contents of a release (export, writers), the `releases` table and
+manifests (releases).
 
-A release appears whole: it is written beside its place, synced, and renamed. What stands there is never deleted: a
-release that a fuller one replaces is set aside under its id.
+A release appears complete: it is written beside its place, synced, and renamed. An existing release is never deleted:
+if a fuller one replaces it, it is moved aside under its id.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ from speakervid_dag.lake import own_output
 from speakervid_dag.lake.artifacts import kept_manifests
 from speakervid_dag.release import releases
 
-AGAIN = "move the folder away and repeat the command (it is written anew from the clips in the lake)"
+AGAIN = "move the folder away and rerun the command (the lake's clips are reused)"
 
 
 @dataclass(frozen=True)
 class Held:
-    """A release that a folder holds."""
+    """The release in a folder."""
 
     place: Path
     manifest: Mapping[str, Any]
@@ -42,18 +42,18 @@ class Held:
 
 
 def place_outside(out: Path) -> Path:
-    """Return --out as an absolute path. Raises UserError for a place inside a release or a lake's own folders."""
+    """Return --out as an absolute path. Raises UserError for a path inside a release or a lake's own folders."""
     place = out.expanduser().absolute()
-    place = place.resolve() if place.is_symlink() else place  # what a link names can be renamed to, a link cannot
+    place = place.resolve() if place.is_symlink() else place  # a rename may replace a link's target, not the link
     owner = own_output.owner_of(place.resolve())
-    if owner not in (None, place.resolve()):  # itself: it may hold this very release
-        raise UserError(f"--out {place} lies in {owner}, which is a lake or a release: give a folder outside it")
+    if owner not in (None, place.resolve()):  # itself: it may already hold this release
+        raise UserError(f"--out {place} is inside {owner}, a lake or a release: give a folder outside it")
     return place
 
 
 @contextmanager
 def claimed(lake_dir: Path, place: Path) -> Iterator[None]:
-    """While inside, no other export of this lake writes there. Raises OperationError where one does."""
+    """Keep other exports of this lake from writing there. Raises OperationError if one already does."""
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     kept_manifests(lake_dir).mkdir(parents=True, exist_ok=True)
     lock = FileLock(kept_manifests(lake_dir) / f".{name}.lock")
@@ -68,17 +68,17 @@ def claimed(lake_dir: Path, place: Path) -> Iterator[None]:
 
 
 def held(place: Path) -> Held | None:
-    """Return the release that lies there; None for an empty folder, or none.
+    """Return the release in `place`; None for an empty or missing folder.
 
     Raises:
-        UserError: something else lies there.
-        OperationError: its manifest cannot be read as one.
+        UserError: it holds something else.
+        OperationError: its manifest is damaged.
     """
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return None
     path = place / releases.MANIFEST
     if not path.is_file():
-        raise UserError(f"{place} is taken: give --out a folder that is not there yet")
+        raise UserError(f"{place} is taken: give --out a folder that does not exist")
     try:
         data = path.read_bytes()
         manifest = json.loads(data)
@@ -89,10 +89,10 @@ def held(place: Path) -> Held | None:
 
 
 def check(found: Held, lake_dir: Path, *, by_hash: bool) -> None:
-    """Compare a release's files with its manifest, and that with the lake's copy of it; other files are not looked at.
+    """Compare a release's files with its manifest, and the manifest with the lake's copy; other files are ignored.
 
     Args:
-        by_hash: also read every file; else only sizes are compared.
+        by_hash: also read and hash every file; else only sizes are compared.
 
     Raises:
         OperationError: names the first file that is missing or differs.
@@ -111,7 +111,7 @@ def check(found: Held, lake_dir: Path, *, by_hash: bool) -> None:
 
 @contextmanager
 def beside(place: Path) -> Iterator[Path]:
-    """An empty folder to write to; it goes when something fails. What a killed export left there is begun anew."""
+    """Yield an empty folder to write to, removed on failure. Leftovers of a killed export are removed first."""
     name = hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16]
     folder = place.with_name(f".speakervid-{name}.partial")
     if folder.exists():
@@ -125,27 +125,27 @@ def beside(place: Path) -> Iterator[Path]:
 
 
 def unmark(folder: Path) -> None:
-    """Takes the mark of half-written output away."""
+    """Remove the mark of unfinished output."""
     (folder / own_output.RELEASE_MARK).unlink()
 
 
 def sync(folder: Path) -> None:
-    """Waits until all that lies in a folder is on disk."""
+    """Sync all files in a folder to disk."""
     found = list(folder.rglob("*"))
     sync_files([path for path in found if path.is_file()], folder)
     sync_folders([path for path in found if path.is_dir()])  # empty ones, too
 
 
 def set_aside(found: Held) -> Path:
-    """Return where a release goes when a fuller one takes its place. Raises UserError where something lies there."""
+    """Return the path for a release that a fuller one replaces. Raises UserError if that path exists."""
     target = found.place.with_name(f"{found.place.name}.{found.release_id}")
     if target.exists():
-        raise UserError(f"{target} is taken: the release in {found.place} would go there; move it away")
+        raise UserError(f"{target} is taken: the release in {found.place} would be moved there; remove or rename it")
     return target
 
 
 def put(folder: Path, place: Path) -> None:
-    """Renames a written folder to its place, where nothing or an empty folder lies."""
+    """Rename a written folder to its place, which is free or an empty folder."""
     if place.exists():
         place.rmdir()
     folder.rename(place)

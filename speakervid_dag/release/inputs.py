@@ -1,6 +1,6 @@
-"""What clips are cut from: sources, found by content and probed once an export, and their sound.
+"""Inputs of cut clips: sources, found by content and probed once per export, and their sound.
 
-Belongs here: sharing those between the threads that cut. Does not belong here: where a source lies (lake/sources.py),
+Belongs here: sharing those between the cutting threads. Does not belong here: paths of sources (lake/sources.py),
 decoding (media/), clips (clip_store).
 """
 
@@ -23,7 +23,7 @@ Samples = NDArray[np.float32]
 
 
 class Inputs:
-    """Where sources lie and what is in them; each is found and probed once, however many workers cut from it."""
+    """Paths and facts of sources; each is found and probed once, however many workers cut from it."""
 
     def __init__(self, sources: Sources, budget: MediaBudget) -> None:
         self._sources, self._budget = sources, budget
@@ -31,7 +31,7 @@ class Inputs:
         self._known: dict[str, tuple[Path, probe.MediaInfo] | StageFailure] = {}
 
     def look_at(self, video_id: str) -> None:
-        """Finds and probes a source; what goes wrong is told by `find`."""
+        """Find and probe a source; a failure is raised later, by `find`."""
         with self._locks[video_id]:
             if video_id not in self._known:
                 try:
@@ -41,7 +41,7 @@ class Inputs:
                     self._known[video_id] = failure
 
     def find(self, video_id: str) -> tuple[Path, probe.MediaInfo]:
-        """Raises PermanentFailure: missing_file, changed_file, unreadable_file; and see `probe`."""
+        """Return path and facts. Raises PermanentFailure: missing_file, changed_file, unreadable_file; see `probe`."""
         self.look_at(video_id)
         found = self._known[video_id]
         if isinstance(found, StageFailure):
@@ -49,12 +49,12 @@ class Inputs:
         return found
 
     def check(self, video_id: str) -> None:
-        """Raises PermanentFailure (changed_file, …) when what was read is not, or no longer, the video's bytes."""
+        """Raise PermanentFailure (changed_file, …) if the bytes read are not, or no longer, the video's."""
         self._sources.check_read(video_id, self.find(video_id)[0])
 
 
 class Heard:
-    """A source's sound, from the lake's artifact where there is one."""
+    """A source's sound, from the lake's artifact if there is one."""
 
     def __init__(self, lake_dir: Path, source: Path, info: probe.MediaInfo, budget: MediaBudget, rate_hz: int) -> None:
         self._source, self._info, self._budget, self._rate_hz = source, info, budget, rate_hz
@@ -62,12 +62,12 @@ class Heard:
         self._whole: Samples | None = None
 
     def clip(self, spec: ClipSpec, start_s: float, count: int) -> Samples | None:
-        """(count,) samples from `start_s` on, other voices silenced; None where no sound is usable."""
+        """Return (count,) samples from `start_s` on, other voices silenced; None if no sound is usable."""
         if not self._info.has_audio or spec.row["sound_taken"] == []:
             return None
         rate_hz, first = self._rate_hz, round(start_s * self._rate_hz)
         samples = self._slice(spec.row, first, count)
-        # turns on the grid of the slice: whole samples, so that nothing is rounded twice
+        # turns in whole samples of the slice, so that nothing is rounded twice
         turns = [
             Voice(
                 t.speaker_id,

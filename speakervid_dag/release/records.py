@@ -1,9 +1,9 @@
-"""A clip's annotation as the papers' loaders read it: SpeakerVid-5M's fields, TalkVid's beside them.
+"""Annotations of clips for the papers' loaders: SpeakerVid-5M's fields, with TalkVid's beside them.
 
 Belongs here: names and units of those fields, as pure functions. Does not belong here: queries, files.
 
-SpeakerVid-5M: the release's JSON (REFERENCE §1.6). TalkVid: its clip JSON (REFERENCE §2). What this pipeline does not
-measure is null there; every own measurement stands under `scores` with its status, so that null never means zero.
+SpeakerVid-5M: the release's JSON (REFERENCE §1.6). TalkVid: its clip JSON (REFERENCE §2). Fields that this pipeline
+does not measure are null. Its own scores are stored under `scores` with their status, so that null never means zero.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ HEAD = ("movement", "rotation", "completeness", "resolution", "orientation")
 
 
 def record(spec: ClipSpec, clip: StoredClip, fps: float) -> dict[str, Any]:
-    """Everything a release tells of one clip; JSON-able."""
+    """Return all that a release records of one clip, as JSON values."""
     row = spec.row
     end_s = min(clip.start_s + clip.frames / fps, spec.end_s) if not clip.is_stream_copy else spec.end_s
     box = [round(float(v), 6) for v in spec.box]
@@ -58,7 +58,7 @@ def record(spec: ClipSpec, clip: StoredClip, fps: float) -> dict[str, Any]:
 
 
 def talkvid(spec: ClipSpec, clip: StoredClip, end_s: float) -> dict[str, Any]:
-    """The clip as TalkVid's JSON has it; frames count the source's pictures at its own rate."""
+    """Return the clip in TalkVid's JSON format; frames count the source's pictures at its own rate."""
     row = spec.row
     fps = row["fps"] or 0.0
     return {
@@ -91,7 +91,7 @@ def talkvid(spec: ClipSpec, clip: StoredClip, end_s: float) -> dict[str, Any]:
 
 
 def timecode(time_s: float) -> str:
-    """HH:MM:SS.mmm."""
+    """Return HH:MM:SS.mmm."""
     whole_ms = round(time_s * 1000)
     seconds, ms = divmod(whole_ms, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"

@@ -1,9 +1,9 @@
-"""Manifests of releases: made, kept in the lake, listed, compared.
+"""Manifests of releases: writing, storage in the lake, listing, comparison.
 
-Belongs here: what a manifest says, the `releases` table, how two releases differ. Does not belong here: making a
+Belongs here: contents of a manifest, the `releases` table, differences of two releases. Does not belong here: making a
 release (export), printing (cli/export.py).
 
-A manifest says nothing that changes when the same content is exported again (no time, no place): its hash is the
+A manifest holds nothing that changes when the same content is exported again (no time, no path): its hash is the
 release's identity.
 """
 
@@ -30,7 +30,7 @@ COMPARED = ("split", "clips")
 
 
 def sample_entries(items: Sequence[Item]) -> dict[str, Any]:
-    """sample_id → split, and its clips by part: clip_id and the hashes of picture and sound."""
+    """Return sample_id → split and clips by part: clip_id, hashes of video, sound and source."""
     return {
         item.sample_id: {
             "split": item.split,
@@ -49,18 +49,18 @@ def sample_entries(items: Sequence[Item]) -> dict[str, Any]:
 
 
 def file_entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """Path in the release → size and SHA-256, for every file but the manifest and the mark."""
+    """Return path in the release → size and SHA-256, for every file except the manifest and the mark."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (MANIFEST, RELEASE_MARK))
     return {str(p.relative_to(folder)): {"size_bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
 
 
 def id_of(digest: str) -> str:
-    """The release_id of a manifest with this SHA-256."""
+    """Return the release_id of a manifest with this SHA-256."""
     return "r" + digest[:16]
 
 
 def write_manifest(lake_dir: Path, folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Writes it into the release and keeps a copy in the lake; gives its SHA-256."""
+    """Write the manifest to the release, and a copy to the lake; return its SHA-256."""
     data = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1).encode()
     digest = hashlib.sha256(data).hexdigest()
     write_bytes(kept_manifest(lake_dir, id_of(digest)), data)
@@ -73,17 +73,17 @@ def kept_manifest(lake_dir: Path, release_id: str) -> Path:
 
 
 def people_entries(items: Sequence[Item]) -> dict[str, str]:
-    """person_id → split."""
+    """Return person_id → split."""
     return {record["person_id"]: item.split for item in items for _, _, record in item.clips}
 
 
 def requested(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """All that was asked for; what the card says of licence and consent stands beside the rest of it."""
+    """Return the whole request: `request` plus licence and consent, which manifests hold beside it."""
     return {**manifest["request"], "licence": manifest["licence"], "consent": manifest["consent"]}
 
 
 def record(lake: DeltaLake, manifest: Mapping[str, Any], digest: str, place: Path) -> None:
-    """Writes the row of the `releases` table that says this release lies there, if there is none."""
+    """Record this release and its place in the `releases` table, unless it is there already."""
     release_id, there = id_of(digest), place_of(place)
     known = lake.read(RELEASES, where=(pl.col("release_id") == release_id) & (pl.col("place") == there))
     if known.height:
@@ -105,14 +105,14 @@ def record(lake: DeltaLake, manifest: Mapping[str, Any], digest: str, place: Pat
 
 
 def listed(lake: DeltaLake) -> pl.DataFrame:
-    """The `releases` table in the order of time; `taken_down` counts sources that were taken down since."""
+    """Return the `releases` table by time; `taken_down` counts sources that were taken down since."""
     gone = lake.read(TAKEDOWNS).select("video_id", release_id="release_ids").explode("release_id")
     counted = gone.drop_nulls().group_by("release_id").agg(taken_down=pl.col("video_id").n_unique().cast(pl.Int64))
     return lake.read(RELEASES).join(counted, on="release_id", how="left").fill_null(0).sort("at")
 
 
 def load(lake_dir: Path, what: str) -> dict[str, Any]:
-    """The manifest of a release: its id (or the beginning of it), or the folder it was exported to.
+    """Return the manifest of a release, given its id (or a prefix) or the folder it was exported to.
 
     Raises:
         UserError: there is no such release, or more than one.
@@ -124,15 +124,15 @@ def load(lake_dir: Path, what: str) -> dict[str, Any]:
         found = [path for path in found if path.stem.startswith(what)]
     if len(found) != 1:
         told = f"{len(found)} releases are" if found else "no release is"
-        raise UserError(f"{told} called '{what}': give an id of `speakervid releases list`, or an exported folder")
+        raise UserError(f"{told} called '{what}': give an id from `speakervid releases list`, or an exported folder")
     manifest: dict[str, Any] = json.loads(found[0].read_bytes())
     return manifest
 
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> pl.DataFrame:
-    """One row a sample that differs: sample_id, change (entered, left, changed), and what; and one a person who moved.
+    """Return a row per sample that differs (sample_id, change: entered, left, changed; what) and per person who moved.
 
-    Of releases that say who is in which split: those of before this was written down have no such rows.
+    Releases from before splits were recorded per person give no rows for people.
     """
     old, new = before["samples"], after["samples"]
     rows = [(name, None, "left", old[name]["split"]) for name in sorted(old.keys() - new.keys())]
@@ -150,15 +150,15 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def asked_differently(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What was asked for otherwise: 'snapshot 3 → 4'."""
+    """Return the differences of the requests: 'snapshot 3 → 4'."""
     return differing(requested(before), requested(after))
 
 
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The same for two requests."""
+    """Return the differences of two requests."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return [f"{name} {old.get(name)} → {new.get(name)}" for name in names]
 
 
 def _change(part: str, old: Any, new: Any) -> str:
-    return f"split {old} → {new}" if part == "split" else "cut otherwise"
+    return f"split {old} → {new}" if part == "split" else "cut differently"

@@ -1,6 +1,7 @@
-"""What is asked of an export, and how manifests hold it.
+"""The request for an export, and its form in manifests.
 
-Belongs here: the request's values. Does not belong here: reading them from a command line, doing it (export).
+Belongs here: the request's values. Does not belong here: parsing a command line (cli/export.py), the export itself
+(export).
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ DEFAULT_SPLIT = "train=.9,val=.05,test=.05"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for; all of it but `workers` decides what the release is."""
+    """Parameters of an export; all but `workers` determine the release's content."""
 
     branch: str
     tiers: tuple[str, ...] = ("sft",)
@@ -30,7 +31,7 @@ class Request:
     workers: int = 1
 
     def told(self, snapshot: int, profile: str) -> dict[str, Any]:
-        """Return the manifest's `request`, asked of this snapshot."""
+        """Return the manifest's `request`, for this snapshot."""
         return {
             "snapshot": snapshot,
             "profile": profile,
@@ -46,5 +47,5 @@ class Request:
 
     @property
     def card(self) -> dict[str, str]:
-        """What the card says in the asker's words; manifests hold it beside `request`."""
+        """Return the card's texts given by the user; manifests hold them beside `request`."""
         return {"licence": self.licence, "consent": self.consent}

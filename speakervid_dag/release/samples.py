@@ -1,7 +1,7 @@
-"""What a release is made of: the samples of a branch, and the clips to cut for them.
+"""Contents of a release: the samples of a branch, and the clips to cut for them.
 
-Belongs here: asking one published snapshot. Does not belong here: cutting (clip_store), fields of the papers (records),
-files (writers).
+Belongs here: queries over one published snapshot. Does not belong here: cutting (clip_store), fields of the papers
+(records), files (writers).
 """
 
 import re
@@ -15,16 +15,16 @@ from speakervid_dag.media.region import Box
 
 BRANCHES = ("single", "dialogue", "listening", "multi_turn_contextual", "multi_turn_sequential")
 TIERS = ("sft", "pretrain", "rejected")
-SAFE = re.compile(r"[A-Za-z0-9_-]{1,200}")  # what our own ids are made of, and no name of ours on disk is more
+SAFE = re.compile(r"[A-Za-z0-9_-]{1,200}")  # characters of our ids, and of all file names we write
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """One clip to cut: [start_s, end_s) of a source, the person's box, and whose voice is kept.
+    """One clip to cut: [start_s, end_s) of a source, the person's box, and the voice to keep.
 
-    `row` is the clip's row of sql/release/clips.sql; `is_silent`: the MP4 has no sound, the WAV beside it does.
+    `row` is the clip's row of sql/release/clips.sql; `is_silent`: only the WAV has sound, the MP4 has none.
     """
 
     key: str
@@ -39,7 +39,7 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its name, its split, its clips with their part in it, and what the branch tells of it."""
+    """One sample: its name, split, clips by part, and the branch's facts about it."""
 
     sample_id: str
     split: str
@@ -50,7 +50,7 @@ class Sample:
 def find_samples(
     con: Session, branch: str, profile: str, tiers: Sequence[str], split_of: Mapping[str, str], limit: int | None
 ) -> list[Sample]:
-    """The samples of a branch in these tiers, in the order of their ids, at most `limit`.
+    """Return the samples of a branch in these tiers, in the order of their ids, at most `limit`.
 
     Args:
         split_of: identity → split.
@@ -75,15 +75,15 @@ def find_samples(
 
 
 def safe(identifier: str) -> str:
-    """An id of ours as a file name. Raises ValueError for anything that is none."""
+    """Return a lake id as a file name. Raises ValueError for anything else."""
     name = identifier.replace(">", "_to_").replace("<", "_hears_")
     if not SAFE.fullmatch(name):
-        raise ValueError(f"{identifier!r} is no id of this lake")
+        raise ValueError(f"{identifier!r} is not an id of this lake")
     return name
 
 
 def _spec(clip: Row, turns: Sequence[Voice]) -> ClipSpec:
-    """A clip as it is; the paper's key, with our video id for its own and N for a person without a voice."""
+    """Return a clip as it is. The key is the paper's, with our video id, and N for a person without a voice."""
     size = f"{clip['width_px']}x{clip['height_px']}"
     key = f"{clip['video_id']}_{size}_full_video_{clip['clip_index']:03d}_{clip['speaker_id'] or 'N'}"
     inside = tuple(t for t in turns if t.start_s < clip["end_s"] and t.end_s > clip["start_s"])
@@ -92,7 +92,7 @@ def _spec(clip: Row, turns: Sequence[Voice]) -> ClipSpec:
 
 
 def _listening(spec: ClipSpec, row: Row) -> ClipSpec:
-    """The listener's picture while the other speaks, and the other's voice."""
+    """Return the listener's picture while the other person speaks, with the other's voice."""
     turn = safe(row["speaker_turn_id"].rpartition("-")[2])
     return replace(
         spec,

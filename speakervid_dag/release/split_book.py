@@ -1,10 +1,10 @@
-"""Who was put in which split: remembered in the table `release_splits`, so that nobody moves while the lake grows.
+"""The record of everybody's split, in the table `release_splits`, so that nobody moves while the lake grows.
 
-Belongs here: reading and writing that table, what older releases' manifests say of it. Does not belong here: where new
-people go (splits), samples.
+Belongs here: reading and writing that table, splits recorded in older releases' manifests. Does not belong here: the
+splits of new people (splits), samples.
 
-People of videos are remembered, not identities: linked anew, an identity may be called otherwise. Exports at one time
-take turns (compare and swap): each decides from what all before it decided.
+The table holds people of videos, not identities: relinking may rename an identity. Concurrent exports take turns
+(compare and swap): each decides on the basis of all earlier decisions.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -23,19 +23,19 @@ from speakervid_dag.lake.storage.staging import Overtaken
 from speakervid_dag.lake.upkeep.takedown import released
 from speakervid_dag.release.splits import Bond, assign
 
-TURNS = 20  # times that other exports may decide first
+TURNS = 20  # attempts while other exports decide first
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What splits are remembered by."""
+    """The key under which splits are remembered."""
 
     shares: Mapping[str, float]
     seed: int
 
     @property
     def text(self) -> str:
-        """'test=0.05,train=0.9,val=0.05': the shares in the order of their names."""
+        """Return the shares in the order of their names: 'test=0.05,train=0.9,val=0.05'."""
         return ",".join(f"{name}={share}" for name, share in sorted(self.shares.items()))
 
     @property
@@ -45,7 +45,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Moved:
-    """An identity that is in another split than before, since it was joined with people of that one."""
+    """An identity in another split than before, because it was joined with people of that split."""
 
     identity_id: str
     before: str
@@ -55,13 +55,13 @@ class Moved:
 def place(
     lake: DeltaLake, con: Session, bonds: Iterable[Bond], spec: Spec, snapshot: int
 ) -> tuple[dict[str, str], list[Moved]]:
-    """Return identity → split, remembered from now on, and who had to move in this export or an earlier one.
+    """Return identity → split, and record it; also return who had to move in this or an earlier export.
 
     Args:
-        con: shows the snapshot of this number.
+        con: a session on the snapshot of this number.
 
     Raises:
-        OperationError: the store refused, or other exports decided first again and again.
+        OperationError: the store refused, or other exports kept deciding first.
     """
     known, people = list(bonds), query_file(con, "release/people")
     for _ in range(TURNS):
@@ -72,11 +72,11 @@ def place(
         fresh = _fresh(people, split_of, kept, set(lake.read(TAKEDOWNS)["video_id"]))
         if fresh.is_empty() or _is_written(lake, fresh, spec, turn, snapshot):
             return split_of, _moved(was, split_of)
-    raise OperationError("other exports of this lake put people in splits at the same time: repeat the command")
+    raise OperationError("other exports of this lake assign splits at the same time: rerun the command")
 
 
 def _is_written(lake: DeltaLake, fresh: pl.DataFrame, spec: Spec, turn: int, snapshot: int) -> bool:
-    """Whether these rows landed; they do not where another export took this turn."""
+    """Write these rows; return False if another export took this turn."""
     told = {"shares": spec.text, "seed": spec.seed, "at": datetime.now(UTC), "snapshot": snapshot}
     frame = RELEASE_SPLITS.frame([{**row, **told} for row in fresh.iter_rows(named=True)])
     try:
@@ -93,7 +93,7 @@ def _moved(was: Mapping[str, Set[str]], split_of: Mapping[str, str]) -> list[Mov
 
 
 def _by_identity(people: pl.DataFrame, rows: pl.DataFrame) -> dict[str, set[str]]:
-    """identity_id → the splits that its people were in."""
+    """Return identity_id → the splits that its people were in."""
     splits: dict[str, set[str]] = {}
     for identity, split in people.join(rows, on="person_id").select("identity_id", "split").iter_rows():
         splits.setdefault(identity, set()).add(split)
@@ -101,13 +101,13 @@ def _by_identity(people: pl.DataFrame, rows: pl.DataFrame) -> dict[str, set[str]
 
 
 def _remembered(lake: DeltaLake, spec: Spec) -> pl.DataFrame:
-    """person_id, split."""
+    """Return the recorded person_id, split."""
     mine = (pl.col("shares") == spec.text) & (pl.col("seed") == spec.seed)
     return lake.read(RELEASE_SPLITS, where=mine).select("person_id", "split").unique()
 
 
 def _fresh(people: pl.DataFrame, split_of: Mapping[str, str], kept: pl.DataFrame, gone: set[str]) -> pl.DataFrame:
-    """video_id, person_id, split of whoever is not remembered there; nobody of a video that was taken down."""
+    """Return video_id, person_id, split of people not recorded there yet, except those of taken-down videos."""
     schema = {"identity_id": pl.String(), "split": pl.String()}
     placed = pl.DataFrame(list(split_of.items()), schema=schema, orient="row")
     forgotten = pl.Series(sorted(gone), dtype=pl.String())
@@ -116,7 +116,7 @@ def _fresh(people: pl.DataFrame, split_of: Mapping[str, str], kept: pl.DataFrame
 
 
 def _told_by_manifests(lake: DeltaLake, con: Session, spec: Spec) -> pl.DataFrame:
-    """The same from the manifests of releases that were made before splits were remembered, by the clips in them."""
+    """Return the same from the clips in manifests of releases that predate the table."""
     asked = {"split": dict(spec.shares), "seed": spec.seed}
     rows: dict[str, set[str]] = {}
     for _, manifest in released(Path(lake.root)):

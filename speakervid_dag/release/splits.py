@@ -1,7 +1,7 @@
 """Splits by person: nobody is in two of them.
 
-Belongs here: who belongs together, and which split each group goes to. Does not belong here: what earlier exports
-decided (split_book), queries, samples, files.
+Belongs here: which people belong together, and the split of each group. Does not belong here: decisions of earlier
+exports (split_book), queries, samples, files.
 """
 
 import random
@@ -13,10 +13,10 @@ Bond = tuple[str, str | None, int]  # (identity, the one it is bound to or None,
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """'train=.9,val=.05,test=.05' → shares in that order.
+    """Parse 'train=.9,val=.05,test=.05' into shares, in that order.
 
     Raises:
-        UserError: not of that form, a name that is no plain word, or shares that do not add up to 1.
+        UserError: not of that form, a name that is not an identifier, or shares that do not add up to 1.
     """
     shares: dict[str, float] = {}
     for part in text.split(","):
@@ -26,7 +26,7 @@ def parse_shares(text: str) -> dict[str, float]:
         except ValueError:
             share = -1.0
         if not equals or not name.isascii() or not name.isidentifier() or name in shares or not 0 < share <= 1:
-            raise UserError(f"--split wants NAME=SHARE,… with shares above 0, such as train=.9,test=.1; not '{text}'")
+            raise UserError(f"--split takes NAME=SHARE,… with shares above 0, such as train=.9,test=.1; not '{text}'")
         shares[name] = share
     if abs(sum(shares.values()) - 1) > 1e-6:
         raise UserError(f"the shares of --split add up to {sum(shares.values()):g}, not 1")
@@ -34,12 +34,12 @@ def parse_shares(text: str) -> dict[str, float]:
 
 
 def components(bonds: Iterable[Bond]) -> dict[str, str]:
-    """Identity → the first (by name) of all identities it is bound to, directly or through others."""
+    """Return identity → the first (by name) of all identities it is bound to, directly or through others."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
         while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]  # halves the way for the next time
+            parent[name] = parent[parent[name]]  # halves the path for the next search
             name = parent[name]
         return name
 
@@ -54,10 +54,10 @@ def assign(
 ) -> dict[str, str]:
     """Return identity → split, the same for the same arguments in any order.
 
-    A group of which somebody is remembered stays where that person was; of several splits, the one with the largest
-    share takes all, so that nobody who was trained on is tested on. New groups come in seeded order; each goes where
-    most clips are still missing. A group that is larger than a split's share overfills it: with few people the shares
-    are wishes.
+    A group with a remembered person stays in that person's split. If there are several, all go to the one with the
+    largest share, so that nobody who was trained on is tested on. New groups come in seeded order; each goes to the
+    split that lacks most clips. A group larger than a split's share overfills it: with few people the shares are only
+    approximate.
 
     Args:
         remembered: identity → the splits it was in before.

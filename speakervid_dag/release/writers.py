@@ -1,9 +1,9 @@
 """The three forms of a release on disk: Hugging Face, WebDataset, Parquet with files beside it.
 
-Belongs here: file layouts. Does not belong here: what is in a sample (samples, records), card and manifest.
+Belongs here: file layouts. Does not belong here: contents of samples (samples, records), card and manifest.
 
 All are written with polars, pyarrow and the standard library; `datasets` and `webdataset` only read them. Names on disk
-are our own ids. Shards hold whole samples.
+are lake ids. A sample is never split over shards.
 """
 
 import io
@@ -22,14 +22,14 @@ from speakervid_dag.release.clip_store import StoredClip
 
 FORMATS = ("hf", "webdataset", "parquet")
 SHARD_BYTES = 256 * 2**20
-ROWS_A_GROUP = 16  # what a reader takes at once: a few dozen megabytes
+ROWS_A_GROUP = 16  # a reader's unit: a few dozen megabytes
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One sample to write: its name and split, what is told of it, and its clips by their part in it."""
+    """One sample to write: its name, split, facts, and clips by part."""
 
     sample_id: str
     split: str
@@ -42,17 +42,17 @@ class Item:
 
 
 def write(form: str, folder: Path, items: Sequence[Item]) -> None:
-    """Writes the samples under `folder`, in their order.
+    """Write the samples under `folder`, in their order.
 
     Raises:
-        OSError: the disk is full, and the like.
+        OSError: for example, the disk is full.
     """
     writer = {"hf": _write_hf, "webdataset": _write_webdataset, "parquet": _write_parquet}[form]
     writer(folder, items)
 
 
 def _shards(items: Sequence[Item]) -> Iterator[tuple[str, int, int, list[Item]]]:
-    """(split, number, how many of that split, samples) with at most SHARD_BYTES of media, but at least one sample."""
+    """Yield (split, number, shards of that split, samples): at most SHARD_BYTES of media, at least one sample."""
     for split in dict.fromkeys(item.split for item in items):
         shards: list[list[Item]] = []
         room = 0
@@ -68,7 +68,7 @@ def _shards(items: Sequence[Item]) -> Iterator[tuple[str, int, int, list[Item]]]
 
 
 def _write_hf(folder: Path, items: Sequence[Item]) -> None:
-    """data/SPLIT-NNNNN-of-NNNNN.parquet, a row a sample, videos and sounds inside as the library's own features.
+    """Write data/SPLIT-NNNNN-of-NNNNN.parquet: one row per sample, with videos and sounds embedded as library features.
 
     A clip's columns are named by its part in the sample; turns of a session are lists.
     """
@@ -104,7 +104,7 @@ def _hf_row(item: Item) -> dict[str, Any]:
 
 
 def _hf_schema(item: Item) -> Any:
-    """The pyarrow schema; `datasets` takes its features from the file only where the types are exactly its own."""
+    """Return the pyarrow schema; `datasets` reads the features in the file only if the types match its own exactly."""
     import pyarrow as pa
 
     media, text = pa.struct({"bytes": pa.binary(), "path": pa.string()}), pa.string()
@@ -134,7 +134,7 @@ def _embedded(path: Path | None) -> dict[str, Any] | None:
 
 
 def _write_webdataset(folder: Path, items: Sequence[Item]) -> None:
-    """SPLIT-NNNNNN.tar: SAMPLE.json, SAMPLE.mp4 and SAMPLE.wav, or SAMPLE.PART.mp4 … where there are several clips."""
+    """Write SPLIT-NNNNNN.tar: SAMPLE.json, SAMPLE.mp4 and SAMPLE.wav; with several clips, SAMPLE.PART.mp4 …"""
     for split, number, _, shard in _shards(items):
         with tarfile.open(folder / f"{split}-{number:06d}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             for item in shard:
@@ -148,13 +148,13 @@ def _write_webdataset(folder: Path, items: Sequence[Item]) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)  # no owner, no time: the same samples make the same bytes
+    member = tarfile.TarInfo(name)  # no owner, no time: the same samples give the same bytes
     member.size, member.mode = len(data), 0o644
     tar.addfile(member, io.BytesIO(data))
 
 
 def _write_parquet(folder: Path, items: Sequence[Item]) -> None:
-    """clips/KEY.mp4, .wav and .json (the papers' fields), samples.parquet, clips.parquet, talkvid.json (a list)."""
+    """Write clips/KEY.mp4, .wav, .json (the papers' fields), samples.parquet, clips.parquet, talkvid.json (a list)."""
     (folder / "clips").mkdir()
     records: dict[str, Row] = {}
     rows, clips = [], []
@@ -190,7 +190,7 @@ def _write_parquet(folder: Path, items: Sequence[Item]) -> None:
 
 
 def _place(source: Path, target: Path) -> None:
-    """A hard link costs no disk; another file system gets a copy."""
+    """Place a hard link, which needs no disk space, or a copy on another file system."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,1 +1,1 @@
-"""Pictures and pages from values: SVG, text, HTML templates. Knows no table."""
+"""Pictures and pages from values: SVG, text, HTML templates. No table is known here."""

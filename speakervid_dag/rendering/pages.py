@@ -1,6 +1,6 @@
-"""Templates: every value is escaped, and stripped of characters that are not shown.
+"""Templates in which every value is escaped and stripped of unprintable characters.
 
-Belongs here: the one Jinja environment and its filters. Does not belong here: what pages tell.
+Belongs here: the one Jinja environment and its filters. Does not belong here: contents of pages.
 """
 
 import re
@@ -18,7 +18,7 @@ FILTERS = ("clock", "count", "duration", "figure", "hours", "many", "share", "wo
 
 @cache
 def environment(package: str) -> "Environment":
-    """Of the templates of a package. Autoescape for every file name; an unknown variable is an error."""
+    """Return the environment of a package's templates: always autoescaped; an unknown variable is an error."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     made = Environment(
@@ -34,19 +34,19 @@ def environment(package: str) -> "Environment":
 
 
 def breakable(name: str) -> str:
-    """A file's name, escaped, that may go on in the next line behind `_` and `-` rather than anywhere."""
+    """Return a file name, escaped, with line breaks allowed only after `_` and `-`."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([_-])", r"\1<wbr>", str(escape(text.plain(name)))))
 
 
 def template_text(name: str, package: str) -> str:
-    """The text of templates/<name> of a package."""
+    """Return the text of templates/<name> of a package."""
     return (resources.files(package) / "templates" / name).read_text("utf-8")
 
 
 def _shown(value: Any) -> Any:
-    """Strings without control and direction characters; markup of our own as it is."""
+    """Return strings without control and direction characters; our own markup unchanged."""
     from markupsafe import Markup
 
     if value is None:

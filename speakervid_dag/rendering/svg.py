@@ -1,6 +1,6 @@
-"""Building SVG that is well-formed whatever text goes in.
+"""Builder of SVG that is well-formed for any input text.
 
-Belongs here: elements, numbers and escaping. Does not belong here: what is drawn (charts, timeline, funnel) and colours
+Belongs here: elements, numbers and escaping. Does not belong here: contents (charts, timeline, funnel), colours
 (templates/*.css; shapes carry classes).
 """
 
@@ -13,14 +13,14 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 def canvas(width: float, height: float, label: str) -> Element:
-    """An <svg> of this size in px, with its text alternative."""
+    """Return an <svg> of this size in px, with its text alternative."""
     box = f"0 0 {_number(width)} {_number(height)}"
     attributes = {"viewBox": box, "width": _number(width), "height": _number(height), "role": "img"}
     return Element("svg", {**attributes, "aria-label": plain(label)})
 
 
 def add(parent: Element, tag: str, text: str | None = None, /, **attributes: str | float) -> Element:
-    """A child element. `class_` is class, `text_anchor` is text-anchor; numbers are rounded to 0.1 px."""
+    """Add a child element. `class_` is class, `text_anchor` is text-anchor; numbers are rounded to 0.1 px."""
     made = SubElement(parent, tag, {_name(k): _value(v) for k, v in attributes.items()})
     if text is not None:
         made.text = plain(text)
@@ -28,7 +28,7 @@ def add(parent: Element, tag: str, text: str | None = None, /, **attributes: str
 
 
 def box(parent: Element, x: float, y: float, width: float, height: float, class_: str, tip: str = "") -> Element:
-    """A rectangle, at least 1 px wide, with a tooltip."""
+    """Add a rectangle, at least 1 px wide, with a tooltip."""
     made = add(parent, "rect", x=x, y=y, width=max(width, 1.0), height=height, class_=class_)
     if tip:
         add(made, "title", tip)
@@ -36,12 +36,12 @@ def box(parent: Element, x: float, y: float, width: float, height: float, class_
 
 
 def inline(picture: Element) -> str:
-    """As part of an HTML page."""
+    """Return the picture as part of an HTML page."""
     return ElementTree.tostring(picture, encoding="unicode")
 
 
 def standalone(picture: Element, style: str) -> bytes:
-    """As a file of its own, its style inside."""
+    """Return the picture as a standalone file with its style inside."""
     picture.set("xmlns", NAMESPACE)
     sheet = Element("style")
     sheet.text = style

@@ -1,6 +1,7 @@
-"""Values as people read them, and text from strangers made fit to be shown.
+"""Values formatted for people, and untrusted text made safe to show.
 
-Belongs here: numbers, durations and hostile text → short strings. Does not belong here: markup (pages, svg).
+Belongs here: turning numbers, durations and untrusted text into short strings. Does not belong here: markup (pages,
+svg).
 """
 
 import re
@@ -16,7 +17,7 @@ MINUTE_S, HOUR_S = 60.0, 3600.0
 
 
 def plain(text: str) -> str:
-    """Text without characters that are not shown or that change how their neighbours are read."""
+    """Return text with unprintable characters, and those that change the reading direction, replaced."""
     return LONE.sub(REPLACEMENT, UNSHOWN.sub(REPLACEMENT, text))
 
 
@@ -25,7 +26,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """The beginning of `text` in at most `width` columns (East Asian wide ones count two), '' where nothing fits."""
+    """Return the beginning of `text` in at most `width` columns (wide East Asian ones count two); '' if none fits."""
     columns, kept = 0, list[str]()
     for character in one_line(text):
         columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -40,7 +41,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """'42 s', '12.5 min', '3.2 h', '1,240 h'."""
+    """Return '42 s', '12.5 min', '3.2 h', '1,240 h'."""
     if seconds < 2 * MINUTE_S:
         return f"{seconds:.1f} s" if 0.05 <= seconds < 10 else f"{seconds:.0f} s"
     if seconds < 2 * HOUR_S:
@@ -53,19 +54,19 @@ def hours(value: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """'1:05', '1:02:05': a moment of a video as players show it."""
+    """Return a time in a video as players show it: '1:05', '1:02:05'."""
     whole = int(seconds)
     minutes, rest = divmod(whole, 60)
     return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def many(number: int, noun: str, plural: str = "") -> str:
-    """'1 shot', '2 shots', '2 people'."""
+    """Return '1 shot', '2 shots', '2 people'."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def share(part: float, whole: float) -> str:
-    """'12 %', '0.4 %'; a dash of nothing."""
+    """Return '12 %', '0.4 %'; a dash if `whole` is 0."""
     if not whole:
         return "–"
     percent = 100 * part / whole
@@ -73,7 +74,7 @@ def share(part: float, whole: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Three significant digits, for values of any size."""
+    """Return three significant digits, for values of any size; a dash for None."""
     if value is None:
         return "–"
     if value == 0 or abs(value) >= 100:
@@ -82,5 +83,5 @@ def figure(value: float | None) -> str:
 
 
 def words(name: str) -> str:
-    """An identifier as words: 'too_short' → 'too short'."""
+    """Return an identifier as words: 'too short' for 'too_short'."""
     return name.replace("_", " ")

@@ -1,1 +1,1 @@
-"""The report of a snapshot: what it shows and how it is drawn."""
+"""The report of a snapshot: its contents, and drawing them."""

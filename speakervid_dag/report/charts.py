@@ -1,4 +1,4 @@
-"""Distributions as SVG: clips by value of a measure, the profile's thresholds drawn in; clips by duration.
+"""Distributions as SVG: clips by value of a score, with the profile's thresholds; clips by duration.
 
 Belongs here: pure functions from counts to pictures. Does not belong here: queries, colours (templates/*.css).
 """
@@ -22,7 +22,7 @@ Bar = Mapping[str, int]  # tier → clips
 
 @dataclass(frozen=True)
 class Threshold:
-    """One gate's line: what passes is `value keep threshold`."""
+    """One gate's line: a clip passes if `value keep threshold` holds."""
 
     level: str  # pretrain | sft
     keep: str
@@ -32,7 +32,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Axis:
-    """Values `low` … `high` over the width of the chart."""
+    """Axis from `low` to `high` over the width of the chart."""
 
     low: float
     high: float
@@ -43,14 +43,14 @@ class Axis:
 
 
 def axis_for(low: float, high: float, thresholds: Sequence[float]) -> Axis:
-    """Edges that hold the values and every threshold, with a little room; never empty."""
+    """Return an axis that holds the values and every threshold, with a small margin; never empty."""
     low, high = min([low, *thresholds]), max([high, *thresholds])
     room = (high - low) * 0.04 or max(abs(low) * 0.1, 0.5)
     return Axis(max(low - room, 0.0) if low >= 0 else low - room, high + room)
 
 
 def round_ticks(axis: Axis) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, two to six of them, inside the axis."""
+    """Return two to six ticks inside the axis, at multiples of 1, 2 or 5 times a power of ten."""
     raw = (axis.high - axis.low) / TICKS
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
@@ -59,7 +59,7 @@ def round_ticks(axis: Axis) -> list[float]:
 
 
 def distribution(bars: Sequence[Bar], axis: Axis, thresholds: Sequence[Threshold], label: str) -> Element:
-    """Clips by value, stacked by tier; the side of each threshold that fails is shaded."""
+    """Draw clips by value, stacked by tier; the failing side of each enforced threshold is shaded."""
     picture = svg.canvas(WIDTH, HEIGHT, label)
     for line in thresholds:
         if line.is_enforced:
@@ -83,7 +83,7 @@ def distribution(bars: Sequence[Bar], axis: Axis, thresholds: Sequence[Threshold
 
 
 def durations(bars: Mapping[int, Bar], label: str) -> Element:
-    """Clips by whole seconds, stacked by tier."""
+    """Draw clips by whole seconds, stacked by tier."""
     last = max(bars, default=0)
     picture = svg.canvas(WIDTH, HEIGHT, label)
     shown = [bars.get(second, {}) for second in range(last + 1)]

@@ -1,4 +1,4 @@
-"""The gallery: what a card shows of a clip, a pair, a listener, a session.
+"""Cards of the gallery: clips, pairs, listeners, sessions.
 
 Belongs here: pure functions from rows to cards. Does not belong here: queries (report_data), posters, markup
 (templates/report.html.jinja).
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Face:
-    """One clip on a card: its poster, who it is, when, and what is said."""
+    """One clip on a card: its poster, person, time and words."""
 
     clip_id: str
     poster: Poster
@@ -43,7 +43,7 @@ class Card:
 
 
 def branches(data: ReportData, posters: Mapping[str, Poster]) -> list[tuple[str, str, list[Card]]]:
-    """(branch, what a sample of it is, cards) in the order of the page."""
+    """Return (branch, description of its samples, cards) in the order of the page."""
 
     def face(clip_id: str, heading: str = "") -> Face:
         return _face(data.clips[clip_id], posters, heading)

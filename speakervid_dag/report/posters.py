@@ -1,7 +1,7 @@
 """Poster frames of clips: one small picture each, cropped to the person, kept under the lake's artifacts.
 
-Belongs here: which moment and part of the picture, the cache, and why there is none. Does not belong here: decoding
-(media/stills) and pages.
+Belongs here: the moment and part of the picture, the cache, reasons for missing posters. Does not belong here: decoding
+(media/stills), pages.
 """
 
 import base64
@@ -23,24 +23,24 @@ from speakervid_dag.media.stills import Image, read_stills
 
 WIDTH_PX, HEIGHT_PX = 208, 260
 DECODED_LONG_SIDE_PX = 960
-CONTEXT = 0.25  # shown around the clip's box on each side, in sizes of the box
+CONTEXT = 0.25  # margin on each side of the clip's box, as a fraction of its size
 QUALITY = 74
 MAX_VIDEO_WALL_S = 10.0
 
 
 @dataclass(frozen=True)
 class Poster:
-    """A picture as a data URI, or the reason why there is none."""
+    """A picture as a data URI, or the reason for its absence."""
 
     uri: str | None
     reason: str | None = None
 
 
 def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float) -> dict[str, Poster]:
-    """clip_id → poster, for rows of sql/report/gallery_clips.sql. Videos are opened until `wall_s` seconds have passed.
+    """Return clip_id → poster, for rows of sql/report/gallery_clips.sql. No video is opened after `wall_s` seconds.
 
     A video that cannot be read gives a reason, never an error: missing_file, changed_file, unreadable_file,
-    out_of_time, or what the decoder reports.
+    out_of_time, or the decoder's reason.
     """
     made, missing = {}, []
     for clip in clips:
@@ -51,7 +51,7 @@ def posters(lake_dir: Path, clips: Sequence[Mapping[str, Any]], *, wall_s: float
             missing.append(clip)
     sources = Sources.of(BatchBook(lake_dir)) if missing else Sources(())
     deadline = time.monotonic() + wall_s
-    order = {clip["video_id"]: i for i, clip in reversed(list(enumerate(missing)))}  # the caller's most wanted first
+    order = {clip["video_id"]: i for i, clip in reversed(list(enumerate(missing)))}  # in the caller's order of priority
     for _, group in groupby(sorted(missing, key=lambda c: order[c["video_id"]]), key=lambda c: c["video_id"]):
         wanted = list(group)
         left_s = deadline - time.monotonic()
@@ -86,7 +86,7 @@ def _of_one_video(
 
 
 def cropped(image: Image, box: Sequence[float]) -> Image:
-    """The box (0-1, x1 y1 x2 y2) with context, grown to the poster's shape where the picture allows.
+    """Return the box (0-1, x1 y1 x2 y2) with context, grown to the poster's shape as far as the picture allows.
 
     Args:
         image: uint8 (height, width, 3).
@@ -114,7 +114,7 @@ def _encoded(image: Image) -> bytes:
 
 
 def _path(lake_dir: Path, clip: Mapping[str, Any]) -> Path:
-    """Named by our own ids; another box is another picture."""
+    """Return the poster's path, named by our clip id and a hash of the box."""
     box = hashlib.sha256(repr([round(clip[s], 4) for s in ("x1", "y1", "x2", "y2")]).encode()).hexdigest()[:8]
     return cut_folder(lake_dir, "posters") / f"{clip['clip_id']}-{box}.webp"
 

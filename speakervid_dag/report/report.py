@@ -1,7 +1,7 @@
 """The report: one HTML page about a published snapshot, and one video's timeline as a file.
 
-Belongs here: gathering the parts and writing them. Does not belong here: queries (sql/report), pictures (charts,
-timeline, posters) and the page's markup (templates/).
+Belongs here: assembling and writing the page. Does not belong here: queries (sql/report), pictures (charts, timeline,
+posters), markup (templates/).
 """
 
 import dataclasses
@@ -47,12 +47,12 @@ def write_report(
     as_of: str | None = None,
     poster_wall_s: float = POSTER_WALL_S,
 ) -> Path:
-    """Writes the page and gives its path (None: <lake>/report.html).
+    """Write the page to `out` (None: <lake>/report.html) and return its path.
 
     Args:
-        profile: whose decisions are told: a name, or the path of a YAML file; None takes the snapshot's.
+        profile: whose decisions to show: a name, or the path of a YAML file; None: the snapshot's.
         as_of: a snapshot's number or an ISO time; None is the newest.
-        poster_wall_s: seconds that may be spent on posters that are not in the lake yet.
+        poster_wall_s: most seconds to spend on posters that are not in the lake yet.
 
     Raises:
         UserError: no lake, nothing published, no such snapshot or profile.
@@ -79,13 +79,13 @@ def write_timeline(
     as_of: str | None = None,
     has_words: bool = True,
 ) -> Path:
-    """Writes the timeline of a video (its id, or its file name) as an SVG file that stands alone.
+    """Write the timeline of a video (given by id or file name) as a standalone SVG file.
 
     Args:
-        has_words: False leaves out what is said, for a picture that may go where the video may not.
+        has_words: False omits the words, for a picture that may be shared where the video may not.
 
     Raises:
-        UserError: no lake, nothing published, or not exactly one video is called so.
+        UserError: no lake, nothing published, or not exactly one video of that name.
     """
     snapshot, con = _open(settings, as_of)
     name = choose_profile(con, None, snapshot.profile)
@@ -110,7 +110,7 @@ def render(
     lake_dir: Path,
     profile: Profile | None,
 ) -> str:
-    """The page as text."""
+    """Return the page as HTML text."""
     from markupsafe import Markup
 
     overview = data.overview
@@ -150,7 +150,7 @@ def _open(settings: Settings, as_of: str | None) -> tuple[Snapshot, Session]:
 
 
 def _load(profile: str | None) -> Profile | None:
-    """A profile by name or path; None where its file is not at hand: a lake may have been decided by another's."""
+    """Return a profile by name or path; None if its file is missing: another machine's profile may have been used."""
     try:
         return load_profile(profile) if profile else None
     except UserError:

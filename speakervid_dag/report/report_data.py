@@ -1,7 +1,7 @@
-"""What the report tells, asked of one published snapshot.
+"""Data of the report, queried from one published snapshot.
 
-Belongs here: running sql/report and the statistics, and choosing how much of a large lake is shown. Does not belong
-here: queries (sql/), words and pictures (report, gallery, charts, timeline).
+Belongs here: running sql/report and the statistics, limits on how much of a large lake is shown. Does not belong here:
+queries (sql/), text and pictures (report, gallery, charts, timeline).
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ SHARES = (  # title, statistic, its column
 
 @dataclass(frozen=True)
 class GateChart:
-    """The gates of one measure, and how the clips' values are distributed between `low` and `high`."""
+    """The gates on one score, and the distribution of the clips' values between `low` and `high`."""
 
     measure: str
     gates: tuple[Row, ...]
@@ -47,7 +47,7 @@ class GateChart:
 
 @dataclass(frozen=True)
 class Share:
-    """Clips of one value by tier, and the share that the paper published for it."""
+    """Number of clips with one value by tier, and the share published in the paper."""
 
     value: str
     clips: int
@@ -57,7 +57,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Shares:
-    """How the clips divide by one property; `hidden` values are too rare to be shown."""
+    """Distribution of the clips over one property; `hidden` is the number of values too rare to be shown."""
 
     title: str
     whole: int
@@ -67,7 +67,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Rows of the queries; `measures` and `thresholds` are of one profile."""
+    """Rows of the queries, for one profile."""
 
     profile: str
     overview: Row
@@ -93,10 +93,10 @@ class ReportData:
 
 
 def gather(con: Session, profile: str, measure_of: Mapping[str, str]) -> ReportData:
-    """Everything the page needs, bounded however large the lake is.
+    """Return everything the page needs, bounded however large the lake is.
 
     Args:
-        measure_of: gate → measure, where the profile is known; a gate that is not in it has a chart of its own.
+        measure_of: gate → score, if the profile is known; a gate that is not in it gets a separate chart.
     """
 
     def ask(name: str, **params: Any) -> list[Row]:
@@ -136,7 +136,7 @@ def gather(con: Session, profile: str, measure_of: Mapping[str, str]) -> ReportD
 
 
 def video_rows(con: Session, profile: str, videos: Sequence[Row], until_s: float) -> list[VideoRows]:
-    """The rows of these videos' timelines, up to `until_s` seconds."""
+    """Return the rows of these videos' timelines, up to `until_s` seconds."""
     asked = {"profile": profile, "video_ids": [v["video_id"] for v in videos], "until_s": until_s}
     parts = {}
     for name in ("shots", "tracks", "turns", "clips", "pairs"):
@@ -164,7 +164,7 @@ def _statistic(con: Session, name: str, profile: str | None) -> list[Row]:
 
 
 def _gate_charts(gates: list[Row], ask: Any, measure_of: Mapping[str, str]) -> list[GateChart]:
-    """One chart a measure, from the gate that asked the most clips; those that decide come first."""
+    """Return one chart per score, from its gate with the most scored clips; charts with enforced gates come first."""
     from speakervid_dag.report.charts import axis_for
 
     groups: dict[str, list[Row]] = {}

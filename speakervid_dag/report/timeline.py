@@ -1,7 +1,7 @@
-"""One video's timeline as SVG: shots, voices and whose face each turn was bound to, faces, clips, pairs.
+"""One video's timeline as SVG: shots, voices and the face bound to each turn, faces, clips, pairs.
 
-Belongs here: the pure function from rows to a picture that a person can check by watching the video. Does not belong
-here: queries (report_data), colours (templates/timeline.css).
+Belongs here: the pure function from rows to a picture that can be checked against the video. Does not belong here:
+queries (report_data), colours (templates/timeline.css).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ LEGEND_ITEMS = (
 
 @dataclass(frozen=True)
 class VideoRows:
-    """What is known of one video, as the queries sql/report/timeline_*.sql and videos.sql give it."""
+    """Rows of one video from the queries sql/report/timeline_*.sql and videos.sql."""
 
     video: Row
     shots: Sequence[Row]
@@ -46,7 +46,7 @@ class VideoRows:
 
     @property
     def people(self) -> list[str]:
-        """person_ids in the order in which they are first seen."""
+        """Return person_ids in the order of their first appearance."""
         return list(dict.fromkeys(t["person_id"] for t in self.tracks))
 
     @property
@@ -55,10 +55,10 @@ class VideoRows:
 
 
 def timeline(rows: VideoRows, *, start_s: float = 0.0, end_s: float | None = None, has_title: bool = False) -> Element:
-    """The picture of `start_s` … `end_s` (None: the video's end), wide enough to read.
+    """Return the picture of `start_s` … `end_s` (None: the video's end), wide enough to read.
 
     Args:
-        has_title: name and length above, for a picture that stands alone.
+        has_title: draw name and length above, for a standalone picture.
     """
     return _Drawing(rows, start_s, end_s, has_title).draw()
 
@@ -117,7 +117,7 @@ class _Drawing:
         return GUTTER + (inside - self.start) / (self.end - self.start) * self.plot
 
     def span(self, row: Row) -> tuple[float, float]:
-        """x and width of a row's time; the width is 0 where it lies outside."""
+        """Return x and width of a row's time span; the width is 0 outside the picture."""
         left = self.x(row["start_s"])
         return left, self.x(row["end_s"]) - left
 
@@ -219,7 +219,7 @@ def _band(span: tuple[float, float], y: float, height: float) -> tuple[float, fl
 
 
 def _short(identifier: str) -> str:
-    """'v0123456789abcdef-p00' → 'p00'."""
+    """Return 'p00' for 'v0123456789abcdef-p00'."""
     return identifier.rpartition("-")[2]
 
 
@@ -232,7 +232,7 @@ def _exact(seconds: float) -> str:
 
 
 def _mark(turn: Row) -> str:
-    """What stands before the words of a turn: whose face, or that there is none."""
+    """Return the mark before the words of a turn: its face, or why it has none."""
     if turn["status"] == "bound":
         return _short(turn["person_id"])
     return {"ambiguous": "?", "off_screen": "off"}.get(turn["status"], "–")

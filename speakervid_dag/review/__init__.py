@@ -1,5 +1,5 @@
-"""Review: people look at clips, pairs and listening samples and answer one question at a time; gates are held to it.
+"""Review: people answer single questions about clips, pairs and listening samples; gates are compared with the answers.
 
-Belongs here: the local page of `speakervid review`, what it asks, shows and stores, and the table of agreement.
-Does not belong here: choosing subjects and thresholds (curation/), counting answers (sql/review).
+Belongs here: the local page of `speakervid review`, the choice of its subjects, what it shows and stores, the table of
+agreement. Does not belong here: counting answers (sql/review), printing (cli/review.py).
 """

@@ -1,6 +1,7 @@
-"""The table of agreement: people among themselves, gates against people, and the threshold people would choose.
+"""The table of agreement: people among themselves, gates with people, and the threshold people would choose.
 
-Belongs here: sql/review/gate_agreement.sql plus intervals. Does not belong here: the statistics (curation/).
+Belongs here: sql/review/gate_agreement.sql plus intervals. Does not belong here: the choice of thresholds and the
+intervals' statistics (threshold_choice).
 """
 
 from typing import Any
@@ -16,20 +17,20 @@ CLAIM = "(claim)"
 
 
 def agreement(con: Session, profile: str) -> pl.DataFrame:
-    """One row a gate and claim that somebody has answered questions about; see the SQL file for the columns.
+    """Return one row per gate and claim with answers; see the SQL file for the columns.
 
     `light_kappa` is Light's κ of the reviewers: the mean over pairs of Cohen's κ (Light 1971, Psychological Bulletin 76,
     365-377), which for two reviewers is Cohen's.
 
-    Besides: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap intervals;
-    null where nothing can be suggested).
+    Further columns: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap
+    intervals; null if nothing can be suggested).
     """
     rows = [_completed(row) for row in query_file(con, "review/gate_agreement", profile=profile).to_dicts()]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def table(found: pl.DataFrame) -> pl.DataFrame:
-    """The rows as a person reads them."""
+    """Return the rows formatted for display."""
     return pl.DataFrame([_told(row) for row in found.to_dicts()])
 
 

@@ -1,7 +1,7 @@
 """One reviewer's answers in the table `reviews`: audited, committed one by one, changeable.
 
-Belongs here: the place of an answer in its slice, and that one reviewer writes in one place at a time. Does not belong
-here: what is asked.
+Belongs here: storing an answer in its slice, the lock that keeps a reviewer to one sitting at a time. Does not belong
+here: the questions (questions.py, queue.py).
 """
 
 import re
@@ -25,10 +25,10 @@ NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 class AnswerBook:
-    """The answers of one reviewer, as long as a sitting lasts; a context manager.
+    """The answers of one reviewer during a sitting; a context manager.
 
     Raises:
-        UserError: not a plain name, or somebody is reviewing under it already.
+        UserError: not a plain name, or somebody is already reviewing under it.
     """
 
     def __init__(self, lake: DeltaLake, lake_dir: Path, reviewer: str) -> None:
@@ -49,11 +49,11 @@ class AnswerBook:
         self._lock.release()
 
     def asked(self) -> pl.DataFrame:
-        """What everybody was asked (reviewer, question, measure, subject_id), never what they answered."""
+        """Return what everybody was asked (reviewer, question, measure, subject_id), never their answers."""
         return self.lake.read(REVIEWS).select("reviewer", "question", "measure", "subject_id")
 
     def save(self, row: Mapping[str, Any]) -> None:
-        """Stores one answer in place of an earlier one to the same question.
+        """Store one answer; it replaces an earlier one to the same question.
 
         Raises:
             OperationError: the audit or the store refused it.
@@ -73,5 +73,5 @@ class AnswerBook:
 
 
 def warm_up() -> None:
-    """Loads what an audit needs (some 10 s), so that the first answer need not wait for it."""
+    """Load what an audit needs (about 10 s), so that the first answer does not wait for it."""
     audit(REVIEWS, REVIEWS.empty(), {}, [{"batch": "none"}])

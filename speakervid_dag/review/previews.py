@@ -1,9 +1,9 @@
 """Previews: the part of a video that a question is about, as a small MP4 under the lake's artifacts.
 
-Belongs here: which part, the cache, and cutting it. Does not belong here: serving (server.py), exports (release/).
+Belongs here: which part, the cache, cutting. Does not belong here: serving (server.py), exports (release/).
 
-The whole picture is kept, not a person's crop: whether the right person is outlined is seen in the whole only. Both
-sides of a pair lie in one video, so that one file plays them in sync.
+The whole picture is kept, not a person's crop: only there can a reviewer see whether the right person is outlined. Both
+sides of a pair are in one video, so one file plays them in sync.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _registry = threading.Lock()
 
 
 def preview(lake_dir: Path, span: Span) -> Path:
-    """The file of this span, cut when it is not there yet; a second caller waits for the first.
+    """Return the file of this span, cut if it is missing; a second caller waits for the first.
 
     Raises:
         PermanentFailure: missing_file, changed_file, unreadable_file, no_pictures, and the reasons of media/.
@@ -74,7 +74,7 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
 def _sound(
     lake_dir: Path, source: Path, info: MediaInfo, budget: MediaBudget, part: tuple[Span, int]
 ) -> NDArray[np.float32] | None:
-    """The whole sound, everybody's, filled up with silence; None where the video has none that can be used."""
+    """Return the sound of all voices, (count,), padded with silence; None if the video has no usable sound."""
     span, count = part
     rows = DeltaLake(str(lake_dir)).read(VIDEOS, batches=[span.batch], where=pl.col("video_id") == span.video_id)
     taken = rows["sound_taken"].to_list()[0] if rows.height else None
@@ -92,6 +92,6 @@ def _sound(
 
 
 def _name(span: Span) -> str:
-    """Named by our own id; another span is another file."""
+    """Return the file name: our video id and a hash of the span."""
     told = f"{span.start_s:.3f}-{span.end_s:.3f}"
     return f"{span.video_id}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.mp4"

@@ -1,9 +1,9 @@
-"""What a person is asked, in words.
+"""Wording of the review questions.
 
 Belongs here: questions and what yes means. Does not belong here: which subjects are asked about (queue.py).
 
-A question about a gate names the gate's measure: all gates that ask one measure, of any profile and threshold, are held
-to the same answers. Lip sync is a question of its own, that of the measure `sync_conf`.
+A question about a gate names the gate's score: all gates on one score, of any profile and threshold, are compared with
+the same answers. Lip sync is a separate question, that of the score `sync_conf`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LIPS_MEASURE = "sync_conf"
 
 @dataclass(frozen=True)
 class Question:
-    """`kind`: what it is about (clip, pair, listening); `hint`: what tells yes from no."""
+    """A question. `kind`: what it is about (clip, pair, listening); `hint`: how to decide between yes and no."""
 
     kind: str
     text: str
@@ -68,7 +68,7 @@ ASPECTS = {
 
 
 def question_of(name: str, measure: str | None) -> Question:
-    """The question, for one measure or as a whole. A measure without words of its own is asked by its description."""
+    """Return the question, for one score or as a whole. A score without its own wording uses its description."""
     if measure is None:
         return QUESTIONS[name]
     if measure in ASPECTS:
@@ -78,5 +78,5 @@ def question_of(name: str, measure: str | None) -> Question:
 
 
 def asked_about(measure: str) -> tuple[str, str | None]:
-    """(question, measure) by which a gate of this measure is judged."""
+    """Return (question, measure) by which a gate on this score is judged."""
     return ("lips", None) if measure == LIPS_MEASURE else ("quality", measure)

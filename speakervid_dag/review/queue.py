@@ -1,8 +1,8 @@
-"""The questions of one sitting: which subjects, in which order.
+"""The questions of one sitting: subjects and their order.
 
-Belongs here: asking the lake for candidates, and turning what review/sampling.py chooses into items. Does not
-belong here: what an item shows (subjects.py). Of other people's answers only *what* they were asked is read, never what
-they said: reviewers stay blind to each other.
+Belongs here: querying candidates, and turning the choice of review/sampling.py into items. Does not belong here: what
+an item shows (subjects.py). From other people only *what* they were asked is read, never their answers: reviewers stay
+blind to each other.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from speakervid_dag.review.questions import QUESTIONS, asked_about, question_of
 
 @dataclass(frozen=True)
 class Item:
-    """One question about one subject. `gate`: near whose threshold it was chosen."""
+    """One question about one subject. `gate`: the gate near whose threshold it was chosen."""
 
     question: str
     measure: str | None
@@ -27,7 +27,7 @@ class Item:
 
     @property
     def key(self) -> tuple[str, str | None, str]:
-        """What one reviewer answers once."""
+        """Return what a reviewer answers only once."""
         return self.question, self.measure, self.subject_id
 
     @property
@@ -37,12 +37,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a reviewer asked to be asked.
+    """A reviewer's choice of questions.
 
     Args:
-        count: subjects a gate, and a claim.
+        count: subjects per gate and per claim.
         questions: only these, by name; () for all.
-        gates: only these gates, also those that only score; () for the enforced ones and lip sync.
+        gates: only these gates, including score_only ones; () for the enforced ones and lip sync.
     """
 
     reviewer: str
@@ -53,10 +53,10 @@ class Plan:
 
 
 def build(con: Session, profile: str, plan: Plan, asked: pl.DataFrame) -> list[Item]:
-    """The items of a sitting: question by question, in each the reviewer's own order, without what they answered.
+    """Return the items of a sitting by question, each in the reviewer's own order, without those already answered.
 
     Args:
-        asked: reviewer, question, measure, subject_id of every answer there is.
+        asked: reviewer, question, measure, subject_id of every existing answer.
 
     Raises:
         UserError: a question or gate that does not exist.

@@ -1,7 +1,7 @@
-"""Which clips, pairs and listening samples people are asked about.
+"""Choice of the clips, pairs and listening samples that people are asked about.
 
 Belongs here: choosing and ordering subjects, from frames. Does not belong here: reading them (review/queue.py), wording
-(review/questions.py). The choice depends on the seed and the subjects alone, so that every reviewer gets the same ones.
+(review/questions.py). The choice depends only on the seed and the subjects, so that every reviewer gets the same ones.
 """
 
 import hashlib
@@ -9,25 +9,25 @@ from collections.abc import Collection, Iterable
 
 import polars as pl
 
-RANDOM_SHARE = 0.2  # of a gate's subjects: far from the threshold the filter errs too
+RANDOM_SHARE = 0.2  # of a gate's subjects: the gate also errs far from its threshold
 
 
 def near_threshold(gate: pl.DataFrame, count: int, seed: int, first: Collection[str] = ()) -> list[str]:
-    """Subjects of one gate: as many just above as just below its threshold, nearest first, and some at random.
+    """Return subjects of one gate: equally many just above and below its threshold, nearest first, and some at random.
 
-    Where one side has too few, the other gives more. A gate's two ends (`between`) are one threshold, the nearer one.
+    If one side has too few, the other fills up. Of a gate's two ends (`between`) the nearer one counts.
 
     Args:
-        gate: subject_id, verdict (pass, fail; others are left out), value, threshold, upper_threshold (null but for
+        gate: subject_id, verdict (pass, fail; others are skipped), value, threshold, upper_threshold (null except for
             `between`).
-        count: how many in all, at most.
-        first: subjects that are taken before all others where they are in the frame: somebody else answered them.
+        count: most subjects in all.
+        first: subjects that are taken first if they are in the frame, because somebody else answered them.
     """
     distance = pl.min_horizontal(
         (pl.col("value") - pl.col("threshold")).abs(), (pl.col("value") - pl.col("upper_threshold")).abs()
     )
     asked = gate.filter(pl.col("verdict").is_in(["pass", "fail"])).with_columns(distance=distance)
-    ordered = _shuffled(asked, seed).sort("distance", maintain_order=True)  # equals in an order of the seed's
+    ordered = _shuffled(asked, seed).sort("distance", maintain_order=True)  # ties in the seed's order
     sides = [ordered.filter(verdict=side)["subject_id"].to_list() for side in ("pass", "fail")]
     near = count - round(count * RANDOM_SHARE)
     taken = [min(len(side), near // 2) for side in sides]
@@ -38,10 +38,10 @@ def near_threshold(gate: pl.DataFrame, count: int, seed: int, first: Collection[
 
 
 def weakest(claims: pl.DataFrame, count: int, seed: int, first: Collection[str] = ()) -> list[str]:
-    """Subjects that the pipeline claims something of: half those with the least evidence, half at random.
+    """Return subjects of a claim of the pipeline: half of them with the least evidence, half at random.
 
     Args:
-        claims: subject_id, evidence (higher is surer; null is least).
+        claims: subject_id, evidence (higher is more certain; null is lowest).
     """
     ordered = _shuffled(claims, seed).sort("evidence", nulls_last=False, maintain_order=True)
     weak = ordered["subject_id"][: count - count // 2]
@@ -49,7 +49,7 @@ def weakest(claims: pl.DataFrame, count: int, seed: int, first: Collection[str] 
 
 
 def balanced(tiers: pl.DataFrame, count: int, seed: int, first: Collection[str] = ()) -> list[str]:
-    """Clips at random, half of them kept and half rejected as far as there are.
+    """Return random clips, half of them kept and half rejected, as far as available.
 
     Args:
         tiers: subject_id, is_kept.
@@ -61,7 +61,7 @@ def balanced(tiers: pl.DataFrame, count: int, seed: int, first: Collection[str] 
 
 
 def own_order(subjects: Iterable[str], seed: int, reviewer: str) -> list[str]:
-    """The same subjects in an order of this reviewer's own: neighbours influence an answer."""
+    """Return the same subjects in this reviewer's own order, because neighbours influence an answer."""
     return sorted(subjects, key=lambda subject: _mixed(f"{seed}/{reviewer}", subject))
 
 
@@ -79,5 +79,5 @@ def _shuffled(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _mixed(seed: str, subject: str) -> str:
-    """The same on every machine and in every order of rows."""
+    """Return a sort key that is the same on every machine and for every order of rows."""
     return hashlib.sha256(f"{seed}/{subject}".encode()).hexdigest()

@@ -1,10 +1,10 @@
-"""Who may speak with the page: whoever was told its key, from the page itself, by the address it listens on.
+"""Access control of the page: requests need its key, its own origin, and the address it listens on.
 
 Belongs here: the checks before any route. Does not belong here: routes (server.py).
 
-A page on this machine can be reached by every other page in the same browser. Against a foreign name that is pointed at
-it (DNS rebinding) stands the check of Host; against foreign pages that post to it (CSRF) the check of Origin, and a
-cookie that is sent to the own site only; against other users of the machine or the network the key.
+A page on this machine can be reached by every other page in the same browser. The check of Host protects against a
+foreign name that resolves to it (DNS rebinding). The check of Origin and a same-site cookie protect against foreign
+pages that post to it (CSRF). The key protects against other users of the machine or the network.
 """
 
 import hmac
@@ -32,10 +32,10 @@ HEADERS = {
 
 
 def is_own_host(header: str, host: str, port: int) -> bool:
-    """Whether a Host header names what we listen on.
+    """Return whether a Host header names the address we listen on.
 
-    Listening on every address (0.0.0.0, ::) any address in figures, `localhost` and the machine's name are ours: a name
-    that somebody else can point at us is not.
+    If that is every address (0.0.0.0, ::), any numeric address, `localhost` and the machine's name are accepted. A name
+    that somebody else can resolve to us is not.
     """
     name, _, asked_port = header.rpartition(":") if not header.endswith("]") else (header, "", "")
     if not name:
@@ -58,11 +58,11 @@ def _is_any(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware: refuses strangers (403), and hardens every answer's headers.
+    """ASGI middleware that refuses foreign requests (403) and hardens the headers of every response.
 
     Args:
         host, port: what the server listens on.
-        key: `/?key=…` is exchanged for a cookie; all else needs that cookie.
+        key: `/?key=…` is exchanged for a cookie; all other requests need that cookie.
     """
 
     def __init__(self, app: ASGIApp, host: str, port: int, key: str) -> None:
@@ -80,7 +80,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not is_own_host(host, self.host, self.port):
-            return PlainTextResponse("This address is not served here.", 403)
+            return PlainTextResponse("This server does not answer to that host name.", 403)
         if scope["method"] not in ("GET", "HEAD") and headers.get("origin") != f"http://{host}":
             return PlainTextResponse("Only the page itself may send answers.", 403)
         given = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
@@ -90,7 +90,7 @@ class Guard:
             return entry
         sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         if sent is None or not self._is_key(sent.value):
-            return PlainTextResponse("Open the address that `speakervid review` printed: it has a key in it.", 403)
+            return PlainTextResponse("Open the address that `speakervid review` printed; it contains the key.", 403)
         return None
 
     def _is_key(self, given: str) -> bool:

@@ -1,7 +1,7 @@
-"""The local page: routes over one sitting.
+"""The local page: HTTP routes of one sitting.
 
-Belongs here: HTTP. Does not belong here: who may ask (security.py), what is asked (queue.py), shown (subjects.py,
-templates/) and stored (answers.py).
+Belongs here: HTTP. Does not belong here: access control (security.py), the items (queue.py), what they show
+(subjects.py, templates/), storage of answers (answers.py).
 """
 
 import threading
@@ -44,7 +44,7 @@ class Sitting:
     items: list[Item]
     answered: dict[int, str] = field(default_factory=dict)
     _loaded: dict[int, subjects.Subject] = field(default_factory=dict)
-    _turn: threading.Lock = field(default_factory=threading.Lock)  # a DuckDB connection answers one at a time
+    _turn: threading.Lock = field(default_factory=threading.Lock)  # a DuckDB connection serves one query at a time
 
     def subject(self, index: int) -> subjects.Subject:
         with self._turn:
@@ -77,7 +77,7 @@ class Sitting:
 
 
 def app(sitting: Sitting, *, host: str, port: int, key: str) -> Starlette:
-    """The page's ASGI application; see `Guard` for who is let in."""
+    """Return the page's ASGI application; `Guard` controls access."""
 
     def page(_: Request) -> Response:
         text = pages.environment(PACKAGE).get_template("review.html.jinja")
@@ -147,7 +147,7 @@ def _static(name: str, kind: str) -> Callable[[Request], Response]:
 
 
 def _failed(_: Request, problem: Exception) -> Response:
-    """What a preview or an answer failed on, for the page to tell; the sitting goes on."""
+    """Return why a preview or an answer failed, for the page to show; the sitting goes on."""
     reason = problem.reason if isinstance(problem, StageFailure) else "refused"
     detail = problem.detail if isinstance(problem, StageFailure) else str(problem)
     return JSONResponse({"reason": reason, "detail": detail}, 422)

@@ -1,7 +1,7 @@
-"""What the page shows of one item: the span to play, who is outlined when, words, scores.
+"""Contents of the page for one item: the span to play, outlined people with times, words, scores.
 
-Belongs here: rows of the lake → plain values for JSON. Does not belong here: choosing items (queue.py), media
-(previews.py), markup (templates/).
+Belongs here: turning rows of the lake into plain values for JSON. Does not belong here: choosing items (queue.py),
+media (previews.py), markup (templates/).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _BOX = ("x1", "y1", "x2", "y2")
 
 @dataclass(frozen=True)
 class Span:
-    """What is played: a part of one video, in seconds from the container's start."""
+    """The part of a video that is played, in seconds from the container's start."""
 
     video_id: str
     start_s: float
@@ -33,14 +33,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Subject:
-    """`told` is JSON for the page; times in it are seconds from the span's start."""
+    """A span and `told`, JSON for the page; its times are seconds from the span's start."""
 
     span: Span
     told: Mapping[str, Any]
 
 
 def load(con: Session, profile: str, item: Item) -> Subject:
-    """Raises UserError when the subject is not in the snapshot (any more)."""
+    """Return the item's subject. Raises UserError if it is not, or no longer, in the snapshot."""
     parts, facts = _parts(con, profile, item)
     roles = {clip_id: role for role, clip_id in parts.items() if clip_id}
     rows = query_file(con, "report/gallery_clips", profile=profile, clip_ids=list(roles)).to_dicts()
@@ -69,7 +69,7 @@ def load(con: Session, profile: str, item: Item) -> Subject:
 
 
 def _parts(con: Session, profile: str, item: Item) -> tuple[dict[str, str | None], dict[str, Any]]:
-    """Role → clip, in the order of the page, and what else is known."""
+    """Return role → clip, in the order of the page, and further facts."""
     if item.kind == "clip":
         return {"person": item.subject_id}, {}
     rows = query_file(con, f"review/{item.kind}", profile=profile, subject=item.subject_id).to_dicts()
@@ -107,7 +107,7 @@ def _side(role: str, clip: Row, start_s: float, end_s: float) -> dict[str, Any]:
 
 
 def _scores(con: Session, profile: str, item: Item, roles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Every gate of the clips; those that the question is about first."""
+    """Return every gate of the clips; first those that the question is about."""
     rows = query_file(con, "review/scores", profile=profile, clip_ids=list(roles)).to_dicts()
     scores = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Which threshold of a gate would agree best with people, and how sure that is.
+"""The threshold of a gate that agrees best with people, and its uncertainty.
 
 Belongs here: F1 over thresholds, the bootstrap. Does not belong here: counting answers (sql/review), printing.
 """
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """The threshold of the highest F1, with 95 % intervals of both."""
+    """The threshold with the highest F1, and 95 % intervals of both."""
 
     threshold: float
     threshold_interval: Interval
@@ -31,19 +31,19 @@ class ThresholdChoice:
 def best_threshold(
     values: Sequence[float], is_good: Sequence[bool], keep: str, present: float | None, seed: int = 0
 ) -> ThresholdChoice | None:
-    """The threshold that maximises F1 (positive = what people call good), or None where there is nothing to choose.
+    """Return the threshold that maximises F1 (positive: rated good by people), or None if there is no choice.
 
-    Candidates lie half way between neighbouring values and beyond the outermost kept one; of equal ones the nearest to
-    `present` is taken. The intervals are percentiles over resamples of the subjects (bootstrap; Efron 1979), in which
-    the choice is made anew each time: they tell how much the suggestion depends on what was asked about. A maximum is
-    harder to bootstrap than a mean: on simulated gates the threshold's covered the best one in 71 % of draws of 50
-    subjects, 80 % of 100, 93 % of 200.
+    Candidates lie half way between neighbouring values and beyond the outermost kept one; of equally good ones, the
+    nearest to `present` is taken. The intervals are percentiles over resamples of the subjects (bootstrap; Efron 1979),
+    with the choice repeated in each. They show how much the suggestion depends on the sampled subjects. A maximum is
+    harder to bootstrap than a mean: on simulated gates the threshold's interval covered the best one in 71 % of draws
+    of 50 subjects, 80 % of 100, 93 % of 200.
 
     Args:
         values: (subjects,) measured, finite.
-        is_good: (subjects,) what most people said.
-        keep: comparison that passes; None is given back for `==` and `between`, which have no one threshold.
-        present: today's threshold.
+        is_good: (subjects,) the majority's answer.
+        keep: comparison that passes; `==` and `between` have no single threshold and return None.
+        present: the current threshold.
 
     Raises:
         ValueError: `values` and `is_good` differ in length.
@@ -56,7 +56,7 @@ def best_threshold(
     if keep not in ONE_SIDED or good.all() or not good.any() or np.ptp(raised) == 0:
         return None
     levels = np.unique(raised)
-    # beside the lowest: everything passes; half a step below it, as far as its neighbour is above
+    # the first cut passes everything: half the step to the next value below the lowest
     cuts = np.concatenate([[levels[0] - (levels[1] - levels[0]) / 2], (levels[1:] + levels[:-1]) / 2])
     preferred = np.abs(cuts - sign * present) if present is not None else np.zeros(len(cuts))
     of_level = np.searchsorted(levels, raised)
@@ -70,7 +70,7 @@ def best_threshold(
 
 
 def f1_interval(true_positives: int, false_positives: int, false_negatives: int, seed: int = 0) -> Interval | None:
-    """95 % interval of F1 by bootstrap over the subjects that count in it; None where F1 does not exist."""
+    """Return the 95 % interval of F1 by bootstrap over the subjects that enter it; None if F1 is undefined."""
     counts = np.array([true_positives, false_positives + false_negatives])
     if not counts.sum():
         return None
@@ -79,11 +79,11 @@ def f1_interval(true_positives: int, false_positives: int, false_negatives: int,
 
 
 def _f1_above(weights: Floats, of_level: NDArray[np.intp], good: NDArray[np.bool_], levels: int) -> Floats:
-    """F1 of keeping all from a level on: (resamples, levels), 0 where a resample has no good subject.
+    """Return F1 of keeping all values from a level on: (resamples, levels), 0 if a resample has no good subject.
 
     Args:
         weights: (resamples, subjects), how often each subject was drawn.
-        of_level: (subjects,) which level its value is.
+        of_level: (subjects,) index of its value's level.
     """
     member = np.zeros((len(of_level), levels))
     member[np.arange(len(of_level)), of_level] = 1.0

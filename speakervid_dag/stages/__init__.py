@@ -1,1 +1,1 @@
-"""The loop over a batch's videos, in which a failure is a row; the process that computes it, and its watcher."""
+"""The loop over a batch's videos, in which a failure becomes a row; the process that runs it, and its watcher."""

@@ -1,7 +1,6 @@
-"""Face pictures of tracks, kept as artifacts of the lake while a profile's backends look at them.
+"""Face pictures of tracks, kept as artifacts of the lake while a profile's backends use them.
 
-Belongs here: their place, writing and reading. Does not belong here: cutting them
-(speakervid_dag.curation.faces.crops).
+Belongs here: their paths, writing and reading. Does not belong here: cutting them (curation/faces/crops.py).
 """
 
 import io
@@ -13,7 +12,7 @@ from speakervid_dag.curation.faces.crops import FaceCrops
 from speakervid_dag.files import write_bytes
 from speakervid_dag.stages.stage import Stage
 
-LAYOUT = "v1"  # changes with how they are cut, so that old pictures are never taken for new ones
+LAYOUT = "v1"  # changes with the way they are cut, so that old pictures are never used as new ones
 
 
 def _path(stage: Stage, track_id: str) -> Path:
@@ -21,7 +20,7 @@ def _path(stage: Stage, track_id: str) -> Path:
 
 
 def keep_crops(stage: Stage, track_id: str, crops: FaceCrops) -> None:
-    """One file a track: times, and the JPEGs end to end with their lengths (nothing is pickled)."""
+    """Write one file per track: times, and the concatenated JPEGs with their lengths (nothing is pickled)."""
     packed = io.BytesIO()
     lengths = np.array([len(j) for j in crops.jpegs], np.int64)
     data = np.frombuffer(b"".join(crops.jpegs), np.uint8)
@@ -30,7 +29,7 @@ def keep_crops(stage: Stage, track_id: str, crops: FaceCrops) -> None:
 
 
 def crops_of(stage: Stage, track_id: str) -> FaceCrops | None:
-    """The pictures of a track; None when none were kept."""
+    """Return the pictures of a track; None if none were kept."""
     path = _path(stage, track_id)
     if not path.is_file():
         return None

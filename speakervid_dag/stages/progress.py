@@ -1,13 +1,13 @@
-"""Progress of long work, told to whoever watches: a terminal, a log, or nobody.
+"""Progress of long work, reported to a terminal, a log, or nobody.
 
-Belongs here: the protocol and the process-wide watcher. Does not belong here: how it is drawn (console.py).
+Belongs here: the protocol and the process-wide watcher. Does not belong here: how it is drawn (cli/console.py).
 """
 
 from typing import Protocol
 
 
 class Watcher(Protocol):
-    """Hears of stages and videos as they go."""
+    """Receiver of the progress of stages and videos."""
 
     def stage_started(self, stage: str, batch: str, videos: int, media_s: float) -> None: ...
     def video_started(self, name: str, media_s: float) -> None: ...
@@ -17,7 +17,7 @@ class Watcher(Protocol):
 
 
 class Nobody:
-    """A watcher that looks away."""
+    """A watcher that ignores everything."""
 
     def stage_started(self, stage: str, batch: str, videos: int, media_s: float) -> None: ...
     def video_started(self, name: str, media_s: float) -> None: ...
@@ -27,14 +27,14 @@ class Nobody:
 
 
 class Tally(Protocol):
-    """Hears how many things of a kind there are, and of each that is done."""
+    """Receiver of a count: how many items of a kind there are, and how many are done."""
 
     def began(self, what: str, count: int) -> None: ...
     def advanced(self, count: int) -> None: ...
 
 
 class NoTally:
-    """A tally that nobody keeps."""
+    """A tally that ignores everything."""
 
     def began(self, what: str, count: int) -> None: ...
     def advanced(self, count: int) -> None: ...
@@ -48,6 +48,6 @@ def watcher() -> Watcher:
 
 
 def watch_with(new: Watcher) -> None:
-    """Sets the process's watcher (the command line does, before it starts a run)."""
+    """Set the process's watcher; the command line does so before it starts a run."""
     global _watcher
     _watcher = new

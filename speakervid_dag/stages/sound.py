@@ -1,7 +1,7 @@
-"""The sound of a video as the stages hear it: chosen by intake, decoded once more, kept as an artifact of the lake.
+"""The sound of a video for the stages: chosen by intake, decoded once more, kept as an artifact of the lake.
 
-Belongs here: asking for the choice, and making and reuse of that artifact. Does not belong here: decoding
-(speakervid_dag.media.audio), what is chosen (speakervid_dag.curation.sources.sound_choice).
+Belongs here: running the choice, writing and reusing that artifact. Does not belong here: decoding (media/audio.py),
+the rules of the choice (curation/sources/sound_choice.py).
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from speakervid_dag.models import vad
 from speakervid_dag.stages.stage import Skipped, Stage, VideoTask
 
 RATE_HZ = 16_000
-USUAL_PEAK = 0.3  # what the speech detector hears is brought to this: it misses speech 36 dB below it
+USUAL_PEAK = 0.3  # the speech detector's input is scaled to this: it misses speech 36 dB below it
 
 
 def chosen_sound(
     path: Path, info: probing.MediaInfo, budget: MediaBudget, settings: SoundSettings
 ) -> sound_choice.Choice:
-    """Listen to a file's sound tracks, as many as the budget allows, and choose."""
+    """Measure a file's sound tracks, as many as the budget allows, and return the choice."""
     heard = []
     for number, track in enumerate(info.sound_tracks):
         if number >= budget.max_sound_tracks:
@@ -37,7 +37,7 @@ def chosen_sound(
             continue
         try:
             heard.append(sound_choice.HeardTrack(track, audio_reading.read_levels(path, info, budget, track.track)))
-        except PermanentFailure as problem:  # the others may be sound
+        except PermanentFailure as problem:  # the others may be fine
             heard.append(sound_choice.HeardTrack(track, reason=problem.reason))
 
     def asked(taken: Sequence[Taken]) -> NDArray[np.bool_]:
@@ -50,10 +50,10 @@ def chosen_sound(
 
 
 def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
-    """Mono float32 at 16 kHz; sample 0 is the container's start.
+    """Return mono float32 (samples,) at 16 kHz; sample 0 is the container's start.
 
     Raises:
-        Skipped: the video has no sound, or nothing but silence.
+        Skipped: the video has no sound, or only silence.
         PermanentFailure: it cannot be decoded.
     """
     if not video.row["has_audio"]:
@@ -76,7 +76,7 @@ def sound_of(stage: Stage, video: VideoTask) -> NDArray[np.float32]:
 
 
 def _nothing_taken(video: VideoTask) -> Skipped | PermanentFailure:
-    """Why none of the tracks is used, with what each of them was."""
+    """Return why no track is used, with the finding for each."""
     tracks = video.row["sound_tracks"] or []
     told = "; ".join(sound_choice.lines(tracks))
     failed = [t["found"] for t in tracks if t["found"] not in (sound_choice.SILENT, sound_choice.NOT_HEARD)]

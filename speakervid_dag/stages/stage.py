@@ -1,10 +1,10 @@
-"""One stage over one batch: the loop over videos in which a failure is a row, not a stop.
+"""One stage over one batch: the loop over videos, in which a failure becomes a row and does not stop the batch.
 
-Belongs here: what every per-video stage shares — inputs by video, outcomes, timing, checkpoints, progress. Does not
+Belongs here: what all per-video stages share — inputs by video, outcomes, timing, checkpoints, progress. Does not
 belong here: what a stage computes, Dagster, commits.
 
-A finished video is checkpointed under `artifacts/checkpoints/`, keyed by the fingerprint of code, settings, weights and
-inputs, so that a killed run loses one video at most; the folder goes when the batch is committed.
+A finished video is checkpointed under `artifacts/checkpoints/`, keyed by the hash of code, settings, weights and
+inputs, so that a killed run loses one video at most. The folder is removed when the batch is committed.
 """
 
 import json
@@ -38,14 +38,14 @@ from speakervid_dag.stages.progress import watcher
 
 Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
 Rows = pl.DataFrame | list[dict[str, Any]]
-ATTEMPTS = 3  # of a video whose failure may pass
+ATTEMPTS = 3  # per video with a transient failure
 BACKOFF_S = 1.0
-SHOWN_ABSENT = 3  # sources that are named in one line
+SHOWN_ABSENT = 3  # sources named in one message
 T = TypeVar("T")
 
 
 class Skipped(StageFailure):
-    """The stage has nothing to do for this video (no sound, say): not a failure, but said."""
+    """The stage has nothing to do for this video (no sound, for example): recorded, but not a failure."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class VideoTask:
     inputs: Mapping[str, pl.DataFrame]
     upstream: Mapping[str, str]  # stage → reason, for upstream stages that gave no result for this video
     source_of: Callable[[str], Path]
-    is_opened: bool = False  # the stage asked for the path
+    is_opened: bool = False  # the stage used the path
     media_s: float = 0.0
     model_s: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)  # wall time of single measurements, s
@@ -67,7 +67,7 @@ class VideoTask:
 
     @property
     def path(self) -> Path:
-        """Return where the video's bytes are now. Raises SourceAbsent."""
+        """Return the video's current path. Raises SourceAbsent."""
         self.is_opened = True
         return self.source_of(self.video_id)
 
@@ -76,7 +76,7 @@ class VideoTask:
 
     @contextmanager
     def media(self) -> Iterator[None]:
-        """Counts the time inside as decoding."""
+        """Count the time inside as decoding."""
         start = time.perf_counter()
         try:
             yield
@@ -85,7 +85,7 @@ class VideoTask:
 
     @contextmanager
     def model(self) -> Iterator[None]:
-        """Counts the time inside as model work."""
+        """Count the time inside as model work."""
         start = time.perf_counter()
         try:
             yield
@@ -93,7 +93,7 @@ class VideoTask:
             self.model_s += time.perf_counter() - start
 
     def timed(self, frames: Iterable[T]) -> Iterator[T]:
-        """The same items; waiting for them counts as decoding, and an item with a time moves the progress."""
+        """Yield the same items; waiting for them counts as decoding, and an item with a time advances the progress."""
         iterator = iter(frames)
         while True:
             with self.media():
@@ -106,7 +106,7 @@ class VideoTask:
 
 @dataclass
 class Stage:
-    """A stage's context for one batch; `fingerprint` stands for what the rows are made from."""
+    """A stage's context for one batch; `fingerprint` identifies the code, settings, weights and inputs."""
 
     name: str
     batch: str
@@ -118,9 +118,9 @@ class Stage:
     upstream: pl.DataFrame = field(default_factory=STAGE_OUTCOMES.empty)
     log: Callable[[str], None] = lambda _: None
     outcomes: list[dict[str, Any]] = field(default_factory=list)
-    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not tried again
-    began: Callable[[str, float], None] = lambda *_: None  # hears each video's id and length in s as its turn comes
-    sources: Sources | None = None  # of the batch; None: as its manifest says
+    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not retried
+    began: Callable[[str, float], None] = lambda *_: None  # called with id and length (s) of each video as it starts
+    sources: Sources | None = None  # of the batch; None: from its manifest
     vanished: dict[str, SourceAbsent] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> pl.DataFrame:
@@ -134,17 +134,17 @@ class Stage:
         tolerates: Sequence[str] = (),
         may_vanish: Container[str] = (),
     ) -> dict[str, pl.DataFrame]:
-        """Runs `work` on every usable video of the batch and gathers its rows by table.
+        """Run `work` on every usable video of the batch and return its rows by table.
 
         Args:
-            work: gives rows (or a frame) for each of `tables`; `batch` and `video_id` are filled in. A
-                StageFailure it raises becomes the video's outcome; any other exception becomes `internal_error`.
-            tolerates: upstream stages whose failure does not stop this stage for the video.
-            may_vanish: videos that are left out when they are not at hand; `vanished` says why.
+            work: returns rows (or a frame) for each of `tables`; `batch` and `video_id` are filled in. A StageFailure
+                it raises becomes the video's outcome; any other exception becomes `internal_error`.
+            tolerates: upstream stages whose failure does not block this stage for a video.
+            may_vanish: videos that are skipped if their file is missing; `vanished` holds the reason.
 
         Raises:
-            SourceAbsent: naming the videos whose bytes were not at hand when `work` asked for them. The others are
-                computed first, and lie in checkpoints.
+            SourceAbsent: names the videos whose file was missing when `work` opened it. The others are computed and
+                checkpointed first.
         """
         videos = self._usable()
         durations = videos["duration_s"].fill_null(0.0)
@@ -178,7 +178,7 @@ class Stage:
         return {t.name: pl.concat([t.empty(), *gathered[t.name]]) for t in tables}
 
     def videos(self) -> Iterator[VideoTask]:
-        """The usable videos of the batch, for a stage whose rows are not any one video's."""
+        """Yield the usable videos of the batch, for a stage whose rows do not belong to single videos."""
         return self._tasks(self._usable())
 
     def _usable(self) -> pl.DataFrame:
@@ -202,7 +202,7 @@ class Stage:
             yield VideoTask(row, mine, reasons, self.source_of)
 
     def source_of(self, video_id: str) -> Path:
-        """Return where a video of the batch is now. Raises SourceAbsent."""
+        """Return the current path of a video of the batch. Raises SourceAbsent."""
         if self.sources is None:
             self.sources = Sources.of(BatchBook(self.settings.lake_dir), [self.batch])
         try:
@@ -238,11 +238,11 @@ class Stage:
         except StageFailure as problem:
             status, reason, detail = "not_evaluated", problem.reason, problem.detail or None
         except MemoryError as problem:
-            status, reason, detail = "not_evaluated", OUT_OF_MEMORY, str(problem) or "the system gave no more memory"
-        except Exception as problem:  # noqa: BLE001 - a fault of ours costs this video, is told, and makes the run exit 1
+            status, reason, detail = "not_evaluated", OUT_OF_MEMORY, str(problem) or "the system has no more memory"
+        except Exception as problem:  # noqa: BLE001 - an internal error loses this video, is recorded, and makes the run exit with 1
             status, reason, detail = "not_evaluated", FAULT, f"{type(problem).__name__}: {problem}"
             self.log(traceback.format_exc())
-        if task.is_opened:  # of bytes that are not at hand any more nothing that was found, or was not, is told
+        if task.is_opened:  # if the file has disappeared since, no outcome is recorded
             self.source_of(task.video_id)
         outcome = {
             "batch": self.batch,
@@ -262,7 +262,7 @@ class Stage:
         return frames, outcome
 
     def _tried(self, work: Callable[[VideoTask], Mapping[str, Rows]], task: VideoTask) -> Mapping[str, Rows]:
-        """What `work` gives; a failure that may pass is tried again, after a wait that doubles."""
+        """Return the result of `work`; a transient failure is retried after a wait that doubles."""
         for attempt in range(1, ATTEMPTS):
             try:
                 return work(task)
@@ -272,7 +272,7 @@ class Stage:
         return work(task)
 
     def _shaped(self, video_id: str, tables: Sequence[Table], given: Mapping[str, Rows]) -> dict[str, pl.DataFrame]:
-        """Exactly the tables' columns; the ids are filled in."""
+        """Return frames with exactly the tables' columns; the ids are filled in."""
         out = {}
         for table in tables:
             rows = given[table.name]
@@ -293,7 +293,7 @@ class Stage:
 
     @property
     def exchange(self) -> Path:
-        """Where rows lie on their way to and from the process that computes the stage."""
+        """Return the folder of rows passed to and from the process that computes the stage."""
         return self._checkpoints / "exchange"
 
     def _keep(self, video_id: str, frames: Mapping[str, pl.DataFrame], outcome: Mapping[str, Any]) -> None:
@@ -301,7 +301,7 @@ class Stage:
         for name, frame in frames.items():
             with written_aside(folder / f"{video_id}.{name}.arrow") as aside:
                 frame.write_ipc(aside)
-        write_bytes(folder / f"{video_id}.json", json.dumps(dict(outcome)).encode())  # last: it says the rest is whole
+        write_bytes(folder / f"{video_id}.json", json.dumps(dict(outcome)).encode())  # last: marks the rest complete
 
     def _load(self, video_id: str, tables: Sequence[Table]) -> tuple[dict[str, pl.DataFrame], dict[str, Any]] | None:
         folder = self._checkpoints / f"{self.fingerprint:016x}"
@@ -312,19 +312,19 @@ class Stage:
         return frames, json.loads(told.read_text())
 
     def forget_checkpoints(self) -> None:
-        """To be called once the batch is committed."""
+        """Remove the checkpoints; to be called once the batch is committed."""
         shutil.rmtree(self._checkpoints, ignore_errors=True)
 
 
 def all_absent(problems: Sequence[SourceAbsent]) -> SourceAbsent:
-    """Return one failure for all these: how many, the first ones, and what can be done."""
+    """Return one failure for all these: their number, the first ones, and what can be done."""
     shown = "; ".join(str(problem) for problem in problems[:SHOWN_ABSENT]) + "; …" * (len(problems) > SHOWN_ABSENT)
     return SourceAbsent(
-        f"{len(problems)} of its sources are not at hand ({shown}). What is published of them stays: bring them back "
+        f"{len(problems)} of its sources are missing ({shown}). Their published data stays: restore the files "
         f"(`speakervid run` with the folder they are in now), `speakervid forget` them, or run with --allow-loss"
     )
 
 
 def read_frame(path: Path) -> pl.DataFrame:
-    """Return the frame of an Arrow file, whatever its path is called."""
+    """Return the frame of an Arrow file; special characters in its path are taken literally."""
     return pl.scan_ipc(path, glob=False, hive_partitioning=False).collect()

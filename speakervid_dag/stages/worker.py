@@ -1,11 +1,11 @@
 """The process that computes stages: `python -m speakervid_dag.stages.worker`, requests on stdin, events on stdout.
 
-Belongs here: one request after another, each a stage over one batch; its limits. Does not belong here: what stages
-compute (speakervid_dag.assets), and what becomes of a process that dies (isolation.py).
+Belongs here: serving requests one by one, each a stage over one batch; the process's limits. Does not belong here: what
+stages compute (assets/), handling of a process that dies (stages/supervisor.py).
 
-A line in is a JSON request; lines out are JSON events: the calls of a progress.Watcher, `began` with the video's id,
-`log`, and at the end `done` or `failed`. Rows travel as Arrow files in the request's folder. The process stays, so that
-models are loaded once.
+Each input line is a JSON request. Output lines are JSON events: the calls of a progress.Watcher, `began` with the
+video's id, `log`, and finally `done` or `failed`. Rows are passed as Arrow files in the request's folder. The process
+stays alive between requests, so that models are loaded once.
 """
 
 import importlib
@@ -26,7 +26,7 @@ from speakervid_dag.processes.limits import confine
 from speakervid_dag.stages import progress
 from speakervid_dag.stages.stage import Stage, read_frame
 
-FILE_BYTES = 8 * 1024**3  # of any one file it writes: checkpoints of a video are megabytes
+FILE_BYTES = 8 * 1024**3  # per written file; checkpoints of a video are megabytes
 
 
 class Events:
@@ -66,7 +66,7 @@ def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
 
 
 def compute(request: dict[str, Any], events: Events) -> None:
-    """Runs the stage and leaves its frames in `out/` and its outcomes in `outcomes.json` of the request's folder."""
+    """Run the stage; write its frames to `out/` and its outcomes to `outcomes.json` in the request's folder."""
     recipe = getattr(importlib.import_module(request["module"]), request["stage"])
     folder = Path(request["folder"])
     stage = Stage(
@@ -87,7 +87,7 @@ def compute(request: dict[str, Any], events: Events) -> None:
 
 
 def _announcer(events: Events, base_s: float, per_media_s: float) -> Callable[[str, float], None]:
-    """Says which video is begun, and gives it its CPU time; SIGXCPU ends a process that uses more."""
+    """Return a callback that announces each video and sets its CPU limit; SIGXCPU ends a process that exceeds it."""
 
     def began(video_id: str, media_s: float) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -102,7 +102,7 @@ def _announcer(events: Events, base_s: float, per_media_s: float) -> Callable[[s
 
 def main() -> int:
     events = Events(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no event
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries is not an event
     limits = json.loads(sys.argv[1])
     memory, everything = limits["memory_bytes"], resource.RLIM_INFINITY
     bounds = {resource.RLIMIT_DATA: (memory, memory), resource.RLIMIT_FSIZE: (FILE_BYTES, FILE_BYTES)}
@@ -111,7 +111,7 @@ def main() -> int:
     for line in sys.stdin:
         try:
             compute(json.loads(line), events)
-        except Exception as problem:  # noqa: BLE001 - told to the parent, which raises it
+        except Exception as problem:  # noqa: BLE001 - reported to the parent, which raises it
             events.tell("log", traceback.format_exc())
             events.tell("failed", type(problem).__name__, str(problem))
         else:

@@ -286,7 +286,7 @@ def test_what_cannot_be_asked_is_told(settings: Settings, tmp_path: Path) -> Non
     for more, told in (
         (["--tier", "rejected"], "has no rejected samples"),
         (["--split", "train=.5"], "add up to 0.5"),
-        (["--split", "../x=1"], "--split wants"),
+        (["--split", "../x=1"], "NAME=SHARE"),
     ):
         done = CliRunner().invoke(cli, [*asked, *more])
         assert isinstance(done.exception, UserError)

@@ -1,2 +1,2 @@
-"""All that runs in the decoding process, which reads untrusted bytes under limits. Imports av and the standard
-library; numpy only where needed."""
+"""Code of the decoding process, which reads untrusted bytes under limits. Imports av and the standard library; numpy
+only where needed."""

@@ -1,10 +1,10 @@
-"""Clips whose picture is copied as it is coded; runs in the decoding process.
+"""Clips whose picture is copied without re-encoding; runs in the decoding process.
 
-Belongs here: packets of a span into an MP4 in memory, with the clip's sound. Does not belong here: decoding pictures
-(clip_pictures), asking for it (cut).
+Belongs here: copying the packets of a span to an MP4 in memory, with the clip's sound. Does not belong here: decoding
+pictures (clip_pictures), requests for copies (cut).
 
-A copy has to begin at a key picture. What lies between it and the clip's start stays in the file, and an edit list
-keeps it from being shown (ISO 14496-12, 8.6.6): the start is frame-exact, and nothing is coded a second time.
+A copy has to begin at a key picture. Pictures between it and the clip's start stay in the file, hidden by an edit list
+(ISO 14496-12, 8.6.6): the start is frame-exact, and nothing is re-encoded.
 """
 
 from io import BytesIO
@@ -19,7 +19,7 @@ TOLERANCE_S = 0.002
 
 
 def send_copies(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """For each of `clips` a CLIP message and, unless it has a `reason`, a FILE message: a whole MP4."""
+    """Send a CLIP message per clip and, unless it has a `reason`, a FILE message: a whole MP4."""
     for clip in request["clips"]:
         try:
             data, told = _copied(request, clip)
@@ -32,7 +32,7 @@ def send_copies(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """The MP4's bytes, when its first shown picture is shown in the source, and how many are."""
+    """Return the MP4's bytes and the clip's facts: its times in the source, number and size of shown pictures."""
     import av
 
     from speakervid_dag.media.encode import add_audio
@@ -59,7 +59,7 @@ def _copied(request: dict[str, Any], clip: dict[str, Any]) -> tuple[bytes, dict[
 
 
 def _packets(request: dict[str, Any], clip: dict[str, Any]) -> tuple[list[Any], int]:
-    """From the key picture before the clip to the last packet shown in it, in coded order; ticks of the first shown."""
+    """Return the packets from the key picture before the clip to its last, in coded order; ticks of the first shown."""
     import av
 
     origin_s, late = request["origin_s"], 0
@@ -91,7 +91,7 @@ def _packets(request: dict[str, Any], clip: dict[str, Any]) -> tuple[list[Any], 
 
 
 def sound_from(clip: dict[str, Any], start_s: float, end_s: float) -> tuple[Any, int] | None:
-    """Samples of [start_s, end_s) out of the WAV that begins at the clip's start, and their rate in Hz."""
+    """Return samples of [start_s, end_s) from the WAV that begins at the clip's start, and their rate in Hz."""
     if clip["sound_path"] is None:
         return None
     from speakervid_dag.media.wav import read_wav

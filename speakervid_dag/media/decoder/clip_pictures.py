@@ -1,9 +1,9 @@
-"""Clips coded anew: pictures found by seeking, shown at a steady rate, cropped; runs in the decoding process.
+"""Re-encoded clips: pictures found by seeking, shown at a steady rate, cropped; runs in the decoding process.
 
 Belongs here: which picture is shown at each tick of a clip, and cutting its planes. Does not belong here: the encoder
-(encode), asking for it (cut), clips copied without decoding (clip_copy).
+(media/encode), requests for clips (media/cut), clips copied without decoding (clip_copy).
 
-They are encoded where they are decoded: sending each picture to another process costs as much as a third of its coding.
+Pictures are encoded in the process that decodes them: sending one to another process costs a third of encoding it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,12 +25,12 @@ from speakervid_dag.media.region import region
 
 PULSE_TICKS = 25
 LAYOUT: Literal["yuv420p"] = "yuv420p"
-SAMPLE_PX = (16, 16)  # enough to see what a conversion says of its numbers
+SAMPLE_PX = (16, 16)  # enough to read the colour tags of a conversion
 TOLERANCE_S = 0.002  # Matroska and FLV round times to 1 ms
 
 
 class Picture(NamedTuple):
-    """A decoded frame and how it is displayed."""
+    """A decoded frame and its display geometry."""
 
     frame: Any
     geometry: Geometry
@@ -40,7 +40,7 @@ Timed = tuple[float, Picture]
 
 
 def send_clips(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """For each of `clips` a CLIP message and, unless it has a `reason`, a FILE message: a whole MP4."""
+    """Send a CLIP message per clip and, unless it has a `reason`, a FILE message: a whole MP4."""
     source = _Source(request)
     try:
         for clip in request["clips"]:
@@ -57,7 +57,7 @@ def send_clips(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 def _encoded(source: "_Source", clip: dict[str, Any], output: Any) -> tuple[memoryview, dict[str, Any]]:
-    """The MP4's bytes, when its first picture is shown in the source, and how many there are."""
+    """Return the MP4's bytes and the clip's facts: its times in the source, number and size of pictures."""
     from speakervid_dag.media.encode import write_video
 
     how = source.request["encoding"]
@@ -87,7 +87,7 @@ def _encoded(source: "_Source", clip: dict[str, Any], output: Any) -> tuple[memo
 
 
 def _pictures(ticks: Iterable[Timed], cutter: "_Cutter", fps: float, output: Any) -> Iterator[tuple[float, Any]]:
-    """What the encoder takes; now and then the parent hears that we are alive."""
+    """Yield the encoder's input; send the parent a sign of life every `PULSE_TICKS`."""
     for tick, (_, picture) in enumerate(ticks):
         if tick % PULSE_TICKS == 0:
             output.send(wire.Header(wire.PULSE, 0), b"")
@@ -95,9 +95,9 @@ def _pictures(ticks: Iterable[Timed], cutter: "_Cutter", fps: float, output: Any
 
 
 def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, interval_s: float) -> Iterator[Timed]:
-    """What is shown at each tick of [first picture at or after `start_s`, `end_s`): (time of the first tick, picture).
+    """Yield (time of the first tick, picture) per tick from the first picture at or after `start_s` to `end_s`.
 
-    A picture is shown from its time until the next one's; the file's last one for `interval_s`.
+    A picture is shown until the next one's time; the file's last one for `interval_s`.
     """
     first_s: float | None = None
     held_s = 0.0
@@ -128,7 +128,7 @@ def _shown(pictures: Iterator[Timed], start_s: float, end_s: float, fps: float, 
 
 @dataclass
 class _Reading:
-    """Decoding in progress: the pictures that follow, and the time of the last one given."""
+    """Decoding in progress: the pictures to come, and the time of the last one yielded."""
 
     container: Any
     pictures: Iterator[Timed]
@@ -141,7 +141,7 @@ class _Reading:
 
 
 class _Source:
-    """The file's pictures from any time on; reads on where that is no detour, seeks or begins anew elsewhere."""
+    """The file's pictures from any time on: reads on if the time is near, or else seeks or reopens the file."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.request = request
@@ -150,7 +150,7 @@ class _Source:
         self._reading: _Reading | None = None
 
     def pictures_from(self, start_s: float) -> Iterator[Timed]:
-        """Pictures with their times, from one at or before `start_s` (where there is one) on."""
+        """Return pictures with their times, beginning at or before `start_s` if there is such a picture."""
         near_s = start_s - (1.0 if self.request["is_seekable"] else float("inf"))
         reading = self._reading
         if reading is not None and near_s <= reading.position_s < start_s - TOLERANCE_S:
@@ -179,7 +179,7 @@ class _Source:
                 target = int((seek_s + request["origin_s"]) / stream.time_base)
                 container.seek(target, stream=stream, backward=True)
             except av.error.FFmpegError:
-                return self._open(None)  # the same pictures, only slower
+                return self._open(None)  # gives the same pictures, only slower
             pictures = _from_key(pictures)
         self._reading = _Reading(container, pictures)
         return self._reading
@@ -204,7 +204,7 @@ class _Source:
 
 
 def _from_key(pictures: Iterator[Timed]) -> Iterator[Timed]:
-    """From the first key picture on: what is decoded before it lacks what it was predicted from."""
+    """Yield pictures from the first key picture on: earlier ones lack their references."""
     for timed in pictures:
         if timed[1].frame.key_frame:
             yield timed
@@ -213,10 +213,10 @@ def _from_key(pictures: Iterator[Timed]) -> Iterator[Timed]:
 
 
 class _Cutter:
-    """Cuts one clip's part out of pictures: upright, square pixels, even place and size, scaled down only.
+    """Cuts one clip's part out of pictures: upright, square pixels, even place and size, never scaled up.
 
-    The first picture's geometry makes the clip's size. A picture of another one, which only a clip over several shots
-    has, stands whole in the middle.
+    The first picture's geometry determines the clip's size. A picture of another geometry, which occurs only in a clip
+    over several shots, is shown whole in the middle.
     """
 
     def __init__(self, request: dict[str, Any], clip: dict[str, Any], first: Geometry) -> None:
@@ -229,7 +229,7 @@ class _Cutter:
         self._geometry: Geometry | None = None
 
     def part(self, picture: Picture) -> Any:
-        """A new picture, yuv420p; its samples may be the given one's."""
+        """Return a new picture, yuv420p; it may share the given one's data."""
         if picture.geometry != self._geometry:
             self._turn_to(picture.geometry)
         plain = self._shown.yuv(picture.frame, *self._stored, LAYOUT)
@@ -238,7 +238,7 @@ class _Cutter:
         return self._graph.pull()
 
     def colours(self, picture: Picture) -> dict[str, int]:
-        """What the numbers mean, by libav's codes."""
+        """Return the colour tags, as libav's codes."""
         return self._shown.tags(picture.frame, self._shown.yuv(picture.frame, *SAMPLE_PX, LAYOUT))
 
     def _turn_to(self, geometry: Geometry) -> None:
@@ -256,7 +256,7 @@ class _Cutter:
 
 
 def _filters(shape: Geometry, placed: tuple[str, str]) -> Any:
-    """Mirror, then turn clockwise, then crop or pad; a crop copies nothing."""
+    """Return a graph that mirrors, turns clockwise, then crops or pads; a crop copies nothing."""
     from av.filter import Graph
     from av.video.format import VideoFormat
 

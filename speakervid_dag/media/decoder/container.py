@@ -1,7 +1,7 @@
-"""Opening a container and saying what is in it; runs in the decoding process.
+"""Opening a container and describing it; runs in the decoding process.
 
 Belongs here: which stream is the picture and which the sound, and the facts of a file. Does not belong here: decoding
-beyond the two pictures that tell a film from a still.
+beyond the first pictures, which distinguish a film from a still.
 """
 
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from speakervid_dag.media.decoder.times import RisingOrigin, pace
 from speakervid_dag.media.geometry import GeometryWatch
 from speakervid_dag.media.sound_streams import sound_facts
 
-DECODER_PADDING = 2  # libav counts the padding of its buffers as pixels
-FALSE_TAG_PICTURES = 25  # looked at before a tag of PQ is believed
-TRUNCATED_BY_S = 0.25  # a header's length may exceed the packets' by this much without the file being cut
+DECODER_PADDING = 2  # libav counts its buffers' padding as pixels
+FALSE_TAG_PICTURES = 25  # sampled before a PQ tag is believed
+TRUNCATED_BY_S = 0.25  # a header's length may exceed the packets' by this much before a file counts as truncated
 
-SHOWN = ("video", "audio")  # kinds of streams that last; subtitles may say anything
+SHOWN = ("video", "audio")  # kinds of streams with reliable lengths; those of subtitles are not
 
 
 def open_container(request: dict[str, Any]) -> Any:
-    """The file opened by exactly the demuxer that its content asked for, and nothing but local files behind it.
+    """Open the file with exactly the demuxer that its content requires, and no protocol but local files.
 
     Raises PermanentFailure: damaged_container, over_budget (streams), no_streams.
     """
@@ -32,7 +32,7 @@ def open_container(request: dict[str, Any]) -> Any:
 
     options = {"format_whitelist": request["demuxer"], "protocol_whitelist": "file"}
     try:
-        # `file:` keeps a colon or a `%d` in a name from meaning anything.
+        # `file:` keeps a colon or a `%d` in a name from being interpreted.
         container = av.open(
             "file:" + request["path"],
             "r",
@@ -56,7 +56,7 @@ def open_container(request: dict[str, Any]) -> Any:
 
 
 def limit_decoder(stream: Any, max_pixels: int, threads: int) -> None:
-    """Threads, and libav's own refusal of pictures far above `max_pixels` before memory is taken for them."""
+    """Set the threads, and have libav refuse pictures far above `max_pixels` before it allocates memory for them."""
     context = stream.codec_context
     context.options = {**context.options, "max_pixels": str(max_pixels * DECODER_PADDING)}
     context.thread_count = threads
@@ -64,7 +64,7 @@ def limit_decoder(stream: Any, max_pixels: int, threads: int) -> None:
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `probe.MediaInfo`.
+    """Return the fields of `probe.MediaInfo`.
 
     Raises PermanentFailure: see `open_container`; no_streams, bad_dimensions, unsupported_codec, over_budget.
     """
@@ -77,13 +77,13 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
         if seen is None and sound is None:
             raise PermanentFailure("no_streams", "a single still picture and no sound")
         indices = [None if s is None else s.index for s in (picture if seen else None, sound)]
-    with open_container(request) as container:  # afresh: the look above has read into it
+    with open_container(request) as container:  # reopened: `look` has read part of it
         picture, sound = (None if index is None else container.streams[index] for index in indices)
         return _facts(container, picture, sound, seen or {}, request)
 
 
 def moving_picture(container: Any) -> Any:
-    """The stream to watch: never a cover, a thumbnail or a still."""
+    """Return the stream of the moving picture: never a cover, a thumbnail or a still."""
     from av.stream import Disposition
 
     stills = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -96,7 +96,7 @@ def _best(container: Any, kind: str, allowed: list[Any]) -> Any:
 
 
 def look(container: Any, stream: Any, request: dict[str, Any]) -> dict[str, Any] | None:
-    """Decode up to two pictures (more where they say they are PQ): size, orientation, colours; None for a still."""
+    """Return size, orientation and colours from the first two pictures (more if tagged PQ); None for a still."""
     if stream.codec_context is None:
         raise PermanentFailure("unsupported_codec", f"no decoder for video stream {stream.index}")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -128,7 +128,7 @@ def _first_pictures(container: Any, stream: Any) -> Iterator[Any]:
         try:
             yield from stream.decode(packet if packet.size else None)
         except av.error.InvalidDataError:
-            continue  # damage is counted when the file is read; here any two pictures will do
+            continue  # damage is counted when the file is read; any two pictures suffice here
 
 
 def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _facts(container: Any, picture: Any, sound: Any, look: dict[str, Any], reque
 
 
 def _claimed_s(container: Any, origin: Fraction) -> float:
-    """The length by the header, from `origin` on; 0 where it says none."""
+    """Return the header's length from `origin` on, s; 0 if it gives none."""
     claimed_s = max(container.duration or 0, 0) / 1e6
     if container.format.name.startswith("matroska"):  # it counts from the clock's zero, not from the first picture
         claimed_s = max(claimed_s - max(float(origin), 0.0), 0.0)
@@ -197,7 +197,7 @@ def _since(start: Fraction | None, origin: Fraction) -> float:
 
 
 class Packets:
-    """What the packets of one stream say: their times, unwrapped, and how many are shown."""
+    """Packet times of one stream, with clock restarts joined, and counts of hidden and untimed packets."""
 
     def __init__(self, time_base: Fraction) -> None:
         self.time_base = time_base
@@ -215,13 +215,13 @@ class Packets:
         elif ticks is not None:
             if packet.dts is not None:
                 self._order = packet.dts
-            elif packet.is_keyframe:  # no picture in front of it is shown after it
+            elif packet.is_keyframe:  # no earlier picture is shown after it
                 self._order = ticks
             self.ticks.append(self._origin.repaired(ticks, packet.duration or 0, self._order))
 
     @property
     def is_steady(self) -> bool:
-        """Each packet tells its own time, and the clock never restarts: a picture is found by seeking to its time."""
+        """Return whether every packet has a time and the clock never restarts, so that seeking by time works."""
         return not self.untimed and not self._origin.restarts
 
     @property
@@ -238,7 +238,7 @@ class Packets:
 
 
 def _scan(container: Any, streams: list[Any]) -> dict[int, Packets]:
-    """Every packet's time without decoding it; streams without a timed packet are left out."""
+    """Return every packet's time, without decoding; streams without a timed packet are omitted."""
     import av
 
     found = {s.index: Packets(Fraction(s.time_base)) for s in streams}
@@ -249,22 +249,22 @@ def _scan(container: Any, streams: list[Any]) -> dict[int, Packets]:
     except MemoryError:
         raise
     except av.error.FFmpegError:
-        pass  # what lies behind the damage cannot be read; the figures then say how much is missing
+        pass  # the rest after the damage cannot be read; the figures then show how much is missing
     return {index: packets for index, packets in found.items() if packets.ticks}
 
 
 def _pace(stream: Any, packets: Packets, origin: Fraction, claimed_s: float) -> dict[str, Any]:
-    """Rate, regularity, and how many pictures up to when the file claims to hold."""
+    """Return rate, regularity, and the claimed number and end of the pictures."""
     ticks = sorted(packets.ticks)
     intervals = [float((after - before) * packets.time_base) for before, after in pairwise(ticks)]
     measured, is_vfr = pace(intervals, float(packets.time_base))
     header = float(stream.average_rate or 0)
-    # A header's rate is exact (30000/1001) where it agrees with the packets, and a guess where it does not.
+    # A header's rate is exact (30000/1001) if it agrees with the packets, or else a guess.
     fps = header if not is_vfr and measured and abs(header / measured - 1) < 0.01 else measured or header
     frames, header_end_s = _header_claim(stream, packets.hidden, origin)
     end_s, interval_s = float(packets.end - origin), 1 / fps if fps else 0.0
     video_end_s = max(header_end_s, end_s, claimed_s)
-    # The last picture may be held, or say no length. Where packets are missing, only the claim tells when it would be.
+    # The last picture may be held, or have no length. If packets are missing, only the claim gives its time.
     is_whole = frames <= len(packets.ticks) and not claimed_s
     last_s = min(float(packets.last - origin), end_s - interval_s) if is_whole else video_end_s - interval_s
     return {
@@ -278,11 +278,11 @@ def _pace(stream: Any, packets: Packets, origin: Fraction, claimed_s: float) -> 
 
 
 def _header_claim(stream: Any, hidden: int, origin: Fraction) -> tuple[int, float]:
-    """Pictures to be shown and their end (s) by the header alone; zeros when it says nothing."""
+    """Return the number of shown pictures and their end (s) by the header alone; zeros if it gives none."""
     if not stream.frames:
         return 0, 0.0
     start = Fraction(stream.start_time or 0) * stream.time_base - origin
     if stream.container.format.name == "avi":  # libav shortens the length to the file's size, but not the count
         return stream.frames, float(start + stream.frames / stream.average_rate) if stream.average_rate else 0.0
-    # The index leaves out what the edit list does; the header's count does not.
+    # The index omits what the edit list omits; the header's count does not.
     return len(stream.index_entries) - hidden, float(start + (stream.duration or 0) * stream.time_base)

@@ -1,7 +1,7 @@
-"""Decoding pictures and sending them; runs in the decoding process.
+"""Decoding and sending of pictures; runs in the decoding process.
 
 Belongs here: the loop from packets to upright BGR pictures with rising times, and its figures. Does not belong here:
-opening containers (container) and limits of the process (worker).
+opening containers (container), limits of the process (worker).
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ BGR_BYTES = 3
 
 
 class Errors:
-    """Damage met while decoding: packets or pictures that libav itself calls broken."""
+    """Count of damage while decoding: packets or pictures that libav reports as broken."""
 
     def __init__(self) -> None:
         self.count = 0
 
 
 def decoded(container: Any, stream: Any, errors: Errors) -> Iterator[Any]:
-    """Frames of `stream`, past damaged packets, which are counted."""
+    """Yield the frames of `stream`; damaged packets are counted and skipped."""
     import av
 
     packets = container.demux(stream)
@@ -37,7 +37,7 @@ def decoded(container: Any, stream: Any, errors: Errors) -> Iterator[Any]:
             return
         except MemoryError:
             raise
-        except av.error.FFmpegError:  # the container itself cannot be read on: give what the decoder still holds
+        except av.error.FFmpegError:  # the container is unreadable from here: flush the decoder
             errors.count += 1
             yield from _decode(stream, None, errors)
             return
@@ -60,9 +60,9 @@ def _decode(stream: Any, packet: Any, errors: Errors) -> list[Any]:
 
 
 def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """Send every picture of the stream; returns the fields of `decode.DecodeReport` that the decoder knows.
+    """Send every picture of the stream; return the fields of `decode.DecodeReport` that the decoder knows.
 
-    Raises PermanentFailure: over_budget, when the file turns out longer, larger or less steady than it claimed.
+    Raises PermanentFailure: over_budget, if the file is longer, larger or less steady than allowed.
     """
     errors = Errors()
     first_s = last_s = None
@@ -99,7 +99,7 @@ def send_pictures(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """Send one picture for each of `times_s`, the first that is shown at or after it, else the last one there is.
+    """Send one picture per time of `times_s`: the first shown at or after it, or else the last.
 
     Each is found by seeking to the key picture before it: the file is not read through, and its clock not repaired.
 
@@ -115,7 +115,7 @@ def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
     if shape is None:
         raise PermanentFailure("no_video_stream", "the picture is a single still")
     shaper = _Shaper({**request, "is_hdr_believed": shape["is_hdr_believed"]})
-    with open_container(request) as container:  # afresh: the look above has read into it
+    with open_container(request) as container:  # reopened: `look` has read part of it
         stream = container.streams[index]
         limit_decoder(stream, request["max_pixels"], request["threads"])
         watch = GeometryWatch(stream)
@@ -135,7 +135,7 @@ def send_stills(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 def _first_from(pictures: Iterator[Any], watch: GeometryWatch, time_s: float, start_s: float) -> tuple[Any, Geometry]:
-    """The first picture shown at or after `time_s`; the last one where none is; None where there is none at all."""
+    """Return the first picture shown at or after `time_s`, or else the last; None if there is no picture."""
     picture, geometry = None, watch.current
     for picture in pictures:
         geometry = watch.of(picture)
@@ -145,7 +145,7 @@ def _first_from(pictures: Iterator[Any], watch: GeometryWatch, time_s: float, st
 
 
 class FrameClock:
-    """Seconds from the container's start; a picture without a time follows the one before it by one interval."""
+    """Clock in s from the container's start; a picture without a time follows the previous one by one interval."""
 
     def __init__(self, time_base: Fraction, origin_s: float, fps: float) -> None:
         self._time_base, self._origin_s = time_base, origin_s
@@ -170,7 +170,7 @@ class FrameClock:
 
 
 class _Shaper:
-    """Scales, converts, mirrors and turns pictures to what the request asks for."""
+    """Scales, converts, mirrors and turns pictures as requested."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._max_long_side_px = request["max_long_side_px"]
@@ -179,7 +179,7 @@ class _Shaper:
     def send(
         self, frame: Any, geometry: Geometry, time_s: float, output: Any, stretch: int = 0, kind: int = wire.PICTURE
     ) -> None:
-        """The picture as a message; `stretch` counts the changes of geometry before it."""
+        """Send the picture as a message; `stretch` is the number of changes of geometry before it."""
         shape = geometry.within(self._max_long_side_px)
         width, height = shape.stored
         plane = self._shown.bgr(frame, width, height).planes[0]
@@ -202,7 +202,7 @@ def _upright(plane: Any, width: int, height: int, turns: int, is_mirrored: bool)
 
 
 class _FullSize:
-    """Sends a picture at full size before itself, where that is smaller, `full_hz` times a second at most; 0: never."""
+    """Sends pictures at full size before the scaled-down ones, at most `full_hz` per second; 0: never."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._rate_hz, self._max_long_side_px = request["full_hz"], request["max_long_side_px"]

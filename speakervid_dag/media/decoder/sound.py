@@ -1,7 +1,7 @@
-"""Decoding sound and sending it; runs in the decoding process.
+"""Decoding and sending of sound; runs in the decoding process.
 
-Belongs here: from packets of one track to mono samples, each block at its place on the container's clock. Does not
-belong here: opening containers (container), measuring (sound_levels) and putting blocks and tracks together (audio).
+Belongs here: the way from packets of one track to mono samples, each block placed on the container's clock. Does not
+belong here: opening containers (container), measuring (sound_levels), joining blocks and tracks (media/audio).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from speakervid_dag.media.decoder.picture import Errors, decoded
 from speakervid_dag.media.decoder.times import RisingOrigin
 from speakervid_dag.media.sound_streams import channel_names, downmix
 
-# A step in the timestamps above this starts a new run of samples; below it lies the rounding of Matroska and FLV (1 ms)
-# and the jitter of recorders. Half a picture at 25 fps: what lip-sync can tell.
+# A larger step in the timestamps starts a new run of samples; smaller ones are rounding of Matroska and FLV (1 ms) and
+# jitter of recorders. Half a picture at 25 fps: the resolution of lip sync.
 GAP_S = 0.02
-_LINES = 8  # channels that libav names one by one in a frame; PyAV 18.1 reads on behind the last of so many
+_LINES = 8  # channels that a frame addresses one by one; with this many PyAV 18.1 reads beyond the last
 
 
 class Block(NamedTuple):
-    """One decoded frame; `planes` float32 (channels, samples), about [-1, 1]. `begins`: a break lies before it."""
+    """One decoded frame; `planes` float32 (channels, samples), about [-1, 1]. `begins`: there is a gap before it."""
 
     start_s: float
     rate_hz: int
@@ -32,9 +32,9 @@ class Block(NamedTuple):
 
 
 def blocks(request: dict[str, Any], errors: Errors) -> Iterator[Block]:
-    """The track `request["audio_index"]`, block by block.
+    """Yield the track `request["audio_index"]` block by block.
 
-    Raises PermanentFailure: unsupported_codec, over_budget (length, breaks, channels); see `open_container`.
+    Raises PermanentFailure: unsupported_codec, over_budget (length, gaps, channels); see `open_container`.
     """
     with open_container(request) as container:
         stream = container.streams[request["audio_index"]]
@@ -50,10 +50,10 @@ def blocks(request: dict[str, Any], errors: Errors) -> Iterator[Block]:
 
 
 def send_sound(request: dict[str, Any], output: Any) -> dict[str, Any]:
-    """Send the track as float32 mono blocks with their positions; returns its figures.
+    """Send the track as float32 mono blocks with their positions; return its figures.
 
-    `weights` of the request are those of single channels; None: the standard downmix. So is that of a part of the track
-    that has another number of channels than its beginning.
+    `weights` of the request apply to single channels; None: the standard downmix. Parts of the track whose number of
+    channels differs from its beginning also get the standard downmix.
     """
     errors = Errors()
     placer = _Placer(request, output)
@@ -64,7 +64,7 @@ def send_sound(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 def mixed(block: Block, weights: Sequence[float] | None) -> Any:
-    """(samples,) float32: the channels added up with their weights, None for the standard downmix."""
+    """Return the weighted sum of the channels, (samples,) float32; None: the standard downmix."""
     import numpy as np
 
     chosen = downmix(block.names) if weights is None else weights
@@ -72,7 +72,7 @@ def mixed(block: Block, weights: Sequence[float] | None) -> Any:
 
 
 def _planes(frame: Any) -> Any:
-    """A frame of any sample format as float32 (channels, samples)."""
+    """Return a frame of any sample format as float32 (channels, samples)."""
     import numpy as np
 
     count = frame.layout.nb_channels
@@ -88,7 +88,7 @@ def _planes(frame: Any) -> Any:
 
 
 def _packed(frame: Any) -> Any:
-    """The same samples, those of all channels one after the other."""
+    """Return the same samples with the channels interleaved."""
     from av.audio.resampler import AudioResampler
 
     (packed,) = AudioResampler(format=frame.format.packed, layout=frame.layout, rate=frame.sample_rate).resample(frame)
@@ -96,7 +96,7 @@ def _packed(frame: Any) -> Any:
 
 
 class _Clock:
-    """Seconds from the container's start, and where runs of samples break."""
+    """Clock in s from the container's start that detects gaps between runs of samples."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._origin = Fraction(request["origin_s"])
@@ -104,10 +104,10 @@ class _Clock:
         self._shape: tuple[int, int] | None = None
         self._next_s = 0.0  # when the next sample is due
         self._rising: RisingOrigin | None = None
-        self._gaps = -1  # the first run is none
+        self._gaps = -1  # the first run is not a gap
 
     def place(self, frame: Any) -> tuple[float, bool]:
-        """When a frame starts, s, and whether it begins a run."""
+        """Return when a frame starts, s, and whether it begins a run."""
         start_s = self._start_s(frame)
         if start_s > self._max_duration_s:
             raise PermanentFailure("over_budget", f"sound at {start_s:.0f} s, at most {self._max_duration_s:.0f} s")
@@ -132,7 +132,7 @@ class _Clock:
 
 
 class _Placer:
-    """Runs of samples without a break are resampled as one; each run is placed by its first timestamp."""
+    """Resamples each gapless run of samples as one, and places it by its first timestamp."""
 
     def __init__(self, request: dict[str, Any], output: Any) -> None:
         self._rate_hz, self._weights = request["rate_hz"], request["weights"]
@@ -151,11 +151,11 @@ class _Placer:
             self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate_hz)
             self._position = round(block.start_s * self._rate_hz)
         frame = AudioFrame.from_ndarray(mixed(block, self._of(block))[None], format="flt", layout="mono")
-        frame.sample_rate = block.rate_hz  # without a time: the resampler counts samples; placing is ours
+        frame.sample_rate = block.rate_hz  # no time is set: the resampler counts samples; this class places them
         self._send(self._resampler.resample(frame))
 
     def _of(self, block: Block) -> list[float] | None:
-        """Weights of the block's channels."""
+        """Return the weights of the block's channels."""
         count = len(block.planes)
         if self._channels is None:
             self._channels = count
@@ -174,7 +174,7 @@ class _Placer:
     def _send(self, frames: list[Any]) -> None:
         for frame in frames:
             data = memoryview(frame.planes[0])[: frame.samples * 4]
-            early = max(0, -self._position)  # before the container's start: not on our clock
+            early = max(0, -self._position)  # before the container's start: dropped
             if early < frame.samples:
                 size = (frame.samples - early) * 4
                 position = self._position + early

@@ -1,8 +1,8 @@
-"""How loud each channel of a sound track is where speech lies; runs in the decoding process.
+"""Levels of each channel of a sound track in the speech band; runs in the decoding process.
 
-Belongs here: levels in steps of 32 ms. Does not belong here: what is made of them (curation/sound_choice).
+Belongs here: levels in steps of 32 ms. Does not belong here: their use (curation/sources/sound_choice).
 
-They are taken at the track's own rate, so that a track of 64 channels needs no 64 resamplers.
+They are measured at the track's own rate, so that a track of 64 channels does not need 64 resamplers.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ from speakervid_dag.media.decoder.picture import Errors
 from speakervid_dag.media.decoder.sound import Block, blocks, mixed
 from speakervid_dag.media.sound_streams import downmix
 
-STEP_S = 0.032  # that of the speech detector (models/vad)
+STEP_S = 0.032  # as in the speech detector (models/vad)
 BAND_HZ = (300.0, 3400.0)  # of telephony (ITU-T G.712): voices without hum and rumble
 FLOOR_DB = -120.0
-PENDING_STEPS = 64  # measured in one go
+PENDING_STEPS = 64  # measured at once
 
 Levels = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ Levels = NDArray[np.float32]
 def send_levels(request: dict[str, Any], output: Any) -> dict[str, Any]:
     """Send one SOUND message, float32 (channels + 1, steps) in dBFS; the last row is the standard downmix.
 
-    Returns the number of channels, their `downmix`, whether they have names, start and end in s.
+    Returns the names of the channels, their `downmix`, start and end in s, and the decode errors.
 
     Raises PermanentFailure: no_decodable_sound; see `sound.blocks`.
     """
@@ -53,7 +53,7 @@ def send_levels(request: dict[str, Any], output: Any) -> dict[str, Any]:
 
 
 class _Meter:
-    """Gathers blocks of a run, measures them step by step."""
+    """Collects the blocks of a run and measures them step by step."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
@@ -67,14 +67,14 @@ class _Meter:
             self._measure(whole=True)
             self._step, self._rate_hz = round(block.start_s / STEP_S), block.rate_hz
         rows = np.vstack([block.planes, mixed(block, None)[None]])
-        if len(block.planes) != self._channels:  # a layout that changes on the way: the mix stands for each channel
+        if len(block.planes) != self._channels:  # the layout changed: the mix is used for each channel
             rows = np.repeat(rows[-1:], self._channels + 1, axis=0)
         self._run.append(rows)
         if sum(part.shape[1] for part in self._run) >= PENDING_STEPS * self._size:
             self._measure(whole=False)
 
     def finish(self) -> Levels:
-        """(channels + 1, steps) dBFS, from the container's start on."""
+        """Return levels (channels + 1, steps) in dBFS, from the container's start on."""
         self._measure(whole=True)
         steps = max([0, *(step + part.shape[1] for step, part in self._found)])
         levels = np.full((self._channels + 1, steps), FLOOR_DB, np.float32)
@@ -104,7 +104,7 @@ class _Meter:
 
 
 def band_levels(steps: NDArray[np.float32], rate_hz: int) -> Levels:
-    """Level of each step (rows, steps, samples) within `BAND_HZ`, dBFS: mean square, a full-scale square wave is 0."""
+    """Return the level per step of `steps` (rows, steps, samples) in `BAND_HZ`, dBFS; a full-scale square wave is 0."""
     size = steps.shape[2]
     window = np.hanning(size).astype(np.float32)  # hum leaks less than 40 dB into the band
     power = np.abs(np.fft.rfft(steps * window, axis=2)) ** 2

@@ -1,4 +1,4 @@
-"""Presentation times made usable: restarts joined, regularity judged.
+"""Repair of presentation times: joining of restarts, frame rate and its regularity.
 
 Belongs here: arithmetic on timestamps. Does not belong here: streams, packets and frames. Standard library only.
 """
@@ -6,17 +6,17 @@ Belongs here: arithmetic on timestamps. Does not belong here: streams, packets a
 from statistics import median
 
 RESTART_S = 1.0  # a step back this long is a restarted clock; a shorter one is a picture out of order
-IRREGULAR_SHARE = 0.01  # of the intervals; a single dropped picture does not make a file variable
+IRREGULAR_SHARE = 0.01  # of the intervals; a single dropped picture does not make the rate variable
 IRREGULAR_PART = 0.1  # of the median interval
 ROUNDING_S = 0.002  # Matroska and FLV round times to 1 ms
 
 
 class RisingOrigin:
-    """Joins clocks that restart: after a step back of a second or more, the new clock goes on where the old one ended.
+    """Joins clocks that restart: after a step back of more than a second, the new clock continues where the old ended.
 
     Args:
         ticks_per_s: unit of the times given.
-        default_ticks: length of a packet that has none.
+        default_ticks: length of a packet without one.
     """
 
     def __init__(self, ticks_per_s: float, default_ticks: int) -> None:
@@ -28,11 +28,11 @@ class RisingOrigin:
         self.restarts = 0
 
     def repaired(self, ticks: int, duration: int = 0, order: int | None = None) -> int:
-        """The time on the joined clock.
+        """Return the time on the joined clock.
 
         Args:
-            order: the packet's place on the clock by which packets are decoded, where they come in that order: a
-                restart takes it back as well, a picture that is decoded after a later one does not. None: `ticks`.
+            order: the packet's decoding time, if packets come in decoding order. A restart steps it back too; a
+                picture that is merely decoded after a later one does not. None: `ticks`.
         """
         order = ticks if order is None else order
         moved = ticks + self._offset
@@ -48,10 +48,10 @@ class RisingOrigin:
 
 
 def pace(intervals: list[float], tick_s: float) -> tuple[float, bool]:
-    """Pictures a second (0 where nothing tells), and whether the intervals (s) between them vary.
+    """Return pictures per second (0 if unknown), and whether the intervals (s) between them vary.
 
-    They vary where more of them than the odd one (a dropped picture, a stall) leave the usual one by more than rounding
-    explains. A steady pace is that of the usual intervals, whatever the odd ones last; a varying one is the average.
+    They vary if more than a few (a dropped picture, a stall) differ from the median by more than rounding explains. The
+    rate is that of the usual intervals if they are steady, or else the average of all.
     """
     if not intervals:
         return 0.0, False

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 HEADER = struct.Struct("<4sIdQIIQ")  # magic, kind, time, position, width, height, payload bytes
 MAGIC = b"SVD1"
 PICTURE, SOUND, RESULT, FAILURE, CLIP, FILE = 1, 2, 3, 4, 5, 6
-PULSE = 7  # no news but that there is work in progress
+PULSE = 7  # a sign of life while work is in progress
 FULL_PICTURE = 8  # the picture that follows, at full size
 MAX_JSON_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Of a picture `time_s`, `position` (number of its stretch of one geometry), `width` and `height` in px; of a block
-    of sound `position` (sample index)."""
+    """Header of a message. A picture sets `time_s`, `position` (number of its stretch of one geometry), `width` and
+    `height` in px; a block of sound sets `position` (sample index)."""
 
     kind: int
     size: int
@@ -32,7 +32,7 @@ class Header:
 
     @classmethod
     def unpack(cls, data: bytes) -> "Header":
-        """Raises ValueError when `data` is not a header."""
+        """Return the header in `data`. Raises ValueError if it is none."""
         magic, kind, time_s, position, width, height, size = HEADER.unpack(data)
         if magic != MAGIC:
             raise ValueError("not a message header")

@@ -1,8 +1,8 @@
 """The decoding process: `python -m speakervid_dag.media.decoder.worker REQUEST` (REQUEST is JSON; messages go to
 stdout).
 
-Belongs here: the limits a decoder runs under, dispatch, and how its failures are told. Does not belong here: media
-(container, picture, sound) and the parent's side (child). Imports av and the standard library; numpy only where needed.
+Belongs here: the decoder's limits, dispatch, reporting of failures. Does not belong here: media (container, picture,
+sound), the parent's side (media/child). Imports av and the standard library; numpy only where needed.
 """
 
 import json
@@ -20,7 +20,7 @@ CPU_GRACE_S = 5
 
 
 class Output:
-    """Stdout as a stream of messages. `writev` spares a copy of each picture."""
+    """Stdout as a stream of messages. `writev` avoids a copy of each picture."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -71,7 +71,7 @@ def main(argument: str) -> int:
     memory, cpu_s = request["memory_bytes"], request["cpu_s"]
     limits = {
         resource.RLIMIT_AS: (memory, memory),
-        resource.RLIMIT_CPU: (cpu_s, cpu_s + CPU_GRACE_S),  # SIGXCPU, which says why, comes before SIGKILL
+        resource.RLIMIT_CPU: (cpu_s, cpu_s + CPU_GRACE_S),  # SIGXCPU, which identifies the cause, comes before SIGKILL
         resource.RLIMIT_FSIZE: (0, 0),
         resource.RLIMIT_NOFILE: (OPEN_FILES, OPEN_FILES),
     }

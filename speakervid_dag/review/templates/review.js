@@ -6,7 +6,7 @@ const video = $("video");
 const state = { items: [], at: 0, told: null, loaded: new Map(), saving: 0, asked: 0 };
 const KEYS = { 1: "yes", y: "yes", 2: "no", n: "no", 3: "unsure", u: "unsure" };
 const SIGNS = { ">=": "≥", "<=": "≤", "==": "=" };
-const AHEAD = 2; // items whose preview is cut before they are asked for
+const AHEAD = 2; // items whose previews are cut in advance
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -49,7 +49,7 @@ async function show(index) {
   try {
     told = await load(index);
   } catch (problem) {
-    complain(`This item cannot be shown: ${problem.message}. Go on with →.`);
+    complain(`This item cannot be shown: ${problem.message}. Skip it with →.`);
     return;
   }
   if (state.at !== index) return;
@@ -153,7 +153,7 @@ function scoreBar(score) {
   return bar;
 }
 
-/* the picture's place in its element (it may have bars), for the outlines */
+/* Fits the outlines to the picture inside its element, which may have black bars. */
 function fit() {
   if (!video.videoWidth) return;
   const scale = Math.min(video.clientWidth / video.videoWidth, video.clientHeight / video.videoHeight);
@@ -205,7 +205,7 @@ function progress() {
   $("saving").textContent = state.saving ? "saving…" : "";
 }
 
-/* The next question does not wait for the store; an answer that it refused comes back. */
+/* The next question is shown before the answer is stored; if storing fails, the question comes back. */
 async function answer(word) {
   const index = state.at, item = state.items[index];
   if (!item || !state.told) return;
@@ -218,7 +218,7 @@ async function answer(word) {
   } catch (problem) {
     item.answer = before;
     await show(index);
-    complain(`This answer was not kept: ${problem.message}. Please answer again.`);
+    complain(`This answer was not stored: ${problem.message}. Please answer again.`);
   }
   state.saving -= 1;
   progress();
@@ -270,7 +270,7 @@ $("seek").addEventListener("change", event => event.target.blur());
 video.addEventListener("click", play);
 video.addEventListener("loadedmetadata", fit);
 video.addEventListener("error", async () => {
-  const told = await fetch(`/previews/${state.at}.mp4`).then(a => a.ok ? { detail: "the browser cannot play it" } : a.json()).catch(() => ({ detail: "the page's server is gone" }));
+  const told = await fetch(`/previews/${state.at}.mp4`).then(a => a.ok ? { detail: "the browser cannot play it" } : a.json()).catch(() => ({ detail: "the review server has stopped" }));
   $("missing").textContent = `No preview: ${told.detail || told.reason}`;
   $("missing").hidden = false;
 });
