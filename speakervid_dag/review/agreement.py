@@ -19,8 +19,8 @@ CLAIM = "(claim)"
 def agreement(con: Session, profile: str) -> pl.DataFrame:
     """Return one row per gate and claim with answers; see the SQL file for the columns.
 
-    `light_kappa` is Light's κ of the reviewers: the mean over pairs of Cohen's κ (Light 1971, Psychological Bulletin 76,
-    365-377), which for two reviewers is Cohen's.
+    `light_kappa` is Light's κ of the reviewers: the mean over pairs of Cohen's κ (Light 1971, Psychological Bulletin
+    76, 365-377), which for two reviewers is Cohen's.
 
     Further columns: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap
     intervals; null if nothing can be suggested).
