@@ -87,6 +87,37 @@ class Sound:
         return np.clip(self.samples[first:last], -1.0, 1.0)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What was seen of a video.
+
+    Attributes:
+        shots: by shot, the video's row with the size of the shot's own pictures.
+        series, tracks, poses: rows of frame_series by shot, of face_tracks and poses by track.
+        no_series: why a shot that has no row of frame_series has none.
+        left_out: parts of SamplingSettings that the picture pass left out.
+    """
+
+    video: Row
+    shots: Mapping[str, Row]
+    series: Mapping[str, Row]
+    tracks: Mapping[str, Row]
+    poses: Mapping[str, Row]
+    no_series: str
+    left_out: Collection[str]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was heard in a video: rows of transcripts, speech_turns and sync_scores; `missing`: stage → reason."""
+
+    segments: Sequence[Row]
+    turns: Sequence[Row]
+    syncs: Sequence[Row]
+    sound: Sound
+    missing: Mapping[str, str]
+
+
 def score_clips(
     clips: pl.DataFrame,
     videos: pl.DataFrame,
@@ -128,39 +159,27 @@ def score_clips(
     check_disabled(settings)
     gone = dict(missing or {})
     video = videos.row(0, named=True)
-    shown = {} if shots is None else {s["shot_id"]: _sized(video, s) for s in shots.to_dicts()}
-    tracks = {t["track_id"]: t for t in face_tracks.to_dicts()}
-    series = {s["shot_id"]: s for s in frame_series.to_dicts()}
-    looks = {p["track_id"]: p for p in poses.to_dicts()}
-    segments, turns, syncs = transcripts.to_dicts(), speech_turns.to_dicts(), sync_scores.to_dicts()
+    pictures = Pictures(
+        video,
+        {} if shots is None else {s["shot_id"]: _sized(video, s) for s in shots.to_dicts()},
+        {s["shot_id"]: s for s in frame_series.to_dicts()},
+        {t["track_id"]: t for t in face_tracks.to_dicts()},
+        {p["track_id"]: p for p in poses.to_dicts()},
+        gone.get("frame_series", "too_few_frames"),
+        sampling_disabled,
+    )
     sound = Sound(audio, rate_hz, gone.get("audio", "no_audio"))
+    speech = Speech(transcripts.to_dicts(), speech_turns.to_dicts(), sync_scores.to_dicts(), sound, gone)
     rows = clips.to_dicts()
     with clock.timed("dnsmos"):
-        qualities = _qualities(rows, turns, sound, settings, dnsmos, gone)
+        qualities = _qualities(rows, speech.turns, sound, settings, dnsmos, gone)
     scored = []
     for clip in rows:
-        shot, track, pose = series.get(clip["shot_id"]), tracks.get(clip["track_id"]), looks.get(clip["track_id"])
-        no_series = gone.get("frame_series", "too_few_frames")
         found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
         found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
-        found |= _seen(
-            (clip["start_s"], clip["end_s"]),
-            shot,
-            track,
-            pose,
-            shown.get(clip["shot_id"], video),
-            no_series,
-            settings,
-            sampling_disabled,
-            clock,
-        )
+        found |= _seen(clip, pictures, settings, clock)
         if clip["role"] == "talking":
-            with clock.timed("words"):
-                found |= _words(clip, segments, gone.get("transcripts"), settings)
-            with clock.timed("sound"):
-                found |= _voice(clip, turns, sound, settings)
-            found |= {"sync_conf": _sync(clip, syncs, gone.get("sync_scores"))}
-            found |= qualities[clip["clip_id"]]
+            found |= _heard(clip, speech, settings, clock) | qualities[clip["clip_id"]]
         else:
             found |= dict.fromkeys(SPEECH, (None, "role_listening"))
         found |= dict.fromkeys(settings.disabled, (None, "off"))
@@ -168,23 +187,17 @@ def score_clips(
     return CLIP_SCORES.frame(scored)
 
 
-def _seen(
-    span: Interval,
-    shot: Row | None,
-    track: Row | None,
-    pose: Row | None,
-    sized: Row,
-    no_series: str,
-    settings: ScoreSettings,
-    sampling_disabled: Collection[str],
-    clock: PartClock,
-) -> dict[str, Measured]:
-    """What is seen in a clip: picture, head, body. `sized`: the video's row with its shot's size of pictures."""
+def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClock) -> dict[str, Measured]:
+    """What is seen in a clip: picture, head, body."""
+    span = (clip["start_s"], clip["end_s"])
+    shot = pictures.series.get(clip["shot_id"])
+    track, pose = (rows.get(clip["track_id"]) for rows in (pictures.tracks, pictures.poses))
+    sized = pictures.shots.get(clip["shot_id"], pictures.video)
     found: dict[str, Measured] = {}
     with clock.timed("picture_scores"):
-        found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, no_series)
+        found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, pictures.no_series)
         found |= picture_measures.region_measures(track, span, settings)
-        found |= camera_measures.picture_scores(shot, span, settings, sampling_disabled, no_series)
+        found |= camera_measures.picture_scores(shot, span, settings, pictures.left_out, pictures.no_series)
     with clock.timed("head_scores"):
         picture = picture_measures.picture_box(shot)
         found |= picture_measures.face_measures(track, span, sized, settings, picture)
@@ -193,6 +206,15 @@ def _seen(
     with clock.timed("person_scores"):
         found |= person_measures.person_scores(pose, track, shot, span, sized, settings)
     return found
+
+
+def _heard(clip: Row, speech: Speech, settings: ScoreSettings, clock: PartClock) -> dict[str, Measured]:
+    """What is heard in a clip in which its person talks: words, sound, synchrony with the lips."""
+    with clock.timed("words"):
+        found = _words(clip, speech.segments, speech.missing.get("transcripts"), settings)
+    with clock.timed("sound"):
+        found |= _voice(clip, speech.turns, speech.sound, settings)
+    return found | {"sync_conf": _sync(clip, speech.syncs, speech.missing.get("sync_scores"))}
 
 
 def _sized(video: Row, shot: Row) -> Row:

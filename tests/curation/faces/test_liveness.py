@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
-from faces import Box, Stage
 from followed import Followed, Seen
+from made_faces import Box, Stage
 from numpy.typing import NDArray
 from rows import frame
 

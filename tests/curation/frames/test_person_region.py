@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from faces import Box, Stage
 from followed import Followed, Seen, plain
+from made_faces import Box, Stage
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from faces import face_points
 from hypothesis import given
 from hypothesis import strategies as st
+from made_faces import face_points
 from numpy.typing import NDArray
 
 from speakervid_dag.config.profiles import load_profile

@@ -6,7 +6,7 @@ import cv2
 import degraded
 import numpy as np
 import pytest
-from faces import Frame, Stage
+from made_faces import Frame, Stage
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.frames.frame_pass import FacePass

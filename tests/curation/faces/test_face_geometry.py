@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from faces import face_points
+from made_faces import face_points
 
 from speakervid_dag.curation.faces import geometry
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 import pytest
-from faces import Box, Stage, frame_at
+from made_faces import Box, Stage, frame_at
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.faces.tracking import match
