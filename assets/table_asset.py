@@ -25,7 +25,7 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
-from speakervid_dag.stages import supervisor as isolation
+from speakervid_dag.stages import supervisor
 from speakervid_dag.stages.stage import Compute, Stage
 from speakervid_dag.version import VERSION
 
@@ -62,8 +62,8 @@ def _computed(recipe: StageRecipe, *, is_apart: bool) -> Compute:
     """What computes the stage: in the working process a crash costs one video."""
 
     def apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
-        limits = isolation.default_limits(stage.settings.work_memory_mb)
-        return isolation.compute_apart(stage, recipe.compute.__module__, limits)
+        limits = supervisor.default_limits(stage.settings.work_memory_mb)
+        return supervisor.compute_apart(stage, recipe.compute.__module__, limits)
 
     return apart if is_apart else recipe.compute
 

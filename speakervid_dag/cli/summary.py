@@ -9,8 +9,7 @@ from speakervid_dag.cli.console import print_frame, print_line, say
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import FAULT
 from speakervid_dag.formats import quantity
-from speakervid_dag.lake.queries import published as query
-from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.queries import published, session
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.snapshots.losses import as_frame
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -21,7 +20,7 @@ from speakervid_dag.runs.report import RunReport
 def print_summary(settings: Settings, report: RunReport) -> int:
     """Print the summary of the published snapshot. Return the exit status: 1 on an internal error, else 0."""
     # if the very first table failed there is no lake to open; the failure is reported below
-    lake = DeltaLake(str(settings.lake_dir)) if report.failed else query.open_lake(settings.lake_dir)
+    lake = DeltaLake(str(settings.lake_dir)) if report.failed else published.open_lake(settings.lake_dir)
     snapshot = snapshots.latest(lake)
     faults = 0
     if snapshot is not None:

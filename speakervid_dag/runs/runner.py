@@ -77,7 +77,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.lake.upkeep import takedown
     from speakervid_dag.runs import execution
     from speakervid_dag.runs.instance import lake_instance
-    from speakervid_dag.stages import supervisor as isolation
+    from speakervid_dag.stages import supervisor
 
     factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
     shown_before = snapshots.latest(factory.lake)
@@ -89,7 +89,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         require_weights(factory, recipes().values())
         stale_ones = stale_batches(factory, batches)
         if stale_ones and settings.isolate:
-            isolation.start_early(isolation.default_limits(settings.work_memory_mb))
+            supervisor.start_early(supervisor.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
         has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
         _run_stale(instance, factory, list(stale_ones), report, left, say)

@@ -11,8 +11,7 @@ from house import B1, B2, House
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.cli.app import cli, main
 from speakervid_dag.failures import OperationError
-from speakervid_dag.lake.queries import published as query
-from speakervid_dag.lake.queries import user_sql
+from speakervid_dag.lake.queries import published, user_sql
 from speakervid_dag.lake.schemas import CLIPS, SNAPSHOTS, STAGE_OUTCOMES, TABLES, TIERS, Table
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage import handles
@@ -27,7 +26,7 @@ def data_file(house: House, table: Table, part: str) -> Path:
 
 
 def ask(house: House, text: str) -> list[tuple[object, ...]]:
-    with query.open_published(house.settings.lake_dir) as con:
+    with published.open_published(house.settings.lake_dir) as con:
         return list(user_sql.answer(con, text).rows)
 
 

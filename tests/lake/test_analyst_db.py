@@ -15,8 +15,7 @@ from small_lake import published_lake
 from speakervid_dag.cli import summary
 from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings, load_settings
-from speakervid_dag.lake.queries import analyst_db
-from speakervid_dag.lake.queries import published as query
+from speakervid_dag.lake.queries import analyst_db, published
 from speakervid_dag.lake.schemas import CLIPS, TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs.report import RunReport
@@ -42,7 +41,7 @@ os._exit(1)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = published_lake(tmp_path_factory.mktemp("made") / "lake")
-    query.open_lake(settings.lake_dir)
+    published.open_lake(settings.lake_dir)
     return settings
 
 
@@ -51,7 +50,7 @@ def lake(made: Settings, tmp_path: Path) -> Settings:
     """A lake of its own, with its file."""
     shutil.copytree(made.lake_dir, tmp_path / "lake")
     settings = load_settings(lake=tmp_path / "lake")
-    query.open_lake(settings.lake_dir)
+    published.open_lake(settings.lake_dir)
     return settings
 
 
@@ -65,7 +64,7 @@ def shown(lake_dir: Path) -> set[str]:
 
 def test_the_first_command_makes_it_and_the_next_leaves_it(lake: Settings) -> None:
     before = (lake.lake_dir / analyst_db.NAME).stat()
-    query.open_lake(lake.lake_dir)
+    published.open_lake(lake.lake_dir)
     assert (lake.lake_dir / analyst_db.NAME).stat() == before
     assert len(shown(lake.lake_dir)) == 1
 
@@ -84,7 +83,7 @@ def test_a_run_with_nothing_to_do_shows_a_moved_lake_too(lake: Settings, tmp_pat
 
 def test_a_copy_shows_itself_and_not_the_original(lake: Settings, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(lake.lake_dir, tmp_path / "copy"))
-    query.open_lake(load_settings(lake=copy).lake_dir)
+    published.open_lake(load_settings(lake=copy).lake_dir)
     assert len(shown(copy)) == 1
     assert len(shown(lake.lake_dir)) == 1
     shutil.rmtree(lake.lake_dir)
@@ -94,14 +93,14 @@ def test_a_copy_shows_itself_and_not_the_original(lake: Settings, tmp_path: Path
 def test_another_name_of_the_same_folder_makes_nothing_anew(lake: Settings, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(lake.lake_dir)
     before = (lake.lake_dir / analyst_db.NAME).stat()
-    query.open_lake(load_settings(lake=tmp_path / "link").lake_dir)
+    published.open_lake(load_settings(lake=tmp_path / "link").lake_dir)
     assert (lake.lake_dir / analyst_db.NAME).stat() == before
 
 
 def test_another_version_makes_it_anew(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (lake.lake_dir / analyst_db.NAME).stat().st_ino
     monkeypatch.setattr(analyst_db, "VERSION", "99")
-    query.open_lake(lake.lake_dir)
+    published.open_lake(lake.lake_dir)
     assert (lake.lake_dir / analyst_db.NAME).stat().st_ino != before
 
 
@@ -115,13 +114,13 @@ def test_a_lake_that_cannot_be_written_answers(
 
     monkeypatch.setattr(analyst_db, "FileLock", refuse)
     for _ in range(2):
-        assert query.open_lake(moved.lake_dir).exists(CLIPS)
+        assert published.open_lake(moved.lake_dir).exists(CLIPS)
     assert ["Read-only file system" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_folder_without_a_snapshot_gets_no_file(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
-    query.open_lake(load_settings(lake=tmp_path).lake_dir)
+    published.open_lake(load_settings(lake=tmp_path).lake_dir)
     assert not (tmp_path / analyst_db.NAME).exists()
 
 
@@ -141,7 +140,7 @@ def test_a_killed_clients_log_goes_with_the_file(lake: Settings) -> None:
 def test_a_log_that_comes_later_goes_with_the_next_command(lake: Settings) -> None:
     """That of a client which still holds the file before open for writing."""
     (lake.lake_dir / "lake.duckdb.wal").write_bytes(b"of another file")
-    query.open_lake(lake.lake_dir)
+    published.open_lake(lake.lake_dir)
     assert [p.name for p in lake.lake_dir.glob("lake.duckdb*")] == ["lake.duckdb"]
     assert len(shown(lake.lake_dir)) == 1
 

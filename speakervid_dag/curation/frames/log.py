@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import SamplingSettings
-from speakervid_dag.curation import pixels as frame_measures
+from speakervid_dag.curation import pixels
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import WHOLE, Box, normalised
-from speakervid_dag.curation.frames import texture as picture_texture
+from speakervid_dag.curation.frames import texture
 from speakervid_dag.curation.frames.camera import CameraStep, CameraWatch
 from speakervid_dag.curation.pixels import Image
 
@@ -120,11 +120,11 @@ class FrameLog:
 
     def note(self, frame: TimedImage) -> None:
         with self.clock.timed("luma"):
-            small = frame_measures.small_luma(frame.image)
+            small = pixels.small_luma(frame.image)
             self.height_px, self.width_px = frame.image.shape[:2]
             self._times_s.append(frame.time_s)
             self._luma.append(float(small.mean()))
-            self._motion.append(frame_measures.motion(self._before, small))
+            self._motion.append(pixels.motion(self._before, small))
             self._faces.append(self._faces[-1] if self._faces else 0)
             self._before = small
 
@@ -160,27 +160,25 @@ class FrameLog:
         top, bottom = round(y1 * self.height_px), round(y2 * self.height_px)
         inside = [(f[0] - left, f[1] - top, f[2] - left, f[3] - top) for f in faces_px]
         boxes = [_box(normalised(box, right - left, bottom - top)) for box in inside]
-        return frame_measures.small_luma(image[top:bottom, left:right]), boxes
+        return pixels.small_luma(image[top:bottom, left:right]), boxes
 
     def _text_share(self, model: TextModel, image: Image, faces: Sequence[Box]) -> float:
-        if min(image.shape[:2]) < picture_texture.MIN_SIDE_PX:
+        if min(image.shape[:2]) < texture.MIN_SIDE_PX:
             return float("nan")
         found = model.probability(image, self.sampling.text_long_side_px)
-        return picture_texture.text_share(found, faces, self.sampling.min_text_score)
+        return texture.text_share(found, faces, self.sampling.min_text_score)
 
     def _texture(self, frame: TimedImage, small: NDArray[np.float32]) -> Texture:
         import cv2
 
-        inner = picture_texture.inner_box(small)
+        inner = texture.inner_box(small)
         self._inner = _hull(self._inner, inner)
-        border = picture_texture.border_share(inner)
-        if min(frame.image.shape[:2]) < picture_texture.MIN_SIDE_PX:
+        border = texture.border_share(inner)
+        if min(frame.image.shape[:2]) < texture.MIN_SIDE_PX:
             return Texture(frame.time_s, np.nan, np.nan, np.nan, border)
         grey = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY))
-        blocks = np.nan if self.shot.is_shrunk else picture_texture.blockiness(grey)
-        return Texture(
-            frame.time_s, picture_texture.blur_effect(grey), picture_texture.noise_sigma(grey), blocks, border
-        )
+        blocks = np.nan if self.shot.is_shrunk else texture.blockiness(grey)
+        return Texture(frame.time_s, texture.blur_effect(grey), texture.noise_sigma(grey), blocks, border)
 
     @property
     def picture_box(self) -> Box:

@@ -16,7 +16,7 @@ from speakervid_dag.config.sections import SamplingSettings
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import Box
 from speakervid_dag.curation.faces.tracking import Track
-from speakervid_dag.curation.frames import texture as picture_texture
+from speakervid_dag.curation.frames import texture
 from speakervid_dag.curation.frames.log import Rhythm, floats
 from speakervid_dag.curation.pixels import Image, face_sharpness
 
@@ -165,16 +165,16 @@ class PersonSampler:
 
 
 def face_repeat(before: Image | None, image: Image, box: Box) -> float:
-    """picture_texture.repeated_block_share of the face; NaN without a frame before, and for a face below 32 px."""
+    """texture.repeated_block_share of the face; NaN without a frame before, and for a face below 32 px."""
     import cv2
 
     if before is None or before.shape != image.shape:
         return float("nan")
-    faces = [picture_texture.cut_box(picture, box) for picture in (before, image)]
-    if min(faces[0].shape[:2]) < picture_texture.MIN_SIDE_PX:
+    faces = [texture.cut_box(picture, box) for picture in (before, image)]
+    if min(faces[0].shape[:2]) < texture.MIN_SIDE_PX:
         return float("nan")
     old, new = (np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)) for face in faces)
-    return picture_texture.repeated_block_share(old, new)
+    return texture.repeated_block_share(old, new)
 
 
 def _relative(body: FoundBody | None, image: Image) -> Floats | None:

@@ -9,7 +9,7 @@ from followed import Followed, Seen, plain
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.frames import texture as picture_texture
+from speakervid_dag.curation.frames import texture
 from speakervid_dag.curation.frames.camera import CameraWatch
 from speakervid_dag.curation.frames.log import FrameLog, Shot
 from speakervid_dag.curation.frames.region import RegionWatch
@@ -69,7 +69,7 @@ def test_blur_moves_blur_effect_and_sharpness_and_not_luminance() -> None:
     pictures = [blurred(scene(), sigma) for sigma in BLURS]
     faces = [face_sharpness(p, (100.0, 100.0, 400.0, 400.0)) for p in pictures]
 
-    assert rises([picture_texture.blur_effect(grey(p)) for p in pictures])
+    assert rises([texture.blur_effect(grey(p)) for p in pictures])
     assert falls([float(v) for v in sharpness_index(np.array(faces), SETTINGS.sharpness_reference)])
     lumas = [float(small_luma(p).mean()) for p in pictures]
     assert max(lumas) - min(lumas) < 1.0
@@ -86,7 +86,7 @@ def test_the_sharpness_of_a_crop_falls_with_blur_at_every_size_of_the_face(side:
 
 def test_noise_moves_noise_sigma_by_its_own_size() -> None:
     smooth = blurred(scene(), 3.0)
-    found = [picture_texture.noise_sigma(grey(noisy(smooth, s))) for s in (0, 2, 4, 8, 16)]
+    found = [texture.noise_sigma(grey(noisy(smooth, s))) for s in (0, 2, 4, 8, 16)]
 
     assert rises(found)
     # grey is a weighted mean of three independent channels: 0.67 of one channel's deviation
@@ -95,11 +95,11 @@ def test_noise_moves_noise_sigma_by_its_own_size() -> None:
 
 
 def test_compression_moves_blockiness_and_blur_does_not() -> None:
-    found = [picture_texture.blockiness(grey(jpeg(scene(), quality))) for quality in (95, 30, 15, 5)]
+    found = [texture.blockiness(grey(jpeg(scene(), quality))) for quality in (95, 30, 15, 5)]
 
     assert rises(found)
     assert found[0] == pytest.approx(1.0, abs=0.1)
-    assert all(picture_texture.blockiness(grey(blurred(scene(), s))) == pytest.approx(1, abs=0.1) for s in BLURS)
+    assert all(texture.blockiness(grey(blurred(scene(), s))) == pytest.approx(1, abs=0.1) for s in BLURS)
 
 
 def test_blocks_that_a_coder_skips_are_counted_and_a_cameras_noise_is_not() -> None:
@@ -109,7 +109,7 @@ def test_blocks_that_a_coder_skips_are_counted_and_a_cameras_noise_is_not() -> N
         after = noisy(before, 3.0)
         rows = round(skipped * 480)
         after[:rows] = before[:rows]
-        shares.append(picture_texture.repeated_block_share(grey(before), grey(after)))
+        shares.append(texture.repeated_block_share(grey(before), grey(after)))
 
     assert shares == pytest.approx([0.0, 0.25, 0.5, 1.0], abs=0.02)
 
@@ -119,11 +119,11 @@ def test_black_bars_are_measured_and_a_dark_frame_is_not_all_bar() -> None:
     for bar in (0, 12, 24, 48):
         picture = scene()
         picture[:bar], picture[480 - bar :] = 0, 0
-        found.append(picture_texture.border_share(picture_texture.inner_box(small_luma(picture))))
+        found.append(texture.border_share(texture.inner_box(small_luma(picture))))
 
     assert found == pytest.approx([0, 24 / 480, 48 / 480, 96 / 480], abs=0.02)
-    assert picture_texture.inner_box(np.full((90, 160), 3.0, np.float32)) is None
-    assert np.isnan(picture_texture.border_share(None))
+    assert texture.inner_box(np.full((90, 160), 3.0, np.float32)) is None
+    assert np.isnan(texture.border_share(None))
 
 
 def watched(path: list[tuple[float, float, float]]) -> dict[str, tuple[float | str | None, str]]:
