@@ -73,7 +73,7 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([FACE_TRACKS, POSES, FRAME_SERIES], work)
 
 
-def shot_of(row: Mapping[str, Any], long_side_px: int) -> frame_log.Shot:
+def shot_of(row: Mapping[str, Any], long_side_px: int) -> frame_log.ShotSpan:
     """A row of shots as the picture pass takes it."""
     is_shrunk = max(row["width_px"] or 0, row["height_px"] or 0) > long_side_px
-    return frame_log.Shot(row["shot_id"], row["start_s"], row["end_s"], is_shrunk)
+    return frame_log.ShotSpan(row["shot_id"], row["start_s"], row["end_s"], is_shrunk)

@@ -92,7 +92,7 @@ def _looked_at(stage: Stage, video: VideoTask, parts: clock.PartClock) -> clip_l
     with video.model():  # loads them, the first time
         makers = backends.clip_looks(scores, stage.settings.threads)
     clips, series = video["clips"].to_dicts(), video["frame_series"].to_dicts()
-    plan = clip_looks.ClipLooks.plan(clips, series, makers, scores.disabled)
+    plan = clip_looks.ClipModels.plan(clips, series, makers, scores.disabled)
     if plan.is_needed:
         try:
             with video.media():

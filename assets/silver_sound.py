@@ -85,9 +85,9 @@ def transcripts(stage: Stage) -> Mapping[str, pl.DataFrame]:
             recogniser = backends.recognizer(settings.weights, stage.settings.threads)
             spoken = [(t.start_s, t.end_s) for t in turns]
             heard = recogniser.transcribe(samples, spoken, settings)
-        rows, homeless = transcribing.transcript_rows(heard, turns, recogniser.backend, settings)
-        if homeless:
-            stage.log(f"{video.row['source_name']}: {homeless} recognised words lie outside every turn")
+        rows, unassigned = transcribing.transcript_rows(heard, turns, recogniser.backend, settings)
+        if unassigned:
+            stage.log(f"{video.row['source_name']}: {unassigned} recognised words lie outside every turn")
         return {"transcripts": rows}
 
     return stage.each_video([TRANSCRIPTS], work)

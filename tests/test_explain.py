@@ -106,6 +106,8 @@ def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Setti
     (tmp_path / "a.mp4").write_bytes(b"of no video")
     with pytest.raises(UserError, match="no video of the lake has the content"):
         told(settings, str(tmp_path / "a.mp4"))
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    assert {"what": "video_id", "value": V1} in told(settings, str(tmp_path / "a.mp4"))["video"]
 
 
 def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ SERVING = (
 
 
 @dataclass(frozen=True)
-class Looking:
+class Inspection:
     """One model that looks at clips' own pictures: its scores, and the setting that names it."""
 
     setting: str
@@ -70,11 +70,11 @@ class Looking:
 
 
 LOOKING = (
-    Looking(
+    Inspection(
         "video_quality", "dover", "DOVER, ONNX by onnxruntime", "video_quality, dover_technical", dover.WEIGHTS,
         "speakervid models pull dover --accept-hash --from FOLDER",
     ),
-    Looking(
+    Inspection(
         "point_tracks", "cotracker", "CoTracker 3 offline", "cotracker_ratio", cotracker.WEIGHTS,
         "speakervid models pull cotracker3 --accept-hash",
     ),

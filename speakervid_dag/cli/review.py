@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from speakervid_dag.config.settings import Settings
     from speakervid_dag.lake.queries.session import Session
     from speakervid_dag.lake.snapshots.snapshots import Snapshot
-    from speakervid_dag.review.queue import Plan
+    from speakervid_dag.review.queue import ReviewPlan
 
 
 @click.command()
@@ -59,7 +59,7 @@ def review(
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.lake.queries.published import choose_profile
-    from speakervid_dag.review.queue import Plan
+    from speakervid_dag.review.queue import ReviewPlan
 
     settings = load_settings(lake=lake, profile=profile)
     snapshot, con = _open(settings)
@@ -67,7 +67,7 @@ def review(
     if summary:
         _print_summary(con, chosen, form)
         return
-    plan = Plan(reviewer or getpass.getuser(), seed, count, questions, gates)
+    plan = ReviewPlan(reviewer or getpass.getuser(), seed, count, questions, gates)
     _serve(settings, snapshot, con, chosen, plan, (host, port), is_opened)
 
 
@@ -97,7 +97,7 @@ def _serve(
     snapshot: "Snapshot",
     con: "Session",
     profile: str,
-    plan: "Plan",
+    plan: "ReviewPlan",
     address: tuple[str, int],
     is_opened: bool,
 ) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from speakervid_dag.demo.acting import FPS, Pose, act
 from speakervid_dag.demo.materials import BACKDROP, PORTRAITS, RATE_HZ, Bgr, Find, Samples, load_picture, read_image
-from speakervid_dag.demo.plan import Plan
+from speakervid_dag.demo.plan import VideoPlan
 from speakervid_dag.demo.puppet import Puppet
 from speakervid_dag.demo.videos import plans
 from speakervid_dag.files import written_aside
@@ -32,7 +32,7 @@ class DemoVideo:
 
     path: Path
     truth_path: Path
-    plan: Plan
+    plan: VideoPlan
 
 
 def generate(
@@ -72,7 +72,7 @@ def _registered(name: str, filename: str) -> Path:
     return Path(weight_path(name, filename))
 
 
-def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
+def _make(plan: VideoPlan, out: Path, seed: int, find: Find) -> DemoVideo:
     puppets = puppets_of(plan, find)
     plan = replace(plan, faces={person: puppet.face_box() for person, puppet in puppets.items()})
     path, truth_path = out / f"{plan.name}.mp4", out / f"{plan.name}.truth.json"
@@ -90,7 +90,7 @@ def _make(plan: Plan, out: Path, seed: int, find: Find) -> DemoVideo:
     return made
 
 
-def _recipe(plan: Plan, seed: int) -> str:
+def _recipe(plan: VideoPlan, seed: int) -> str:
     """Return the hash of a video's inputs: its plan, the seed and this package's code (pictures are pinned by hash)."""
     digest = hashlib.sha256(json.dumps([plan.truth(), seed, plan.blur_px]).encode() + plan.sound.tobytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -104,7 +104,7 @@ def _stamp(recipe: str, path: Path) -> str | None:
     return f"{recipe} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" if path.exists() else None
 
 
-def puppets_of(plan: Plan, find: Find) -> dict[str, Puppet]:
+def puppets_of(plan: VideoPlan, find: Find) -> dict[str, Puppet]:
     panes = {pane.person: pane for shot in plan.shots for pane in shot.panes}
     return {
         person: Puppet(load_picture(find, PORTRAITS[person]), PORTRAITS[person], (pane.rect[2], pane.rect[3]))
@@ -112,7 +112,7 @@ def puppets_of(plan: Plan, find: Find) -> dict[str, Puppet]:
     }
 
 
-def poses(plan: Plan, seed: int) -> dict[str, list[Pose]]:
+def poses(plan: VideoPlan, seed: int) -> dict[str, list[Pose]]:
     """Return each person's pose in every frame of the video, visible or not."""
     people = sorted({pane.person for shot in plan.shots for pane in shot.panes})
     return {
@@ -121,7 +121,7 @@ def poses(plan: Plan, seed: int) -> dict[str, list[Pose]]:
     }
 
 
-def draw(plan: Plan, puppets: dict[str, Puppet], seed: int, find: Find) -> Iterator[Bgr]:
+def draw(plan: VideoPlan, puppets: dict[str, Puppet], seed: int, find: Find) -> Iterator[Bgr]:
     """Yield the video's frames, uint8 (height, width, 3) BGR."""
     acted = poses(plan, seed)
     width, height = plan.size

@@ -18,7 +18,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Turn:
+class ScriptTurn:
     person: str
     start_s: float
     end_s: float
@@ -33,7 +33,7 @@ class Pane:
 
 
 @dataclass(frozen=True)
-class Shot:
+class ScriptShot:
     """Frames start to end (half-open) with the same panes; no panes: a still picture without people."""
 
     start: int
@@ -46,15 +46,15 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Plan:
+class VideoPlan:
     """All inputs of one video. `voices`: each person's own sound; `sound`: their mix."""
 
     name: str
     kind: str
     variant: str
     size: tuple[int, int]
-    shots: tuple[Shot, ...]
-    turns: tuple[Turn, ...]
+    shots: tuple[ScriptShot, ...]
+    turns: tuple[ScriptTurn, ...]
     sound: Samples
     voices: dict[str, Samples]
     sources: tuple[str, ...]
@@ -70,7 +70,7 @@ class Plan:
     def duration_s(self) -> float:
         return self.frames / FPS
 
-    def first(self, seconds: float) -> "Plan":
+    def first(self, seconds: float) -> "VideoPlan":
         """Return the same video cut off after `seconds`."""
         end = min(self.frames, round(seconds * FPS))
         end_s = end / FPS
@@ -100,7 +100,7 @@ class Plan:
             "expected_quality": {"verdict": verdict, "reason": reason}, "sources": list(self.sources),
         }  # fmt: skip
 
-    def _turn(self, turn: Turn) -> dict[str, Any]:
+    def _turn(self, turn: ScriptTurn) -> dict[str, Any]:
         visible = self.seen(turn.person, (turn.start_s, turn.end_s))
         panes = [p for s in self.shots for p in s.panes if p.person == turn.person]
         return {

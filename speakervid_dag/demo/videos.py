@@ -23,7 +23,7 @@ from speakervid_dag.demo.materials import (
     levelled,
     load_voice,
 )
-from speakervid_dag.demo.plan import Pane, Plan, Shot, Span, Turn
+from speakervid_dag.demo.plan import Pane, ScriptShot, ScriptTurn, Span, VideoPlan
 
 WIDE, FOUR_BY_THREE = (960, 540), (720, 540)
 CALL_FROM_S = 5.6  # the call's file begins with silence
@@ -46,12 +46,12 @@ class Line:
     reaction: bool
 
 
-def plans(find: Find) -> list[Plan]:
+def plans(find: Find) -> list[VideoPlan]:
     """Return all videos of the demo, in order. `find(registry name, file name)` returns the materials' paths."""
     return [split_screen(find), cuts(find), blurred(find), narrator(find)]
 
 
-def split_screen(find: Find) -> Plan:
+def split_screen(find: Find) -> VideoPlan:
     """Plan a real telephone call: both speakers always visible, left and right."""
     call = levelled(load_voice(find(*CALL)))
     people = ("astronaut", "actress")
@@ -59,24 +59,25 @@ def split_screen(find: Find) -> Plan:
     frames = int((len(call) / RATE_HZ - CALL_FROM_S) * FPS)
     sound = call[round(CALL_FROM_S * RATE_HZ) :][: frames * HOP]
     shown = tuple(Pane(p, (i * 480, 0, 480, 540)) for i, p in enumerate(people))
-    return Plan(
-        "demo_split_screen", "split", "split_easy", WIDE, (Shot(0, frames, shown),), turns, sound,
+    return VideoPlan(
+        "demo_split_screen", "split", "split_easy", WIDE, (ScriptShot(0, frames, shown),), turns, sound,
         {p: only(sound, turns, p) for p in people}, (CALL[1], *pictures(people)),
     )  # fmt: skip
 
 
-def call_turns(rttm: str, people: tuple[str, str]) -> tuple[Turn, ...]:
+def call_turns(rttm: str, people: tuple[str, str]) -> tuple[ScriptTurn, ...]:
     """Return reference turns of an RTTM text: `SPEAKER file 1 start duration <NA> <NA> name …`."""
     rows = [line.split() for line in rttm.splitlines() if line.startswith("SPEAKER")]
     # The first to speak becomes the first of `people`.
     names = dict(zip(dict.fromkeys(row[7] for row in rows), people, strict=True))
     starts = [round(float(row[3]) - CALL_FROM_S, 3) for row in rows]
     return tuple(
-        Turn(names[row[7]], start, round(start + float(row[4]), 3)) for row, start in zip(rows, starts, strict=True)
+        ScriptTurn(names[row[7]], start, round(start + float(row[4]), 3))
+        for row, start in zip(rows, starts, strict=True)
     )
 
 
-def only(sound: Samples, turns: tuple[Turn, ...], person: str) -> Samples:
+def only(sound: Samples, turns: tuple[ScriptTurn, ...], person: str) -> Samples:
     """Return the sound during one person's turns, silence elsewhere."""
     mask = np.zeros(len(sound), np.float32)
     for turn in turns:
@@ -85,7 +86,7 @@ def only(sound: Samples, turns: tuple[Turn, ...], person: str) -> Samples:
     return np.asarray(sound * mask, np.float32)
 
 
-def cuts(find: Find) -> Plan:
+def cuts(find: Find) -> VideoPlan:
     """Plan shot and reverse shot: the speaker full frame, the silent listener shown during long turns."""
     reader, dialogue = load_voice(find(*READER)), load_voice(find(*DIALOGUE))
     lines = [
@@ -96,21 +97,21 @@ def cuts(find: Find) -> Plan:
     turns, shots = place(lines, FOUR_BY_THREE)
     sound, voices = mix(lines, turns, shots[-1].end)
     people = ("man", "admiral")
-    return Plan(
+    return VideoPlan(
         "demo_reverse_shots", "cuts", "cuts", FOUR_BY_THREE, shots, turns, sound, voices,
         (READER[1], DIALOGUE[1], *pictures(people)),
     )  # fmt: skip
 
 
-def place(lines: list[Line], size: tuple[int, int]) -> tuple[tuple[Turn, ...], tuple[Shot, ...]]:
+def place(lines: list[Line], size: tuple[int, int]) -> tuple[tuple[ScriptTurn, ...], tuple[ScriptShot, ...]]:
     """Return consecutive turns, aligned to frames, and shots: cuts lie mid-gap and around each reaction."""
-    turns: list[Turn] = []
+    turns: list[ScriptTurn] = []
     edges: list[tuple[int, str]] = []  # first frame of a shot, who is shown
     at = round(LEAD_S * FPS)
     for line in lines:
         length = -(-len(line.sound) // HOP)
         edges.append((max(0, at - round(GAP_S / 2 * FPS)) if turns else 0, line.person))
-        turns.append(Turn(line.person, at / FPS, (at + length) / FPS))
+        turns.append(ScriptTurn(line.person, at / FPS, (at + length) / FPS))
         if line.reaction:
             listener = next(other.person for other in lines if other.person != line.person)
             start = at + round(BEFORE_REACTION_S * FPS)
@@ -118,11 +119,11 @@ def place(lines: list[Line], size: tuple[int, int]) -> tuple[tuple[Turn, ...], t
         at += length + round(GAP_S * FPS)
     ends = [edge[0] for edge in edges[1:]] + [at]
     return tuple(turns), tuple(
-        Shot(a, b, (Pane(person, (0, 0, *size)),)) for (a, person), b in zip(edges, ends, strict=True)
+        ScriptShot(a, b, (Pane(person, (0, 0, *size)),)) for (a, person), b in zip(edges, ends, strict=True)
     )
 
 
-def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Samples, dict[str, Samples]]:
+def mix(lines: list[Line], turns: tuple[ScriptTurn, ...], frames: int) -> tuple[Samples, dict[str, Samples]]:
     voices = {line.person: np.zeros(frames * HOP, np.float32) for line in lines}
     for line, turn in zip(lines, turns, strict=True):
         first = round(turn.start_s * RATE_HZ)
@@ -130,24 +131,24 @@ def mix(lines: list[Line], turns: tuple[Turn, ...], frames: int) -> tuple[Sample
     return np.asarray(sum(voices.values()), np.float32), voices
 
 
-def blurred(find: Find) -> Plan:
+def blurred(find: Find) -> VideoPlan:
     """Plan one speaker slightly out of focus: good enough for pre-training, not for fine-tuning."""
     line = Line("man", excerpt(load_voice(find(*READER)), (BLURRED_LINE,)), False)
     turns, shots = place([line], WIDE)
     sound, voices = mix([line], turns, shots[-1].end)
-    return Plan(
+    return VideoPlan(
         "demo_blurred", "degraded", "blur", WIDE, shots, turns, sound, voices, (READER[1], *pictures(("man",))),
         blur_px=BLUR_PX, verdict=("ok", "blur"),
     )  # fmt: skip
 
 
-def narrator(find: Find) -> Plan:
+def narrator(find: Find) -> VideoPlan:
     """Plan a voice over a picture without people: nothing may be bound as talking."""
     voice = excerpt(load_voice(find(*READER)), (NARRATOR_LINE,))
     frames = len(voice) // HOP
-    turns = (Turn("narrator", 0.0, frames / FPS),)
-    return Plan(
-        "demo_voice_over", "voiceover", "no_face", WIDE, (Shot(0, frames, ()),), turns, voice[: frames * HOP], {},
+    turns = (ScriptTurn("narrator", 0.0, frames / FPS),)
+    return VideoPlan(
+        "demo_voice_over", "voiceover", "no_face", WIDE, (ScriptShot(0, frames, ()),), turns, voice[: frames * HOP], {},
         (READER[1], BACKDROP[1]), verdict=("no_talking", "no face"),
     )  # fmt: skip
 

@@ -47,7 +47,7 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Cut:
+class ClipCut:
     """One clip to make: [start_s, end_s) on the container's clock; `box` (x1, y1, x2, y2), 0-1; None: whole picture."""
 
     path: Path
@@ -73,7 +73,7 @@ def cut_clips(
     source: Path,
     info: MediaInfo,
     budget: MediaBudget,
-    cuts: Sequence[Cut],
+    cuts: Sequence[ClipCut],
     sounds: Sequence[Path | None],
     encoding: Encoding,
 ) -> Iterator[Done]:
@@ -84,7 +84,7 @@ def cut_clips(
 
     Args:
         info: of the same file, from `probe`.
-        sounds: a WAV per clip, at `encoding.rate_hz`, from `Cut.start_s` to one tick after its end; None makes a
+        sounds: a WAV per clip, at `encoding.rate_hz`, from `ClipCut.start_s` to one tick after its end; None makes a
             silent clip.
 
     Raises:
@@ -104,7 +104,7 @@ def can_copy(info: MediaInfo) -> bool:
 
 
 def copy_clips(
-    source: Path, info: MediaInfo, budget: MediaBudget, cuts: Sequence[Cut], sounds: Sequence[Path | None]
+    source: Path, info: MediaInfo, budget: MediaBudget, cuts: Sequence[ClipCut], sounds: Sequence[Path | None]
 ) -> Iterator[Done]:
     """Do the same without re-encoding: whole pictures, at the source's rate and quality.
 
@@ -124,7 +124,7 @@ def _made(
     source: Path,
     info: MediaInfo,
     budget: MediaBudget,
-    cuts: Sequence[Cut],
+    cuts: Sequence[ClipCut],
     sounds: Sequence[Path | None],
 ) -> Iterator[Told | PermanentFailure]:
     """Request the clips from a decoding process and write each as it arrives.
@@ -155,7 +155,7 @@ def _made(
             yield told["start_s"], told["end_s"], told["frames"], told["width_px"], told["height_px"]
 
 
-def _asked(cut: Cut, sound: Path | None) -> dict[str, Any]:
+def _asked(cut: ClipCut, sound: Path | None) -> dict[str, Any]:
     path = None if sound is None else as_argument(sound)
     return {"start_s": cut.start_s, "end_s": cut.end_s, "box": cut.box, "sound_path": path}
 

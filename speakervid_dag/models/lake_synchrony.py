@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from speakervid_dag.config.sections import SyncSettings, TrainingSettings
-from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Scene
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Scene
 from speakervid_dag.curation.speaking.lip_backends import lips_problem
 from speakervid_dag.curation.speaking.sync_regression import Array
 from speakervid_dag.curation.speaking.synchrony_training import Floats, Scorer, Stretch, lip_inputs, sound_inputs
@@ -145,17 +145,17 @@ class LakeSynchrony:
             found = _embed(self._net[tower], torch.from_numpy(inputs)[None])[0].T.numpy()
         return np.asarray(found, np.float32)
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         """Mean cosine per lag of each pair, and of all pairs of its speaker and person."""
         lips = scene.lips()
         seen = {name: self._rows("lips", lip_inputs(s, scene.settings)) for name, s in lips.items() if len(s.speed)}
         heard = self._rows("sound", sound_inputs(scene.audio, scene.rate_hz, scene.settings))
-        found: dict[Key, Measured] = {}
+        found: dict[Key, BackendAnswer] = {}
         groups: dict[tuple[str, str], list[tuple[Key, Array, int]]] = defaultdict(list)
         for pair in scene.pairs:
             series = lips[pair.track_id]
             problem = lips_problem(scene, pair, series)
-            found[pair.key] = Measured(reason=problem or "too_short")
+            found[pair.key] = BackendAnswer(reason=problem or "too_short")
             cells = np.arange(*pair.cells(scene.settings)) if problem is None else np.zeros(0, np.int64)
             inside = (cells >= series.first) & (cells < series.first + len(series.is_seen))
             cells = cells[inside][series.is_seen[cells[inside] - series.first]]
@@ -166,7 +166,7 @@ class LakeSynchrony:
             total = sum(count for _, _, count in members)
             if total >= scene.settings.min_evidence_s * scene.settings.grid_hz:
                 pooled = sum((curve * count for _, curve, count in members), np.zeros(1)) / total
-                found |= {key: Measured(curve=Curve(curve, pooled, count)) for key, curve, count in members}
+                found |= {key: BackendAnswer(curve=Curve(curve, pooled, count)) for key, curve, count in members}
         return found
 
 

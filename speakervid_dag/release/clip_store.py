@@ -174,7 +174,7 @@ class ClipStore:
         """Yield the result of cutting each clip, and its sound from the first picture on."""
         how, rate_hz = self.encoding, self.encoding.rate_hz
         cuts = [
-            cut.Cut(self.stem(s).with_suffix(".mp4"), s.start_s, s.end_s, s.box if self.is_cropped else None)
+            cut.ClipCut(self.stem(s).with_suffix(".mp4"), s.start_s, s.end_s, s.box if self.is_cropped else None)
             for s in specs
         ]
         sounds = [heard.clip(s, s.start_s, round((s.end_s - s.start_s + 1 / how.fps) * rate_hz)) for s in specs]

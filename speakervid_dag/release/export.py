@@ -28,7 +28,7 @@ from speakervid_dag.release import card, folder, releases, split_book
 from speakervid_dag.release.clip_store import ClipStore, Missing, StoredClip
 from speakervid_dag.release.records import record
 from speakervid_dag.release.request import Request
-from speakervid_dag.release.samples import Sample, find_samples
+from speakervid_dag.release.samples import ReleaseSample, find_samples
 from speakervid_dag.release.split_book import Moved
 from speakervid_dag.release.writers import Item, write
 from speakervid_dag.stages.progress import Tally
@@ -168,7 +168,7 @@ def _names(items: Iterable[Item]) -> set[str]:
 
 
 def _cut(
-    lake: DeltaLake, lake_dir: Path, request: Request, samples: list[Sample], tally: Tally | None
+    lake: DeltaLake, lake_dir: Path, request: Request, samples: list[ReleaseSample], tally: Tally | None
 ) -> tuple[list[Item], dict[str, str]]:
     """Return the samples with their clips, and the reason for each missing sample."""
     samples, missing = _allowed(lake, samples)
@@ -183,7 +183,7 @@ def _taken_down(lake: DeltaLake) -> set[str]:
     return set(lake.read(TAKEDOWNS)["video_id"])
 
 
-def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict[str, str]]:
+def _allowed(lake: DeltaLake, samples: list[ReleaseSample]) -> tuple[list[ReleaseSample], dict[str, str]]:
     """Return the samples without a taken-down source (older snapshots still show those); for the others, the reason."""
     gone = _taken_down(lake)
     allowed, missing = [], {}
@@ -197,7 +197,7 @@ def _allowed(lake: DeltaLake, samples: list[Sample]) -> tuple[list[Sample], dict
 
 
 def _items(
-    samples: list[Sample], clips: Mapping[str, StoredClip | Missing], fps: float
+    samples: list[ReleaseSample], clips: Mapping[str, StoredClip | Missing], fps: float
 ) -> tuple[list[Item], dict[str, str]]:
     """Return the samples whose clips are all there; for the others, the reason."""
     items, missing = [], {}

@@ -11,7 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.clips.sound import Voice, clip_sound
+from speakervid_dag.curation.clips.sound import VoiceSpan, clip_sound
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.sources import Sources
@@ -69,7 +69,7 @@ class Heard:
         samples = self._slice(spec.row, first, count)
         # turns in whole samples of the slice, so that nothing is rounded twice
         turns = [
-            Voice(
+            VoiceSpan(
                 t.speaker_id,
                 (round(t.start_s * rate_hz) - first) / rate_hz,
                 (round(t.end_s * rate_hz) - first) / rate_hz,

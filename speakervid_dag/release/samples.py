@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speakervid_dag.curation.clips.sound import Voice
+from speakervid_dag.curation.clips.sound import VoiceSpan
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.media.region import Box
 
@@ -34,11 +34,11 @@ class ClipSpec:
     box: Box
     voice: str | None
     is_silent: bool
-    turns: tuple[Voice, ...]
+    turns: tuple[VoiceSpan, ...]
 
 
 @dataclass(frozen=True)
-class Sample:
+class ReleaseSample:
     """One sample: its name, split, clips by part, and the branch's facts about it."""
 
     sample_id: str
@@ -49,7 +49,7 @@ class Sample:
 
 def find_samples(
     con: Session, branch: str, profile: str, tiers: Sequence[str], split_of: Mapping[str, str], limit: int | None
-) -> list[Sample]:
+) -> list[ReleaseSample]:
     """Return the samples of a branch in these tiers, in the order of their ids, at most `limit`.
 
     Args:
@@ -60,9 +60,9 @@ def find_samples(
     video_ids = sorted({row["video_id"] for row in rows})
     asked = {"profile": profile, "clip_ids": clip_ids, "video_ids": video_ids}
     clips = {c["clip_id"]: c for c in query_file(con, "release/clips", **asked).to_dicts()}
-    turns: dict[str, list[Voice]] = {video_id: [] for video_id in video_ids}
+    turns: dict[str, list[VoiceSpan]] = {video_id: [] for video_id in video_ids}
     for turn in query_file(con, "release/turns", video_ids=video_ids).to_dicts():
-        turns[turn["video_id"]].append(Voice(turn["speaker_id"], turn["start_s"], turn["end_s"]))
+        turns[turn["video_id"]].append(VoiceSpan(turn["speaker_id"], turn["start_s"], turn["end_s"]))
     samples = []
     for row in rows:
         specs = [_spec(clips[clip], turns[row["video_id"]]) for clip in row["clip_ids"]]
@@ -70,7 +70,7 @@ def find_samples(
             specs = [_listening(specs[0], row)]
         split = split_of[specs[0].row["identity_id"]]
         facts = {k: v for k, v in row.items() if k not in ("sample_id", "clip_ids")}
-        samples.append(Sample(safe(row["sample_id"]), split, tuple(_named(branch, specs)), facts))
+        samples.append(ReleaseSample(safe(row["sample_id"]), split, tuple(_named(branch, specs)), facts))
     return samples
 
 
@@ -82,7 +82,7 @@ def safe(identifier: str) -> str:
     return name
 
 
-def _spec(clip: Row, turns: Sequence[Voice]) -> ClipSpec:
+def _spec(clip: Row, turns: Sequence[VoiceSpan]) -> ClipSpec:
     """Return a clip as it is. The key is the paper's, with our video id, and N for a person without a voice."""
     size = f"{clip['width_px']}x{clip['height_px']}"
     key = f"{clip['video_id']}_{size}_full_video_{clip['clip_index']:03d}_{clip['speaker_id'] or 'N'}"

@@ -23,7 +23,7 @@ from speakervid_dag.lake.sources import Sources
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.audio import read_audio, taken_of
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.media.cut import Cut, Encoding, cut_clips
+from speakervid_dag.media.cut import ClipCut, Encoding, cut_clips
 from speakervid_dag.media.probe import MediaInfo, probe
 from speakervid_dag.media.wav import is_whole, read_wav, write_wav
 from speakervid_dag.review.subjects import Span
@@ -61,7 +61,7 @@ def _cut(lake_dir: Path, span: Span, target: Path) -> None:
         sound = None if samples is None else Path(folder) / "sound.wav"
         if sound is not None and samples is not None:
             write_wav(sound, samples, ENCODING.rate_hz)
-        (done,) = cut_clips(source, info, budget, [Cut(target, span.start_s, span.end_s, None)], [sound], ENCODING)
+        (done,) = cut_clips(source, info, budget, [ClipCut(target, span.start_s, span.end_s, None)], [sound], ENCODING)
     if done.failure is not None:
         raise done.failure
     try:

@@ -36,7 +36,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReviewPlan:
     """A reviewer's choice of questions.
 
     Args:
@@ -52,7 +52,7 @@ class Plan:
     gates: tuple[str, ...] = ()
 
 
-def build(con: Session, profile: str, plan: Plan, asked: pl.DataFrame) -> list[Item]:
+def build(con: Session, profile: str, plan: ReviewPlan, asked: pl.DataFrame) -> list[Item]:
     """Return the items of a sitting by question, each in the reviewer's own order, without those already answered.
 
     Args:
@@ -75,7 +75,9 @@ def build(con: Session, profile: str, plan: Plan, asked: pl.DataFrame) -> list[I
     return _ordered([item for key, item in once.items() if key not in done], plan)
 
 
-def _claims(con: Session, profile: str, plan: Plan, others: Collection[tuple[str, str | None, str]]) -> list[Item]:
+def _claims(
+    con: Session, profile: str, plan: ReviewPlan, others: Collection[tuple[str, str | None, str]]
+) -> list[Item]:
     first = sorted({s for _, measure, s in others if measure is None})
     frame = query_file(
         con, "review/claim_subjects", profile=profile, count=plan.count, seed=str(plan.seed), first=first
@@ -88,7 +90,7 @@ def _claims(con: Session, profile: str, plan: Plan, others: Collection[tuple[str
     return items
 
 
-def _gates(con: Session, profile: str, plan: Plan, others: Collection[tuple[str, str | None, str]]) -> list[Item]:
+def _gates(con: Session, profile: str, plan: ReviewPlan, others: Collection[tuple[str, str | None, str]]) -> list[Item]:
     first = sorted({s for _, _, s in others})
     frame = query_file(
         con,
@@ -112,7 +114,7 @@ def _gates(con: Session, profile: str, plan: Plan, others: Collection[tuple[str,
     return items
 
 
-def _ordered(items: Sequence[Item], plan: Plan) -> list[Item]:
+def _ordered(items: Sequence[Item], plan: ReviewPlan) -> list[Item]:
     names, groups = list(QUESTIONS), dict[tuple[str, str | None], dict[str, Item]]()
     for item in items:
         groups.setdefault((item.question, item.measure), {})[item.subject_id] = item

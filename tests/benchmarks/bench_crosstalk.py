@@ -25,7 +25,7 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.curation.voices import diarization
-from speakervid_dag.curation.voices.overlaps import Turn
+from speakervid_dag.curation.voices.overlaps import SpeechTurn
 from speakervid_dag.media.audio import read_audio
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
@@ -81,7 +81,7 @@ def voice(text: str) -> Voice:
     return Voice(Path(file).stem, speech * np.float32(LEVEL / np.sqrt(np.mean(speech**2))))
 
 
-def conversation(pair: Sequence[Voice], chance: random.Random, overlapping: float) -> tuple[Sound, list[Turn]]:
+def conversation(pair: Sequence[Voice], chance: random.Random, overlapping: float) -> tuple[Sound, list[SpeechTurn]]:
     """The sound, and who speaks when."""
     out, turns = np.random.default_rng(0).normal(0, 3e-4, round((LENGTH_S + 10) * RATE_HZ)).astype(np.float32), []
     louder = 10 ** (chance.uniform(-4, 4) / 20)
@@ -90,7 +90,7 @@ def conversation(pair: Sequence[Voice], chance: random.Random, overlapping: floa
         said = pair[who].say(length_s) * np.float32(louder if who else 1)
         first = round(start_s * RATE_HZ)
         out[first : first + len(said)] += said
-        turns.append(Turn("AB"[who], start_s, start_s + length_s))
+        turns.append(SpeechTurn("AB"[who], start_s, start_s + length_s))
 
     for each in pair:
         each.at = chance.randrange(len(each.samples))
@@ -106,7 +106,7 @@ def conversation(pair: Sequence[Voice], chance: random.Random, overlapping: floa
     return out[: round((now_s + 1) * RATE_HZ)], turns
 
 
-def masks(turns: Sequence[Turn], times_s: NDArray[np.float64]) -> Masks:
+def masks(turns: Sequence[SpeechTurn], times_s: NDArray[np.float64]) -> Masks:
     found = {t.speaker_id: np.zeros(len(times_s), bool) for t in turns}
     for turn in turns:
         found[turn.speaker_id] |= (times_s >= turn.start_s) & (times_s < turn.end_s)
@@ -127,7 +127,7 @@ def spans(at_once: NDArray[np.bool_]) -> list[Interval]:
     return [(a * STEP_S, b * STEP_S) for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
 
 
-def measure(sound: Sound, turns: list[Turn], encoder: VoiceEncoder, tally: Tally) -> None:
+def measure(sound: Sound, turns: list[SpeechTurn], encoder: VoiceEncoder, tally: Tally) -> None:
     times_s = np.arange(STEP_S / 2, len(sound) / RATE_HZ, STEP_S)
     truth = masks(turns, times_s)
     edges = [edge for turn in turns for edge in turn.span]

@@ -21,7 +21,7 @@ import numpy as np
 from speakervid_dag.assets import backends
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.frames.frame_pass import FacePass
-from speakervid_dag.curation.frames.log import Shot
+from speakervid_dag.curation.frames.log import ShotSpan
 from speakervid_dag.curation.scores import camera as camera_measures
 from speakervid_dag.curation.scores import person as person_measures
 from speakervid_dag.curation.scores import picture as picture_measures
@@ -81,7 +81,7 @@ def measure_frames(
     tracking = PROFILE.tracking
     detector = backends.face_detector(None, tracking.detector_long_side_px, tracking.min_detection_score, 1)
     faces = FacePass(
-        "v", [Shot("s", 0.0, length_s, is_shrunk)], tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
+        "v", [ShotSpan("s", 0.0, length_s, is_shrunk)], tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
         detector, backends.face_mesh(1), NoIdentity(), backends.person_models(1),
         text=backends.text_detector(1),
     )  # fmt: skip

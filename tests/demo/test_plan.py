@@ -7,7 +7,7 @@ import pytest
 
 from speakervid_dag.demo.acting import HOP
 from speakervid_dag.demo.materials import RATE_HZ
-from speakervid_dag.demo.plan import Pane, Plan, Shot, Turn
+from speakervid_dag.demo.plan import Pane, ScriptShot, ScriptTurn, VideoPlan
 from speakervid_dag.demo.videos import CALL_FROM_S, Line, call_turns, only, place
 
 SIZE = (200, 100)
@@ -15,20 +15,20 @@ LEFT, RIGHT = Pane("ann", (0, 0, 100, 100)), Pane("bob", (100, 0, 100, 100))
 FULL_ANN, FULL_BOB = Pane("ann", (0, 0, 200, 100)), Pane("bob", (0, 0, 200, 100))
 
 
-def plan(shots: tuple[Shot, ...], turns: tuple[Turn, ...]) -> Plan:
+def plan(shots: tuple[ScriptShot, ...], turns: tuple[ScriptTurn, ...]) -> VideoPlan:
     sound = np.zeros(shots[-1].end * HOP, np.float32)
-    return Plan("clip", "cuts", "cuts", SIZE, shots, turns, sound, {"ann": sound, "bob": sound}, ("a.wav",))
+    return VideoPlan("clip", "cuts", "cuts", SIZE, shots, turns, sound, {"ann": sound, "bob": sound}, ("a.wav",))
 
 
 def test_listener_beside_the_speaker_is_co_present_except_while_talking_too() -> None:
-    both = plan((Shot(0, 250, (LEFT, RIGHT)),), (Turn("ann", 1.0, 6.0), Turn("bob", 2.0, 2.6)))
+    both = plan((ScriptShot(0, 250, (LEFT, RIGHT)),), (ScriptTurn("ann", 1.0, 6.0), ScriptTurn("bob", 2.0, 2.6)))
     rows = [(r["listener"], r["start_s"], r["end_s"], r["mode"]) for r in both.truth()["listening"]]
     assert rows == [("bob", 1.0, 2.0, "co_present"), ("bob", 2.6, 6.0, "co_present")]
 
 
 def test_reaction_shot_is_listening_without_the_speaker() -> None:
-    shots = (Shot(0, 100, (FULL_ANN,)), Shot(100, 200, (FULL_BOB,)), Shot(200, 250, (FULL_ANN,)))
-    truth = plan(shots, (Turn("ann", 0.4, 9.0),)).truth()
+    shots = (ScriptShot(0, 100, (FULL_ANN,)), ScriptShot(100, 200, (FULL_BOB,)), ScriptShot(200, 250, (FULL_ANN,)))
+    truth = plan(shots, (ScriptTurn("ann", 0.4, 9.0),)).truth()
     assert truth["turns"][0]["visible"] == [[0.4, 4.0], [8.0, 9.0]]
     assert [(r["listener"], r["start_s"], r["end_s"], r["mode"]) for r in truth["listening"]] == [
         ("bob", 4.0, 8.0, "non_co_present")
@@ -36,21 +36,24 @@ def test_reaction_shot_is_listening_without_the_speaker() -> None:
 
 
 def test_a_word_thrown_in_is_no_dialogue_neighbour() -> None:
-    turns = (Turn("ann", 0.0, 4.0), Turn("bob", 1.0, 1.4), Turn("bob", 4.2, 8.0))
-    pairs = plan((Shot(0, 250, (LEFT, RIGHT)),), turns).truth()["dialogue_pairs"]
+    turns = (ScriptTurn("ann", 0.0, 4.0), ScriptTurn("bob", 1.0, 1.4), ScriptTurn("bob", 4.2, 8.0))
+    pairs = plan((ScriptShot(0, 250, (LEFT, RIGHT)),), turns).truth()["dialogue_pairs"]
     assert pairs == [{"initiator": 0, "responder": 2, "gap_s": 0.2}]
 
 
 def test_a_speaker_never_shown_is_off_screen() -> None:
-    turn = plan((Shot(0, 100, (FULL_BOB,)),), (Turn("ann", 0.0, 3.0),)).truth()["turns"][0]
+    turn = plan((ScriptShot(0, 100, (FULL_BOB,)),), (ScriptTurn("ann", 0.0, 3.0),)).truth()["turns"][0]
     assert (turn["on_screen"], turn["box"], turn["visible"]) == (False, None, [])
 
 
 def test_cutting_a_plan_short_keeps_it_consistent() -> None:
-    whole = plan((Shot(0, 100, (FULL_ANN,)), Shot(100, 200, (FULL_BOB,))), (Turn("ann", 0, 3), Turn("bob", 4.5, 7)))
+    whole = plan(
+        (ScriptShot(0, 100, (FULL_ANN,)), ScriptShot(100, 200, (FULL_BOB,))),
+        (ScriptTurn("ann", 0, 3), ScriptTurn("bob", 4.5, 7)),
+    )
     short = whole.first(5.0)
     assert (short.frames, len(short.sound), short.turns[-1].end_s) == (125, 125 * HOP, 5.0)
-    assert whole.first(4.0).turns == (Turn("ann", 0, 3),)
+    assert whole.first(4.0).turns == (ScriptTurn("ann", 0, 3),)
 
 
 def test_rttm_turns_are_shifted_and_named_by_appearance() -> None:
@@ -62,7 +65,7 @@ def test_rttm_turns_are_shifted_and_named_by_appearance() -> None:
 
 
 def test_only_keeps_one_persons_turns() -> None:
-    kept = only(np.ones(3 * RATE_HZ, np.float32), (Turn("ann", 0, 1), Turn("bob", 1, 2)), "bob")
+    kept = only(np.ones(3 * RATE_HZ, np.float32), (ScriptTurn("ann", 0, 1), ScriptTurn("bob", 1, 2)), "bob")
     assert kept.sum() == RATE_HZ
     assert kept[RATE_HZ : 2 * RATE_HZ].all()
 

@@ -6,8 +6,6 @@ import generate
 from click.testing import CliRunner
 
 from speakervid_dag.cli.app import cli
-from speakervid_dag.files import sha256_of
-from speakervid_dag.tiering.explain import id_of
 
 
 def doctor(path: Path) -> tuple[int, str]:
@@ -29,10 +27,3 @@ def test_a_file_that_would_be_rejected_gives_its_reason(tmp_path: Path) -> None:
     assert (code, "rejected, unrecognised_container" in told) == (1, True)
     code, told = doctor(tmp_path / "gone.mp4")
     assert (code, "rejected, missing_file" in told) == (1, True)
-
-
-def test_explain_takes_the_path_of_a_file_for_the_video_of_its_content(tmp_path: Path) -> None:
-    path = generate.plain(tmp_path / "a.mp4", count=2)
-    assert id_of(str(path)) == f"v{sha256_of(path)[:16]}"
-    assert id_of("a.mp4") == "a.mp4"
-    assert id_of(str(tmp_path / "gone.mp4")) == str(tmp_path / "gone.mp4")

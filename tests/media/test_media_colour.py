@@ -10,7 +10,7 @@ from media.generate import Colours, coloured
 
 from speakervid_dag.assets.intake_rows import verdict
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.media.cut import Cut, Encoding, can_copy, cut_clips
+from speakervid_dag.media.cut import ClipCut, Encoding, can_copy, cut_clips
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import MediaInfo, probe
 from speakervid_dag.media.stills import read_stills
@@ -81,7 +81,7 @@ def test_standard_range_is_left_alone(tmp_path: Path, colours: Colours) -> None:
 def test_clips_and_stills_of_hdr_are_sdr(tmp_path: Path, transfer: int) -> None:
     path = coloured(tmp_path / "a.mp4", grey(list(SIGNALS[transfer].values())), Colours(transfer), count=12)
     info, rgb = shown(path)
-    (done,) = cut_clips(path, info, BUDGET, [Cut(tmp_path / "0.mp4", 0.0, 0.4, None)], [None], Encoding())
+    (done,) = cut_clips(path, info, BUDGET, [ClipCut(tmp_path / "0.mp4", 0.0, 0.4, None)], [None], Encoding())
     assert (done.failure, can_copy(info)) == (None, False)
     with av.open(str(tmp_path / "0.mp4")) as clip:
         context = clip.streams.video[0].codec_context
@@ -108,7 +108,7 @@ def test_colours_that_nobody_knows_are_shown_as_ordinary_ones(tmp_path: Path, co
     assert info.colour_fault is not None
     assert verdict(info.__class__(**{**info.__dict__, "has_audio": True}))["reason"] == "unknown_colours"
     assert rgb == pytest.approx(wanted * 255, abs=3)
-    (done,) = cut_clips(path, info, BUDGET, [Cut(tmp_path / "0.mp4", 0.0, 0.4, None)], [None], Encoding())
+    (done,) = cut_clips(path, info, BUDGET, [ClipCut(tmp_path / "0.mp4", 0.0, 0.4, None)], [None], Encoding())
     assert done.failure is None
     assert shown(tmp_path / "0.mp4")[1] == pytest.approx(rgb, abs=3)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speakervid_dag.media import audio, probe, wav
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.media.cut import Cut, Done, Encoding, can_copy, copy_clips, cut_clips
+from speakervid_dag.media.cut import ClipCut, Done, Encoding, can_copy, copy_clips, cut_clips
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.region import region
@@ -22,7 +22,7 @@ COUNT = 100
 
 
 def cut(source: Path, folder: Path, *spans: tuple[float, float], encoding: Encoding | None = None) -> list[Done]:
-    cuts = [Cut(folder / f"{n}.mp4", *span, None) for n, span in enumerate(spans)]
+    cuts = [ClipCut(folder / f"{n}.mp4", *span, None) for n, span in enumerate(spans)]
     info = probe.probe(source, BUDGET)
     return list(cut_clips(source, info, BUDGET, cuts, [None] * len(cuts), encoding or Encoding()))
 
@@ -101,7 +101,7 @@ def test_sound_begins_with_the_first_picture(tmp_path: Path) -> None:
     info = probe.probe(source, BUDGET)
     heard = audio.read_audio(source, info, BUDGET)
     wav.write_wav(tmp_path / "s.wav", heard[round(1.01 * 16_000) :], 16_000)
-    cuts = [Cut(tmp_path / "c.mp4", 1.01, 2.0, None)]
+    cuts = [ClipCut(tmp_path / "c.mp4", 1.01, 2.0, None)]
     (done,) = cut_clips(source, info, BUDGET, cuts, [tmp_path / "s.wav"], Encoding())
     assert (done.start_s, done.end_s) == pytest.approx((1.04, 2.0))
     clip = tmp_path / "c.mp4"
@@ -120,7 +120,7 @@ def test_the_part_is_cut_from_the_upright_picture(tmp_path: Path, rotation_deg: 
     frames = ((t, stored) for t in generate.steady(20))
     write_video(tmp_path / "a.mp4", frames, 25.0, size, rotation_deg=rotation_deg)
     info = probe.probe(tmp_path / "a.mp4", BUDGET)
-    cuts = [Cut(tmp_path / "c.mp4", 0.2, 0.6, (0.0, 0.0, 0.5, 0.5))]
+    cuts = [ClipCut(tmp_path / "c.mp4", 0.2, 0.6, (0.0, 0.0, 0.5, 0.5))]
     (done,) = cut_clips(tmp_path / "a.mp4", info, BUDGET, cuts, [None], Encoding(margin=0.0))
     assert (done.width_px, done.height_px) == (80, 60)
     with read_frames(tmp_path / "c.mp4", probe.probe(tmp_path / "c.mp4", BUDGET), BUDGET) as reader:
@@ -168,7 +168,7 @@ def test_a_copied_clip_shows_the_same_pictures_uncoded(tmp_path: Path) -> None:
     assert can_copy(info)
     heard = audio.read_audio(source, info, BUDGET)
     wav.write_wav(tmp_path / "s.wav", heard[round(0.513 * 16_000) : 32_000], 16_000)
-    (done,) = copy_clips(source, info, BUDGET, [Cut(tmp_path / "c.mp4", 0.513, 2.0, None)], [tmp_path / "s.wav"])
+    (done,) = copy_clips(source, info, BUDGET, [ClipCut(tmp_path / "c.mp4", 0.513, 2.0, None)], [tmp_path / "s.wav"])
     assert done.is_stream_copy
     assert done.start_s == pytest.approx(0.52)
     times, numbers = seen(tmp_path / "c.mp4")

@@ -12,7 +12,7 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.sources.shots import ShotFinder
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
-from speakervid_dag.media.cut import Cut, Encoding, cut_clips
+from speakervid_dag.media.cut import ClipCut, Encoding, cut_clips
 from speakervid_dag.media.decode import DecodeReport, Frame, read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.media.stills import read_stills
@@ -71,7 +71,7 @@ def test_clips_of_each_stretch_and_across(tmp_path: Path) -> None:
     path = changing(tmp_path / "a.ts", [WIDE, TALL])
     info = probe(path, BUDGET)
     spans = [(0.0, 1.0, None), (1.4, 2.4, None), (1.4, 2.4, (0.0, 0.0, 1.0, 0.5)), (0.8, 1.6, None)]
-    cuts = [Cut(tmp_path / f"{i}.mp4", start_s, end_s, box) for i, (start_s, end_s, box) in enumerate(spans)]
+    cuts = [ClipCut(tmp_path / f"{i}.mp4", start_s, end_s, box) for i, (start_s, end_s, box) in enumerate(spans)]
     made = list(cut_clips(path, info, BUDGET, cuts, [None] * len(cuts), Encoding(margin=0.0)))
     assert [(done.width_px, done.height_px) for done in made] == [(160, 96), (96, 160), (96, 80), (160, 96)]
     first, second, upper, across = (read(cut.path)[0] for cut in cuts)

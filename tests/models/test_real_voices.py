@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.voices import diarization
-from speakervid_dag.curation.voices.overlaps import Turn
+from speakervid_dag.curation.voices.overlaps import SpeechTurn
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import registry, vad
 from speakervid_dag.models.voice import RATE_HZ, VoiceEncoder
@@ -67,12 +67,12 @@ def spoken(voices: dict[str, Sound], script: list[Line], seconds: float) -> Soun
     return out
 
 
-def diarized(samples: Sound, settings: DiarizationSettings) -> list[Turn]:
+def diarized(samples: Sound, settings: DiarizationSettings) -> list[SpeechTurn]:
     regions = diarization.speech_regions(*vad.speech_probabilities(samples), settings)
     return diarization.diarize(samples, RATE_HZ, regions, VoiceEncoder(), settings).turns if regions else []
 
 
-def speech_of(turns: list[Turn], speaker: str) -> list[intervals.Interval]:
+def speech_of(turns: list[SpeechTurn], speaker: str) -> list[intervals.Interval]:
     return intervals.merge(t.span for t in turns if t.speaker_id == speaker)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import Box
-from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.log import FrameLog, ShotSpan
 from speakervid_dag.curation.frames.texture import text_share
 from speakervid_dag.curation.scores.camera import picture_scores
 from speakervid_dag.models.text_detector import TextDetector
@@ -72,7 +72,7 @@ def test_stripes_noise_and_a_drawn_face_are_no_text(detector: TextDetector) -> N
 def test_a_clips_score_is_what_stays_on_the_screen(
     detector: TextDetector, lines: int, least: float, most: float
 ) -> None:
-    log = FrameLog(Shot("s", 0.0, 4.0), PROFILE.sampling, PartClock(), text=detector)
+    log = FrameLog(ShotSpan("s", 0.0, 4.0), PROFILE.sampling, PartClock(), text=detector)
     for number in range(20):  # 5 frames a second; for two looks of five the screen is full
         frame = Seen(number / 5, picture(4 if number < 5 else lines))
         log.note(frame)

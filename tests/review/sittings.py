@@ -51,7 +51,7 @@ def sitting(lake: DeltaLake, reviewer: str, **plan: object) -> server.Sitting:
     assert newest is not None
     con = session.open_session(lake, newest, read_only_user_sql=True)
     book = AnswerBook(lake, root, reviewer)
-    items = queue.build(con, PROFILE, queue.Plan(reviewer, **plan), book.asked())  # type: ignore[arg-type]
+    items = queue.build(con, PROFILE, queue.ReviewPlan(reviewer, **plan), book.asked())  # type: ignore[arg-type]
     return server.Sitting(con, root, PROFILE, newest.number, book, items)
 
 

@@ -27,7 +27,7 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Turn:
+class BoundTurn:
     """A speech turn with its answer: the bound tracks with the time each is seen, margin, status."""
 
     turn_id: str
@@ -45,7 +45,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Track:
+class ShownTrack:
     """A face track inside its shot; `span` is the time both share."""
 
     row: Row
@@ -58,7 +58,7 @@ class Track:
 
 
 @dataclass
-class Cut:
+class TrackTime:
     """What became of one track's time."""
 
     clips: list[Row] = field(default_factory=list)
@@ -94,7 +94,7 @@ def make_clips(
     return CLIPS.frame(clips), DROPPED_SPANS.frame(dropped)
 
 
-def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[Turn]:
+def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[BoundTurn]:
     answers: dict[str, list[Row]] = defaultdict(list)
     for row in bindings.to_dicts():
         answers[row["turn_id"]].append(row)
@@ -104,7 +104,7 @@ def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[Turn]:
         bound = [r for r in rows if r["track_id"] is not None]
         margins = [float(str(r["margin"])) for r in bound if r["margin"] is not None]
         found.append(
-            Turn(
+            BoundTurn(
                 turn["turn_id"],
                 turn["speaker_id"],
                 (turn["start_s"], turn["end_s"]),
@@ -131,7 +131,7 @@ def _talkers(scores: pl.DataFrame, bindings: pl.DataFrame, settings: ClipSetting
     return set(moving.select("track_id", "turn_id").iter_rows())
 
 
-def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -> list[Track]:
+def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -> list[ShownTrack]:
     inside = {str(s["shot_id"]): _span(s) for s in shots.to_dicts()}
     spoken: dict[str, list[Row]] = defaultdict(list)
     for row in bindings.filter(pl.col("status") == "bound").to_dicts():
@@ -140,11 +140,11 @@ def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -
     for row in tracks.sort("start_s", "track_id").to_dicts():
         span = intervals.intersect([_span(row)], [inside[str(row["shot_id"])]])
         if span:
-            found.append(Track(row, span[0], main_speaker(spoken[str(row["person_id"])])))
+            found.append(ShownTrack(row, span[0], main_speaker(spoken[str(row["person_id"])])))
     return found
 
 
-def _near(turns: list[Turn], span: Interval, settings: ClipSettings) -> list[Turn]:
+def _near(turns: list[BoundTurn], span: Interval, settings: ClipSettings) -> list[BoundTurn]:
     """Turns that can matter to a track: those in its time, or close enough to touch a pause or a pad."""
     reach = settings.join_pause_s + settings.pad_s
     return [t for t in turns if t.span[0] < span[1] + reach and t.span[1] > span[0] - reach]
@@ -154,9 +154,11 @@ def _span(row: Row) -> Interval:
     return float(str(row["start_s"])), float(str(row["end_s"]))
 
 
-def _cut_track(track: Track, turns: list[Turn], talkers: set[tuple[str, str]], settings: ClipSettings) -> Cut:
+def _cut_track(
+    track: ShownTrack, turns: list[BoundTurn], talkers: set[tuple[str, str]], settings: ClipSettings
+) -> TrackTime:
     """Clips of one track, none of a copy; `talkers`: see _talkers."""
-    cut = Cut()
+    cut = TrackTime()
     if track.row["copy_of"] is not None:
         cut.dropped.append((track.span, "unknown", "copy_of_a_face"))
         return cut
@@ -188,9 +190,9 @@ def _cut_track(track: Track, turns: list[Turn], talkers: set[tuple[str, str]], s
     return cut
 
 
-def _contributions(chosen: list[Turn], turns: list[Turn], settings: ClipSettings) -> list[list[Turn]]:
+def _contributions(chosen: list[BoundTurn], turns: list[BoundTurn], settings: ClipSettings) -> list[list[BoundTurn]]:
     """Runs of the chosen turns of one speaker, at most `join_pause_s` apart, with nobody else in the pause."""
-    runs: list[list[Turn]] = []
+    runs: list[list[BoundTurn]] = []
     for turn in chosen:
         last = next((r for r in reversed(runs) if r[-1].speaker_id == turn.speaker_id), None)
         if last is None or not _continues(last[-1], turn, turns, settings):
@@ -200,7 +202,7 @@ def _contributions(chosen: list[Turn], turns: list[Turn], settings: ClipSettings
     return runs
 
 
-def _continues(before: Turn, after: Turn, turns: list[Turn], settings: ClipSettings) -> bool:
+def _continues(before: BoundTurn, after: BoundTurn, turns: list[BoundTurn], settings: ClipSettings) -> bool:
     pause = (before.span[1], after.span[0])
     between = (t.span for t in turns if t.speaker_id != before.speaker_id)
     return pause[1] - pause[0] <= settings.join_pause_s and not intervals.intersect([pause], between)
@@ -218,7 +220,13 @@ def _padded(spans: list[Interval], limit: Interval, others: Iterable[Interval], 
 
 
 def _add(
-    cut: Cut, track: Track, role: str, run: list[Turn], spans: list[Interval], whole: Interval, settings: ClipSettings
+    cut: TrackTime,
+    track: ShownTrack,
+    role: str,
+    run: list[BoundTurn],
+    spans: list[Interval],
+    whole: Interval,
+    settings: ClipSettings,
 ) -> None:
     """Clips of one contribution, or the reason why there is none."""
     if whole[1] - whole[0] < settings.min_s:
@@ -234,7 +242,7 @@ def _add(
         cut.clips.append(_clip(track, role, piece, inside, settings))
 
 
-def _clip(track: Track, role: str, span: Interval, turns: list[Turn], settings: ClipSettings) -> Row:
+def _clip(track: ShownTrack, role: str, span: Interval, turns: list[BoundTurn], settings: ClipSettings) -> Row:
     margins = [t.margin for t in turns if t.margin is not None]
     row = {name: track.row[name] for name in ("batch", "video_id", "shot_id", "track_id", "person_id")}
     return row | {
@@ -267,7 +275,7 @@ def _box(track: Row, span: Interval, settings: ClipSettings) -> dict[str, float]
     return {"x1": max(0.0, x1 - dx), "y1": max(0.0, y1 - dy), "x2": min(1.0, x2 + dx), "y2": min(1.0, y2 + dy)}
 
 
-def _dropped_rows(track: Track, cut: Cut) -> list[Row]:
+def _dropped_rows(track: ShownTrack, cut: TrackTime) -> list[Row]:
     """The track's time outside its clips, each moment once: candidates with their reason first, then the rest."""
     done = [_span(c) for c in cut.clips]
     rows: list[Row] = []

@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoiceSpan:
     """Somebody speaks, s, half-open."""
 
     speaker_id: str
@@ -36,7 +36,9 @@ def sample_range(span: Interval, rate_hz: int) -> tuple[int, int]:
     return round(span[0] * rate_hz), round(span[1] * rate_hz)
 
 
-def clip_sound(samples: Floats, rate_hz: int, span: Interval, speaker_id: str | None, turns: Iterable[Voice]) -> Floats:
+def clip_sound(
+    samples: Floats, rate_hz: int, span: Interval, speaker_id: str | None, turns: Iterable[VoiceSpan]
+) -> Floats:
     """The samples of one clip with other voices silenced outside their overlap with the clip's own speaker.
 
     Args:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import LivenessSettings
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import Box
-from speakervid_dag.curation.faces.tracking import Track
+from speakervid_dag.curation.faces.tracking import FollowedFace
 from speakervid_dag.curation.frames.log import Rhythm
 from speakervid_dag.curation.pixels import Image
 
@@ -185,14 +185,14 @@ class LifeWatch:
     def __post_init__(self) -> None:
         self._rhythm = Rhythm(self.settings.looks_hz)
 
-    def feed(self, time_s: float, image: Image, tracks: Sequence[Track]) -> None:
+    def feed(self, time_s: float, image: Image, tracks: Sequence[FollowedFace]) -> None:
         if not self._rhythm.is_due(time_s):
             return
         with self.clock.timed("liveness"):
             for track in tracks:
                 self._look(time_s, image, track)
 
-    def liveness(self, track: Track) -> tuple[float | None, str]:
+    def liveness(self, track: FollowedFace) -> tuple[float | None, str]:
         """The measure and `ok`, or None and why it cannot be told: too_small, too_few_looks."""
         heights = self._heights.get(id(track), [])
         if heights and float(np.median(heights)) < self.settings.min_face_height_px:
@@ -203,12 +203,12 @@ class LifeWatch:
             return None, "too_few_looks"
         return float(np.quantile(found, self.settings.quantile)), "ok"
 
-    def is_alive(self, track: Track) -> bool:
+    def is_alive(self, track: FollowedFace) -> bool:
         """True unless the measure says otherwise."""
         measured, _ = self.liveness(track)
         return measured is None or measured >= self.settings.min_leftover
 
-    def _look(self, time_s: float, image: Image, track: Track) -> None:
+    def _look(self, time_s: float, image: Image, track: FollowedFace) -> None:
         face = upright_face(time_s, image, track.box, track.roll_deg)
         self._heights.setdefault(id(track), []).append(track.box[3] - track.box[1])
         recent = self._recent.setdefault(id(track), deque())

@@ -59,7 +59,7 @@ class Mesher(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class FaceSample:
     """One track in one frame. Where `mesh_score` is low (see TrackingSettings), pose, mouth and lips mean nothing."""
 
     time_s: float
@@ -73,7 +73,7 @@ class Sample:
 
 
 @dataclass(eq=False)
-class Track:
+class FollowedFace:
     """A face being followed: samples in order, and what decides its life (times in s)."""
 
     box: Box
@@ -84,10 +84,10 @@ class Track:
     watch: IdentityWatch
     doubtful: PortraitAlbum  # portraits since the watch has doubts
     crops: CropCollector | None = None
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[FaceSample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
-    def kept(self) -> list[Sample]:
+    def kept(self) -> list[FaceSample]:
         """Samples up to the last one in which the face was certainly there."""
         return [s for s in self.samples if s.time_s <= self.confirmed_s + _EPSILON_S]
 
@@ -110,11 +110,11 @@ class ShotTracker:
     ) -> None:
         self._detector, self._mesher, self._embedder = detector, mesher, embedder
         self._settings, self._identity = tracking, identity
-        self._live: list[Track] = []
-        self._done: list[Track] = []
+        self._live: list[FollowedFace] = []
+        self._done: list[FollowedFace] = []
         self._next_detection_s = -np.inf
 
-    def feed(self, time_s: float, image: Image) -> list[Track]:
+    def feed(self, time_s: float, image: Image) -> list[FollowedFace]:
         """Follow all faces into the next frame. Returns those that are in it."""
         meshes = self._follow(time_s, image)
         if time_s >= self._next_detection_s - _EPSILON_S:
@@ -127,7 +127,7 @@ class ShotTracker:
                 track.crops.add(time_s, image, track.samples[-1].box)
         return [t for t in self._live if t.confirmed_s >= time_s - _EPSILON_S]
 
-    def finish(self) -> list[Track]:
+    def finish(self) -> list[FollowedFace]:
         """All tracks long enough to count, in order of their first frame, left to right."""
         self._end(list(self._live))
         kept = [t for t in self._done if self._counts(t)]
@@ -176,19 +176,19 @@ class ShotTracker:
         crops = CropCollector() if self._settings.face_crops else None
         albums = PortraitAlbum(self._identity), PortraitAlbum(self._identity)
         watch = IdentityWatch(self._identity)
-        track = Track(face.box_px, 0.0, time_s, time_s, albums[0], watch, albums[1], crops, scores=[face.score])
+        track = FollowedFace(face.box_px, 0.0, time_s, time_s, albums[0], watch, albums[1], crops, scores=[face.score])
         is_trusted = mesh.presence >= self._settings.min_mesh_score
         if is_trusted and geometry.iou(geometry.mesh_box(mesh.points_px), face.box_px) >= self._settings.min_iou:
             self._settle(track, time_s, mesh)
         track.samples.append(_sample(time_s, image, track.box, mesh))
         self._live.append(track)
 
-    def _settle(self, track: Track, time_s: float, mesh: MeshedFace) -> None:
+    def _settle(self, track: FollowedFace, time_s: float, mesh: MeshedFace) -> None:
         track.box = geometry.mesh_box(mesh.points_px)
         track.roll_deg = geometry.eye_line_deg(mesh.points_px)
         track.confirmed_s = time_s
 
-    def _offer_portrait(self, track: Track, image: Image, mesh: MeshedFace) -> None:
+    def _offer_portrait(self, track: FollowedFace, image: Image, mesh: MeshedFace) -> None:
         last = track.samples[-1]
         portrait = Portrait(last.time_s, last.box, last.pose, last.sharpness, last.mesh_score, mesh.points_px)
         is_good = portrait.quality(self._identity) > 0
@@ -201,7 +201,7 @@ class ShotTracker:
                 track.doubtful = PortraitAlbum(self._identity)
         (track.doubtful if track.watch.is_in_doubt else track.album).offer(portrait, image)
 
-    def _part(self, track: Track) -> None:
+    def _part(self, track: FollowedFace) -> None:
         """End a track where it was last alike; where it began to be another person's, that one's own track begins."""
         since_s = track.watch.since_s
         later = replace(
@@ -219,7 +219,7 @@ class ShotTracker:
         self._end([track])
         self._live.append(later)
 
-    def _doubles(self) -> list[Track]:
+    def _doubles(self) -> list[FollowedFace]:
         """The younger of two tracks that came to lie on one face."""
         doubles = []
         for i, old in enumerate(self._live):
@@ -228,7 +228,7 @@ class ShotTracker:
                     doubles.append(young)
         return doubles
 
-    def _is_lost(self, track: Track, time_s: float) -> bool:
+    def _is_lost(self, track: FollowedFace, time_s: float) -> bool:
         return (
             time_s - track.detected_s > self._settings.max_undetected_s
             or time_s - track.confirmed_s > self._settings.max_unseen_s
@@ -238,14 +238,14 @@ class ShotTracker:
         height = face.box_px[3] - face.box_px[1]
         return face.score >= self._settings.min_detection_score and height >= self._settings.min_face_height_px
 
-    def _counts(self, track: Track) -> bool:
+    def _counts(self, track: FollowedFace) -> bool:
         kept = track.kept()
         return (
             len(track.scores) >= self._settings.min_detections
             and kept[-1].time_s - kept[0].time_s >= self._settings.min_track_s
         )
 
-    def _end(self, tracks: list[Track]) -> None:
+    def _end(self, tracks: list[FollowedFace]) -> None:
         """Take tracks out of the live ones. Time the detector did not confirm afterwards is no part of a lost track."""
         ended = {id(t) for t in tracks}
         self._done += [t for t in self._live if id(t) in ended]
@@ -270,9 +270,9 @@ def _covers(first: Box, second: Box, settings: TrackingSettings) -> bool:
     return larger >= settings.same_face_share
 
 
-def _sample(time_s: float, image: Image, box: Box, mesh: MeshedFace) -> Sample:
+def _sample(time_s: float, image: Image, box: Box, mesh: MeshedFace) -> FaceSample:
     points = mesh.points_px
-    return Sample(
+    return FaceSample(
         time_s=time_s,
         box=box,
         pose=geometry.head_pose(points),

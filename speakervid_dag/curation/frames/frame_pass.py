@@ -23,13 +23,13 @@ from speakervid_dag.curation.faces.portraits import Embedder
 from speakervid_dag.curation.faces.tracking import (
     DetectedFace,
     Detector,
+    FaceSample,
+    FollowedFace,
     MeshedFace,
     Mesher,
-    Sample,
     ShotTracker,
-    Track,
 )
-from speakervid_dag.curation.frames.log import FrameLog, LookedFrame, Rhythm, Shot, TextModel, floats, nested
+from speakervid_dag.curation.frames.log import FrameLog, Rhythm, SampledFrame, ShotSpan, TextModel, floats, nested
 from speakervid_dag.curation.frames.person import PersonModels, PersonSampler
 from speakervid_dag.curation.frames.region import RegionWatch
 from speakervid_dag.curation.pixels import Image
@@ -66,7 +66,7 @@ class FacePass:
     def __init__(
         self,
         video_id: str,
-        shots: Sequence[Shot],
+        shots: Sequence[ShotSpan],
         tracking: TrackingSettings,
         identity: IdentitySettings,
         liveness: LivenessSettings,
@@ -86,7 +86,7 @@ class FacePass:
         self._parts = PartClock()
         self._clock = ModelClock(detector, mesher, embedder, self._parts)
 
-    def run(self, frames: Iterable[LookedFrame]) -> FacePassResult:
+    def run(self, frames: Iterable[SampledFrame]) -> FacePassResult:
         """Follow the faces of all frames. Frames outside every shot are left out."""
         tracks: list[Row] = []
         poses: list[Row] = []
@@ -126,7 +126,7 @@ class FacePass:
             row["copy_of"] = originals.get(row["track_id"])
             row["person_id"] = person[row["copy_of"] or row["track_id"]]
 
-    def _describe(self, shot: Shot, number: int, track: Track, watch: "_ShotWatch") -> tuple[Row, TrackFace]:
+    def _describe(self, shot: ShotSpan, number: int, track: FollowedFace, watch: "_ShotWatch") -> tuple[Row, TrackFace]:
         samples, log = track.kept(), watch.log
         vector, status = track.album.embedding(self._clock)
         boxes = [normalised(s.box, log.width_px, log.height_px) for s in samples]
@@ -163,9 +163,9 @@ class _ShotWatch:
     life: LifeWatch
     rhythm: Rhythm
 
-    def run(self, frames: Iterable[LookedFrame]) -> None:
+    def run(self, frames: Iterable[SampledFrame]) -> None:
         """Every frame, once."""
-        in_view: list[Track] = []
+        in_view: list[FollowedFace] = []
         for frame in frames:
             self.log.note(frame)
             is_followed = self.rhythm.is_due(frame.time_s)
@@ -200,12 +200,14 @@ class ModelClock:
             return self._embedder.embed(image, points_px)
 
 
-def _by_shot(frames: Iterable[LookedFrame], shots: Sequence[Shot]) -> Iterator[tuple[Shot, Iterator[LookedFrame]]]:
+def _by_shot(
+    frames: Iterable[SampledFrame], shots: Sequence[ShotSpan]
+) -> Iterator[tuple[ShotSpan, Iterator[SampledFrame]]]:
     """The frames of each shot, streamed; a shot without frames comes empty, so that every shot has its row."""
     stream = iter(frames)
-    waiting: list[LookedFrame] = []
+    waiting: list[SampledFrame] = []
 
-    def inside(shot: Shot) -> Iterator[LookedFrame]:
+    def inside(shot: ShotSpan) -> Iterator[SampledFrame]:
         while True:
             frame = waiting.pop() if waiting else next(stream, None)
             if frame is None:
@@ -220,7 +222,7 @@ def _by_shot(frames: Iterable[LookedFrame], shots: Sequence[Shot]) -> Iterator[t
         yield shot, inside(shot)
 
 
-def _series(samples: list[Sample]) -> Row:
+def _series(samples: list[FaceSample]) -> Row:
     """The per-frame columns of a track."""
     return {
         "frame_times_s": pl.Series([s.time_s for s in samples], dtype=pl.Float64),

@@ -34,7 +34,7 @@ class TimedImage(Protocol):
     def image(self) -> Image: ...
 
 
-class LookedFrame(TimedImage, Protocol):
+class SampledFrame(TimedImage, Protocol):
     """A frame of the picture pass; `full`: the same at full size, where one is due and `image` is smaller."""
 
     @property
@@ -42,7 +42,7 @@ class LookedFrame(TimedImage, Protocol):
 
 
 @dataclass(frozen=True)
-class Shot:
+class ShotSpan:
     """A row of shots; `is_shrunk`: its frames come smaller than they were coded, so that blockiness cannot be seen."""
 
     shot_id: str
@@ -93,7 +93,7 @@ class FrameLog:
         text: finds text, or why nothing does.
     """
 
-    shot: Shot
+    shot: ShotSpan
     sampling: SamplingSettings
     clock: PartClock
     text: TextModel | str = "off"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import SamplingSettings
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import Box
-from speakervid_dag.curation.faces.tracking import Track
+from speakervid_dag.curation.faces.tracking import FollowedFace
 from speakervid_dag.curation.frames import texture
 from speakervid_dag.curation.frames.log import Rhythm, floats
 from speakervid_dag.curation.pixels import Image, face_sharpness
@@ -93,14 +93,14 @@ class PersonSampler:
         self._rhythm = Rhythm(self.sampling.person_hz)
         self._is_on = {part: self._status(part) == "ok" for part in ("body", "hands", "emotion")}
 
-    def feed(self, time_s: float, image: Image, tracks: Sequence[Track]) -> None:
+    def feed(self, time_s: float, image: Image, tracks: Sequence[FollowedFace]) -> None:
         before, self._before = self._before, image
         if not self._rhythm.is_due(time_s):
             return
         for track in tracks:
             self._samples.setdefault(id(track), []).append(self._sample(time_s, image, before, track.box))
 
-    def row(self, track: Track, until_s: float) -> Row:
+    def row(self, track: FollowedFace, until_s: float) -> Row:
         """The row of poses of a track, without its ids; samples after the track's end are left out."""
         samples = [s for s in self._samples.get(id(track), []) if s.time_s < until_s]
         body = [[] if s.body is None else _quantised(s.body) for s in samples]

@@ -14,8 +14,8 @@ import numpy as np
 
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import Box
-from speakervid_dag.curation.faces.tracking import Track
-from speakervid_dag.curation.frames.log import LookedFrame, floats
+from speakervid_dag.curation.faces.tracking import FollowedFace
+from speakervid_dag.curation.frames.log import SampledFrame, floats
 from speakervid_dag.curation.pixels import Image, face_sharpness, motion, small_luma
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ class RegionWatch:
     _before: Image | None = None
     _looks: dict[int, dict[float, RegionLook]] = field(default_factory=dict)
 
-    def feed(self, frame: LookedFrame, tracks: Sequence[Track], picture: Box) -> None:
+    def feed(self, frame: SampledFrame, tracks: Sequence[FollowedFace], picture: Box) -> None:
         """`picture`: what lies between the bars, 0-1."""
         height, width = frame.image.shape[:2]
         inside = (picture[0] * width, picture[1] * height, picture[2] * width, picture[3] * height)
@@ -67,7 +67,7 @@ class RegionWatch:
                 self._looks.setdefault(id(track), {})[frame.time_s] = self._look(frame, track.box, inside)
         self._before = frame.image
 
-    def series(self, track: Track) -> Row:
+    def series(self, track: FollowedFace) -> Row:
         """Luma and motion of the track's region per tracked frame, and the sharpness of the face where a frame came at
         full size (no such column if none did). A frame in which the face was not seen is null."""
         looks = self._looks.get(id(track), {})
@@ -77,7 +77,7 @@ class RegionWatch:
         sharpness = [k.sharpness for k in kept]
         return row | ({"face_sharpness": floats(sharpness)} if np.isfinite(sharpness).any() else {})
 
-    def _look(self, frame: LookedFrame, face: Box, picture: Box) -> RegionLook:
+    def _look(self, frame: SampledFrame, face: Box, picture: Box) -> RegionLook:
         sharpness = np.nan
         if frame.full is not None:
             scale_x, scale_y = (frame.full.shape[i] / frame.image.shape[i] for i in (1, 0))

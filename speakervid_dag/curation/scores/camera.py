@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.scores.measurement import Measurement
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 
 CAMERA = ("camera_movement", "camera_pan", "camera_zoom", "camera_shake", "point_track_ratio")
 TEXT = ("text_share",)
@@ -28,9 +28,9 @@ _MIN_SEEN_SHARE = 0.5  # a camera whose steps are mostly unknown has no path
 
 def picture_scores(
     series: Row | None, span: Interval, settings: ScoreSettings, disabled: Collection[str], reason: str
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """Scores of one clip; `disabled`: parts of the sampling that were off, `reason`: why there is no series."""
-    found: dict[str, Measured] = {}
+    found: dict[str, Measurement] = {}
     for part, names in (("camera", CAMERA), ("texture", tuple(TEXTURE)), ("text", TEXT)):
         if part in disabled:
             found |= dict.fromkeys(names, (None, "off"))
@@ -45,7 +45,7 @@ def picture_scores(
     return found
 
 
-def _camera(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, Measured]:
+def _camera(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, Measurement]:
     times = array(series["camera_times_s"])
     inside = (times > span[0]) & (times < span[1])
     if inside.sum() < settings.min_frames:
@@ -53,7 +53,7 @@ def _camera(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, M
     survival = array(series["point_survival"])[inside]
     survival = np.asarray(survival[np.isfinite(survival)])
     enough = survival.size >= settings.min_frames
-    ratio: Measured = (float(survival.mean()), "ok") if enough else (None, "no_corners")
+    ratio: Measurement = (float(survival.mean()), "ok") if enough else (None, "no_corners")
     steps = np.stack([array(series[f"camera_{axis}"])[inside] for axis in ("x", "y", "zoom")], axis=1)
     seen = np.isfinite(steps).all(axis=1)
     if np.count_nonzero(seen) < max(settings.min_frames, _MIN_SEEN_SHARE * len(steps)):
@@ -96,12 +96,12 @@ def camera_path(times_s: Array, steps: Array, window_s: float) -> tuple[float, f
     return pan, zoom, float(np.sqrt((rest**2).sum(axis=1).mean()))
 
 
-def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, Measured]:
+def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, Measurement]:
     times = array(series["texture_times_s"])
     inside = (times >= span[0]) & (times < span[1])
     if inside.sum() < settings.min_samples:
         return dict.fromkeys(TEXTURE, (None, "too_few_frames"))
-    found: dict[str, Measured] = {}
+    found: dict[str, Measurement] = {}
     for name, gap in TEXTURE.items():
         values = array(series[name])[inside]
         values = values[np.isfinite(values)]
@@ -112,7 +112,7 @@ def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, 
     return found
 
 
-def _text(series: Row, span: Interval, settings: ScoreSettings) -> Measured:
+def _text(series: Row, span: Interval, settings: ScoreSettings) -> Measurement:
     """Median over the looks: a caption stands, a hand that the network takes for writing passes by."""
     if series["text_status"] != "ok":
         return None, str(series["text_status"])

@@ -30,12 +30,12 @@ from speakervid_dag.curation.scores import picture as picture_measures
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores import sound as audio_measures
 from speakervid_dag.curation.scores import splice as splice_measures
+from speakervid_dag.curation.scores.measurement import Measurement
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.schemas import CLIP_SCORES
 
 Row = Mapping[str, Any]
 Floats = NDArray[np.float32]
-Measured = tuple[float | str | None, str]
 
 DNSMOS = ("sig", "bak", "ovrl", "p808")
 LOOKED = (*dover_views.NAMES, point_tracks.NAME)
@@ -134,7 +134,7 @@ def score_clips(
     missing: Mapping[str, str] | None = None,
     *,
     shots: pl.DataFrame | None = None,
-    looked: Mapping[str, Mapping[str, Measured]] | None = None,
+    looked: Mapping[str, Mapping[str, Measurement]] | None = None,
     sampling_disabled: Collection[str] = (),
     clock: PartClock | None = None,
 ) -> pl.DataFrame:
@@ -175,7 +175,7 @@ def score_clips(
         qualities = _qualities(rows, speech.turns, sound, settings, dnsmos, gone)
     scored = []
     for clip in rows:
-        found: dict[str, Measured] = {"clarity": picture_measures.clarity(video)}
+        found: dict[str, Measurement] = {"clarity": picture_measures.clarity(video)}
         found |= dict.fromkeys(LOOKED, (None, "off")) if looked is None else looked[clip["clip_id"]]
         found |= _seen(clip, pictures, settings, clock)
         if clip["role"] == "talking":
@@ -187,13 +187,13 @@ def score_clips(
     return CLIP_SCORES.frame(scored)
 
 
-def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClock) -> dict[str, Measured]:
+def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClock) -> dict[str, Measurement]:
     """What is seen in a clip: picture, head, body."""
     span = (clip["start_s"], clip["end_s"])
     shot = pictures.series.get(clip["shot_id"])
     track, pose = (rows.get(clip["track_id"]) for rows in (pictures.tracks, pictures.poses))
     sized = pictures.shots.get(clip["shot_id"], pictures.video)
-    found: dict[str, Measured] = {}
+    found: dict[str, Measurement] = {}
     with clock.timed("picture_scores"):
         found["face_count_consistency"] = picture_measures.face_count(shot, span, settings, pictures.no_series)
         found |= picture_measures.region_measures(track, span, settings)
@@ -208,7 +208,7 @@ def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClo
     return found
 
 
-def _heard(clip: Row, speech: Speech, settings: ScoreSettings, clock: PartClock) -> dict[str, Measured]:
+def _heard(clip: Row, speech: Speech, settings: ScoreSettings, clock: PartClock) -> dict[str, Measurement]:
     """What is heard in a clip in which its person talks: words, sound, synchrony with the lips."""
     with clock.timed("words"):
         found = _words(clip, speech.segments, speech.missing.get("transcripts"), settings)
@@ -229,7 +229,7 @@ def check_disabled(settings: ScoreSettings) -> None:
         raise UserError(f"scores.disabled names no score: {', '.join(unknown)}")
 
 
-def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: ScoreSettings) -> dict[str, Measured]:
+def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: ScoreSettings) -> dict[str, Measurement]:
     """Confidence and rate of the clip's own words: segments of its turns, weighted by their time inside the clip."""
     if missing is not None:
         return dict.fromkeys(WORDS, (None, missing))
@@ -243,11 +243,11 @@ def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: Sc
         return {**dict.fromkeys(WORDS, (None, "no_words")), "words_per_s": rate}
     weights = [seconds for _, seconds in heard]
 
-    def weighted(name: str) -> Measured:
+    def weighted(name: str) -> Measurement:
         return float(np.average([s[name] for s, _ in heard], weights=weights)), "ok"
 
     known = all(s["language_probability"] is not None for s, _ in heard)
-    match: Measured = (None, "no_expected_language")
+    match: Measurement = (None, "no_expected_language")
     if settings.languages:
         expected = [float(s["language"] in settings.languages) for s, _ in heard]
         match = float(np.average(expected, weights=weights)), "ok"
@@ -262,11 +262,11 @@ def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: Sc
     }
 
 
-def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSettings) -> dict[str, Measured]:
+def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSettings) -> dict[str, Measurement]:
     """Share of own speech, SNR against the clip's pauses (anybody's speech is no noise), clipping."""
     span = (clip["start_s"], clip["end_s"])
     own_s = total_s(_own_speech(clip, turns))
-    share: Measured = (own_s / (span[1] - span[0]), "ok")
+    share: Measurement = (own_s / (span[1] - span[0]), "ok")
     anybody = [(t["start_s"] - span[0], t["end_s"] - span[0]) for t in turns]
     silence = audio_measures.silence_share(span[1] - span[0], anybody)
     if sound.samples is None:
@@ -280,7 +280,7 @@ def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSetting
         (start - span[0], end - span[0])
         for start, end in intersect([(t["start_s"], t["end_s"]) for t in turns], [span])
     ]
-    snr: Measured = (None, "too_little_speech")
+    snr: Measurement = (None, "too_little_speech")
     if own_s >= settings.min_speech_s:
         snr = audio_measures.snr_db(samples, sound.rate_hz, speech)
     return {
@@ -291,7 +291,7 @@ def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSetting
     }
 
 
-def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measured:
+def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measurement:
     """Mean Sync-C of the clip's track with the clip's turns."""
     if missing is not None:
         return None, missing
@@ -309,7 +309,7 @@ def _qualities(
     settings: ScoreSettings,
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     gone: Mapping[str, str],
-) -> dict[str, dict[str, Measured]]:
+) -> dict[str, dict[str, Measurement]]:
     """DNSMOS of every talking clip that asks for one by clip_id; all clips go to the model in one call."""
     reasons: dict[str, str] = {}
     pieces: dict[str, Floats] = {}
@@ -332,7 +332,7 @@ def _qualities(
             reasons[clip["clip_id"]] = "digital_silence"
         else:
             pieces[clip["clip_id"]] = samples
-    out: dict[str, dict[str, Measured]] = {
+    out: dict[str, dict[str, Measurement]] = {
         clip_id: {f"dnsmos_{n}": (None, reason) for n in DNSMOS} for clip_id, reason in reasons.items()
     }
     if pieces and dnsmos is not None:
@@ -346,7 +346,7 @@ def _own_speech(clip: Row, turns: Sequence[Row]) -> list[Interval]:
     return intersect(own, [(clip["start_s"], clip["end_s"])])
 
 
-def _row(clip: Row, found: Mapping[str, Measured]) -> dict[str, object]:
+def _row(clip: Row, found: Mapping[str, Measurement]) -> dict[str, object]:
     row: dict[str, object] = {name: clip[name] for name in ("batch", "video_id", "clip_id")}
     for name, (value, status) in found.items():
         row[name], row[f"{name}_status"] = value, status

@@ -20,9 +20,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.curation.scores.measurement import Measurement
+
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Measured = tuple[float | str | None, str]
 
 NAMES = ("video_quality", "dover_technical")
 FRAMES, INTERVAL = 32, 2  # frames in a run, and the step between them in the technical view
@@ -145,7 +146,7 @@ class DoverLook:
         if number in self._technical:
             self._fragments[number] = fragments(picture)
 
-    def answer(self) -> dict[str, Measured]:
+    def answer(self) -> dict[str, Measurement]:
         reason = self.reason
         if not reason and len(self._squeezed.keys() | self._fragments.keys()) < len(self._number):
             reason = "frames_lost"

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.faces.geometry import WHOLE, Box, area
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.scores.measurement import Measurement
 from speakervid_dag.curation.scores.picture import picture_box
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 
 PARTS = ("movement", "rotation", "orientation", "resolution", "completeness")
 NAMES = (*(f"head_{p}{end}" for p in PARTS for end in ("", "_min")), "face_consistency")
@@ -30,12 +30,12 @@ _PART_WEIGHTS = (0.15, 0.15, 0.4, 0.15, 0.15)  # of the five points: eyes .3, no
 
 def head_scores(
     track: Row | None, series: Row | None, span: Interval, video: Row, settings: ScoreSettings
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """The scores of one clip: a row of face_tracks, of frame_series and of videos.
 
     Reasons: no_picture_size, too_few_frames (fewer than two sampled frames with a trusted mesh).
     """
-    found: dict[str, Measured] = {"face_consistency": face_consistency(series, span, settings)}
+    found: dict[str, Measurement] = {"face_consistency": face_consistency(series, span, settings)}
     names = [n for n in NAMES if n not in found]
     width, height = video["width_px"], video["height_px"]
     picture = picture_box(series)
@@ -93,7 +93,7 @@ def completeness(points: Array) -> Array:
     return _score(100.0 * inside @ np.array(_PART_WEIGHTS))
 
 
-def face_consistency(series: Row | None, span: Interval, settings: ScoreSettings) -> Measured:
+def face_consistency(series: Row | None, span: Interval, settings: ScoreSettings) -> Measurement:
     """100 - 20 for each sampled frame of the clip without exactly one face, at least 0."""
     if series is None:
         return None, "too_few_frames"

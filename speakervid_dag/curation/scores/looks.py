@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.frames.log import TimedImage
 from speakervid_dag.curation.pixels import Image
+from speakervid_dag.curation.scores.measurement import Measurement
 
-Measured = tuple[float | str | None, str]
 Row = Mapping[str, Any]
-Answers = dict[str, dict[str, Measured]]  # by clip_id, then by score
+Answers = dict[str, dict[str, Measurement]]  # by clip_id, then by score
 
 
-class Look(Protocol):
+class ClipModel(Protocol):
     """One model's look at one clip: `see` each of `times_s`, then `answer`.
 
     `part`: as whose its cost is told; `names`: its scores; `times_s` is empty when no frame can change the answer.
@@ -35,19 +35,19 @@ class Look(Protocol):
     times_s: frozenset[float]
 
     def see(self, time_s: float, image: Image) -> None: ...
-    def answer(self) -> dict[str, Measured]: ...
+    def answer(self) -> dict[str, Measurement]: ...
 
 
 # a clip's row and the times of its shot's frames → a look; or why nothing looks (`off`, `weights_missing` …)
-Maker = Callable[[Row, NDArray[np.float64]], Look] | str
+Maker = Callable[[Row, NDArray[np.float64]], ClipModel] | str
 
 
 @dataclass
-class ClipLooks:
+class ClipModels:
     """Build with `plan`, `watch` the frames where `is_needed`; then `answers` holds every score of every clip."""
 
     answers: Answers = field(default_factory=dict)
-    looks: list[Look] = field(default_factory=list)
+    looks: list[ClipModel] = field(default_factory=list)
 
     @classmethod
     def plan(
@@ -56,7 +56,7 @@ class ClipLooks:
         frame_series: Sequence[Row],
         makers: Mapping[tuple[str, ...], Maker],
         disabled: Collection[str] = (),
-    ) -> "ClipLooks":
+    ) -> "ClipModels":
         """What is to be looked at.
 
         Args:
@@ -89,7 +89,7 @@ class ClipLooks:
         Args:
             frames: of the whole video in rising time, at full size.
         """
-        wanted: dict[float, list[Look]] = {}
+        wanted: dict[float, list[ClipModel]] = {}
         for look in self.looks:
             for time_s in look.times_s:
                 wanted.setdefault(time_s, []).append(look)
@@ -115,6 +115,6 @@ class ClipLooks:
             self.answers[look.clip_id] |= dict.fromkeys(look.names, (None, reason))
         self.looks = []
 
-    def _take(self, look: Look) -> None:
+    def _take(self, look: ClipModel) -> None:
         self.answers[look.clip_id] |= look.answer()
         self.looks.remove(look)

@@ -19,11 +19,11 @@ from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.frames.person import COORDINATE_SCALE, VISIBILITY_SCALE
 from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.curation.scores.camera import array
+from speakervid_dag.curation.scores.measurement import Measurement
 from speakervid_dag.curation.scores.picture import sharpness_index
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 BODY = ("framing", "motion_speed", "motion_degree")
@@ -37,13 +37,13 @@ _MAX_GAP_STEPS = 1.5  # two looks further apart than this many usual steps are n
 
 def person_scores(
     pose: Row | None, track: Row | None, series: Row | None, span: Interval, video: Row, settings: ScoreSettings
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """Scores of one clip from its rows of poses, face_tracks, frame_series and videos."""
     times = array(pose["sample_times_s"] if pose else [])
     inside = np.flatnonzero((times >= span[0]) & (times < span[1]))
     if pose is None or len(inside) < settings.min_samples:
         return dict.fromkeys(NAMES, (None, "too_few_frames"))
-    found: dict[str, Measured] = {"face_repeat_share": _face_repeat(pose, inside, times, track, settings)}
+    found: dict[str, Measurement] = {"face_repeat_share": _face_repeat(pose, inside, times, track, settings)}
     for part, names in (("body", BODY), ("hands", HANDS), ("emotion", EXPRESSION)):
         if (status := pose[f"{part}_status"]) != "ok":
             found |= dict.fromkeys(names, (None, status))
@@ -74,7 +74,7 @@ def _seen(body: Array, points: Sequence[int], min_visibility: float) -> NDArray[
     return (chosen[:, 2] >= min_visibility) & ((chosen[:, :2] >= 0) & (chosen[:, :2] <= 1)).all(axis=1)
 
 
-def _framing(bodies: Mapping[float, Array], settings: ScoreSettings) -> dict[str, Measured]:
+def _framing(bodies: Mapping[float, Array], settings: ScoreSettings) -> dict[str, Measurement]:
     """full_body: a knee or ankle is seen; half_body: a shoulder; head: neither. What most looks say."""
     if len(bodies) < settings.min_samples:
         return {"framing": (None, "no_body")}
@@ -94,7 +94,7 @@ def _motion(
     span: Interval,
     video: Row,
     settings: ScoreSettings,
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """Mean speed of the seen points between neighbouring looks, the camera's own way taken out where it is known."""
     names = ("motion_speed", "motion_degree")
     width, height = video["width_px"], video["height_px"]
@@ -135,8 +135,8 @@ def _camera_way(series: Row | None, start_s: float, end_s: float) -> Array:
     return np.array([np.nansum(step) for step in steps])
 
 
-def _hands(pose: Row, inside: NDArray[np.intp], settings: ScoreSettings) -> dict[str, Measured]:
-    found: dict[str, Measured] = {}
+def _hands(pose: Row, inside: NDArray[np.intp], settings: ScoreSettings) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
     means = []
     for side in ("left", "right"):
         values = array(pose[f"{side}_hand_sharpness"])[inside]
@@ -148,7 +148,7 @@ def _hands(pose: Row, inside: NDArray[np.intp], settings: ScoreSettings) -> dict
     return found
 
 
-def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[str, Measured]:
+def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[str, Measurement]:
     if len(looks) < settings.min_samples:
         return dict.fromkeys(EXPRESSION, (None, "too_few_frames"))
     mean = np.asarray(looks, dtype=np.float64).mean(axis=0)
@@ -158,7 +158,7 @@ def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[
 
 def _face_repeat(
     pose: Row, inside: NDArray[np.intp], times: Array, track: Row | None, settings: ScoreSettings
-) -> Measured:
+) -> Measurement:
     """Over looks at frames in which the person moved: a repeated frame (12 fps in 25) is no coding loss of the face."""
     if track is None or not len(track["frame_times_s"]):
         return None, "too_few_frames"

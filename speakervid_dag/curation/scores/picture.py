@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.faces.geometry import WHOLE, Box, area
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.scores.measurement import Measurement
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 
 
 def sharpness_index(variance: Array, reference: float) -> Array:
@@ -44,7 +44,7 @@ def picture_box(series: Row | None) -> Box:
     return (found[0], found[1], found[2], found[3]) if len(found) else WHOLE
 
 
-def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> Measured:
+def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> Measurement:
     """Share of the clip's decoded frames with exactly one face."""
     if series is None:
         return None, reason
@@ -54,7 +54,7 @@ def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reas
     return _mean((faces == 1).astype(np.float64), settings.min_frames)
 
 
-def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) -> dict[str, Measured]:
+def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) -> dict[str, Measurement]:
     """Luminance, its runs, motion and freezing of the person's region over the tracked frames of the clip."""
     names = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share")
     times = _array(track["frame_times_s"] if track else [])
@@ -64,7 +64,7 @@ def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) 
     luma, motion = _array(track["region_luma"])[inside], _array(track["region_motion"])[inside]
     motion = motion[np.isfinite(motion)]
 
-    def run(flags: NDArray[np.bool_]) -> Measured:
+    def run(flags: NDArray[np.bool_]) -> Measurement:
         if np.isfinite(luma).sum() < settings.min_frames:
             return None, "too_few_frames"
         return longest_run_s(times[inside], flags, span[1]) * settings.run_grid_hz, "ok"
@@ -78,7 +78,7 @@ def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) 
     }
 
 
-def clarity(video: Row) -> Measured:
+def clarity(video: Row) -> Measurement:
     """SpeakerVid-5M: bit rate of the source file by the root of its pixels."""
     rate, width, height = video["bit_rate_bps"], video["width_px"], video["height_px"]
     if not rate:
@@ -90,7 +90,7 @@ def clarity(video: Row) -> Measured:
 
 def face_measures(
     track: Row | None, span: Interval, video: Row, settings: ScoreSettings, picture: Box = WHOLE
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """Sharpness, size, movement and pose of the face over the tracked frames of the clip.
 
     `picture`: what lies between the bars, 0-1; shares are of it.
@@ -117,7 +117,7 @@ def face_measures(
     }
     sharpness = sharpness_index(_array(track["face_sharpness"])[inside], settings.sharpness_reference)
     width, height = video["width_px"], video["height_px"]
-    sized: dict[str, Measured] = dict.fromkeys(("face_motion", "face_height_px"), (None, "no_picture_size"))
+    sized: dict[str, Measurement] = dict.fromkeys(("face_motion", "face_height_px"), (None, "no_picture_size"))
     if width and height:
         heights = size[:, 1] * height
         centres = (boxes[:, :2] + size / 2) * (width, height)
@@ -135,7 +135,7 @@ def face_measures(
     }
 
 
-def _mean(values: Array, min_count: int, reason: str = "too_few_frames") -> Measured:
+def _mean(values: Array, min_count: int, reason: str = "too_few_frames") -> Measurement:
     finite = values[np.isfinite(values)]
     return (float(finite.mean()), "ok") if len(finite) >= min_count else (None, reason)
 

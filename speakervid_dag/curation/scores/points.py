@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.scores.measurement import Measurement
 
 Image = NDArray[np.uint8]
 Times = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 
 NAME = "cotracker_ratio"
 SIZE_PX = (512, 384)  # width, height of CoTracker's input
@@ -88,7 +88,7 @@ class PointLook:
             return
         self._pictures[time_s] = np.asarray(cv2.resize(image, SIZE_PX, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def answer(self) -> dict[str, Measured]:
+    def answer(self) -> dict[str, Measurement]:
         reason = self.reason or ("frames_lost" if len(self._pictures) < len(self.times_s) else "")
         if reason:
             return {NAME: (None, reason)}

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.curation.scores.measurement import Measurement
+
 FRAME_S = 0.02  # power is measured in frames of 20 ms
 GUARD_S = 0.1  # this close to speech a frame is neither speech nor noise: onsets and reverberation
 MIN_FRAMES = 10  # 0.2 s of speech, and of noise, are needed for a figure
@@ -17,7 +19,6 @@ MIN_RUN = 3  # clipped samples stand in runs: a lone peak at full scale is not c
 DIGITAL_SILENCE = 1e-10  # power of -100 dBFS; 16-bit dither lies at about -98
 
 Floats = NDArray[np.float32]
-Measured = tuple[float | None, str]
 Span = tuple[float, float]
 
 
@@ -35,7 +36,7 @@ def frame_power(samples: Floats, rate_hz: int) -> NDArray[np.float64]:
     return np.asarray(np.mean(np.square(whole, dtype=np.float64), axis=1), dtype=np.float64)
 
 
-def snr_db(samples: Floats, rate_hz: int, speech: Sequence[Span]) -> Measured:
+def snr_db(samples: Floats, rate_hz: int, speech: Sequence[Span]) -> Measurement:
     """Signal-to-noise ratio: 10 log10((S - N) / N), dB.
 
     S is the mean power of frames inside speech, N the median power of frames more than 0.1 s away from any. Where the
@@ -72,7 +73,7 @@ def is_silent(samples: Floats) -> bool:
     return not len(samples) or float(np.mean(np.square(samples, dtype=np.float64))) < DIGITAL_SILENCE
 
 
-def clipping_share(samples: Floats) -> Measured:
+def clipping_share(samples: Floats) -> Measurement:
     """Share of samples that are clipped: in a run of at least three whose level is at full scale (|x| >= 0.999), 0-1.
 
     Returns:
@@ -86,7 +87,7 @@ def clipping_share(samples: Floats) -> Measured:
     return float(runs[runs >= MIN_RUN].sum() / len(samples)), "ok"
 
 
-def silence_share(duration_s: float, speech: Sequence[Span]) -> Measured:
+def silence_share(duration_s: float, speech: Sequence[Span]) -> Measurement:
     """Share of the time without speech, 0-1; regions may reach beyond [0, duration_s) and overlap.
 
     Returns:

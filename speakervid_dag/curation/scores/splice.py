@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.scores.measurement import Measurement
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-Measured = tuple[float | str | None, str]
 _NEAR = 12  # frames on either side that say how much moves anyway
 _FEWEST = 8  # of them, at least
 _BUSY = 90  # percentile of these frames that a jump is measured by
@@ -27,7 +27,7 @@ _BUSY = 90  # percentile of these frames that a jump is measured by
 _STILL_LUMA, _STILL_FACE, _STILL_DEG = 0.3, 0.004, 0.5
 
 
-def splice_jump(track: Row | None, series: Row | None, span: Interval, settings: ScoreSettings) -> Measured:
+def splice_jump(track: Row | None, series: Row | None, span: Interval, settings: ScoreSettings) -> Measurement:
     """The largest jump of picture and head in one frame, as a multiple of what moves around it.
 
     At each frame the lesser of two ratios: of the picture's motion, and of the head's (its place or its angles).

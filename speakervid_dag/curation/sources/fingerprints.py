@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.sources.shots import Look
+from speakervid_dag.curation.sources.shots import FrameSignature
 
 HASH_HZ = 2.0
 ACTIVITY_HZ = 5.0
@@ -38,9 +38,9 @@ class Fingerprinter:
     def __init__(self) -> None:
         self._hashes: dict[int, int] = {}
         self._changes: dict[int, float] = {}
-        self._before: Look | None = None
+        self._before: FrameSignature | None = None
 
-    def feed(self, look: Look) -> None:
+    def feed(self, look: FrameSignature) -> None:
         step = _step(look.time_s, HASH_HZ)
         if step not in self._hashes:
             self._hashes[step] = picture_hash(look.structure)

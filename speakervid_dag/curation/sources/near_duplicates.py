@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import NearDuplicateSettings
 from speakervid_dag.curation.sources.fingerprints import ACTIVITY_HZ, HASH_HZ, Fingerprint
 
-Looks = tuple[str, Sequence[int | None]]
+Hashes = tuple[str, Sequence[int | None]]
 _BAND_BITS, _BAND_STARTS = 20, range(0, 45, 6)  # 16 bits would soon be shared by everybody
 _LAG_STEPS = 3  # activity is also tried so many fifths of a second off: hashes are half a second apart
 
@@ -34,7 +34,7 @@ class Duplicate:
     agreement: float  # rank correlation of the activities
 
 
-def candidates(own: Sequence[Looks], known: Sequence[Looks], settings: NearDuplicateSettings) -> dict[str, list[str]]:
+def candidates(own: Sequence[Hashes], known: Sequence[Hashes], settings: NearDuplicateSettings) -> dict[str, list[str]]:
     """For each of `own` the sources before it that share most bands with it, at most `max_candidates`.
 
     Args:

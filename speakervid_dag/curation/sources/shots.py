@@ -44,7 +44,7 @@ class TimedImage(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class FrameSignature:
     """What is kept of a frame: its time in s, float32 (64, 64) luma, the same of mean 0 and deviation 1, histogram."""
 
     time_s: float
@@ -59,7 +59,7 @@ class ShotFinder:
     def __init__(self, settings: ShotSettings) -> None:
         self._settings = settings
         self._around = settings.calm_frames
-        self._window: deque[Look] = deque(maxlen=2 * self._around + 2)
+        self._window: deque[FrameSignature] = deque(maxlen=2 * self._around + 2)
         self._changes: deque[float] = deque(maxlen=2 * self._around + 1)
         self._starts: list[float] = []
         self._last_s: float | None = None
@@ -67,7 +67,7 @@ class ShotFinder:
         self._steps_s: deque[float] = deque(maxlen=25)
         self._dissolves = DissolveFinder(settings)
 
-    def feed(self, frame: TimedImage) -> Look:
+    def feed(self, frame: TimedImage) -> FrameSignature:
         """Take the next frame; gives what is kept of it.
 
         Raises:
@@ -83,7 +83,7 @@ class ShotFinder:
                 self._end_stretch()
                 self._starts.append(frame.time_s)
         self._last_s, self._stretch = frame.time_s, frame.stretch
-        look = look_at(frame, self._settings.histogram_bins)
+        look = signature_of(frame, self._settings.histogram_bins)
         if self._window:
             self._changes.append(structure_change(self._window[-1].structure, look.structure))
         self._window.append(look)
@@ -145,13 +145,13 @@ def _parted(take: Interval, cuts: list[float]) -> list[Interval]:
     return list(itertools.pairwise([take[0], *(at_s for at_s in cuts if take[0] < at_s < take[1]), take[1]]))
 
 
-def look_at(frame: TimedImage, histogram_bins: int) -> Look:
+def signature_of(frame: TimedImage, histogram_bins: int) -> FrameSignature:
     """The thumbnail and histogram of a frame."""
     from scenedetect.detectors import HistogramDetector
 
     luma = thumbnail(frame.image)
     histogram = HistogramDetector.calculate_histogram(frame.image, bins=histogram_bins)
-    return Look(frame.time_s, luma, normalised(luma), histogram)
+    return FrameSignature(frame.time_s, luma, normalised(luma), histogram)
 
 
 def histogram_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

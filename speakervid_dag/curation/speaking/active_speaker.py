@@ -82,7 +82,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Measured:
+class BackendAnswer:
     """A backend's answer about one pair: a talking score 0-1 or a synchrony curve; or why there is none."""
 
     talking: float | None = None
@@ -123,7 +123,7 @@ class ActiveSpeakerBackend(Protocol):
     @property
     def question(self) -> Question: ...
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         """An answer to every pair of the scene."""
         ...
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.speaking.active_speaker import Key, Measured, Pair, Row, Scene
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Key, Pair, Row, Scene
 
 FPS = 25  # pictures a second
 SIDE_PX = 112
@@ -34,7 +34,7 @@ class LightASDBackend:
     def __init__(self, net: TalkingNetwork) -> None:
         self._net = net
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         """Share of a pair's pictures in which the face talks."""
         series = {name: self._track(scene, track) for name, track in scene.tracks().items()}
         return {p.key: _answer(scene, p, series[p.track_id]) for p in scene.pairs}
@@ -64,13 +64,15 @@ def middle_grey(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(inner @ np.array([0.114, 0.587, 0.299], np.float32)), np.uint8)
 
 
-def _answer(scene: Scene, pair: Pair, series: tuple[float, NDArray[np.bool_], NDArray[np.bool_]] | None) -> Measured:
+def _answer(
+    scene: Scene, pair: Pair, series: tuple[float, NDArray[np.bool_], NDArray[np.bool_]] | None
+) -> BackendAnswer:
     if problem := scene.problem(pair):
-        return Measured(reason=problem)
+        return BackendAnswer(reason=problem)
     if series is None:
-        return Measured(reason="no_face_pictures")
+        return BackendAnswer(reason="no_face_pictures")
     start, talks, seen = series
     part = slice(max(0, round((pair.start_s - start) * FPS)), max(1, round((pair.end_s - start) * FPS)))
     if not seen[part].any():
-        return Measured(reason="no_face_frames")
-    return Measured(talking=float(talks[part][seen[part]].mean()))
+        return BackendAnswer(reason="no_face_frames")
+    return BackendAnswer(talking=float(talks[part][seen[part]].mean()))

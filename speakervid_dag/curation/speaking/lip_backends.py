@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from speakervid_dag.config.sections import SyncSettings
 from speakervid_dag.curation.speaking import sync_regression as regression
-from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Pair, Scene
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Pair, Scene
 from speakervid_dag.curation.speaking.sync_regression import Array, LipSeries
 
 
@@ -24,14 +24,14 @@ class LipMotion:
     name = "lip_motion"
     question: Literal["talking"] = "talking"
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         lips, settings = scene.lips(), scene.settings
         rest = _rest_speeds(scene.pairs, lips, settings)
         found = {}
         for pair in scene.pairs:
             problem = lips_problem(scene, pair, lips[pair.track_id])
             score = None if problem else _talking(pair, lips[pair.track_id], rest[pair.person_id], settings)
-            found[pair.key] = Measured(talking=score, reason=problem)
+            found[pair.key] = BackendAnswer(talking=score, reason=problem)
         return found
 
 
@@ -41,14 +41,15 @@ class LipRidge:
     name = "lip_ridge"
     question: Literal["synchrony"] = "synchrony"
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         settings, lips = scene.settings, scene.lips()
         sound = regression.band_energies(scene.audio, scene.rate_hz, settings)
         sound = regression.high_passed(sound, np.ones(len(sound), bool), settings)
         problems = {p.key: lips_problem(scene, p, lips[p.track_id]) for p in scene.pairs}
         curves = _curves([p for p in scene.pairs if problems[p.key] is None], lips, sound, settings)
         return {
-            k: Measured(curve=curves.get(k), reason=why or _too_short(curves.get(k))) for k, why in problems.items()
+            k: BackendAnswer(curve=curves.get(k), reason=why or _too_short(curves.get(k)))
+            for k, why in problems.items()
         }
 
 

@@ -21,9 +21,9 @@ import polars as pl
 from speakervid_dag.config.sections import SyncSettings
 from speakervid_dag.curation.speaking.active_speaker import (
     ActiveSpeakerBackend,
+    BackendAnswer,
     CropSource,
     Curve,
-    Measured,
     Pair,
     Row,
     Scene,
@@ -99,7 +99,7 @@ def sync_figures(distance: Array, near: int | None = None, tolerance: int = 0) -
     return float(np.median(distance)) - least, least, best - zero
 
 
-def _row(pair: Pair, fits: Measured, lag: int, settings: SyncSettings) -> Row:
+def _row(pair: Pair, fits: BackendAnswer, lag: int, settings: SyncSettings) -> Row:
     row: Row = {name: pair.track[name] for name in ("batch", "video_id", "track_id")}
     row |= {"turn_id": pair.turn["turn_id"], "start_s": pair.start_s, "end_s": pair.end_s}
     row |= dict.fromkeys(("sync_conf", "sync_dist", "offset_frames", "lag_curve"))

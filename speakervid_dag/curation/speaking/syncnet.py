@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.faces.crops import FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import Curve, Key, Measured, Pair, Scene
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Pair, Scene
 
 FPS, FRAMES = 25, 5  # pictures a second, and in one of the network's windows
 _CHUNK = 256  # windows whose pictures are held at once
@@ -36,27 +36,27 @@ class SyncNetBackend:
     def __init__(self, net: SynchronyNetwork) -> None:
         self._net = net
 
-    def measure(self, scene: Scene) -> Mapping[Key, Measured]:
+    def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
         """A curve of 1 - distance / distance_scale for each pair, from the pair's own windows alone."""
         kept = {name: scene.crops(name) for name in scene.tracks()}
         return {p.key: self._answer(scene, p, kept[p.track_id]) for p in scene.pairs}
 
-    def _answer(self, scene: Scene, pair: Pair, crops: FaceCrops | None) -> Measured:
+    def _answer(self, scene: Scene, pair: Pair, crops: FaceCrops | None) -> BackendAnswer:
         settings = scene.settings
         if problem := scene.problem(pair):
-            return Measured(reason=problem)
+            return BackendAnswer(reason=problem)
         if crops is None:
-            return Measured(reason="no_face_pictures")
+            return BackendAnswer(reason="no_face_pictures")
         count = int((pair.end_s - pair.start_s) * FPS)
         if count < FRAMES:
-            return Measured(reason="too_short")
+            return BackendAnswer(reason="too_short")
         seen, is_seen = self._faces(crops, pair.start_s, count)
         if not is_seen.any():
-            return Measured(reason="too_short")
+            return BackendAnswer(reason="too_short")
         lags = settings.max_lag_frames
         heard = self._sound(scene, pair.start_s - lags / FPS, len(seen) + 2 * lags)
         agreement = 1 - lag_distances(seen, heard, is_seen, lags) / settings.distance_scale
-        return Measured(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
+        return BackendAnswer(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
 
     def _faces(self, crops: FaceCrops, start_s: float, count: int) -> tuple[Floats, NDArray[np.bool_]]:
         """Embeddings of the windows in `count` pictures from `start_s` on, and which have all their pictures.

@@ -22,7 +22,7 @@ from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
 from speakervid_dag.curation.voices.clusters import cluster_voices
-from speakervid_dag.curation.voices.overlaps import Turn, clean_parts, find_overlaps, with_overlaps
+from speakervid_dag.curation.voices.overlaps import SpeechTurn, clean_parts, find_overlaps, with_overlaps
 from speakervid_dag.curation.voices.talking_faces import TalkingFaces
 
 Floats = NDArray[np.float32]
@@ -46,10 +46,10 @@ class Diarization:
 
     Attributes:
         embeddings: (d,) float32 of its own sound; None: too little of it.
-        by_sound: the letter that sound alone gives it (most of it).
+        by_sound: the speaker_label that sound alone gives it (most of it).
     """
 
-    turns: list[Turn]
+    turns: list[SpeechTurn]
     embeddings: list[Floats | None]
     by_sound: list[str]
 
@@ -76,7 +76,7 @@ def diarize(
     def short() -> Floats:
         return encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
 
-    def told(faces: TalkingFaces | None) -> list[Turn]:
+    def told(faces: TalkingFaces | None) -> list[SpeechTurn]:
         turns = speech_turns(regions, centres_s, long, settings, faces)
         has_several = len({t.speaker_id for t in turns}) > 1
         return overlapping_turns(turns, centres_s, short(), settings) if has_several else turns
@@ -88,8 +88,8 @@ def diarize(
     return Diarization(turns, [None if s is None else next(vectors) for s in sounds], by_sound)
 
 
-def speakers_of(turns: Sequence[Turn], others: Sequence[Turn]) -> list[str]:
-    """Of each turn, the letter that the other turns, of the same speech, give most of it."""
+def speakers_of(turns: Sequence[SpeechTurn], others: Sequence[SpeechTurn]) -> list[str]:
+    """Of each turn, the speaker_label that the other turns, of the same speech, give most of it."""
     found = []
     for turn in turns:
         shared: dict[str, float] = defaultdict(float)
@@ -136,7 +136,7 @@ def speech_turns(
     embeddings: Floats,
     settings: DiarizationSettings,
     faces: TalkingFaces | None = None,
-) -> list[Turn]:
+) -> list[SpeechTurn]:
     """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn for now.
 
     Args:
@@ -156,7 +156,7 @@ def speech_turns(
         bounds = start + np.concatenate([[0], edges, [count]]) * (end - start) / count
         pieces += [(int(own[e]), float(a), float(b)) for e, a, b in zip([0, *edges], bounds, bounds[1:], strict=False)]
         at += count
-    return _lettered(_bridged(pieces, settings.max_pause_s))
+    return _labelled(_bridged(pieces, settings.max_pause_s))
 
 
 def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> list[tuple[int, float, float]]:
@@ -170,37 +170,37 @@ def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> 
     return joined
 
 
-def letter(index: int) -> str:
+def speaker_label(index: int) -> str:
     """0 → A, 25 → Z, 26 → AA."""
-    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
+    return (speaker_label(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
 
 
-def _lettered(pieces: Sequence[tuple[int, float, float]]) -> list[Turn]:
-    return relettered([Turn(str(label), start, end) for label, start, end in pieces])
+def _labelled(pieces: Sequence[tuple[int, float, float]]) -> list[SpeechTurn]:
+    return relabelled([SpeechTurn(str(label), start, end) for label, start, end in pieces])
 
 
-def relettered(turns: Sequence[Turn]) -> list[Turn]:
+def relabelled(turns: Sequence[SpeechTurn]) -> list[SpeechTurn]:
     """The same turns with letters in the order of first speech."""
     order: dict[str, str] = {}
     for turn in turns:
-        order.setdefault(turn.speaker_id, letter(len(order)))
-    return [Turn(order[t.speaker_id], t.start_s, t.end_s) for t in turns]
+        order.setdefault(turn.speaker_id, speaker_label(len(order)))
+    return [SpeechTurn(order[t.speaker_id], t.start_s, t.end_s) for t in turns]
 
 
 def overlapping_turns(
-    turns: Sequence[Turn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
-) -> list[Turn]:
+    turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
+) -> list[SpeechTurn]:
     """The turns of speech_turns with crosstalk told: where two speak at once, both have a turn.
 
     Args:
         embeddings: (m, d) float32 of unit length, one a centre, of windows of settings.overlap_window_s.
     """
     overlaps = find_overlaps(turns, centres_s, embeddings, settings)
-    return relettered(with_overlaps(turns, overlaps, settings.max_pause_s)) if overlaps else list(turns)
+    return relabelled(with_overlaps(turns, overlaps, settings.max_pause_s)) if overlaps else list(turns)
 
 
 def own_sound(
-    turn: Turn, turns: Sequence[Turn], samples: Floats, rate_hz: int, settings: DiarizationSettings
+    turn: SpeechTurn, turns: Sequence[SpeechTurn], samples: Floats, rate_hz: int, settings: DiarizationSettings
 ) -> Floats | None:
     """The samples of a turn in which nobody else speaks, put together; None when they are too few for an embedding."""
     parts = clean_parts(turn, turns)
@@ -209,7 +209,7 @@ def own_sound(
     return np.concatenate([samples[round(start * rate_hz) : round(end * rate_hz)] for start, end in parts])
 
 
-def speaker_margins(turns: Sequence[Turn], embeddings: Sequence[Floats | None]) -> list[float | None]:
+def speaker_margins(turns: Sequence[SpeechTurn], embeddings: Sequence[Floats | None]) -> list[float | None]:
     """Cosine of each turn to its own speaker's centre minus the best other; null with one speaker or no embedding.
 
     A centre is the mean of the speaker's turns weighted by their length; the turn itself is left out of its own
@@ -233,7 +233,7 @@ def speaker_margins(turns: Sequence[Turn], embeddings: Sequence[Floats | None]) 
     return margins
 
 
-def _weighted(turn: Turn, vector: Floats) -> Floats:
+def _weighted(turn: SpeechTurn, vector: Floats) -> Floats:
     return vector * np.float32(turn.end_s - turn.start_s)
 
 
@@ -241,7 +241,7 @@ def _cosine(a: Floats, b: Floats) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
 
 
-def _differ(a: Turn, b: Turn) -> bool:
+def _differ(a: SpeechTurn, b: SpeechTurn) -> bool:
     return a.speaker_id != b.speaker_id
 
 

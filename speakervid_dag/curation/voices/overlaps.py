@@ -24,7 +24,7 @@ Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Turn:
+class SpeechTurn:
     """One speaker talks; half-open, s. Letters count in the order of first speech: A … Z, AA …"""
 
     speaker_id: str
@@ -64,7 +64,7 @@ def mixture(points: Floats, first: Floats, second: Floats) -> tuple[Floats, Floa
 
 
 def find_overlaps(
-    turns: Sequence[Turn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
+    turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
 ) -> list[Overlap]:
     """Overlaps of two of the speakers of `turns`, in order of time.
 
@@ -88,7 +88,7 @@ def find_overlaps(
 
 
 def voice_centres(
-    turns: Sequence[Turn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
+    turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
 ) -> dict[str, Floats]:
     """Each speaker's mean direction over windows inside the own turns, without those that look mixed."""
     margin_s = settings.overlap_window_s / 2
@@ -140,7 +140,7 @@ def _runs(mask: Booleans, centres_s: NDArray[np.float64], max_step_s: float) -> 
     return runs
 
 
-def with_overlaps(turns: Sequence[Turn], overlaps: Sequence[Overlap], max_pause_s: float) -> list[Turn]:
+def with_overlaps(turns: Sequence[SpeechTurn], overlaps: Sequence[Overlap], max_pause_s: float) -> list[SpeechTurn]:
     """The turns, with both speakers of each overlap talking through it; in order of time.
 
     A speaker's turn grows by an overlap that it meets, or that begins or ends within `max_pause_s` of it; else the
@@ -156,10 +156,11 @@ def with_overlaps(turns: Sequence[Turn], overlaps: Sequence[Overlap], max_pause_
             rest = [s for s in spans[speaker] if s not in touched]
             spans[speaker] = [*rest, *intervals.merge([*touched, span], max_pause_s)]
     return sorted(
-        (Turn(speaker, *span) for speaker, own in spans.items() for span in own), key=lambda t: (t.span, t.speaker_id)
+        (SpeechTurn(speaker, *span) for speaker, own in spans.items() for span in own),
+        key=lambda t: (t.span, t.speaker_id),
     )
 
 
-def clean_parts(turn: Turn, turns: Sequence[Turn]) -> list[Interval]:
+def clean_parts(turn: SpeechTurn, turns: Sequence[SpeechTurn]) -> list[Interval]:
     """The parts of a turn in which nobody else speaks."""
     return intervals.subtract([turn.span], [t.span for t in turns if t.speaker_id != turn.speaker_id])

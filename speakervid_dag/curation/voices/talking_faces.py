@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import FaceHintSettings
 from speakervid_dag.curation.intervals import Interval
-from speakervid_dag.curation.speaking.active_speaker import Key, Measured, Pair
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Key, Pair
 
 Labels = NDArray[np.int64]
 NOBODY = -1
@@ -62,7 +62,7 @@ def pieces(regions: Sequence[Interval], settings: FaceHintSettings) -> pl.DataFr
 
 
 def talking_faces(
-    parts: pl.DataFrame, pairs: Sequence[Pair], answers: Mapping[Key, Measured], settings: FaceHintSettings
+    parts: pl.DataFrame, pairs: Sequence[Pair], answers: Mapping[Key, BackendAnswer], settings: FaceHintSettings
 ) -> TalkingFaces:
     """The one talking face of each piece.
 

@@ -56,14 +56,14 @@ def transcript_rows(
     """
     rows: list[dict[str, Any]] = []
     count: dict[str, int] = {}
-    homeless = 0
+    unassigned = 0
     for segment in recognition.segments:
         owned = [(turn_of(w, turns, settings.max_word_distance_s), w) for w in segment.words]
         for turn, group in groupby(owned, key=lambda pair: pair[0]):
             words = [w for _, w in group]
             text = "".join(w.text for w in words).strip()
             if turn is None:
-                homeless += len(words)
+                unassigned += len(words)
             elif text:
                 start_s, end_s = _within(words, turn, settings.max_word_distance_s)
                 index = count[turn.turn_id] = count.get(turn.turn_id, -1) + 1
@@ -84,7 +84,7 @@ def transcript_rows(
                         "backend": backend,
                     }
                 )
-    return sorted(rows, key=lambda row: (row["start_s"], row["transcript_id"])), homeless
+    return sorted(rows, key=lambda row: (row["start_s"], row["transcript_id"])), unassigned
 
 
 def _within(words: Sequence["Word"], turn: TurnSpan, reach_s: float) -> tuple[float, float]:

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakervid_dag.curation.clips.sound import Voice, clip_sound, sample_range
+from speakervid_dag.curation.clips.sound import VoiceSpan, clip_sound, sample_range
 
 RATE_HZ = 1000
 SOUND = np.random.default_rng(0).uniform(0.1, 1, 20 * RATE_HZ).astype(np.float32)
 
 
 def test_other_voices_are_silent_outside_their_overlap_with_the_own_one() -> None:
-    turns = [Voice("A", 2, 6), Voice("B", 5, 8), Voice("C", 1, 2.5), Voice("A", 9, 10)]
+    turns = [VoiceSpan("A", 2, 6), VoiceSpan("B", 5, 8), VoiceSpan("C", 1, 2.5), VoiceSpan("A", 9, 10)]
     heard = clip_sound(SOUND, RATE_HZ, (1.0, 10.0), "A", turns)
     assert not heard[:1000].any()
     np.testing.assert_array_equal(heard[1000:5000], SOUND[2000:6000])
@@ -21,7 +21,7 @@ def test_other_voices_are_silent_outside_their_overlap_with_the_own_one() -> Non
 
 
 def test_a_listener_without_a_voice_keeps_the_room_only() -> None:
-    heard = clip_sound(SOUND, RATE_HZ, (0.0, 4.0), None, [Voice("A", 1, 2)])
+    heard = clip_sound(SOUND, RATE_HZ, (0.0, 4.0), None, [VoiceSpan("A", 1, 2)])
     np.testing.assert_array_equal(heard[:1000], SOUND[:1000])
     assert not heard[1000:2000].any()
 
@@ -36,7 +36,7 @@ def test_sound_that_ends_early_is_filled_with_silence() -> None:
 
 def test_the_video_is_not_changed() -> None:
     before = SOUND.copy()
-    clip_sound(SOUND, RATE_HZ, (0.0, 5.0), "A", [Voice("B", 0, 5)])
+    clip_sound(SOUND, RATE_HZ, (0.0, 5.0), "A", [VoiceSpan("B", 0, 5)])
     np.testing.assert_array_equal(SOUND, before)
 
 
@@ -47,12 +47,12 @@ def test_an_empty_clip_is_refused(span: tuple[float, float]) -> None:
 
 
 TIME_S = st.floats(0, 19, allow_nan=False)
-TURN = st.tuples(st.sampled_from("ABC"), TIME_S, st.floats(0, 6)).map(lambda t: Voice(t[0], t[1], t[1] + t[2]))
+TURN = st.tuples(st.sampled_from("ABC"), TIME_S, st.floats(0, 6)).map(lambda t: VoiceSpan(t[0], t[1], t[1] + t[2]))
 
 
 @given(st.lists(TURN, max_size=8), TIME_S, st.floats(0.01, 14), st.sampled_from([1000, 4410, 8000]))
 def test_every_sample_is_the_videos_or_zero_as_the_turns_say(
-    turns: list[Voice], start_s: float, length_s: float, rate_hz: int
+    turns: list[VoiceSpan], start_s: float, length_s: float, rate_hz: int
 ) -> None:
     span = (start_s, start_s + length_s)
     sound = np.arange(1, 20 * rate_hz + 1, dtype=np.float32) % 251 + 1

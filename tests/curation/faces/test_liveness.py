@@ -19,7 +19,7 @@ from speakervid_dag.curation.clips.cutting import make_clips
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.liveness import LifeWatch
 from speakervid_dag.curation.faces.people import describe_people
-from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
+from speakervid_dag.curation.frames.frame_pass import FacePass, ShotSpan
 from speakervid_dag.curation.speaking.active_speaker import pairs_of
 from speakervid_dag.curation.speaking.co_visibility import face_cuts
 from speakervid_dag.demo.acting import act
@@ -135,7 +135,7 @@ def test_the_picture_of_a_face_is_a_track_of_nobody(picture: Film, person: str |
     for number, seen in enumerate(frames):
         seen.image[0, 0] = (number, 0, 0)  # from which the fakes know the frame
     faces = FacePass(
-        "v", [Shot("v-s0000", 0.0, 6.0)], PROFILE.tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
+        "v", [ShotSpan("v-s0000", 0.0, 6.0)], PROFILE.tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
         stage, stage, stage, stage, False,
     )  # fmt: skip
     track = faces.run(frames).tracks[0]

@@ -10,7 +10,7 @@ from made_faces import Box, Stage, frame_at
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.faces.tracking import match
-from speakervid_dag.curation.frames.frame_pass import FacePass, FacePassResult, Shot
+from speakervid_dag.curation.frames.frame_pass import FacePass, FacePassResult, ShotSpan
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES
 
 PROFILE = load_profile("speakervid-5m")
@@ -25,7 +25,7 @@ def moved(box: Box, dx: float, dy: float = 0.0) -> Box:
 
 def followed(stage: Stage, frames: int, cuts: Sequence[int] = (), step_s: float = 0.04) -> FacePassResult:
     edges = [0, *cuts, frames]
-    shots = [Shot(f"v-s{i:04d}", a * step_s, b * step_s) for i, (a, b) in enumerate(itertools.pairwise(edges))]
+    shots = [ShotSpan(f"v-s{i:04d}", a * step_s, b * step_s) for i, (a, b) in enumerate(itertools.pairwise(edges))]
     face_pass = FacePass(
         "v", shots, PROFILE.tracking, PROFILE.identity, ALL_ALIVE, PROFILE.sampling, stage, stage, stage, stage
     )
@@ -199,7 +199,7 @@ def test_two_faces_of_which_one_changes_keep_their_tracks() -> None:
 
 def test_a_shot_without_frames_and_frames_outside_shots_do_not_derail() -> None:
     stage = Stage(lambda _: [LEFT])
-    shots = [Shot("v-s0000", 0.4, 1.2), Shot("v-s0001", 5.0, 6.0)]
+    shots = [ShotSpan("v-s0000", 0.4, 1.2), ShotSpan("v-s0001", 5.0, 6.0)]
     face_pass = FacePass(
         "v", shots, PROFILE.tracking, PROFILE.identity, ALL_ALIVE, PROFILE.sampling, stage, stage, stage, stage
     )

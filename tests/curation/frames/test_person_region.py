@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import WHOLE
-from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
+from speakervid_dag.curation.frames.frame_pass import FacePass, ShotSpan
 from speakervid_dag.curation.frames.log import FrameLog
 from speakervid_dag.curation.frames.region import RegionWatch, person_region
 from speakervid_dag.curation.scores import head as head_scores
@@ -41,7 +41,7 @@ def on(canvas: Picture, picture: Picture, x: int, y: int) -> Picture:
 
 def measured(pictures: list[Picture], face: Box) -> dict[str, tuple[float | str | None, str]]:
     """Scores of a still face box in these pictures, by way of the rows that the picture pass makes."""
-    log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    log = FrameLog(ShotSpan("s", *SPAN), PROFILE.sampling, PartClock())
     track, regions = Followed(face), RegionWatch(PROFILE.sampling.region_margin, PartClock())
     for number, picture in enumerate(pictures):
         frame = Seen(number / FPS, picture)
@@ -129,7 +129,7 @@ def test_sharpness_is_taken_where_a_frame_came_at_full_size() -> None:
         alive = PROFILE.liveness.model_copy(update={"min_leftover": 0.0})
         tracking = PROFILE.tracking.model_copy(update={"min_track_s": 0.1})
         faces = FacePass(
-            "v", [Shot("s", 0.0, 0.4)], tracking, PROFILE.identity, alive, PROFILE.sampling,
+            "v", [ShotSpan("s", 0.0, 0.4)], tracking, PROFILE.identity, alive, PROFILE.sampling,
             stage, stage, stage, stage, True,
         )  # fmt: skip
         face[name] = faces.run(frames).tracks[0]["face_sharpness"].to_list()
@@ -145,7 +145,7 @@ def test_points_are_followed_in_a_small_picture_on_a_large_canvas() -> None:
     chance = np.random.default_rng(1)
     coarse = cv2.resize(chance.integers(30, 220, (8, 8, 3), dtype=np.uint8), (150, 150), interpolation=cv2.INTER_CUBIC)
     canvas = np.full((720, 1280, 3), 16, np.uint8)
-    log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    log = FrameLog(ShotSpan("s", *SPAN), PROFILE.sampling, PartClock())
     for number in range(50):
         shift = number // 5
         frame = Seen(number / FPS, on(canvas, coarse[20:132, shift : 112 + shift], 580, 300))

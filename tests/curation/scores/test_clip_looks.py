@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.clock import PartClock
-from speakervid_dag.curation.scores.looks import ClipLooks, Maker
+from speakervid_dag.curation.scores.looks import ClipModels, Maker
 
 SERIES = [{"shot_id": "s", "frame_times_s": [i / 10 for i in range(100)]}]
 NAMES = ("a", "b")
@@ -49,8 +49,8 @@ def frames(count: int = 100, given: list[float] | None = None) -> Iterator[Seen]
         yield Seen(i / 10, np.zeros((2, 2, 3), np.uint8))
 
 
-def planned(*clips: dict[str, Any], maker: Maker = Look, **more: Any) -> ClipLooks:
-    return ClipLooks.plan(clips, SERIES, {NAMES: maker}, **more)
+def planned(*clips: dict[str, Any], maker: Maker = Look, **more: Any) -> ClipModels:
+    return ClipModels.plan(clips, SERIES, {NAMES: maker}, **more)
 
 
 def test_clips_that_overlap_share_one_pass_that_ends_with_the_last() -> None:

@@ -10,7 +10,7 @@ from made_faces import Frame, Stage
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.frames.frame_pass import FacePass
-from speakervid_dag.curation.frames.log import Shot
+from speakervid_dag.curation.frames.log import ShotSpan
 from speakervid_dag.curation.scores import person as person_measures
 from speakervid_dag.curation.scores import picture as picture_measures
 from speakervid_dag.curation.scores import sound as audio_measures
@@ -57,7 +57,7 @@ def voice() -> np.ndarray:
 
 def picture_scores_of(frames: list[np.ndarray]) -> dict[str, float | None]:
     stage = Stage(lambda _: [FACE])
-    shots, span = [Shot("s", 0.0, LENGTH_S)], (0.0, LENGTH_S)
+    shots, span = [ShotSpan("s", 0.0, LENGTH_S)], (0.0, LENGTH_S)
     faces = FacePass(
         "v",
         shots,

@@ -14,7 +14,7 @@ from rows import frame
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.geometry import WHOLE
-from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.log import FrameLog, ShotSpan
 from speakervid_dag.curation.frames.region import RegionWatch
 from speakervid_dag.curation.pixels import face_sharpness
 from speakervid_dag.curation.scores import camera as camera_measures
@@ -23,7 +23,7 @@ from speakervid_dag.curation.scores import head as head_scores
 from speakervid_dag.curation.scores import person as person_measures
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.clip import WORDS, score_clips
-from speakervid_dag.curation.scores.looks import ClipLooks
+from speakervid_dag.curation.scores.looks import ClipModels
 from speakervid_dag.curation.scores.picture import region_measures
 from speakervid_dag.lake import schemas
 from speakervid_dag.lake.schemas.measures import MEASURES
@@ -82,7 +82,7 @@ def frames(height: int = 120, width: int = 160, count: int = 100, flat: int | No
 
 def looked_at(*size: int, flat: int | None = None, count: int = 100) -> list[Row]:
     """The row of frame_series that the picture pass makes of `frames`."""
-    log = FrameLog(Shot("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock(), text=Blank())
+    log = FrameLog(ShotSpan("s", 0.0, LENGTH_S), PROFILE.sampling, PartClock(), text=Blank())
     for seen in frames(*size, count=count, flat=flat):
         log.note(seen)
         log.count_faces(1)
@@ -272,7 +272,7 @@ def scored(change: Row) -> Row:
         dover_views.NAMES: partial(dover_views.DoverLook, model=Pictures()),
         (point_tracks.NAME,): partial(point_tracks.PointLook, settings=SETTINGS, tracker=Pictures()),
     }
-    looks = ClipLooks.plan(clips.to_dicts(), tables["frame_series"], models)
+    looks = ClipModels.plan(clips.to_dicts(), tables["frame_series"], models)
     looks.watch(change.get("frames", frames()), PartClock())
     made = score_clips(
         clips,

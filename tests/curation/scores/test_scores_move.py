@@ -11,7 +11,7 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.frames import texture
 from speakervid_dag.curation.frames.camera import CameraWatch
-from speakervid_dag.curation.frames.log import FrameLog, Shot
+from speakervid_dag.curation.frames.log import FrameLog, ShotSpan
 from speakervid_dag.curation.frames.region import RegionWatch
 from speakervid_dag.curation.pixels import face_sharpness, motion, small_luma
 from speakervid_dag.curation.scores import head as head_scores
@@ -129,7 +129,7 @@ def test_black_bars_are_measured_and_a_dark_frame_is_not_all_bar() -> None:
 def watched(path: list[tuple[float, float, float]]) -> dict[str, tuple[float | str | None, str]]:
     """Camera scores of 4 s of one still scene seen through a camera: x, y in px, scale, for each frame."""
     wide = scene(700, 1000, seed=3)
-    log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    log = FrameLog(ShotSpan("s", *SPAN), PROFILE.sampling, PartClock())
     person, regions = Followed((200.0, 100.0, 300.0, 220.0)), RegionWatch(0.5, PartClock())
     for number, (x, y, scale) in enumerate(path):
         view = np.array([[scale, 0, 320 - scale * (500 + x)], [0, scale, 180 - scale * (350 + y)]])
@@ -185,7 +185,7 @@ def test_points_are_lost_in_a_picture_that_changes_and_kept_in_one_that_stands()
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1)])
 def test_a_tiny_picture_is_not_evaluated_and_breaks_nothing(shape: tuple[int, int]) -> None:
-    log = FrameLog(Shot("s", *SPAN), PROFILE.sampling, PartClock())
+    log = FrameLog(ShotSpan("s", *SPAN), PROFILE.sampling, PartClock())
     for number in range(10):
         frame = Seen(number / FPS, np.full((*shape, 3), 120, np.uint8))
         log.note(frame)

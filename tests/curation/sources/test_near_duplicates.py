@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.sources.fingerprints import Fingerprint, Fingerprinter, picture_hash
 from speakervid_dag.curation.sources.near_duplicates import candidates, duplicate_rows, find_duplicates
-from speakervid_dag.curation.sources.shots import look_at
+from speakervid_dag.curation.sources.shots import signature_of
 
 SETTINGS = load_profile("speakervid-5m").near_duplicates
 FPS, LENGTH_S = 12.5, 16.0
@@ -47,7 +47,7 @@ def fingerprint(
     printer = Fingerprinter()
     for k, image in enumerate(images):
         if k >= skip_s * FPS:
-            printer.feed(look_at(Frame((k - round(skip_s * FPS)) / FPS, change(image)), 16))
+            printer.feed(signature_of(Frame((k - round(skip_s * FPS)) / FPS, change(image)), 16))
     return printer.finish()
 
 
@@ -132,7 +132,7 @@ def test_a_stretch_shorter_than_the_shortest_is_nothing() -> None:
 def test_frames_that_are_not_there_stay_unknown() -> None:
     printer = Fingerprinter()
     for time_s in (1.1, 1.2, 2.0):
-        printer.feed(look_at(Frame(time_s, next(portrait(1, 1))), 16))
+        printer.feed(signature_of(Frame(time_s, next(portrait(1, 1))), 16))
     made = printer.finish()
 
     assert [h is None for h in made.look_hashes] == [True, True, False, True, False]
@@ -141,8 +141,8 @@ def test_frames_that_are_not_there_stay_unknown() -> None:
 
 
 def test_alike_pictures_have_near_hashes_and_others_far_ones() -> None:
-    a, b = (look_at(Frame(0, next(portrait(place, 1))), 16).structure for place in (1, 2))
-    near = look_at(Frame(0, coded(next(portrait(1, 1)))), 16).structure
+    a, b = (signature_of(Frame(0, next(portrait(place, 1))), 16).structure for place in (1, 2))
+    near = signature_of(Frame(0, coded(next(portrait(1, 1)))), 16).structure
 
     def apart(x: NDArray[np.float32], y: NDArray[np.float32]) -> int:
         return bin((picture_hash(x) ^ picture_hash(y)) & (2**64 - 1)).count("1")

@@ -14,10 +14,10 @@ from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.voices.clusters import cluster_voices, smoothed_path, without_mixtures
 from speakervid_dag.curation.voices.diarization import (
     Diarization,
-    Turn,
-    letter,
+    SpeechTurn,
     overlapping_turns,
     own_sound,
+    speaker_label,
     speaker_margins,
     speech_regions,
     speech_turns,
@@ -34,13 +34,13 @@ def settings() -> DiarizationSettings:
 
 def turns_of(
     script: Script, settings: DiarizationSettings, between: float = 0.6, faces: TalkingFaces | None = None
-) -> list[Turn]:
+) -> list[SpeechTurn]:
     regions = speech_regions(probabilities(script), HOP_S, settings)
     centres_s = window_centres(regions, settings)
     return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings, faces)
 
 
-def assert_matches(turns: list[Turn], script: Script, within_s: float) -> None:
+def assert_matches(turns: list[SpeechTurn], script: Script, within_s: float) -> None:
     assert [t.speaker_id for t in turns] == [name for name, _, _ in script]
     for turn, (_, start, end) in zip(turns, script, strict=True):
         assert turn.start_s == pytest.approx(start, abs=within_s)
@@ -83,7 +83,7 @@ def test_pauses_of_one_speaker_are_bridged_up_to_the_limit(settings: Diarization
     assert [(round(t.start_s, 1), round(t.end_s, 1)) for t in turns] == [(0.4, 8.0), (9.1, 12.0)]
 
 
-def rows_of(turns: list[Turn], embeddings: list[Any], settings: DiarizationSettings) -> list[dict[str, Any]]:
+def rows_of(turns: list[SpeechTurn], embeddings: list[Any], settings: DiarizationSettings) -> list[dict[str, Any]]:
     return turn_rows("v1", Diarization(turns, embeddings, [t.speaker_id for t in turns]), settings)
 
 
@@ -130,13 +130,13 @@ def test_a_change_costs_less_across_a_pause() -> None:
 
 
 def test_letters() -> None:
-    assert [letter(i) for i in (0, 1, 25, 26, 27, 51, 52, 701, 702)] == [
+    assert [speaker_label(i) for i in (0, 1, 25, 26, 27, 51, 52, 701, 702)] == [
         "A", "B", "Z", "AA", "AB", "AZ", "BA", "ZZ", "AAA",
     ]  # fmt: skip
 
 
 def test_margins_compare_with_the_best_other_voice() -> None:
-    turns = [Turn("A", 0, 2), Turn("B", 2, 4), Turn("A", 4, 6), Turn("A", 6, 6.2)]
+    turns = [SpeechTurn("A", 0, 2), SpeechTurn("B", 2, 4), SpeechTurn("A", 4, 6), SpeechTurn("A", 6, 6.2)]
     x, y = np.eye(2, dtype=np.float32)
     margins = speaker_margins(turns, [x, y, x, None])
     assert margins[:3] == [pytest.approx(1.0)] * 3
@@ -145,7 +145,7 @@ def test_margins_compare_with_the_best_other_voice() -> None:
 
 
 def test_rows_say_why_there_is_no_embedding(settings: DiarizationSettings) -> None:
-    turns = [Turn("A", 0.0, 2.0), Turn("B", 1.5, 2.0), Turn("A", 3.0, 5.0)]
+    turns = [SpeechTurn("A", 0.0, 2.0), SpeechTurn("B", 1.5, 2.0), SpeechTurn("A", 3.0, 5.0)]
     rows = rows_of(turns, [np.eye(4, dtype=np.float32)[0], None, np.eye(4, dtype=np.float32)[1]], settings)
     assert [r["turn_id"] for r in rows] == ["v1-u0000", "v1-u0001", "v1-u0002"]
     assert [r["embedding_status"] for r in rows] == ["ok", "turn_too_short", "ok"]
@@ -156,13 +156,13 @@ def test_rows_say_why_there_is_no_embedding(settings: DiarizationSettings) -> No
 
 
 def test_an_embedding_is_made_of_sound_in_which_nobody_else_speaks(settings: DiarizationSettings) -> None:
-    turns = [Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.0), Turn("C", 1.9, 3.0)]
+    turns = [SpeechTurn("A", 0.0, 2.0), SpeechTurn("B", 0.5, 1.0), SpeechTurn("C", 1.9, 3.0)]
     sound = np.arange(300, dtype=np.float32)
     own = own_sound(turns[0], turns, sound, 100, settings)
     assert own is not None
     assert own.tolist() == [*range(50), *range(100, 190)]
     assert own_sound(turns[1], turns, sound, 100, settings) is None
-    rows = rows_of([Turn("A", 0.0, 2.0), Turn("B", 0.5, 1.5)], [own, None], settings)
+    rows = rows_of([SpeechTurn("A", 0.0, 2.0), SpeechTurn("B", 0.5, 1.5)], [own, None], settings)
     assert rows[1]["embedding_status"] == "overlapped"
 
 

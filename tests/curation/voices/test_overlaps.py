@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
-from speakervid_dag.curation.voices.overlaps import Overlap, Turn, clean_parts, find_overlaps, mixture, with_overlaps
+from speakervid_dag.curation.voices.overlaps import (
+    Overlap,
+    SpeechTurn,
+    clean_parts,
+    find_overlaps,
+    mixture,
+    with_overlaps,
+)
 
 A, B, C = np.eye(3, dtype=np.float32)
 TIMES_S = np.arange(0.05, 12, 0.1)
@@ -39,38 +46,38 @@ def test_a_mixture_tells_its_shares() -> None:
 
 
 def test_a_change_of_speaker_is_no_overlap(settings: DiarizationSettings) -> None:
-    turns = [Turn("A", 0, 6), Turn("B", 6, 12)]
+    turns = [SpeechTurn("A", 0, 6), SpeechTurn("B", 6, 12)]
     assert find_overlaps(turns, TIMES_S, windows((A, 0, 6), (B, 6, 12)), settings) == []
 
 
 @pytest.mark.parametrize("length_s", [1.2, 2.0, 3.0])
 def test_an_overlap_is_found_with_its_speakers(settings: DiarizationSettings, length_s: float) -> None:
-    turns = [Turn("A", 0, 6), Turn("B", 6, 12)]
+    turns = [SpeechTurn("A", 0, 6), SpeechTurn("B", 6, 12)]
     (found,) = find_overlaps(turns, TIMES_S, windows((A, 0, 6), (B, 6 - length_s, 12)), settings)
     assert found.speakers == ("A", "B")
     assert (found.start_s, found.end_s) == pytest.approx((6 - length_s, 6), abs=0.25)
 
 
 def test_one_voice_alone_has_no_overlap(settings: DiarizationSettings) -> None:
-    assert find_overlaps([Turn("A", 0, 12)], TIMES_S, windows((A, 0, 12)), settings) == []
+    assert find_overlaps([SpeechTurn("A", 0, 12)], TIMES_S, windows((A, 0, 12)), settings) == []
     assert find_overlaps([], TIMES_S[:0], np.zeros((0, 3), np.float32), settings) == []
 
 
 def test_the_third_voice_is_not_blamed(settings: DiarizationSettings) -> None:
-    turns = [Turn("A", 0, 4), Turn("B", 4, 8), Turn("C", 8, 12)]
+    turns = [SpeechTurn("A", 0, 4), SpeechTurn("B", 4, 8), SpeechTurn("C", 8, 12)]
     heard = windows((A, 0, 4), (B, 4, 8), (C, 6, 12))
     assert [o.speakers for o in find_overlaps(turns, TIMES_S, heard, settings)] == [("B", "C")]
 
 
 def test_a_turn_grows_over_the_overlap_it_meets() -> None:
-    turns = [Turn("A", 0, 6), Turn("B", 6, 12)]
-    assert with_overlaps(turns, [Overlap(("A", "B"), 5, 6.5)], 0.9) == [Turn("A", 0, 6.5), Turn("B", 5, 12)]
+    turns = [SpeechTurn("A", 0, 6), SpeechTurn("B", 6, 12)]
+    assert with_overlaps(turns, [Overlap(("A", "B"), 5, 6.5)], 0.9) == [SpeechTurn("A", 0, 6.5), SpeechTurn("B", 5, 12)]
 
 
 def test_a_word_in_between_is_a_turn_of_its_own() -> None:
-    turns = [Turn("A", 0, 6), Turn("B", 6, 12)]
+    turns = [SpeechTurn("A", 0, 6), SpeechTurn("B", 6, 12)]
     found = with_overlaps(turns, [Overlap(("A", "B"), 2, 2.5)], 0.9)
-    assert found == [Turn("A", 0, 6), Turn("B", 2, 2.5), Turn("B", 6, 12)]
+    assert found == [SpeechTurn("A", 0, 6), SpeechTurn("B", 2, 2.5), SpeechTurn("B", 6, 12)]
     assert clean_parts(found[0], found) == [(0, 2), (2.5, 6)]
 
 
@@ -81,7 +88,7 @@ SPAN = st.tuples(st.floats(0, 50), st.floats(0.1, 10)).map(lambda p: (p[0], p[0]
 def test_speech_is_only_added_where_it_overlaps(
     spoken: list[tuple[float, float]], both: list[tuple[float, float]]
 ) -> None:
-    turns = [Turn("AB"[i % 2], *span) for i, span in enumerate(intervals.merge(spoken))]
+    turns = [SpeechTurn("AB"[i % 2], *span) for i, span in enumerate(intervals.merge(spoken))]
     overlaps = [Overlap(("A", "B"), *s) for s in intervals.intersect(both, spoken)]
     found = with_overlaps(turns, overlaps, 0.0)
     for name in "AB":

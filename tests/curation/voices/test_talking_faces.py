@@ -7,9 +7,15 @@ from made_voices import HOP_S, Script, embeddings_of, probabilities
 
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.speaking import active_speaker
-from speakervid_dag.curation.speaking.active_speaker import Measured
+from speakervid_dag.curation.speaking.active_speaker import BackendAnswer
 from speakervid_dag.curation.speaking.lip_backends import LipMotion
-from speakervid_dag.curation.voices.diarization import Turn, speakers_of, speech_regions, speech_turns, window_centres
+from speakervid_dag.curation.voices.diarization import (
+    SpeechTurn,
+    speakers_of,
+    speech_regions,
+    speech_turns,
+    window_centres,
+)
 from speakervid_dag.curation.voices.talking_faces import NOBODY, TalkingFaces, pieces, talking_faces
 
 QUESTIONS = [("A", 0.4, 8.0), ("B", 8.4, 12.4), ("A", 13.0, 20.0), ("B", 20.4, 24.4), ("A", 25.0, 32.0)]
@@ -28,13 +34,15 @@ def faces_of(script: Script, people: str, side_by_side: bool = True) -> TalkingF
     return TalkingFaces(starts, ends, np.array(numbers), np.full((2, 2), side_by_side))
 
 
-def heard(script: Script, settings: DiarizationSettings, between: float, faces: TalkingFaces | None) -> list[Turn]:
+def heard(
+    script: Script, settings: DiarizationSettings, between: float, faces: TalkingFaces | None
+) -> list[SpeechTurn]:
     regions = speech_regions(probabilities(script), HOP_S, settings)
     centres_s = window_centres(regions, settings)
     return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings, faces)
 
 
-def wrong_s(turns: list[Turn], script: Script) -> float:
+def wrong_s(turns: list[SpeechTurn], script: Script) -> float:
     """Time with the wrong letter, s, at 10 ms; both scripts here begin with A."""
     grid = np.arange(0, 40, 0.01)
     said, told = np.full(len(grid), "-"), np.full(len(grid), "-")
@@ -121,7 +129,7 @@ def test_still_mouths_and_hidden_ones_are_not_the_same(
     parts = pieces([(0.0, 1.0)], settings.faces)
     (turn,) = parts.to_dicts()
     pairs = [active_speaker.Pair({"track_id": f"t-{p}", "person_id": p}, turn, 0.0, 1.0) for p in scores]
-    answers = {pair.key: Measured(talking=scores[pair.person_id]) for pair in pairs}
+    answers = {pair.key: BackendAnswer(talking=scores[pair.person_id]) for pair in pairs}
     assert talking_faces(parts, pairs, answers, settings.faces).talkers.tolist() == [talker]
 
 
@@ -132,6 +140,6 @@ def test_a_video_without_faces_in_its_speech_says_nothing(settings: DiarizationS
 
 
 def test_the_letter_by_sound_is_that_of_most_of_the_turn() -> None:
-    turns = [Turn("A", 0.0, 4.0), Turn("B", 4.0, 9.0)]
-    assert speakers_of(turns, [Turn("A", 0.0, 9.0)]) == ["A", "A"]
-    assert speakers_of(turns, [Turn("A", 0.0, 5.0), Turn("B", 5.0, 9.0)]) == ["A", "B"]
+    turns = [SpeechTurn("A", 0.0, 4.0), SpeechTurn("B", 4.0, 9.0)]
+    assert speakers_of(turns, [SpeechTurn("A", 0.0, 9.0)]) == ["A", "A"]
+    assert speakers_of(turns, [SpeechTurn("A", 0.0, 5.0), SpeechTurn("B", 5.0, 9.0)]) == ["A", "B"]
