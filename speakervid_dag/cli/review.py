@@ -51,7 +51,7 @@ def review(
 
     For each gate half of the clips lie just above and half just below its threshold, and some anywhere. Two reviewers
     with one --seed are asked about the same samples in another order, and never see each other's answers. Answers are
-    the table `reviews`; --summary prints, per gate, how far reviewers agree (Cohen's κ), accuracy, precision, recall
+    the table `reviews`; --summary prints, per gate, how far reviewers agree (Light's κ), accuracy, precision, recall
     and F1 of the gate against them, and the threshold of the highest F1 with its 95 % interval.
     """
     import getpass

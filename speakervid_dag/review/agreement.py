@@ -18,6 +18,9 @@ CLAIM = "(claim)"
 def agreement(con: Session, profile: str) -> pl.DataFrame:
     """One row a gate and claim that somebody has answered questions about; see the SQL file for the columns.
 
+    `light_kappa` is Light's κ of the reviewers: the mean over pairs of Cohen's κ, which for two reviewers is Cohen's
+    (Light 1971, Psychological Bulletin 76, 365-377).
+
     Besides: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap intervals;
     null where nothing can be suggested).
     """
@@ -51,7 +54,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
         "gate": row["gate"] or other,
         "n": row["subjects"],
         "reviewers": row["reviewers"],
-        "κ": _two(row["kappa"]),
+        "Light's κ": _two(row["light_kappa"]),
         "accuracy": _percent(row["accuracy"]),
         "precision": _percent(row["precision"]),
         "recall": _percent(row["recall"]),

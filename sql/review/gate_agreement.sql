@@ -1,8 +1,9 @@
 -- How well do people agree with one another, and the pipeline with people, per gate and per claim of the pipeline?
 -- A subject's verdict by people is the majority of yes and no; unsure does not vote, and a tie is undecided. Positive is
 -- what passes: precision is the share of yes among what passes, recall the share that passes among yes.
--- kappa: Cohen's, of two reviewers over the subjects that both said yes or no to; with more reviewers the mean over the
--- pairs. null where chance alone would make them agree always (both gave one and the same answer throughout).
+-- light_kappa: Light's, the mean over pairs of reviewers of Cohen's kappa over the subjects that both said yes or no to;
+-- of two reviewers it is Cohen's (Light 1971, Psychological Bulletin 76, 365-377). A pair whom chance alone would make
+-- agree always (both gave one and the same answer throughout) does not count; null where there is no other.
 -- Rows without a gate: `quality` is all gates together (tier <> 'rejected'); binding, reply and listening are what the
 -- pipeline claims of everything it kept: it tells no negatives, so that recall and F1 do not exist.
 -- Neighbours of a threshold are asked more often than others: accuracy is that of the hard cases (as in TalkVid).
@@ -35,7 +36,7 @@ observed AS (
 ),
 raters AS (
     SELECT question, measure, CAST(sum(subjects) AS BIGINT) AS doubly_answered,
-        avg(CASE WHEN by_chance < 1 THEN (agreed - by_chance) / (1 - by_chance) END) AS kappa
+        avg(CASE WHEN by_chance < 1 THEN (agreed - by_chance) / (1 - by_chance) END) AS light_kappa
     FROM observed
     GROUP BY question, measure
 ),
@@ -83,7 +84,7 @@ counted AS (
     FROM judged
     GROUP BY question, asked, gate
 )
-SELECT c.question, c.gate, c.asked AS measure, c.level, c.mode, c.subjects, r.reviewers, a.doubly_answered, a.kappa,
+SELECT c.question, c.gate, c.asked AS measure, c.level, c.mode, c.subjects, r.reviewers, a.doubly_answered, a.light_kappa,
     (c.true_positives + c.true_negatives) / nullif(c.subjects, 0) AS accuracy,
     c.true_positives / nullif(c.true_positives + c.false_positives, 0) AS precision,
     CASE WHEN c.is_filter THEN c.true_positives / nullif(c.true_positives + c.false_negatives, 0) END AS recall,

@@ -168,7 +168,7 @@ def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
     assert set(rows) == {"luminance", "snr"}
     assert (rows["luminance"]["subjects"], rows["luminance"]["undecided"]) == (6, 2)
     assert rows["luminance"]["precision"] == pytest.approx(4 / 6)
-    assert rows["luminance"]["kappa"] == pytest.approx((6 / 8 - (4 * 6 + 4 * 2) / 64) / (1 - 32 / 64))
+    assert rows["luminance"]["light_kappa"] == pytest.approx((6 / 8 - (4 * 6 + 4 * 2) / 64) / (1 - 32 / 64))
     assert rows["luminance"]["f1"] == pytest.approx(8 / 10)
     assert rows["luminance"]["f1_low"] < 0.8 < rows["luminance"]["f1_high"]
     assert rows["luminance"]["suggested_threshold"] is None  # all values are equal

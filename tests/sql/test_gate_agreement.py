@@ -45,7 +45,7 @@ def test_two_reviewers_by_hand(tmp_path: Path) -> None:
     row = ask(tmp_path, reviews=told, clip_gates=gates("pppfffpfnp"))["quality", "bright"]
     # both said yes or no to nine: agreed on 7. ada: 5 yes, ben: 5 yes; by chance 25/81 + 16/81 = 41/81
     assert row["doubly_answered"] == 9
-    assert row["kappa"] == pytest.approx((7 / 9 - 41 / 81) / (1 - 41 / 81))
+    assert row["light_kappa"] == pytest.approx((7 / 9 - 41 / 81) / (1 - 41 / 81))
     # majority: c0-c2 yes, c3 and c7 tie, c4-c6 no, c8 yes (not evaluated), c9 no: 'unsure' has no vote
     # verdicts: c0-c2 pass (3 tp), c4, c5 fail (2 tn), c6 pass (fp), c9 pass (fp)
     counts = ("true_positives", "false_positives", "false_negatives", "true_negatives", "undecided", "not_evaluated")
@@ -65,15 +65,15 @@ def test_the_kappa_of_three_reviewers_is_the_mean_over_pairs(tmp_path: Path) -> 
     told = [*answers("ada", "yynn"), *answers("ben", "yynn"), *answers("cid", "ynyn")]
     row = ask(tmp_path, reviews=told, clip_gates=gates("ppff"))["quality", "bright"]
     assert row["reviewers"] == 3
-    assert row["kappa"] == pytest.approx((1 + 0 + 0) / 3)
+    assert row["light_kappa"] == pytest.approx((1 + 0 + 0) / 3)
 
 
 def test_kappa_does_not_exist_where_all_gave_one_answer_or_nobody_shared_a_subject(tmp_path: Path) -> None:
     told = [*answers("ada", "yyyy"), *answers("ben", "yyyy")]
-    assert ask(tmp_path / "1", reviews=told, clip_gates=gates("ppff"))["quality", "bright"]["kappa"] is None
+    assert ask(tmp_path / "1", reviews=told, clip_gates=gates("ppff"))["quality", "bright"]["light_kappa"] is None
     told = [*answers("ada", "yy--"), *answers("ben", "--yn")]
     row = ask(tmp_path / "2", reviews=told, clip_gates=gates("ppff"))["quality", "bright"]
-    assert (row["kappa"], row["doubly_answered"], row["subjects"]) == (None, None, 4)
+    assert (row["light_kappa"], row["doubly_answered"], row["subjects"]) == (None, None, 4)
 
 
 def test_all_gates_that_ask_one_measure_are_judged_by_the_same_answers(tmp_path: Path) -> None:
