@@ -1,9 +1,9 @@
-"""Prints the `.env` with which `dagster dev` in a checkout opens the same lake as the command line.
+"""The `.env` file with which `dagster dev` in a checkout opens the same lake as the command line.
 
-Belongs here: that one text. Does not belong here: settings themselves (settings.py).
+Belongs here: that one text. Does not belong here: the settings themselves (settings.py).
 
-It names the lake and what the environment sets by hand, nothing else: a value in `.env` wins over the environment of
-`dagster dev`, so that a default written down here could not be changed any more.
+It lists only the lake and the variables set in the environment: values in `.env` override the environment of
+`dagster dev`, so a default written here could no longer be changed.
 """
 
 import sys
@@ -12,7 +12,7 @@ from speakervid_dag.config.settings import PREFIX, export_settings, load_setting
 
 
 def lines() -> list[str]:
-    """NAME=value, one a line."""
+    """Return the lines, each NAME=value."""
     settings = load_settings()
     named = {"DAGSTER_HOME", *(PREFIX + field.upper() for field in {"lake", *settings.model_fields_set})}
     return [f"{name}={value}\n" for name, value in export_settings(settings).items() if name in named]

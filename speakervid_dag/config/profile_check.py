@@ -1,7 +1,7 @@
-"""What is wrong with a profile: every problem with its place and what would be right.
+"""Validation of profiles: every problem with its place and the valid values.
 
-Belongs here: strict validation of merged layers: unknown keys, types, units, measures, gates that ask nobody. Does not
-belong here: reading files (profile_files.py) and the meaning of keys (sections.py).
+Belongs here: strict validation of merged layers: unknown keys, types, units, measures, clips that no gate tests. Does
+not belong here: reading files (profile_files.py) and the meaning of keys (sections/).
 """
 
 import difflib
@@ -19,7 +19,7 @@ from speakervid_dag.config.sections import Gate, Section
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: `place` is `file:line`, `path` the keys that lead to it."""
+    """One problem: `place` is `file:line`, `path` the keys that lead to it."""
 
     place: str
     path: KeyPath
@@ -30,7 +30,7 @@ class Problem:
 
 
 def problems(layers: Sequence[Layer], model: type[BaseModel]) -> list[Problem]:
-    """All that is wrong with these layers as `model` (a Profile), file by file and line by line; [] when nothing is."""
+    """Return all problems of these layers as `model` (a Profile), by file and line; [] if they are valid."""
     body = merged(layers)
     found = [*_repeated(layers), *_vain_removals(layers), *_gathered(list(_invalid(body, model)), body)]
     found += _switched_off(body.get("scores"))
@@ -47,7 +47,7 @@ _MISSING = "is missing"
 
 
 def _place(layers: Sequence[Layer], path: KeyPath) -> str:
-    """The place of the key in the youngest layer that has it, or has the nearest key above it."""
+    """Return the place of the key in the youngest layer that has it, or that has its nearest parent key."""
     for length in range(len(path), 0, -1):
         for layer in reversed(layers):
             if path[:length] in layer.lines:
@@ -62,11 +62,11 @@ def _rank(layers: Sequence[Layer], place: str) -> tuple[int, int]:
 
 
 def _repeated(layers: Sequence[Layer]) -> Iterator[Finding]:
-    return ((path, "stands there twice; only the last one would count") for layer in layers for path in layer.twice)
+    return ((path, "is given twice; only the last one would count") for layer in layers for path in layer.twice)
 
 
 def _vain_removals(layers: Sequence[Layer]) -> Iterator[Finding]:
-    """`gate: null` removes an inherited gate; one that is not inherited is a slip of the pen."""
+    """Yield each `gate: null` (which removes an inherited gate) whose gate is not inherited: a likely typo."""
     for i, layer in enumerate(layers):
         gates = layer.body.get("gates")
         inherited = merged(layers[:i]).get("gates", {}) if i else {}
@@ -76,7 +76,7 @@ def _vain_removals(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _invalid(body: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
-    """What pydantic says in strict mode (over JSON: a list is good for a tuple, a text is not good for a number)."""
+    """Yield pydantic's findings in strict mode (over JSON: a list is valid for a tuple, a string not for a number)."""
     try:
         model.model_validate_json(json.dumps(body, default=str), strict=True)
     except ValidationError as problem:
@@ -86,7 +86,7 @@ def _invalid(body: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Findin
 
 
 def _gathered(found: Sequence[Finding], body: Mapping[str, Any]) -> Iterator[Finding]:
-    """What a gate lacks, or the whole profile, as one finding each: most often its name is misspelt, or `inherits`."""
+    """Merge the missing keys of a gate, or of the profile, into one finding: usually a misspelt name or `inherits`."""
     lacking: dict[KeyPath, list[str]] = {}
     for path, message in found:
         above = path[:-1]
@@ -97,7 +97,7 @@ def _gathered(found: Sequence[Finding], body: Mapping[str, Any]) -> Iterator[Fin
     for above, keys in lacking.items():
         if above:
             others = [str(name) for name in body["gates"] if str(name) != above[-1]]
-            yield above, f"a gate of one's own needs also {', '.join(keys)}{_meant(above[-1], others)}"
+            yield above, f"a new gate also needs {', '.join(keys)}{_meant(above[-1], others)}"
         elif not any(_meant(str(key), ["inherits"]) for key in body):
             shown = ", ".join(keys[:3]) + f" and {len(keys) - 3} more" * (len(keys) > 3)
             yield ("inherits",), f"is missing, and so are {shown}: add `inherits: laptop`"
@@ -117,7 +117,7 @@ def _message(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
 
 
 def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """Known keys of the section that the path leads to."""
+    """Return the known keys of the section that the path leads to."""
     if not path:
         return [*model.model_fields, "inherits"]
     for key in path:
@@ -130,7 +130,7 @@ def _fields(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
-    """The measure must be known, the unit must be its unit, and a threshold a value that it can have."""
+    """Yield an unknown measure, a unit that is not the measure's, and thresholds outside the measure's scale."""
     from speakervid_dag.lake.schemas.measures import MEASURES
 
     for key in ("measure", "stands_for"):
@@ -146,11 +146,11 @@ def _measured(name: str, gate: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if measure is not None and not measure.can_be(value):
-            yield ("gates", name, key), f"{value:g} is no value of {measure.name}, which is {measure.scale_text}"
+            yield ("gates", name, key), f"{value:g} is out of scale for {measure.name}, which is {measure.scale_text}"
 
 
 def _switched_off(scores: Any) -> Iterator[Finding]:
-    """What `scores.disabled` names must be a score or a label of clips."""
+    """Yield names in `scores.disabled` that are neither a score nor a label of clips."""
     from speakervid_dag.lake.schemas import CLIP_SCORES
 
     known = [name for name in CLIP_SCORES.schema if f"{name}_status" in CLIP_SCORES.schema]
@@ -161,13 +161,13 @@ def _switched_off(scores: Any) -> Iterator[Finding]:
 
 
 def _unasked(gates: Mapping[str, Any]) -> Iterator[Finding]:
-    """A clip that no gate asks would be in no tier."""
+    """Yield roles whose clips no gate tests: they would be in no tier."""
     asked = {
         gate.get("applies_to", "all") for gate in gates.values() if isinstance(gate, dict) and gate.get("mode") != "off"
     }
     for role in ("talking", "listening"):
         if not asked & {"all", role}:
-            yield ("gates",), f"no gate asks {role} clips, so they would be in no tier: give one with applies_to: all"
+            yield ("gates",), f"no gate tests {role} clips, so they would be in no tier: add one with applies_to: all"
 
 
 def _meant(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Profile files: YAML read with the line of every key, and inheritance from file to file.
+"""Profile files: YAML read with the line of every key, and inheritance between files.
 
-Belongs here: reading, places of keys, merging. Does not belong here: what a key means (sections.py) and what is wrong
-with it (profile_check.py).
+Belongs here: reading, places of keys, merging. Does not belong here: the meaning of keys (sections/) and validation
+(profile_check.py).
 """
 
 import re
@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 try:
-    from yaml import CSafeLoader as SafeLoader  # libyaml: a tenth of the time, of every process
-except ImportError:  # PyYAML was built without it
+    from yaml import CSafeLoader as SafeLoader  # libyaml: ten times as fast, and every process reads profiles
+except ImportError:  # PyYAML was built without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
 
 from speakervid_dag.failures import UserError
@@ -27,21 +27,21 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Layer:
-    """One file of a profile's line of descent: what it says, and on which line (from 1) each key stands."""
+    """One file of a profile's inheritance chain: its content, and the line (from 1) of each key."""
 
     source: str  # the name of a packaged profile, or the path of a file
     body: Mapping[str, Any]
     lines: Mapping[KeyPath, int]
-    twice: tuple[KeyPath, ...]  # keys that stand there a second time
+    twice: tuple[KeyPath, ...]  # keys that are repeated
 
     def place(self, path: KeyPath) -> str:
-        """`file:line` of the key, or of the nearest key above it that stands here."""
+        """Return `file:line` of the key, or of its nearest parent key in this file."""
         known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return self.source if known is None else f"{self.source}:{self.lines[known]}"
 
 
 class _Loader(SafeLoader):
-    """YAML in which only true and false are truth values: `mode: off` is a word, as in YAML 1.2."""
+    """YAML loader for which only true and false are booleans: `mode: off` is a string, as in YAML 1.2."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -52,22 +52,22 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|fa
 
 
 def profile_names() -> list[str]:
-    """Names of the profiles that come with the package, sorted (`base` is only there to be inherited)."""
+    """Return the sorted names of the packaged profiles (without `base`, which exists only to be inherited)."""
     folder = resources.files("speakervid_dag.config") / "profiles"
     names = [Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml")]
     return sorted(n for n in names if n != "base")
 
 
 def is_file_name(name_or_path: str) -> bool:
-    """Whether this names a file of the user's own rather than a packaged profile."""
+    """Return whether this names a user's own file rather than a packaged profile."""
     return name_or_path.endswith(SUFFIXES)
 
 
 def read_layers(name_or_path: str) -> list[Layer]:
-    """The profile and all it inherits from, the oldest first. A path in `inherits` starts at the file's own folder.
+    """Return the profile and its ancestors, oldest first. A path in `inherits` is relative to the file's folder.
 
     Raises:
-        UserError: no such profile or file, not YAML, no mapping, or it inherits from itself.
+        UserError: no such profile or file, not YAML, not a mapping, or it inherits from itself.
     """
     layers: list[Layer] = []
     seen: list[str] = []
@@ -86,7 +86,7 @@ def read_layers(name_or_path: str) -> list[Layer]:
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """What the layers say together, without `inherits`. A file that gives no name is named after itself."""
+    """Return the merged content of the layers, without `inherits`. A file without `name` is named after itself."""
     body: dict[str, Any] = reduce(_merged, (dict(layer.body) for layer in layers), {})
     body.pop("inherits", None)
     own = layers[-1]
@@ -96,7 +96,7 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def _merged(parent: dict[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
-    """The child's values over the parent's, key by key; a gate that is set to null is removed."""
+    """Merge the child's values over the parent's, key by key. A gate set to null is removed."""
     out = {**parent, **{k: v for k, v in child.items() if not isinstance(v, dict)}}
     for section, values in child.items():
         if isinstance(values, dict):
@@ -130,7 +130,7 @@ def _read(name_or_path: str) -> Layer:
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         where = name_or_path if mark is None else f"{name_or_path}:{mark.line + 1}"
-        raise UserError(f"{where}: this is not YAML: {getattr(problem, 'problem', None) or problem}") from problem
+        raise UserError(f"{where}: this is not valid YAML: {getattr(problem, 'problem', None) or problem}") from problem
     if not isinstance(body, dict):
         raise UserError(f"{name_or_path}: a profile must be a mapping of sections")
     found = list(_keys(root, ()))
@@ -156,11 +156,11 @@ def _text(name_or_path: str) -> str:
 
 
 def _keys(node: yaml.Node | None, above: KeyPath) -> Iterator[tuple[KeyPath, int]]:
-    """Every key with the line it stands on."""
+    """Yield every key with its line."""
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
         path = (*above, str(key.value))
         yield path, key.start_mark.line + 1
-        if len(path) < 4:  # no profile is deeper, and an alias could lead round in a circle
+        if len(path) < 4:  # no profile is deeper, and aliases could form a cycle
             yield from _keys(value, path)

@@ -1,6 +1,6 @@
-"""Profiles as rows for a person: which there are, what each gate asks and where it was said; docs/profiles.md.
+"""Profiles as printable rows: the list of profiles, each gate's rule and where it is defined; docs/profiles.md.
 
-Belongs here: describing profiles. Does not belong here: checking (profile_check.py) and printing.
+Belongs here: describing profiles. Does not belong here: validation (profile_check.py) and printing.
 """
 
 from collections import Counter
@@ -16,13 +16,12 @@ MISSING_MEANS = {"fail": "fails", "pass": "passes", "hold": "holds out of sft"}
 
 
 def summaries(names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One row a profile (none named: those of the package): gates by mode, and weights beyond the default ones that
-    its measures rest on."""
+    """Return one row per profile (none named: the packaged ones): gates by mode, and the non-default weights needed."""
     return [_summary(load_profile(name)) for name in names or profile_names()]
 
 
 def gate_rows(name_or_path: str) -> list[dict[str, Any]]:
-    """One row a gate, in the profile's order. Raises UserError as `load_profile` does."""
+    """Return one row per gate, in the profile's order. Raise UserError as `load_profile` does."""
     layers, profile = read_layers(name_or_path), load_profile(name_or_path)
     return [
         {
@@ -44,7 +43,7 @@ def gate_rows(name_or_path: str) -> list[dict[str, Any]]:
 
 
 def removed_gates(name_or_path: str) -> dict[str, str]:
-    """Inherited gates that a younger layer took out → where."""
+    """Return the inherited gates that a younger layer removed → the place where it did."""
     layers, gates = read_layers(name_or_path), load_profile(name_or_path).gates
     return {
         str(name): layer.place(("gates", str(name)))
@@ -55,7 +54,7 @@ def removed_gates(name_or_path: str) -> dict[str, str]:
 
 
 def needing(weights: str | None) -> str:
-    """What a page says beside a measure that rests on weights which are not pulled by default."""
+    """Return the note for a measure that needs weights which are not pulled by default."""
     return f" (needs `{weights}`)" if weights else ""
 
 
@@ -74,7 +73,7 @@ def _summary(profile: Profile) -> dict[str, Any]:
 
 
 def _origin(layers: Sequence[Layer], gate: str) -> str:
-    """Where the gate was stated, and what younger files changed in it: `base:220; threshold by mine.yaml:4`."""
+    """Return where the gate is defined and what younger files changed: `base:220; threshold by mine.yaml:4`."""
     said: list[str] = []
     for layer in layers:
         body = (layer.body.get("gates") or {}).get(gate, ())
@@ -88,7 +87,7 @@ def _origin(layers: Sequence[Layer], gate: str) -> str:
 
 
 def profile_sections() -> str:
-    """Every packaged profile with its gates, as Markdown."""
+    """Return every packaged profile with its gates, as Markdown."""
     return "".join(_section(name) for name in profile_names())
 
 

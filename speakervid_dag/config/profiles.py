@@ -1,7 +1,7 @@
-"""Profiles: named sets of every threshold, read from profiles/*.yaml, with inheritance.
+"""Profiles: named sets of all thresholds, read from profiles/*.yaml, with inheritance.
 
 Belongs here: the profile model, loading, hashes per section. Does not belong here: values (YAML), files and inheritance
-(profile_files.py), what can be wrong (profile_check.py), and use.
+(profile_files.py), validation (profile_check.py), and use.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ GateName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Profile(Section):
-    """One way to curate: the parameters of every stage, and the gates that make tiers."""
+    """One way to curate: the parameters of every stage, and the gates that decide the tiers."""
 
     name: str = Field(
-        description="stands in every row of gold; of a file without one its own name",
+        description="stored in every row of gold; default: the name of the file",
         pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$",
     )
     description: str
@@ -70,11 +70,11 @@ class Profile(Section):
     @model_validator(mode="after")
     def _crops_are_kept(self) -> "Profile":
         if self.active_speaker.needs_face_crops and not self.tracking.face_crops:
-            raise ValueError("light_asd and syncnet look at faces: set tracking.face_crops to true")
+            raise ValueError("light_asd and syncnet need face crops: set tracking.face_crops to true")
         return self
 
     def digest(self, *sections: str) -> str:
-        """Hex SHA-256 over the named sections: equal digests mean equal parameters."""
+        """Return the hex SHA-256 over the named sections: equal digests mean equal parameters."""
         body = self.model_dump(mode="json", include=set(sections))
         if "gates" in sections:
             body["gate_order"] = list(self.gates)
@@ -82,10 +82,10 @@ class Profile(Section):
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """A profile by name, or by the path of a YAML file of the user's own.
+    """Load a profile by name, or by the path of the user's own YAML file.
 
     Raises:
-        UserError: no such profile, or something is wrong with it; the message names file, line and key.
+        UserError: the profile does not exist or is invalid; the message names file, line and key.
     """
     layers = read_layers(name_or_path)
     found = problems(layers, Profile)

@@ -1,7 +1,7 @@
-"""Settings of one installation: where the lake is, which profile and backends are used, how much of the machine.
+"""Settings of one installation: the lake, the profile, the resources that may be used.
 
-Belongs here: what differs from machine to machine, read from SPEAKERVID_* environment variables. Does not belong here:
-thresholds of curation (those are profiles).
+Belongs here: what differs between machines, read from SPEAKERVID_* environment variables. Does not belong here:
+thresholds of curation (profiles.py).
 """
 
 import os
@@ -16,24 +16,24 @@ PREFIX = "SPEAKERVID_"
 
 
 class Settings(BaseModel):
-    """Values of one installation. Each field is set by the environment variable SPEAKERVID_<FIELD>."""
+    """Settings of one installation. The environment variable SPEAKERVID_<FIELD> sets each field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lake: Path = Field(default=Path("lake"), description="folder of the lake")
     profile: str = Field(default="laptop", description="profile name, or path of a YAML file")
-    landing: Path | None = Field(default=None, description="folder the Dagster sensor watches for new videos")
-    batch_size: int = Field(default=64, ge=1, description="videos in one ingestion batch")
+    landing: Path | None = Field(default=None, description="folder that the Dagster sensor watches for new videos")
+    batch_size: int = Field(default=64, ge=1, description="videos per ingestion batch")
     threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models; unset: one a core"
+        default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models; unset: one per core"
     )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
 
-    isolate: bool = Field(default=True, description="compute stages in a process of their own; false only to debug")
-    follow_links: bool = Field(default=False, description="take the files and folders that links lead to")
-    allow_loss: bool = Field(default=False, description="publish losses that nothing asked for")
+    isolate: bool = Field(default=True, description="compute stages in a separate process; false only to debug")
+    follow_links: bool = Field(default=False, description="follow links to files and folders")
+    allow_loss: bool = Field(default=False, description="publish even if videos, clips or people are lost")
     work_memory_mb: int | None = Field(
-        default=None, ge=512, description="memory that process may use, MB; unset: three quarters of the machine's"
+        default=None, ge=512, description="memory limit of that process, MB; unset: three quarters of the machine's"
     )
 
     @property
@@ -46,10 +46,10 @@ class Settings(BaseModel):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment; keyword arguments that are not None win.
+    """Load the settings from the environment; keyword arguments that are not None override it.
 
     Raises:
-        UserError: a value of the wrong kind (the message names the variable), or a lake in an object store.
+        UserError: a value is invalid (the message names the variable), or the lake is in an object store.
     """
     found: dict[str, object] = {
         name: os.environ[PREFIX + name.upper()]
@@ -68,10 +68,12 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def export_settings(settings: Settings) -> dict[str, str]:
-    """The environment variables that give these settings to another process (the Dagster UI, its code server)."""
+    """Return the environment variables that pass these settings to another process (Dagster UI, its code server)."""
     body = {name: getattr(settings, name) for name in Settings.model_fields}
     if settings.profile.endswith((".yaml", ".yml")):
         body["profile"] = Path(settings.profile)
-    body = {k: v.expanduser().resolve() if isinstance(v, Path) else v for k, v in body.items()}  # it may run elsewhere
+    body = {
+        k: v.expanduser().resolve() if isinstance(v, Path) else v for k, v in body.items()
+    }  # its working folder may differ
     out = {PREFIX + name.upper(): str(value) for name, value in body.items() if value is not None}
     return {**out, "DAGSTER_HOME": str(settings.dagster_home)}

@@ -138,7 +138,7 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ),
         (
             "inherits: laptop\nname: m\ngates: {g: {measure: motion}}",
-            r"mine\.yaml:3: gates\.g: .* needs also keep, unit, ",
+            r"mine\.yaml:3: gates\.g: .* needs keep, unit, ",
         ),
         (
             "inherits: laptop\ngates: {face_blurr: {threshold: 0.2}}",
@@ -151,20 +151,20 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ("clips: {max_s: 9.0}", r"inherits: is missing, .*add `inherits: laptop`"),
         (
             "inherits: laptop\ngates: {face_blur: {threshold: -0.5}}",
-            r"-0\.5 is no value of face_blur, which is 0 or more$",
+            r"-0\.5 .* face_blur, which is 0 or more$",
         ),
-        ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 is no value .* 0 or less$"),
+        ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 .* 0 or less$"),
         ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 is .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
         ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
         ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
         ("- a\n- b", "must be a mapping"),
-        ("a:\n\tb: 1\n", "mine.yaml:2: this is not YAML"),
+        ("a:\n\tb: 1\n", "mine.yaml:2: .* not valid YAML"),
         ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
         ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
         ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
         ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
-        ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: stands there twice"),
+        ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: .* twice"),
         (
             "inherits: laptop\ngates: {face_blurr: null}",
             r"removes a gate that is not inherited; did you mean 'face_blur'",

@@ -1,7 +1,7 @@
-"""The sections of a profile: one frozen model a stage, each field with its unit, meaning and source.
+"""The sections of a profile: one frozen model per stage, each field with its unit, meaning and source.
 
-Belongs here: field names, types and descriptions, in the rooms of what they are settings of. Does not belong here:
-values (they stand in profiles/*.yaml, so that a threshold has one place) and code that uses them.
+Belongs here: field names, types and descriptions, in one module per topic. Does not belong here: values (only in
+profiles/*.yaml, so that each threshold is in one place) and code that uses them.
 """
 
 from speakervid_dag.config.sections.base import Section

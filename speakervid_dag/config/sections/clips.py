@@ -1,4 +1,4 @@
-"""Sections of clips and what is decided of them: cutting, scores, branches, gates."""
+"""Sections of clips and the decisions about them: cutting, scores, branches, gates."""
 
 from typing import Literal, Self
 
@@ -8,90 +8,90 @@ from speakervid_dag.config.sections.base import Section
 
 
 class ClipSettings(Section):
-    """Cutting tracks and turns into clips."""
+    """Cutting of tracks and turns into clips."""
 
     min_s: float = Field(description="shortest clip, s; SpeakerVid-5M: 3")
     max_s: float = Field(description="longest clip, s; SpeakerVid-5M: 14")
-    join_pause_s: float = Field(description="turns of a speaker this close with nobody between are one contribution, s")
+    join_pause_s: float = Field(description="turns of a speaker this close, with nobody between, are joined, s")
     max_listener_talking: float = Field(
-        description="who moves the lips from this talking score on in a turn of no face does not listen to it, 0-1",
+        description="in a turn without a face, a person with this talking score or more is not listening, 0-1",
         gt=0,
         le=1,
     )
     min_step_conf: float = Field(description="... nor in another face's turn, with this Sync-C or more; ours, Sync-C")
-    pad_s: float = Field(description="a talking clip may reach this far outside its turns, inside its shot, s")
-    box_margin: float = Field(description="added on each side of the union box, in face widths and heights")
+    pad_s: float = Field(description="most that a talking clip extends beyond its turns, within its shot, s")
+    box_margin: float = Field(description="margin on each side of the union box, in face widths and heights")
 
 
 class ScoreSettings(Section):
-    """Parameters of measurements (not their thresholds: those are gates)."""
+    """Parameters of scores (not their thresholds: those are gates)."""
 
     dark_luma: float = Field(description="a frame with less mean BT.709 luma is dark, 0-255; SpeakerVid-5M: 10")
     bright_luma: float = Field(description="a frame with more is too bright, 0-255; SpeakerVid-5M: 210")
-    run_grid_hz: float = Field(description="runs of frames are given at this rate, Hz; SpeakerVid-5M works at 25")
+    run_grid_hz: float = Field(description="frame rate in which runs of frames are counted, Hz; SpeakerVid-5M: 25")
     freeze_motion: float = Field(
-        description="a frame that differs by less repeats the one before, 0-255 luma at 160 px"
+        description="a frame that differs by less repeats the previous one, 0-255 luma at 160 px"
     )
-    min_frames: int = Field(description="fewest frames, decoded or tracked, for a figure")
+    min_frames: int = Field(description="fewest frames, decoded or tracked, for a score")
     sharpness_reference: float = Field(
         description="Laplacian variance of a 128x128 face crop that has face_blur 1: "
         "face_blur = ln(1 + variance) / ln(1 + reference)"
     )
     min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s")
     disabled: tuple[str, ...] = Field(description="scores that are not evaluated (columns of clip_scores)")
-    languages: tuple[str, ...] = Field(description="ISO 639-1 codes that language_match expects; none = not evaluated")
+    languages: tuple[str, ...] = Field(description="ISO 639-1 codes that language_match expects; none: not evaluated")
     video_quality: Literal["off", "dover"] = Field(
-        description="model of video_quality and dover_technical; without its weights the scores say `weights_missing`"
+        description="model of video_quality and dover_technical; status without its weights: `weights_missing`"
     )
     point_tracks: Literal["off", "cotracker"] = Field(
-        description="model of cotracker_ratio; without its weights the score says `weights_missing`"
+        description="model of cotracker_ratio; status without its weights: `weights_missing`"
     )
-    point_hz: float = Field(description="pictures a second in which points are tracked; TalkVid: 2", gt=0)
-    point_window_s: float = Field(description="longest window that points are tracked through, s; TalkVid: 6", gt=0)
-    point_trim_s: float = Field(description="left out at either end of the clip, s; TalkVid: 0.2", ge=0)
-    point_grid: int = Field(
-        description="points a side of the grid laid over a window's first picture; TalkVid: 50", ge=2
-    )
-    head_sample_hz: float = Field(description="frames a second of TalkVid's head scores; TalkVid does not say", gt=0)
-    min_mesh_score: float = Field(description="a frame's head pose and points count from this mesh presence on, 0-1")
-    min_visibility: float = Field(description="a body's point is seen from this belief on, 0-1; SpeakerVid-5M: 0.3")
-    min_samples: int = Field(description="fewest looks at a person, a picture or a hand for a figure", ge=1)
+    point_hz: float = Field(description="frames/s in which points are tracked; TalkVid: 2", gt=0)
+    point_window_s: float = Field(description="longest window through which points are tracked, s; TalkVid: 6", gt=0)
+    point_trim_s: float = Field(description="skipped at either end of the clip, s; TalkVid: 0.2", ge=0)
+    point_grid: int = Field(description="points per side of the grid on a window's first frame; TalkVid: 50", ge=2)
+    head_sample_hz: float = Field(description="frames/s of TalkVid's head scores; TalkVid does not state it", gt=0)
+    min_mesh_score: float = Field(description="lowest mesh presence at which head pose and points count, 0-1")
+    min_visibility: float = Field(description="lowest confidence of a visible body point, 0-1; SpeakerVid-5M: 0.3")
+    min_samples: int = Field(description="fewest samples of a person, a picture or a hand for a score", ge=1)
     still_speed: float = Field(description="body speed of motion degree 1, face heights/s", gt=0)
     lively_speed: float = Field(description="body speed of motion degree 5, face heights/s", gt=0)
-    shake_window_s: float = Field(description="the camera's path less its mean over this time is its shake, s", gt=0)
-    shake_share: float = Field(description="shake from this deviation on, share of the picture's long side")
-    zoom_per_s: float = Field(description="zoom from this change of scale on, natural log per s")
-    pan_per_s: float = Field(description="pan from this speed on, long sides of the picture per s")
+    shake_window_s: float = Field(description="shake is the camera's path minus its mean over this time, s", gt=0)
+    shake_share: float = Field(description="smallest deviation that is shake, share of the picture's long side")
+    zoom_per_s: float = Field(description="smallest change of scale that is a zoom, natural log per s")
+    pan_per_s: float = Field(description="lowest speed that is a pan, long sides of the picture per s")
 
 
 class BranchSettings(Section):
-    """Dialogue, listening and multi-turn; the paper does not disclose these values, they are ours."""
+    """Dialogue, listening and multi-turn. The paper does not disclose these values; they are ours."""
 
     dialogue_max_gap_s: float = Field(description="longest silence between question and answer, s", ge=0)
-    dialogue_max_overlap_s: float = Field(description="longest talking over each other at the change, s", ge=0)
-    dialogue_backchannel_max_s: float = Field(description="a shorter turn between two of another is no answer, s", ge=0)
+    dialogue_max_overlap_s: float = Field(description="longest overlap of both voices at the change, s", ge=0)
+    dialogue_backchannel_max_s: float = Field(
+        description="a shorter turn between two turns of another speaker is no answer, s", ge=0
+    )
     dialogue_min_palette: float = Field(
-        description="with more than two voices a pair has an answer each way, or both people in one shot, or shots of "
-        "the two whose colours have this share in common, 0-1 (0: not asked, above 1: colours do not count)",
+        description="with more than two voices, a pair needs an answer each way, or both people in one shot, or shots "
+        "of the two whose colours have this share in common, 0-1 (0: not required, above 1: colours do not count)",
         ge=0,
     )
     listening_min_overlap_s: float = Field(description="shortest common time of listener's clip and turn, s", ge=0)
     listening_min_margin: float = Field(
-        description="co-present: Sync-C of the speaker minus that of the listener is at least this, Sync-C"
+        description="co-present: lowest difference of the speaker's Sync-C and the listener's, Sync-C"
     )
-    listening_needs_margin: bool = Field(description="co-present: a margin that is not evaluated drops the sample")
+    listening_needs_margin: bool = Field(description="co-present: drop samples whose margin is not evaluated")
     listening_max_sync_conf: float | None = Field(
-        description="non-co-present: the listener's Sync-C is at most this (null: not asked), Sync-C"
+        description="non-co-present: highest Sync-C of the listener (null: no limit), Sync-C"
     )
-    listening_needs_words: bool = Field(description="non-co-present: the turn has recognised words")
-    multi_turn_window_s: float = Field(description="T: how far back a contextual history reaches, s", gt=0)
-    multi_turn_max_gap_s: float = Field(description="delta t: longer silence ends a sequential session, s", gt=0)
+    listening_needs_words: bool = Field(description="non-co-present: the turn must have recognised words")
+    multi_turn_window_s: float = Field(description="T: length of a contextual history, s", gt=0)
+    multi_turn_max_gap_s: float = Field(description="delta t: a longer silence ends a sequential session, s", gt=0)
 
 
 class Gate(Section):
-    """One rule: a measurement against a threshold."""
+    """One rule: a score compared with a threshold."""
 
-    measure: str = Field(description="a measure: a score of clip_scores, or duration_s")
+    measure: str = Field(description="a score of clip_scores, or duration_s")
     keep: Literal[">", ">=", "<", "<=", "==", "between"] = Field(
         description="a clip passes when `value keep threshold` holds; between: threshold <= value <= upper_threshold"
     )
@@ -100,9 +100,9 @@ class Gate(Section):
     percentile: float | None = Field(
         default=None, description="0-100: the threshold is this percentile of the measure over the lake", ge=0, le=100
     )
-    unit: str = Field(description="unit of value and threshold: that of the measure; '1' for a ratio or an index")
+    unit: str = Field(description="unit of value and threshold, the measure's own; '1' for a ratio or an index")
     applies_to: Literal["all", "talking", "listening"] = Field(
-        default="all", description="role of the clips that are asked: a listener's speech is not missing"
+        default="all", description="role of the clips tested, so that listeners are not tested for speech"
     )
     level: Literal["pretrain", "sft"] = Field(
         description="pretrain: failing rejects the clip; sft: failing bars it from sft"
@@ -111,12 +111,12 @@ class Gate(Section):
         default="enforce", description="score_only: recorded, decides nothing"
     )
     not_evaluated: Literal["fail", "pass", "hold"] = Field(
-        description="what a missing value means: fail or pass the gate, or hold the clip out of sft only"
+        description="effect of a missing value: fail or pass the gate, or only hold the clip out of sft"
     )
     stands_for: str | None = Field(
-        default=None, description="a paper's measure that cannot be had here, which this one stands for"
+        default=None, description="the paper's measure that this one replaces, because it is not available here"
     )
-    source: str = Field(description="where rule and threshold come from", min_length=1)
+    source: str = Field(description="origin of rule and threshold", min_length=1)
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -132,7 +132,7 @@ class Gate(Section):
 
     @property
     def rule(self) -> str:
-        """The rule as a person writes it, without its unit: `>= 0.1`, `in [0.85, 0.999]`, `>= 5th percentile`."""
+        """The rule as text, without its unit: `>= 0.1`, `in [0.85, 0.999]`, `>= percentile 5`."""
         if self.keep == "between":
             return f"in [{self.threshold:g}, {self.upper_threshold:g}]"
         return (

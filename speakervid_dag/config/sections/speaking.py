@@ -1,4 +1,4 @@
-"""Sections of who speaks: active speaker, lip sync, bindings, calibration, a lake's own model."""
+"""Sections that decide who speaks: active speaker, lip sync, bindings, calibration, a lake's own model."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ from speakervid_dag.config.sections.base import Section
 
 
 class ActiveSpeakerSettings(Section):
-    """What answers the two questions of active-speaker detection."""
+    """Backends of the two tasks of active-speaker detection."""
 
     talking: Literal["lip_motion", "light_asd"] = Field(description="is this face talking?")
     synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
-        description="does this voice belong to these lips? lake_model: the one trained on this lake, where it is better"
+        description="does this voice belong to these lips? lake_model: the one trained on this lake, if it is better"
     )
 
     @property
@@ -21,114 +21,117 @@ class ActiveSpeakerSettings(Section):
 
 
 class SyncSettings(Section):
-    """Lip-sync evidence of one track and one turn. Without a source, a value is our own default."""
+    """Lip-sync evidence of one track and one turn. Values without a source are our own defaults."""
 
     grid_hz: int = Field(description="common grid of lips and sound, Hz; SyncNet works at 25 frames per second")
     max_lag_frames: int = Field(description="lags searched on either side, frames of the grid; SyncNet's scripts: 15")
     min_overlap_s: float = Field(description="shortest common time of a scored track and turn, s; SpeakerVid-5M: 0.5")
-    min_evidence_s: float = Field(description="shortest time of one person and one speaker that is regressed, s")
+    min_evidence_s: float = Field(description="shortest common time of a person and a speaker that is regressed, s")
     context_s: float = Field(description="sound before and after a turn that counts as its silence, s")
-    min_mesh_score: float = Field(description="a frame's lips are used from this mesh presence on, 0-1")
-    max_abs_yaw_deg: float = Field(description="a frame's lips are used up to this head yaw, deg")
-    min_seen_share: float = Field(description="share of the common time in which the lips are seen, 0-1")
-    max_hole_s: float = Field(description="missing frames are interpolated up to this long, s")
+    min_mesh_score: float = Field(description="lowest mesh presence of a frame whose lips are used, 0-1")
+    max_abs_yaw_deg: float = Field(description="largest head yaw of a frame whose lips are used, deg")
+    min_seen_share: float = Field(description="smallest share of the common time with visible lips, 0-1")
+    max_hole_s: float = Field(description="longest gap of missing frames that is interpolated, s")
     audio_bands: int = Field(description="mel-spaced band energies")
     audio_low_hz: float = Field(description="lowest band edge, Hz")
     audio_high_hz: float = Field(description="highest band edge, Hz")
     audio_range_db: float = Field(description="energies this far below the 99th percentile are silence, dB")
-    slow_s: float = Field(description="drift slower than this is taken out of lips and sound, s (syllables: 2-8 Hz)")
+    slow_s: float = Field(description="drift slower than this is removed from lips and sound, s (syllables: 2-8 Hz)")
     shape_axes: int = Field(description="principal axes of a person's lip shape that predict the sound")
     lip_noise: float = Field(description="jitter of a still mouth's points, inter-ocular distances")
     still_speed: float = Field(description="speed of a still mouth's points, inter-ocular distances per s")
-    template_height: float = Field(description="louder by so many deviations for one deviation of mouth height")
+    template_height: float = Field(description="increase in loudness per deviation of mouth height, deviations")
     template_width: float = Field(description="the same for mouth width")
     template_speed: float = Field(description="the same for the log speed of the lips")
-    ridge_s: float = Field(description="pull of the template, as so many seconds of material")
+    ridge_s: float = Field(description="weight of the template, as seconds of material")
     fold_s: float = Field(description="length of a held-out stretch, s")
     max_folds: int = Field(description="most held-out parts; longer material has longer parts")
-    prediction_floor: float = Field(description="a prediction with less deviation than this counts less (sound has 1)")
-    own_weight: float = Field(description="weight of a turn's own curve against that of all turns of its speaker, 0-1")
-    lag_tolerance_frames: int = Field(description="a pair's peak lies this close to the lag of the whole video, frames")
+    prediction_floor: float = Field(description="predictions with less deviation than this count less (sound has 1)")
+    own_weight: float = Field(description="weight of a turn's own curve against that of all its speaker's turns, 0-1")
+    lag_tolerance_frames: int = Field(description="largest distance of a pair's peak from the video's lag, frames")
     distance_scale: float = Field(description="distance = scale * (1 - correlation); 10 gives Sync-C of SyncNet's size")
 
 
 class BindingSettings(Section):
-    """Whose face a speaker is. Without a source, a value is our own default."""
+    """Binding of speakers to faces. Values without a source are our own defaults."""
 
     foreign_deviation: float = Field(
         description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "
         "replaces it (`sync_calibration`)"
     )
     peak_frames: int = Field(description="lags this near the peak belong to it, frames")
-    min_talking: float = Field(description="a face with a lower mean talking score does not speak, 0-1")
+    min_talking: float = Field(description="lowest mean talking score of a face that speaks, 0-1")
     min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
     min_margin: float = Field(description="lead over the best other answer needed to bind, same unit")
     max_synchrony: float | None = Field(
-        default=None, description="synchrony counts for a face at most this much, same unit; null: no limit"
+        default=None, description="most that synchrony counts for a face, same unit; null: no limit"
     )
     uncalibrated_synchrony: float = Field(
-        description="that limit where no calibration says what a foreign voice gives: it cannot bind alone, same unit"
+        description="that limit without a calibration: synchrony cannot bind alone then, same unit"
     )
     talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit")
-    max_contrary: float = Field(description="synchrony counts against a face at most this much, same unit", ge=0)
+    max_contrary: float = Field(description="most that synchrony counts against a face, same unit", ge=0)
     min_partner_evidence: float = Field(
         description="evidence needed by a free face that talks while the bound one beside it falls silent, same unit"
     )
-    min_lead: float = Field(description="lead in talking score by which a face talks and another falls silent, 0-1")
+    min_lead: float = Field(description="lead in talking score at which one face talks and another is silent, 0-1")
     still_talking: float = Field(description="a mouth with a lower talking score is still, 0-1 (photograph, listener)")
-    co_visible_weight: float = Field(description="evidence of one nat that cuts follow the voice, same unit", ge=0)
-    min_coincidences: int = Field(description="fewest changes of voice that meet a cut to the other's face", ge=1)
-    cut_tolerance_s: float = Field(description="a cut so far outside a pause between voices still meets it, s", ge=0)
-    follow_share: float = Field(
-        description="changes of voice that meet a cut if the picture follows, share", gt=0, lt=1
+    co_visible_weight: float = Field(description="evidence per nat that cuts follow the voice, same unit", ge=0)
+    min_coincidences: int = Field(
+        description="fewest changes of voice that coincide with a cut to the other's face", ge=1
     )
-    min_shown_share: float = Field(description="a shot shows who is seen in this share of it, 0-1", gt=0)
+    cut_tolerance_s: float = Field(description="a cut this far outside a pause between voices still coincides, s", ge=0)
+    follow_share: float = Field(
+        description="share of voice changes that coincide with a cut if the picture follows the voice", gt=0, lt=1
+    )
+    min_shown_share: float = Field(description="a shot shows a person who is visible in this share of it, 0-1", gt=0)
 
 
 class ShippedMismatches(Section):
-    """Scores of mismatches measured by us (docs/accuracy.md): the prior of every lake's calibration."""
+    """Scores of mismatches that we measured (docs/accuracy.md): the prior of every lake's calibration."""
 
-    basis: str = Field(description="`sync_calibration.basis` of the scores: under other settings they say nothing")
-    count: int = Field(description="how many of a lake's own they weigh", ge=0)
+    basis: str = Field(description="`sync_calibration.basis` of the scores: they are invalid under other settings")
+    count: int = Field(description="their weight, as a number of the lake's own mismatches", ge=0)
     mean: float = Field(description="their mean, a score of `sync_calibration`")
     deviation: float = Field(description="their standard deviation", gt=0)
 
 
 class CalibrationSettings(Section):
-    """What a foreign voice's synchrony looks like. Without a source, a value is our own default."""
+    """Calibration of synchrony against foreign voices. Values without a source are our own defaults."""
 
     false_accept_rate: float = Field(description="share of mismatches above the threshold, 0-1", gt=0, lt=0.5)
     min_count: int = Field(
-        description="fewest mismatches, shipped and of the lake, for a threshold; below, synchrony binds nobody alone",
+        description="fewest mismatches (shipped plus the lake's) for a threshold; with fewer, synchrony alone binds "
+        "nobody",
         ge=3,
     )
-    shipped: dict[str, ShippedMismatches] = Field(description="by backend the mismatches that every lake begins with")
+    shipped: dict[str, ShippedMismatches] = Field(description="per backend, the mismatches every lake starts with")
     threshold_step: float = Field(
-        description="a lake's own mismatches move the threshold by steps of this share of it", gt=0, lt=1
+        description="the lake's own mismatches move the threshold in steps of this share of it", gt=0, lt=1
     )
-    foreign_voices: int = Field(description="other people's voices tried under each speaker's turns", ge=0)
+    foreign_voices: int = Field(description="other people's voices tried with each speaker's turns", ge=0)
     max_voice_cosine: float = Field(
-        description="a voice less alike than this is another person's (GE2E, mean of turns)"
+        description="a voice with a lower cosine than this is another person's (GE2E, mean of turns)"
     )
-    min_shift_s: float = Field(description="the own speech is moved by at least this much, s", gt=0)
-    shift_step_s: float = Field(description="distance of moves, s: the 31 lags searched are 1.24 s", gt=0)
-    max_shifts: int = Field(description="moves of one speaker's speech, at most", ge=0)
+    min_shift_s: float = Field(description="smallest shift of the speaker's own speech, s", gt=0)
+    shift_step_s: float = Field(description="distance between shifts, s: the 31 lags searched are 1.24 s", gt=0)
+    max_shifts: int = Field(description="most shifts of one speaker's speech", ge=0)
 
 
 class TrainingSettings(Section):
-    """The synchrony model of the lake itself. Values without a source are our own, tried on real videos."""
+    """The lake's own synchrony model. Values without a source are our own, tested on real videos."""
 
-    held_out_share: float = Field(description="share of the speech whose people it never sees, 0-1", gt=0, lt=1)
+    held_out_share: float = Field(description="share of the speech, of people not trained on, 0-1", gt=0, lt=1)
     min_people: int = Field(description="fewest people to train on", ge=2)
-    min_windows: int = Field(description="fewest held-out windows of a length that is judged", ge=2)
-    min_seen_share: float = Field(description="share of a turn in which the mouth is seen, 0-1")
-    judged_windows_s: tuple[float, ...] = Field(description="lengths at which it is judged, s", min_length=1)
+    min_windows: int = Field(description="fewest held-out windows per judged length", ge=2)
+    min_seen_share: float = Field(description="smallest share of a turn with a visible mouth, 0-1")
+    judged_windows_s: tuple[float, ...] = Field(description="window lengths at which it is judged, s", min_length=1)
     window_cells: int = Field(description="length of a training window, cells of sync.grid_hz", gt=0)
-    batch: int = Field(description="windows in a step", ge=2)
-    steps: int = Field(description="steps of training", ge=1)
-    learning_rate: float = Field(description="AdamW, falling to 0 by a cosine", gt=0)
+    batch: int = Field(description="windows per step", ge=2)
+    steps: int = Field(description="training steps", ge=1)
+    learning_rate: float = Field(description="AdamW, cosine decay to 0", gt=0)
     weight_decay: float = Field(description="AdamW", ge=0)
-    dropout: float = Field(description="share of inputs and of hidden numbers that is dropped in training", ge=0, lt=1)
+    dropout: float = Field(description="share of inputs and hidden units dropped in training", ge=0, lt=1)
     noise: float = Field(description="deviation of noise on the lips in training (they have 1)", ge=0)
     temperature: float = Field(description="of the cosines in InfoNCE", gt=0)
     seed: int = Field(description="of weights and batches")

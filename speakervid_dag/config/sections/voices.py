@@ -1,4 +1,4 @@
-"""Sections of voices: speech turns, the faces' help with them, transcripts."""
+"""Sections of voices: speech turns, hints from faces, transcripts."""
 
 from pydantic import Field
 
@@ -6,60 +6,60 @@ from speakervid_dag.config.sections.base import Section
 
 
 class FaceHintSettings(Section):
-    """What faces say about voices. Without a source, a value is our own."""
+    """Hints from faces about voices. Values without a source are our own."""
 
-    piece_s: float = Field(description="speech is looked at in pieces of about this length, s", gt=0)
-    min_talking: float = Field(description="a face with a lower talking score does not talk in a piece, 0-1")
-    max_silent: float = Field(description="... nor does it alone while another one has a higher talking score, 0-1")
-    min_talking_beside_hidden: float = Field(
-        description="the first limit while the mouth of another face is hidden, 0-1"
+    piece_s: float = Field(description="approximate length of the pieces in which speech is examined, s", gt=0)
+    min_talking: float = Field(description="lowest talking score of a face that talks in a piece, 0-1")
+    max_silent: float = Field(
+        description="... and it talks alone only if no other face has a higher score than this, 0-1"
     )
-    owned_s: float = Field(description="a face owns a cluster of voice windows if it talks in it for so long, s")
+    min_talking_beside_hidden: float = Field(description="min_talking while the mouth of another face is hidden, 0-1")
+    owned_s: float = Field(description="a face owns a cluster of voice windows if it talks in it for this long, s")
     owned_share: float = Field(description="... and in this share of it, 0-1")
     sole_share: float = Field(description="... and has this share of the time that any one face talks in it, 0-1")
-    same_face_factor: float = Field(description="separation asked of two clusters of one face, as a factor", ge=1)
+    same_face_factor: float = Field(description="factor on the separation required of two clusters of one face", ge=1)
     different_faces_factor: float = Field(
-        description="separation asked of two clusters of two faces that are seen together, as a factor", gt=0, le=1
+        description="factor on the separation required of clusters of two faces that are seen together", gt=0, le=1
     )
     explained_share: float = Field(description="share of speech with a talking face from which faces count voices, 0-1")
-    spare_voice_factor: float = Field(description="what is asked of more voices than that, as a factor", ge=1)
+    spare_voice_factor: float = Field(description="factor on the separation required of more voices than that", ge=1)
 
 
 class DiarizationSettings(Section):
-    """Speech regions, speaker embeddings and their clustering. Without a source, a value is our own."""
+    """Speech regions, speaker embeddings and their clustering. Values without a source are our own."""
 
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5")
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15")
     lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)
     tail_s: float = Field(description="a region ends this much after the last speech step, s", ge=0)
-    min_silence_s: float = Field(description="shorter holes in speech are closed, s", ge=0)
+    min_silence_s: float = Field(description="shorter gaps in speech are closed, s", ge=0)
     min_speech_s: float = Field(description="shorter regions are dropped, s", ge=0)
-    window_s: float = Field(description="sound under one embedding, s; GE2E was trained on 1.6", gt=0)
-    hop_s: float = Field(description="distance of embeddings, s", gt=0)
+    window_s: float = Field(description="length of sound per embedding, s; GE2E was trained on 1.6", gt=0)
+    hop_s: float = Field(description="distance between embeddings, s", gt=0)
     first_clusters: int = Field(description="clusters before merging: at most this many speakers are found", ge=1)
-    max_windows: int = Field(description="windows compared with each other, a regular sample (cost: its square)", ge=3)
+    max_windows: int = Field(description="most windows compared pairwise, a regular sample (quadratic cost)", ge=3)
     score_scale: float = Field(description="log-likelihood of a window per unit of cosine to a voice's centre")
-    change_price: float = Field(description="log-likelihood a change of speaker costs inside speech")
-    pause_scale_s: float = Field(description="a pause this long halves the price of a change, s", gt=0)
+    change_price: float = Field(description="cost of a change of speaker inside speech, log-likelihood")
+    pause_scale_s: float = Field(description="a pause this long halves the cost of a change, s", gt=0)
     resegmentation_passes: int = Field(description="rounds of centres and Viterbi", ge=1)
     same_voice: float = Field(description="mean cosine of windows of one voice that share no sound (GE2E, 1.6 s)")
     prior_pairs: float = Field(description="weight of same_voice against a cluster's own pairs of windows", ge=0)
-    repeat_cosine: float = Field(description="windows far apart and more alike than this are the same recording")
+    repeat_cosine: float = Field(description="distant windows with a higher cosine than this are the same recording")
     separation: float = Field(description="two voices: cosine within minus between above this + the two terms below")
-    separation_visit: float = Field(description="divided by how often the rarer voice takes over")
-    separation_s: float = Field(description="divided by the seconds of the shorter cluster, s")
-    mixture_cosine: float = Field(description="a cluster this near to a mixture of two others may be the two at once")
-    mixture_share: float = Field(description="... when the weaker of the two has this share, 0-0.5", gt=0, lt=0.5)
-    overlap_window_s: float = Field(description="sound under one embedding when overlaps are looked for, s", gt=0)
-    overlap_share: float = Field(description="a window holds two voices from this share of the weaker one on, 0-0.5")
-    overlap_smoothing_windows: int = Field(description="running median of the share over so many windows, odd", ge=1)
+    separation_visit: float = Field(description="divided by the number of times the rarer voice takes over")
+    separation_s: float = Field(description="divided by the length of the shorter cluster, s")
+    mixture_cosine: float = Field(description="a cluster this near to a mixture of two others may be both at once")
+    mixture_share: float = Field(description="... if the weaker of the two has this share, 0-0.5", gt=0, lt=0.5)
+    overlap_window_s: float = Field(description="length of sound per embedding in the search for overlaps, s", gt=0)
+    overlap_share: float = Field(description="smallest share of the weaker voice in a window with two voices, 0-0.5")
+    overlap_smoothing_windows: int = Field(description="length of the share's running median, windows, odd", ge=1)
     overlap_trim_s: float = Field(
-        description="a run of mixed windows loses this at either end: so far a window reaches over a change, s", ge=0
+        description="cut from either end of a run of mixed windows: a window extends this far over a change, s", ge=0
     )
     overlap_min_s: float = Field(description="shortest overlap, s", ge=0)
-    overlap_max_cosine: float = Field(description="overlaps of two voices more alike than this cannot be told")
+    overlap_max_cosine: float = Field(description="overlaps of two voices with a higher cosine cannot be detected")
     max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
-    min_embedding_s: float = Field(description="shortest turn with an embedding of its own, s")
+    min_embedding_s: float = Field(description="shortest turn with its own embedding, s")
     faces: FaceHintSettings
 
 
@@ -71,11 +71,11 @@ class TranscriptSettings(Section):
     temperatures: tuple[float, ...] = Field(
         description="decoding temperatures tried in turn on a degenerate segment; Whisper: 0 to 1 by 0.2"
     )
-    max_chunk_s: float = Field(description="longest piece given to the recogniser, s; its encoder sees 30", gt=0)
+    max_chunk_s: float = Field(description="longest piece passed to the recogniser, s; its encoder takes 30", gt=0)
     max_gap_s: float = Field(description="silence that splits pieces, s; ours", ge=0)
     pad_s: float = Field(description="sound kept around a piece, s; ours, Silero's default is 0.4 in faster-whisper")
-    language_chunks: int = Field(description="longest pieces that vote on the file's language; ours", ge=1)
+    language_chunks: int = Field(description="number of longest pieces that vote on the file's language; ours", ge=1)
     max_word_distance_s: float = Field(
-        description="a word this far from every turn, s, is left out; ours, Whisper's word times are off by about 0.2",
+        description="a word this far from every turn is dropped, s; ours, Whisper's word times are off by about 0.2",
         ge=0,
     )
