@@ -1,4 +1,4 @@
-"""The funnel of one profile, as rows and as a picture beside the papers' own.
+"""The funnel of one profile, as rows and as a picture beside the papers' funnels.
 
 Belongs here: choosing the rows and drawing them as SVG. Does not belong here: counting (batch_funnel.sql and
 published_funnels.sql in sql/statistics) and printing.
@@ -30,7 +30,7 @@ COLOURS = {"source": "#7a8794", "pretrain": "#2f7ab8", "sft": "#2b9360", "tiers"
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the picture; `share` 0-1 of the panel's first hours, None where there is nothing to share."""
+    """One line of the picture; `share`: 0-1 of the hours in the panel's first step."""
 
     label: str
     text: str
@@ -39,10 +39,10 @@ class Bar:
 
 
 def funnel_of(settings: Settings, profile: str, batch: str | None = None, as_of: str | None = None) -> pl.DataFrame:
-    """Rows of sql/statistics/funnel.sql (of batch_funnel for one batch) of the profile with this name.
+    """Return the profile's rows of sql/statistics/funnel.sql (for one batch: of batch_funnel.sql).
 
     Raises:
-        UserError: nothing in the lake was decided by that profile, or there is no such batch.
+        UserError: the profile was not applied to the lake, or there is no such batch.
     """
     with open_published(settings.lake_dir, as_of) as con:
         rows = run_sql(con, "FROM funnel" if batch is None else "FROM batch_funnel")
@@ -52,14 +52,14 @@ def funnel_of(settings: Settings, profile: str, batch: str | None = None, as_of:
 
 
 def published(con: Session) -> pl.DataFrame:
-    """Rows of sql/statistics/published_funnels.sql."""
+    """Return the rows of sql/statistics/published_funnels.sql."""
     return run_sql(con, "FROM published_funnels")
 
 
 def picture(rows: pl.DataFrame, papers: pl.DataFrame, title: str) -> str:
-    """An SVG: the funnel's steps as bars of hours on the left, each paper's published steps on the right.
+    """Return an SVG: the funnel's steps as bars of hours on the left, each paper's published steps on the right.
 
-    Each panel has its own scale, whose whole is its source's hours: shares can be compared, lengths mean shares.
+    Bar lengths are shares of the hours in the panel's own source, so they can be compared between panels.
     """
     own = _bars(rows)
     panels = [(title, own)]
@@ -117,7 +117,7 @@ def _hours(hours: float) -> str:
 
 
 def _panel(heading: str, bars: list[Bar], *, x: int, y: int) -> list[str]:
-    """A heading and one line a bar: label, bar of its share, text."""
+    """Draw a heading and one line per bar: label, bar of its share, text."""
     top = TOP_PX + y
     out = [f'<text x="{x}" y="{top - 24}" font-size="15" font-weight="bold">{escape(heading)}</text>']
     for i, bar in enumerate(bars):
