@@ -116,7 +116,7 @@ def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> No
     videos = videos.with_columns(status=pl.when(is_first).then(pl.lit("rejected")).otherwise("status"))
     answer = told(published_lake(tmp_path, videos=videos), "a.mp4")
     assert {"what": "video_id", "value": V2} in answer["video"]
-    (other,) = answer["Others of the name a.mp4"]
+    (other,) = answer["Others with the name a.mp4"]
     assert (other["id"], other["status"]) == (V1, "rejected")
 
 

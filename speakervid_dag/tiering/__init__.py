@@ -1,4 +1,4 @@
-"""Decisions from stored scores: a profile's gates and branches, applied.
+"""Decisions from stored scores: applying a profile's gates and branches.
 
-Belongs here: what turns measures into tiers without looking at media again. Does not belong here: SQL (sql/), storing.
+Belongs here: turning scores into tiers without reading media again. Does not belong here: SQL (sql/), storage.
 """

@@ -1,4 +1,4 @@
-"""What moved between two published states, or between two profiles: which clips, from which tier, by which gate.
+"""Differences between two published states, or two profiles: clips that changed tier, and the gates that caused it.
 
 Belongs here: comparing two sets of decisions. Does not belong here: SQL (sql/diff), snapshots, printing.
 """
@@ -20,7 +20,7 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class Side:
-    """One side: a snapshot (number or ISO time) and a profile; `is_preview`: decide anew, write nothing."""
+    """One side: a snapshot (number or ISO time) and a profile; `is_preview`: recompute decisions, write nothing."""
 
     snapshot: str
     profile: Profile
@@ -29,8 +29,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Difference:
-    """`tiers`: a row a tier. `causes`: a row a move and gate. `clips`: a row a clip that moved, with all its causes.
-    `losses`: one row per video and table of which the second side shows fewer usable videos, clips or people."""
+    """The result of a comparison.
+
+    Attributes:
+        tiers: one row per tier.
+        causes: one row per move and gate.
+        clips: one row per clip that moved, with all its causes.
+        losses: one row per video and table of which the second side shows fewer usable videos, clips or people.
+    """
 
     tiers: pl.DataFrame
     causes: pl.DataFrame
@@ -39,7 +45,7 @@ class Difference:
 
 
 def diff(settings: Settings, before: Side, after: Side) -> Difference:
-    """Compares two sides. A profile that the snapshot does not know is applied to its stored scores on the fly.
+    """Compare two sides. A profile that the snapshot does not contain is applied to its stored scores on the fly.
 
     Raises:
         UserError: there is no such snapshot.
@@ -70,8 +76,8 @@ def _tiers(con: Session, side: Side) -> pl.DataFrame:
 
 
 def _moves(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """clip_id, video_id, duration_s, tier_before, tier_after (`absent` where the clip was not there)."""
-    keys = ["clip_id", "video_id", "duration_s"]  # a clip's id stands for its span: it cannot change its length
+    """Return clip_id, video_id, duration_s, tier_before, tier_after (`absent` where a side lacks the clip)."""
+    keys = ["clip_id", "video_id", "duration_s"]  # a clip's id identifies its span, so its length cannot change
     joined = before.rename({"tier": "tier_before"}).join(
         after.rename({"tier": "tier_after"}), on=keys, how="full", coalesce=True
     )
@@ -79,7 +85,7 @@ def _moves(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _causes(moved: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """A row a moved clip and gate that had a part in it: gate, why, and what it said before and after."""
+    """Return one row per moved clip and gate that contributed: gate, why, and its verdicts before and after."""
     old, new = (
         g.rename({c: f"{c}_{s}" for c in g.columns if c not in ("clip_id", "gate")})
         for g, s in ((before, "before"), (after, "after"))
@@ -134,7 +140,7 @@ def _by_tier(moves: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_cause(causes: pl.DataFrame) -> pl.DataFrame:
-    """`only_clips`: clips that moved so for no other cause."""
+    """Count clips and hours per move and cause; `only_clips`: clips that moved for this cause alone."""
     keys = ["tier_before", "tier_after", "gate", "why"]
     named = causes if "gate" in causes.columns else causes.with_columns(gate=pl.lit(None, dtype=pl.String))
     alone = named.with_columns(is_alone=pl.len().over("clip_id") == 1)

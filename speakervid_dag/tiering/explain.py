@@ -1,7 +1,7 @@
-"""Why something is where it is: a video, shot, track, person, turn, clip, pair, listening sample or session by its id.
+"""Explanations of decisions: a video, shot, track, person, turn, clip, pair, listening sample or session by its id.
 
-Belongs here: which questions are asked about which kind of thing, and in what order they are told. Does not belong
-here: the questions themselves (sql/explain) and printing (cli/explain.py).
+Belongs here: the queries per kind of thing, and the order of their results. Does not belong here: the queries
+themselves (sql/explain) and printing (cli/explain.py).
 """
 
 import os
@@ -21,7 +21,7 @@ from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.tiering import gold
 
-# kind → the table that has one row (per profile) of it, and the column of its id
+# kind → the table with one row for it (per profile), and the column of its id
 KINDS = {
     "video": ("videos", "video_id"),
     "shot": ("shots", "shot_id"),
@@ -33,25 +33,25 @@ KINDS = {
     "listening": ("branch_listening", "listening_id"),
     "session": ("branch_multi_turn", "session_id"),
 }
-OF_SINGLE_CLIPS = ("clip", "pair", "listening", "session")  # every gate is told, not only those that did not pass
+OF_SINGLE_CLIPS = ("clip", "pair", "listening", "session")  # every gate is listed, not only those that did not pass
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the answer; `rows` may be empty, and then `title` says of what there is nothing."""
+    """One part of the answer; `rows` may be empty, then `title` says what is missing."""
 
     title: str
     rows: pl.DataFrame
 
 
 def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None = None) -> list[Section]:
-    """All that is known about the thing with this id, name or path, decisions under `profile`.
+    """Return everything known about the thing with this id, name or path, with the decisions of `profile`.
 
-    A profile that was never applied to the lake is applied to the thing's batch on the fly, from the stored scores;
+    A profile that was never applied to the lake is applied on the fly to the stored scores of the thing's batch;
     nothing is written.
 
     Raises:
-        UserError: nothing has this id (the message names the nearest ones), or nothing is published.
+        UserError: nothing has this id (the message lists the nearest ones), or nothing is published.
     """
     with open_published(settings.lake_dir, as_of, read_only_user_sql=False) as con:
         found, *others = _find(con, wanted)
@@ -61,18 +61,18 @@ def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None
             told += " (not applied to this lake; computed from the stored scores of the batch)"
         sections = _sections(con, found, profile, told)
     if others:
-        sections.insert(1, Section(f"Others of the name {wanted}", pl.DataFrame(others)))
+        sections.insert(1, Section(f"Others with the name {wanted}", pl.DataFrame(others)))
     return sections
 
 
 def _find(con: Session, wanted: str) -> list[dict[str, Any]]:
-    """What has this id or, of videos, this name or content: the likeliest first."""
+    """Return what has this id or, for videos, this name or content; the likeliest first."""
     path = Path(wanted)
     is_path = "/" in wanted and path.is_file()
-    wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake writes names that are no UTF-8
+    wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake stores names that are not UTF-8
     found = query_file(con, "explain/find", wanted=f"v{sha256_of(path)[:16]}" if is_path else wanted)
     if found.is_empty() and is_path:
-        raise UserError(f"no video of the lake has the content of {wanted}: take it in with `speakervid run`")
+        raise UserError(f"no video of the lake has the content of {wanted}: add it with `speakervid run`")
     if found.is_empty():
         near = query_file(con, "explain/nearest", wanted=wanted)["id"].to_list()
         hint = f"; the nearest are {', '.join(near)}" if near else ""
@@ -110,7 +110,7 @@ def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: st
 
 
 def _itself(con: Session, found: Mapping[str, Any]) -> Section:
-    """The thing's own row without its long series, one line a column."""
+    """Return the thing's own row without its long series, one line per column."""
     kind, wanted = found["kind"], found["id"]
     table, key = KINDS[kind]
     flat = [n for n, t in TABLES[table].schema.items() if not t.is_nested() or t == pl.List(pl.String)]

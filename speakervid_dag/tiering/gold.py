@@ -1,6 +1,6 @@
-"""Gold tables: one SQL file each, run for some batches and one profile.
+"""Gold tables: one SQL file each, run for given batches and one profile.
 
-Belongs here: which file makes which table, and the profile as something SQL can read. Does not belong here: SQL itself,
+Belongs here: the SQL file of each table, and the profile in a form that SQL can read. Does not belong here: SQL itself,
 committing, Dagster.
 """
 
@@ -25,7 +25,7 @@ QUERIES = {
     "branch_multi_turn": "branches/multi_turn",
 }  # in the order in which they depend on each other
 
-# clips whose rows of a table are held and audited at once: 20 gates each stay below 2 GB; the others have a row a clip
+# clips whose rows are in memory and audited at once: 20 gates each stay below 2 GB; other tables have a row per clip
 GATES_CHUNK_CLIPS = 40_000
 CHUNK_CLIPS = 160_000
 
@@ -47,13 +47,13 @@ _GATE_COLUMNS = pl.Schema(
 
 
 def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) -> pl.DataFrame:
-    """Rows of one gold table for these batches and this profile, of exactly its schema.
+    """Return the rows of one gold table for these batches and this profile, with exactly its schema.
 
-    Reads the other tables by their names in `con`, which must hold the batches' silver rows (and, for tiers and
-    branches, their upstream gold rows). Percentile gates look at every batch of the session.
+    Reads the other tables by their names in `con`, which must contain the batches' silver rows (for tiers and branches
+    also their upstream gold rows). Percentile gates read every batch of the session.
 
     Raises:
-        OperationError: a query failed, or a clip of the batches has no row in clip_gates when tiers are made.
+        OperationError: a query failed, or tiers are computed and a clip of the batches has no row in clip_gates.
         KeyError: not a gold table.
     """
     query, wanted = QUERIES[table], TABLES[table]
@@ -82,7 +82,7 @@ def compute(con: Session, table: str, profile: Profile, batches: Sequence[str]) 
 def compute_chunks(
     con: Session, table: str, profile: Profile, batches: Sequence[str]
 ) -> Iterator[tuple[list[str], pl.DataFrame]]:
-    """The same rows a chunk of whole batches at a time, with one set of thresholds."""
+    """Yield the same rows in chunks of whole batches, with one set of thresholds."""
     are_gates = table == "clip_gates"
     fixed = with_fixed_thresholds(con, profile) if are_gates else profile
     for chunk in chunks_of(con, batches, GATES_CHUNK_CLIPS if are_gates else CHUNK_CLIPS):
@@ -90,7 +90,7 @@ def compute_chunks(
 
 
 def chunks_of(con: Session, batches: Sequence[str], most_clips: int) -> list[list[str]]:
-    """The batches in order, in groups of at most so many clips; a larger batch is a group of its own."""
+    """Return the batches in order, in groups of at most `most_clips` clips; a larger batch forms its own group."""
     counted = "SELECT batch, count(*) FROM clips WHERE list_contains($b, batch) GROUP BY batch"
     clips: dict[str, int] = dict(con.sql(counted, params={"b": list(batches)}).fetchall())
     chunks: list[list[str]] = []
@@ -105,7 +105,7 @@ def chunks_of(con: Session, batches: Sequence[str], most_clips: int) -> list[lis
 
 
 def with_fixed_thresholds(con: Session, profile: Profile) -> Profile:
-    """The profile with each percentile turned into the threshold it is in this lake: asked once, not a chunk."""
+    """Return the profile with each percentile replaced by its value in this lake: computed once, not per chunk."""
     fixed = {
         name: gate.model_copy(update={"threshold": _threshold(con, gate), "percentile": None})
         for name, gate in profile.gates.items()
@@ -115,17 +115,17 @@ def with_fixed_thresholds(con: Session, profile: Profile) -> Profile:
 
 
 def enforced_percentiles(profile: Profile) -> dict[str, Gate]:
-    """The gates by which the clips of other batches decide about a clip."""
+    """Return the enforced percentile gates: through them, clips of other batches affect a clip's tier."""
     return {n: g for n, g in profile.gates.items() if g.percentile is not None and g.mode == "enforce"}
 
 
 def enforced_thresholds(con: Session, profile: Profile) -> dict[str, float | None]:
-    """What each of those gates' percentiles is in this lake; None: it has too few clips."""
+    """Return each of those gates' percentile value in this lake; None if it has too few clips."""
     return {name: _threshold(con, gate) for name, gate in enforced_percentiles(profile).items()}
 
 
 def asked_gates(profile: Profile) -> pl.DataFrame:
-    """Which gates each role's clips must have a row for: profile, role, gate."""
+    """Return the gates for which clips of each role must have a row: profile, role, gate."""
     rows = [
         (profile.name, role, name)
         for name, gate in sorted(profile.gates.items())
@@ -136,7 +136,7 @@ def asked_gates(profile: Profile) -> pl.DataFrame:
 
 
 def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """All gold tables, each from the ones just made: in `con` they stand over the stored ones until it is closed."""
+    """Compute all gold tables, each from the new ones: in `con` they shadow the stored ones until it is closed."""
     made: dict[str, pl.DataFrame] = {}
     for table in QUERIES:
         made[table] = compute(con, table, profile, batches)
@@ -147,7 +147,7 @@ def compute_gold(con: Session, profile: Profile, batches: Sequence[str]) -> dict
 
 
 def _gate_rows(con: Session, gates: Mapping[str, Gate]) -> pl.DataFrame:
-    """The gates that are not off, as SQL reads them; `position` counts all of the profile, in its order."""
+    """Return the gates that are not off, in the form SQL reads; `position` counts all gates in the profile's order."""
     rows = [
         {
             "gate": name,
@@ -162,9 +162,9 @@ def _gate_rows(con: Session, gates: Mapping[str, Gate]) -> pl.DataFrame:
 
 
 def _threshold(con: Session, gate: Gate) -> float | None:
-    """The gate's threshold; for a percentile its value over the session's clips, None when there are too few of them.
+    """Return the gate's threshold; for a percentile its value over the session's clips, None if they are too few.
 
-    The p-th percentile cuts off something only among 100 / p clips or more (100 / (100 - p) from above).
+    The p-th percentile cuts something off only among 100 / p clips or more (100 / (100 - p) from above).
     """
     if gate.percentile is None:
         return gate.threshold
@@ -177,7 +177,7 @@ def _threshold(con: Session, gate: Gate) -> float | None:
 
 
 def _refuse_ungated(con: Session, tiers: pl.DataFrame, batches: list[str]) -> None:
-    """A clip without any gate would silently be in no tier."""
+    """Raise OperationError if a clip has no gate: it would silently be in no tier."""
     counted = con.sql("SELECT count(*) FROM clips WHERE list_contains($b, batch)", params={"b": batches}).fetchall()
     missing = int(counted[0][0]) - tiers.height
     if missing:
