@@ -1,6 +1,6 @@
 """Seconds spent in the parts of a stage.
 
-Belongs here: the stopwatch that pure code is given. Does not belong here: whole stages (stage.py).
+Belongs here: the stopwatch passed to pure code. Does not belong here: timing of whole stages (stages/stage.py).
 """
 
 import time
@@ -17,7 +17,7 @@ class PartClock:
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Adds the time inside to the part, also when it raises."""
+        """Add the time spent inside to the part, also when it raises."""
         start = time.perf_counter()
         try:
             yield

@@ -12,7 +12,7 @@ Interval = tuple[float, float]
 
 
 def merge(intervals: Iterable[Interval], max_gap_s: float = 0.0) -> list[Interval]:
-    """The union; neighbours at most `max_gap_s` apart become one."""
+    """Return the union; intervals at most `max_gap_s` apart become one."""
     out: list[Interval] = []
     for start, end in sorted(i for i in intervals if i[1] > i[0]):
         if out and start - out[-1][1] <= max_gap_s:
@@ -23,7 +23,7 @@ def merge(intervals: Iterable[Interval], max_gap_s: float = 0.0) -> list[Interva
 
 
 def intersect(first: Iterable[Interval], second: Iterable[Interval]) -> list[Interval]:
-    """What lies in both."""
+    """Return the time in both."""
     left, right, out = merge(first), merge(second), []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -38,7 +38,7 @@ def intersect(first: Iterable[Interval], second: Iterable[Interval]) -> list[Int
 
 
 def subtract(first: Iterable[Interval], second: Iterable[Interval]) -> list[Interval]:
-    """What lies in the first and not in the second."""
+    """Return the time in the first but not in the second."""
     holes, out = merge(second), []
     for start, end in merge(first):
         at = start
@@ -54,20 +54,20 @@ def subtract(first: Iterable[Interval], second: Iterable[Interval]) -> list[Inte
 
 
 def overlap_s(first: Interval, second: Interval) -> float:
-    """Length both share, s."""
+    """Return the length of the overlap, s."""
     return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
 
 
 def total_s(intervals: Iterable[Interval]) -> float:
-    """Length of the union, s."""
+    """Return the length of the union, s."""
     return sum(end - start for start, end in merge(intervals))
 
 
 def split_long(interval: Interval, max_s: float, cuts: Iterable[float] = ()) -> list[Interval]:
-    """Pieces of at most `max_s`, as few as possible and about equal; each cut moves to the nearest of `cuts` that fits.
+    """Split into as few pieces of at most `max_s` as possible, about equal; each cut snaps to the nearest of `cuts`.
 
-    A cut point is taken when no piece grows over `max_s` by it and it lies within a quarter of a piece of the equal
-    cut.
+    A cut point is used only if it lies within a quarter of a piece of the equal cut and leaves no piece longer than
+    `max_s`.
     """
     start, end = interval
     if end - start <= max_s:

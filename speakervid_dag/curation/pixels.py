@@ -1,7 +1,7 @@
-"""Numbers read from the pixels of one frame or one face.
+"""Luma, motion and sharpness from the pixels of one frame or one face.
 
-Belongs here: luma, motion, sharpness. Does not belong here: landmarks (face_geometry), clips' scores made from these
-series, thresholds.
+Belongs here: formulas over pixels. Does not belong here: landmarks (faces/geometry), clip scores computed from these
+series (scores/), thresholds.
 """
 
 import numpy as np
@@ -18,9 +18,9 @@ Image = NDArray[np.uint8]
 
 
 def small_luma(image: Image) -> NDArray[np.float32]:
-    """BT.709 luma, 0-255, of the picture shrunk to a long side of 160 px. float32 (h, w).
+    """Return BT.709 luma, 0-255, of the picture shrunk to a long side of 160 px: float32 (h, w).
 
-    The picture's mean luma is the mean of this: shrinking by area keeps it.
+    Its mean is the picture's mean luma, because shrinking by area keeps the mean.
     """
     import cv2
 
@@ -32,14 +32,14 @@ def small_luma(image: Image) -> NDArray[np.float32]:
 
 
 def motion(before: NDArray[np.float32] | None, after: NDArray[np.float32]) -> float:
-    """Mean absolute difference of two lumas, 0-255; NaN without a frame before, and when the picture's size changed."""
+    """Return the mean absolute difference of two lumas, 0-255; NaN without a previous frame or if the size changed."""
     if before is None or before.shape != after.shape:
         return float("nan")
     return float(np.abs(after - before).mean())
 
 
 def face_sharpness(image: Image, box: Box) -> float:
-    """Variance of the Laplacian of the face's box as a 128 x 128 grey picture; NaN when fewer than 16 px are seen."""
+    """Return the Laplacian variance of the face as a 128 x 128 grey picture; NaN if a side shows fewer than 16 px."""
     import cv2
 
     height, width = image.shape[:2]

@@ -1,1 +1,1 @@
-"""The tables face_tracks and people: following faces, who is who, who is alive."""
+"""Rows of face_tracks and people: face tracking, identities, liveness."""

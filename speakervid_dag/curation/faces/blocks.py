@@ -1,12 +1,12 @@
-"""Which known faces a new one is compared with, so that linking a lake does not compare everybody with everybody.
+"""Blocking of face vectors, which limits the known faces that a new one is compared with.
 
-Belongs here: blocking of unit vectors. Does not belong here: who is one person (person_clusters).
+Belongs here: blocking of unit vectors. Does not belong here: deciding which tracks are one person (clusters).
 
-Sign-random-projection hashing (Charikar 2002): a bit says on which side of a random hyperplane through the centre a
-vector lies, and alike vectors share more bits. Each of several tables reads a few of the bits as a bucket's number; a
-query also looks into the buckets that its least certain bits would lead to (multi-probe, Lv et al. 2007). The number of
-bits grows with the logarithm of the number of vectors, so that buckets, and comparisons a query, stay of one size.
-The centre is the mean of the vectors: those of some models (dlib's) lie in one narrow cone.
+Sign-random-projection hashing (Charikar 2002): each bit records on which side of a random hyperplane through the centre
+a vector lies, so similar vectors share more bits. Each of several tables reads a few of the bits as a bucket number. A
+query also probes the buckets reached by flipping its least certain bits (multi-probe, Lv et al. 2007). The number of
+bits grows with the logarithm of the number of vectors, which keeps the bucket size and the comparisons per query
+constant. The centre is the mean of the vectors, because those of some models (dlib's) lie in one narrow cone.
 """
 
 import itertools
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import BlockingSettings
 
 _BITS = 256  # hyperplanes; tables read different bits of them
-_UNCERTAIN = 6  # bits of a table that a probe may turn, at most two at once
+_UNCERTAIN = 6  # bits of a table that a probe may flip, at most two at once
 _CHUNK = 16_384  # vectors projected at once
-_SEED = 20_050_412  # any fixed number: the same vectors always fall into the same blocks
+_SEED = 20_050_412  # arbitrary but fixed, so that the same vectors always fall into the same blocks
 
 
 class FaceBlocks:
-    """Blocks of vectors that stand in a fixed order, earlier people first.
+    """Blocks of vectors in a fixed order, earlier people first.
 
     Args:
         vectors: float32 (n, d).
 
-    `comparisons` counts the places given so far.
+    `comparisons` counts the places returned so far.
     """
 
     def __init__(self, vectors: NDArray[np.float32], settings: BlockingSettings) -> None:
@@ -49,7 +49,7 @@ class FaceBlocks:
         self._sorted, self._who = keys.ravel()[order], (order // settings.tables).astype(np.int32)
 
     def earlier(self, place: int) -> NDArray[np.intp]:
-        """Places before `place` whose vectors are to be compared with it, rising; all of them in a small lake."""
+        """Return the places before `place` to compare it with, ascending; all of them in a small lake."""
         found = np.arange(place) if self.is_exact else self._blocked(place)
         self.comparisons += len(found)
         return found
@@ -66,7 +66,7 @@ class FaceBlocks:
         return np.asarray(vectors @ self._planes - self._offset, dtype=np.float32)
 
     def _keys(self, bits: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """(n, tables): the bucket's number with the table's above it."""
+        """Return (n, tables): the bucket number, with the table number in the bits above it."""
         weights = 1 << np.arange(self._width, dtype=np.int64)
         tables = np.arange(len(self._reads), dtype=np.int64) << self._width
         return np.asarray(
@@ -74,7 +74,7 @@ class FaceBlocks:
         )
 
     def _probes(self, projection: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Buckets to look into: of each table the own one, and those reached by turning its least certain bits."""
+        """Return the buckets to probe: in each table its own, and those reached by flipping its least certain bits."""
         own = self._keys((projection > 0)[None])[0]
         margins = np.abs(projection[self._reads])
         least = np.argsort(margins, axis=1, kind="stable")[:, :_UNCERTAIN]

@@ -1,7 +1,7 @@
-"""Which face tracks are one person, within a video and across videos.
+"""Clustering of face tracks into people, within a video and across videos.
 
-Belongs here: decisions from unit-length face embeddings, times and places. Does not belong here: making embeddings
-(portraits), describing people (people), voices.
+Belongs here: decisions from unit-length face embeddings, times and positions. Does not belong here: computing
+embeddings (portraits), describing people (people), voices.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ KNOWN_COLUMNS = ("batch", "video_id", "person_id", "identity_id", "face_embeddin
 
 @dataclass(frozen=True, eq=False)
 class TrackFace:
-    """What is known of a track: shot, time in s, first and last box, unit vector or None."""
+    """A track as input to clustering: shot, time in s, first and last box, unit vector or None."""
 
     shot_id: str
     start_s: float
@@ -32,11 +32,11 @@ class TrackFace:
 
 
 def cluster_tracks(tracks: Sequence[TrackFace], settings: IdentitySettings) -> list[int]:
-    """The person of each track, numbered in order of first appearance.
+    """Return the person number of each track, in order of first appearance.
 
-    Agglomerative: the two most alike people (cosine of the means of their tracks' vectors, weighted by time) become one
-    until none are alike enough. Two tracks seen at the same time are two people. A track without a vector joins the
-    track of its shot whose place it continues, else it is a person of its own.
+    Agglomerative: the two most similar people (cosine of the means of their tracks' vectors, weighted by time) are
+    merged until none are similar enough. Two tracks seen at the same time are two people. A track without a vector
+    joins the track of its shot whose position it continues; otherwise it is a person of its own.
     """
     groups = [[i] for i in range(len(tracks))]
     apart = _apart(tracks, settings)
@@ -48,17 +48,17 @@ def cluster_tracks(tracks: Sequence[TrackFace], settings: IdentitySettings) -> l
 
 
 def link_identities(found: pl.DataFrame, known: pl.DataFrame, settings: IdentitySettings) -> pl.DataFrame:
-    """`found` with identity_id and identity_similarity: the most alike person of another video, else oneself.
+    """Return `found` with identity_id and identity_similarity: the most similar person of another video, else itself.
 
     Args:
-        found: rows of people, without identities that count yet; taken in order of person_id.
-        known: rows of people of earlier batches (KNOWN_COLUMNS). Vectors of another length are of another model
+        found: rows of people whose identities are not set yet; processed in order of person_id.
+        known: rows of people of earlier batches (KNOWN_COLUMNS). Vectors of another length come from another model
             and never match.
 
     Returns:
-        The rows of `found` in their order. A link goes to the identity of the person
-        linked to, so that chains share one. In a large lake a face is compared only
-        with those of its blocks (face_blocks), which may miss one that is barely alike.
+        The rows of `found` in their order. A person gets the identity of the person it is linked to, so chains share
+        one identity. In a large lake a face is compared only with those in its blocks (faces/blocks), which may miss
+        one that is barely similar.
     """
     links: dict[str, tuple[str, float | None]] = {i: (i, None) for i in found["person_id"]}
     columns = ["video_id", "person_id", "face_embedding"]
@@ -76,10 +76,10 @@ def link_identities(found: pl.DataFrame, known: pl.DataFrame, settings: Identity
 
 
 def threshold(by_length: Mapping[int, float], length: int) -> float:
-    """The cosine that counts for vectors of this length: each embedding model has its own scale.
+    """Return the cosine threshold for vectors of this length; each embedding model has its own scale.
 
     Raises:
-        ValueError: the profile names none.
+        ValueError: the profile sets none.
     """
     if length not in by_length:
         raise ValueError(f"the profile's identity section has no threshold for {length}-d face embeddings")
@@ -87,7 +87,7 @@ def threshold(by_length: Mapping[int, float], length: int) -> float:
 
 
 def _linked(faces: pl.DataFrame, settings: IdentitySettings) -> dict[str, tuple[str, float | None]]:
-    """Identity and cosine of each row without identity_id: the most alike earlier row's, the earliest of equals.
+    """Return identity and cosine for each row without identity_id: the most similar earlier row's, first among equals.
 
     Args:
         faces: rows in order of appearance, with vectors of one length.
@@ -114,7 +114,7 @@ def _linked(faces: pl.DataFrame, settings: IdentitySettings) -> dict[str, tuple[
 
 
 def _apart(tracks: Sequence[TrackFace], settings: IdentitySettings) -> NDArray[np.bool_]:
-    """(n, n): are these two seen at the same time, and so two people?"""
+    """Return (n, n): True for tracks that are seen at the same time and so are two people."""
     spans = [(t.start_s, t.end_s) for t in tracks]
     apart = np.zeros((len(tracks), len(tracks)), dtype=np.bool_)
     for i, a in enumerate(tracks):
@@ -152,7 +152,7 @@ def _merge_alike(
 def _merge_continued(
     groups: list[list[int]], tracks: Sequence[TrackFace], apart: NDArray[np.bool_], settings: IdentitySettings
 ) -> list[list[int]]:
-    """Join groups of a single track without vector to the group whose place they continue, in order of time."""
+    """Join each single track without a vector to the group whose position it continues, in order of time."""
     merged = [list(g) for g in groups]
     lonely = sorted((g[0] for g in groups if tracks[g[0]].embedding is None), key=lambda i: tracks[i].start_s)
     for i in lonely:
@@ -168,7 +168,7 @@ def _merge_continued(
 
 
 def _continuity(track: TrackFace, other: TrackFace, settings: IdentitySettings) -> float:
-    """IoU of the end of one and the start of the other, if they follow each other closely in one shot; else 0."""
+    """Return the IoU of one's last and the other's first box if they follow closely in one shot, else 0."""
     if track.shot_id != other.shot_id:
         return 0.0
     early, late = (track, other) if track.start_s <= other.start_s else (other, track)

@@ -1,12 +1,12 @@
-"""Which face tracks are a second picture of one and the same face: the blurred fill beside a vertical video, say.
+"""Detection of face tracks that repeat another face of the same picture, such as the blurred fill of a vertical video.
 
-Belongs here: telling a copy from a second person by how both move. Does not belong here: following faces (tracking),
-who a person is (person_clusters), what a copy is left out of (active_speaker, clips).
+Belongs here: distinguishing a copy from a second person by how both move. Does not belong here: following faces
+(tracking), identity (clusters), what copies are excluded from (speaking/active_speaker, clips/cutting).
 
-A copy moves with its original frame by frame: mouth and head at once, without lag, all through the time both are seen.
-Of one that is blurred beyond recognition the head says it alone, and has to agree more.
-Two people do not, however alike they look: neither listeners who nod in time, nor twins, nor one camera that shakes
-both. What a mirror on the wall shows turns the other way, and stays a second face.
+A copy moves with its original frame by frame: mouth and head together, without lag, for as long as both are seen. If a
+copy is blurred beyond recognition, only the head is compared, and it must agree more closely.
+Two people never agree like this, however similar they look: not listeners who nod in time, not twins, not two faces
+shaken by one camera. A reflection in a mirror turns the other way and stays a second face.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def copies(tracks: Sequence[Row], settings: IdentitySettings) -> dict[str, str]:
 
     Args:
         tracks: rows of face_tracks of one video, their lists as series.
-        settings: `min_copy_s`, `min_copy_correlation` and what one person's faces have in common.
+        settings: `min_copy_s`, the correlation thresholds, and the similarity of one person's faces.
     """
     ranked = sorted(tracks, key=_rank, reverse=True)
     found: dict[str, str] = {}
@@ -41,7 +41,7 @@ def copies(tracks: Sequence[Row], settings: IdentitySettings) -> dict[str, str]:
 
 
 def _rank(track: Row) -> tuple[float, float, str]:
-    """Sharpness first: an enlarged copy has as large a face, and nothing new in it."""
+    """Rank by sharpness first: an enlarged copy has a face as large, but no more detail."""
     boxes: pl.Series = track["boxes"]
     height = (boxes.list.get(3) - boxes.list.get(1)).median()
     return _known(track["face_sharpness"].median()), _known(height), str(track["track_id"])
@@ -61,13 +61,13 @@ def _is_copy(track: Row, original: Row, settings: IdentitySettings) -> bool:
     if len(shared) < settings.min_copy_share * len(times) or not _may_be_one(track, original, settings):
         return False
     moves = [_correlation(track[m].to_numpy()[own], original[m].to_numpy()[other]) for m in _MOVES]
-    if track["embedding"] is None:  # too blurred for an identity: it has no mouth to speak of, either
+    if track["embedding"] is None:  # too blurred for an identity, so its mouth is not usable either
         return float(np.mean(moves[1:])) >= settings.min_blurred_copy_correlation
     return min(moves[0], float(np.mean(moves))) >= settings.min_copy_correlation
 
 
 def _may_be_one(track: Row, original: Row, settings: IdentitySettings) -> bool:
-    """Do the faces look like one person's? Yes where one of them is too blurred to say."""
+    """Return True if the faces may be one person's, or if one of them is too blurred to decide."""
     first, second = track["embedding"], original["embedding"]
     if first is None or second is None:
         return True
@@ -75,7 +75,7 @@ def _may_be_one(track: Row, original: Row, settings: IdentitySettings) -> bool:
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Pearson's over what both know; 0 where one of them does not move at all."""
+    """Return Pearson's correlation over the values both have; 0 if one of them does not move at all."""
     known = np.isfinite(first) & np.isfinite(second)
     first, second = first[known].astype(np.float64), second[known].astype(np.float64)
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:

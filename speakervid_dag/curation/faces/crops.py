@@ -1,11 +1,11 @@
-"""Face pictures as the active-speaker networks want them: cut while a face is followed, kept as JPEG, read on a grid.
+"""Face crops for the active-speaker networks: cut during tracking, stored as JPEG, read on a time grid.
 
-Belongs here: the square that is cut, its smoothing, packing and unpacking. Does not belong here: where the files lie
+Belongs here: the crop square, its smoothing, packing and unpacking. Does not belong here: file locations
 (stages/crops.py), following faces (tracking.py), the networks.
 
-The geometry is the one Light-ASD and SyncNet were trained on (S3FD boxes, crop scale 0.40): with b = half the longer
-side of the box, a square of 2.8 b, 0.4 b lower than the box, so that chin and jaw are inside. SyncNet sees all of it,
-Light-ASD its middle half.
+The geometry is the one on which Light-ASD and SyncNet were trained (S3FD boxes, crop scale 0.40): with b = half the
+longer side of the box, a square of 2.8 b, 0.4 b lower than the box, so that it includes chin and jaw. SyncNet sees all
+of it, Light-ASD its middle half.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SIDE_PX = 224
 _SQUARE, _LOWER = 1.4, 0.2  # of the box's longer side
 _SMOOTHED = 13  # frames of the running median, as in the scripts of both networks
 _JPEG_QUALITY = 90
-_GREY = 110  # what lies outside the picture
+_GREY = 110  # fills the area outside the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class FaceCrops:
     jpegs: list[bytes]
 
     def at(self, wanted_s: NDArray[np.float64], max_distance_s: float) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """The nearest picture to each moment, (n, 224, 224, 3) BGR uint8, and whether there is one near enough."""
+        """Return the picture nearest to each time, (n, 224, 224, 3) BGR uint8, and (n,) if it is near enough."""
         import cv2
 
         out = np.zeros((len(wanted_s), SIDE_PX, SIDE_PX, 3), np.uint8)
@@ -61,13 +61,13 @@ class CropCollector:
     _squares: list[tuple[float, float, float]] = field(default_factory=list)  # the last few: centre x, y and side, px
 
     def add(self, time_s: float, image: Image, box: Box) -> None:
-        """The face in `box` (px) of a frame (h, w, 3) BGR."""
+        """Add the face in `box` (px) of a frame (h, w, 3) BGR."""
         import cv2
 
         longer = max(box[2] - box[0], box[3] - box[1])
         square = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + _LOWER * longer, _SQUARE * longer
         self._squares = [*self._squares, square][-_SMOOTHED:]
-        x, y = np.median([s[:2] for s in self._squares[-3:]], axis=0)  # the head moves, its size hardly
+        x, y = np.median([s[:2] for s in self._squares[-3:]], axis=0)  # the head moves, but its size hardly changes
         side = max(float(np.median([s[2] for s in self._squares])), 1.0)
         scale = SIDE_PX / side
         place = np.array([[scale, 0, SIDE_PX / 2 - scale * x], [0, scale, SIDE_PX / 2 - scale * y]])
@@ -80,7 +80,7 @@ class CropCollector:
         self._jpegs.append(packed.tobytes())
 
     def since(self, time_s: float) -> "CropCollector":
-        """Take the pictures from this moment on out of this collection, as one of their own."""
+        """Move the pictures from `time_s` on out of this collector into a new one, and return that."""
         first = int(np.searchsorted(self._times_s, time_s))
         later = CropCollector(self._times_s[first:], self._jpegs[first:], list(self._squares))
         del self._times_s[first:], self._jpegs[first:]

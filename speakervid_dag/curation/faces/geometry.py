@@ -1,7 +1,7 @@
-"""What one face mesh tells: head pose, mouth, lips in the head's frame, box, and boxes against boxes.
+"""Geometry of one face mesh (head pose, mouth opening, lip shape, box) and of boxes.
 
-Belongs here: arithmetic on landmark points and boxes. Does not belong here: pixels (frame_measures), models, and
-anything that knows time (tracking).
+Belongs here: arithmetic on landmark points and boxes. Does not belong here: pixels (curation/pixels), models, anything
+with time (tracking).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)  # a picture, normalised
 
-# Indices of MediaPipe's canonical face model; left and right are those of the picture of a frontal face.
+# Indices of MediaPipe's canonical face model; left and right as seen in the picture of a frontal face.
 _LEFT_EYE, _RIGHT_EYE = [33, 133], [362, 263]
 _FOREHEAD, _CHIN = 10, 152
 _LEFT_TEMPLE, _RIGHT_TEMPLE = 127, 356
@@ -27,7 +27,7 @@ LIP_POINTS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 31
 
 @dataclass(frozen=True)
 class HeadPose:
-    """Where a face looks, degrees: yaw positive to the viewer's right, pitch positive up, roll positive clockwise."""
+    """Direction of a face, degrees: yaw positive to the viewer's right, pitch positive up, roll positive clockwise."""
 
     yaw_deg: float
     pitch_deg: float
@@ -35,10 +35,10 @@ class HeadPose:
 
 
 def head_pose(points: Points) -> HeadPose:
-    """Pose from the mesh's own three dimensions: no camera and no template face is needed.
+    """Return the pose from the mesh's own three dimensions; no camera or template face is needed.
 
-    The eye line and the forehead-chin line span the face's plane (in the canonical model both lie across the line of
-    sight to 1 degree); its normal gives yaw and pitch, the eye line seen after undoing both gives the roll.
+    The eye line and the forehead-chin line span the plane of the face (in the canonical model both are within 1 degree
+    of perpendicular to the line of sight). Its normal gives yaw and pitch; the eye line after undoing both gives roll.
     """
     across = points[_RIGHT_TEMPLE] - points[_LEFT_TEMPLE] + _eye(points, _RIGHT_EYE) - _eye(points, _LEFT_EYE)
     right = _unit(across.astype(np.float64))
@@ -54,17 +54,17 @@ def head_pose(points: Points) -> HeadPose:
 
 
 def mouth_opening(points: Points) -> float:
-    """Gap of the inner lips over the distance of the mouth's corners (ratio, 0 = closed)."""
+    """Return the gap of the inner lips over the distance between the mouth corners (ratio, 0 = closed)."""
     gap = np.linalg.norm(points[_INNER_TOP, :2] - points[_INNER_BOTTOM, :2])
     width = np.linalg.norm(points[_MOUTH_LEFT, :2] - points[_MOUTH_RIGHT, :2])
     return float(gap) / max(float(width), 1e-6)
 
 
 def lip_shape(points: Points) -> NDArray[np.float32]:
-    """(40,) float32: x, y of `LIP_POINTS`, seen from the middle of the eyes, x along the eye line, y towards the chin.
+    """Return x, y of `LIP_POINTS` from the middle of the eyes, x along the eye line, y towards the chin: (40,) float32.
 
-    Unit: inter-ocular distance (between the eyes' middles). Position, size and roll of the head are gone; yaw and pitch
-    are not, they are slow against speech.
+    Unit: inter-ocular distance (between the eye centres). Position, size and roll of the head are removed; yaw and
+    pitch are not, because they change slowly compared with speech.
     """
     left, right = _eye(points, _LEFT_EYE)[:2], _eye(points, _RIGHT_EYE)[:2]
     between = right - left
@@ -76,43 +76,43 @@ def lip_shape(points: Points) -> NDArray[np.float32]:
 
 
 def five_points(points: Points) -> NDArray[np.float32]:
-    """(5, 2) float32, px: middle of the left and the right eye, tip of the nose, left and right corner of the mouth."""
+    """Return centres of the left and right eye, nose tip, left and right mouth corner: (5, 2) float32, px."""
     eyes = [_eye(points, _LEFT_EYE)[:2], _eye(points, _RIGHT_EYE)[:2]]
     return np.stack([*eyes, *points[[_NOSE_TIP, _OUTER_LEFT, _OUTER_RIGHT], :2]]).astype(np.float32)
 
 
 def mesh_box(points: Points) -> Box:
-    """The box around all points, px: forehead to chin, ear to ear, like a face detector's."""
+    """Return the box around all points, px: forehead to chin, ear to ear, like a face detector's."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def eye_line_deg(points: Points) -> float:
-    """Turn of the eye line in the picture plane, deg, positive = clockwise."""
+    """Return the rotation of the eye line in the picture plane, deg, positive = clockwise."""
     across = _eye(points, _RIGHT_EYE) - _eye(points, _LEFT_EYE)
     return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
 def area(box: Box) -> float:
-    """0 for a box that is inside out."""
+    """Return the area; 0 for an inverted box."""
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 def iou(first: Box, second: Box) -> float:
-    """Intersection over union, 0-1."""
+    """Return the intersection over union, 0-1."""
     common = area(_common(first, second))
     union = area(first) + area(second) - common
     return common / union if union > 0 else 0.0
 
 
 def inside_share(inner: Box, outer: Box) -> float:
-    """Share of `inner` that lies in `outer`, 0-1."""
+    """Return the share of `inner` that lies in `outer`, 0-1."""
     whole = area(inner)
     return area(_common(inner, outer)) / whole if whole > 0 else 0.0
 
 
 def normalised(box: Box, width_px: int, height_px: int) -> list[float]:
-    """The box in 0-1 of the picture, clipped to it."""
+    """Return the box in 0-1 of the picture, clipped to it."""
     sides = (width_px, height_px, width_px, height_px)
     return [float(np.clip(value / side, 0.0, 1.0)) for value, side in zip(box, sides, strict=True)]
 

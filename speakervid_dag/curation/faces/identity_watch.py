@@ -1,11 +1,11 @@
-"""Is the face that is followed still the same person's?
+"""Detection of a person change inside one face track.
 
-Belongs here: when a track has become somebody else's for good. Does not belong here: following faces (tracking), which
-tracks are one person (person_clusters), the embedding model.
+Belongs here: when a track has become another person's for good. Does not belong here: following faces (tracking), which
+tracks are one person (clusters), the embedding model.
 
-A tracker follows a place in the picture. Where a transition that no shot detector saw puts another person there, the
-track goes on. So its face is compared with who it was before, a little more than once a second: a turned head or a bad
-light is unlike for a moment, another person stays unlike and is alike to himself.
+A tracker follows a position in the picture. If a transition that the shot detector missed puts another person there,
+the track continues. So its face is compared with its earlier self a little more than once per second. A turned head or
+bad light differs for a moment; another person keeps differing, consistently.
 """
 
 from collections import deque
@@ -21,30 +21,30 @@ _EPSILON_S = 1e-6
 
 
 class IdentityWatch:
-    """The face of one track over time. `see` it whenever a look `is_due` and good enough for a portrait."""
+    """The face of one track over time. Call `see` whenever a sample `is_due` and good enough for a portrait."""
 
     def __init__(self, settings: IdentitySettings) -> None:
         self._settings = settings
-        self._known: NDArray[np.float64] | None = None  # sum of the vectors of who it is
+        self._known: NDArray[np.float64] | None = None  # sum of the person's vectors
         self._doubts: deque[tuple[float, NDArray[np.float32]]] = deque(maxlen=settings.change_looks)
         self._next_s = -np.inf
-        self.alike_s = -np.inf  # of the last look that was alike
+        self.alike_s = -np.inf  # time of the last sample that matched
 
     @property
     def is_in_doubt(self) -> bool:
-        """Was the face unlike who it was when it was last looked at?"""
+        """Return True if the latest sample did not match the track's person."""
         return bool(self._doubts)
 
     @property
     def since_s(self) -> float:
-        """When the looks on end began that tell another person."""
+        """Return the start of the current run of samples that do not match, s."""
         return self._doubts[0][0]
 
     def is_due(self, time_s: float) -> bool:
         return time_s >= self._next_s - _EPSILON_S
 
     def see(self, time_s: float, vector: NDArray[np.float32]) -> bool:
-        """Take the face's unit vector at this moment. True when it has become another person's for good."""
+        """Take the face's unit vector at this time. Return True when it has become another person's for good."""
         self._next_s = time_s + self._settings.portrait_spacing_s * 2
         alike = threshold(self._settings.min_person_cosine, len(vector))
         if self._known is None or _cosine(self._known, vector) >= alike:
@@ -63,5 +63,5 @@ class IdentityWatch:
 
 
 def _cosine(total: NDArray[np.floating], unit: NDArray[np.floating]) -> float:
-    """Cosine of a sum of vectors and a unit vector."""
+    """Return the cosine between a sum of vectors and a unit vector."""
     return float(total @ unit) / max(float(np.linalg.norm(total)), 1e-12)

@@ -1,14 +1,14 @@
-"""Is a tracked face alive, or the picture of one: photograph, poster, still on a screen, statue, drawing?
+"""Liveness of a tracked face: a living head, or a photograph, poster, still on a screen, statue or drawing.
 
-Belongs here: what a track's own pixels say about life. Does not belong here: following faces (tracking.py), which
-stages leave such tracks out, voices.
+Belongs here: evidence of life in a track's own pixels. Does not belong here: following faces (tracking.py), which
+stages exclude such tracks, voices.
 
-A picture of a face moves as a whole, however it is held, zoomed or panned: an affine map takes its face at one moment
-to its face at another, and grain and coding are all that is left. A living head turns, blinks, breathes and shifts its
-light, also when it listens: something is left over. What is left over beyond a small error of the map is the measure.
-It is read off faces that are aligned by their pixels, because mesh points jitter as much over a photograph under grain
-as over a listener who sits still. The alignment is that of Baker and Matthews, "Lucas-Kanade 20 years on", IJCV 2004:
-inverse compositional, with a linear change of appearance.
+A picture of a face moves as a whole, however it is held, zoomed or panned: an affine map takes the face at one time to
+the face at another, and only grain and coding remain. A living head turns, blinks, breathes and changes its shading,
+also while listening, so more remains. The score is the residual beyond a small error of the map.
+The faces are aligned by their pixels, because mesh points jitter as much over a grainy photograph as over a listener
+who sits still. The alignment is that of Baker and Matthews, "Lucas-Kanade 20 years on", IJCV 2004: inverse
+compositional, with a linear change of appearance.
 """
 
 from collections import deque
@@ -28,19 +28,19 @@ from speakervid_dag.curation.frames.log import Rhythm
 from speakervid_dag.curation.pixels import Image
 
 SIDE_PX = 64
-_SMOOTHING_PX = 1.5  # deviation of the low-pass before comparison: it takes grain, and keeps lids and lips
-_COARSE_PX = 3.0  # a second one, for the second of two ways to begin the alignment
-_AXES = (0.42, 0.46)  # half axes of the ellipse that is compared, of the side: background lies in the corners
-_MIN_SEEN = 0.7  # share of the ellipse that must lie inside the picture in both looks
-_MIN_CONTRAST = 4.0  # deviation of grey levels: less is not enough to align by
-_MAP_ERROR_PX = 0.35  # so far the map may be off everywhere (0.5 % of the face) without anything being left over
+_SMOOTHING_PX = 1.5  # sigma of the low-pass before comparison: removes grain, keeps eyelids and lips
+_COARSE_PX = 3.0  # a second low-pass, for the second of two ways to start the alignment
+_AXES = (0.42, 0.46)  # half axes of the compared ellipse, as shares of the side: the corners are background
+_MIN_SEEN = 0.7  # share of the ellipse that must lie inside the picture in both samples
+_MIN_CONTRAST = 4.0  # deviation of grey levels; less is too little for alignment
+_MAP_ERROR_PX = 0.35  # error of the map, anywhere, that leaves no residual (0.5 % of the face)
 _PART_PX = 12  # an eye with its lids
-_STEPS, _SETTLED = 20, 0.003  # of an alignment: at most so many, and until none moves the face's rim by more px
+_STEPS, _SETTLED = 20, 0.003  # of an alignment: most steps; it stops when the rim moves less than this, px
 
 Grey = NDArray[np.float32]
 Map = NDArray[np.float64]
 """(3, 3) affine, px to px."""
-_MAX_CONDITION = 1e3  # of one step: beyond it, it is none
+_MAX_CONDITION = 1e3  # of one step; a step beyond it is invalid
 _CENTRE = (SIDE_PX - 1) / 2
 _TO_PX = np.array([[SIDE_PX / 2, 0, _CENTRE], [0, SIDE_PX / 2, _CENTRE], [0, 0, 1.0]])  # from -1 … 1 over the square
 _FROM_PX = np.linalg.inv(_TO_PX)
@@ -48,7 +48,7 @@ _FROM_PX = np.linalg.inv(_TO_PX)
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face at one moment: (64, 64) grey 0-255, upright and low-passed, and which px lie inside picture and face."""
+    """A face at one time: (64, 64) grey 0-255, upright and low-passed, and a mask of px inside picture and face."""
 
     time_s: float
     grey: Grey
@@ -56,7 +56,7 @@ class Face:
 
 
 def upright_face(time_s: float, image: Image, box: Box, roll_deg: float) -> Face:
-    """The face in `box` (px) of a (height, width, 3) BGR frame, turned upright by `roll_deg`."""
+    """Return the face in `box` (px) of a (height, width, 3) BGR frame, turned upright by `roll_deg`."""
     import cv2
 
     side = max(box[2] - box[0], box[3] - box[1], 1.0)
@@ -64,12 +64,12 @@ def upright_face(time_s: float, image: Image, box: Box, roll_deg: float) -> Face
     cos, sin = scale * np.cos(np.radians(roll_deg)), scale * np.sin(np.radians(roll_deg))
     turn = np.array([[cos, sin], [-sin, cos]])
     middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
-    # only the neighbourhood: greying a whole frame for each face would cost more than all the rest
+    # only the neighbourhood: converting a whole frame to grey per face would cost more than everything else
     x1, y1 = (max(0, int(c - side)) for c in middle)
     near = image[y1 : max(y1 + 1, int(middle[1] + side)), x1 : max(x1 + 1, int(middle[0] + side))]
     grey = np.asarray(cv2.cvtColor(near, cv2.COLOR_BGR2GRAY), np.float32)
     if scale < 1:
-        grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.5 / scale))  # shrinking without it would alias
+        grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.5 / scale))  # prevents aliasing when shrinking
     place = np.column_stack([turn, SIDE_PX / 2 - turn @ (middle - (x1, y1))])
     cut = cv2.warpAffine(grey, place, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones_like(grey), place, (SIDE_PX, SIDE_PX))
@@ -77,11 +77,11 @@ def upright_face(time_s: float, image: Image, box: Box, roll_deg: float) -> Face
 
 
 def leftover(first: Face, second: Face) -> float:
-    """What the best affine map and a change of brightness and contrast leave between two faces.
+    """Return the residual between two faces after the best affine map and change of brightness and contrast.
 
-    Root mean square over the part of the face where it is most (an eye is a part), in deviations of the face's grey
-    levels, of what a map off by `_MAP_ERROR_PX` cannot explain; 0 = the same picture. NaN where they cannot be
-    aligned: cut off by the picture's edge, flat, or too unlike.
+    Root mean square, in standard deviations of the face's grey levels, of the difference that a map error of
+    `_MAP_ERROR_PX` cannot explain, over the part of the face where it is largest (a part is the size of an eye);
+    0 = the same picture. NaN if the faces cannot be aligned: cut off by the picture's edge, flat, or too different.
     """
     if min(f.seen.sum() for f in (first, second)) < _MIN_SEEN * _ellipse().sum():
         return float("nan")
@@ -95,7 +95,7 @@ def leftover(first: Face, second: Face) -> float:
 
 
 def _aligned(first: Grey, second: Grey, seen: NDArray[np.bool_], start: Map) -> Map:
-    """The map from px of `first` to px of `second` under which they agree best over `seen`, begun at `start`."""
+    """Return the map from px of `first` to px of `second` that agrees best over `seen`, starting from `start`."""
     x, y = (axis[seen] * 2 - 1 for axis in _places())
     template = first[seen]
     across, down = (slope[seen] for slope in _slopes(first))
@@ -108,7 +108,7 @@ def _aligned(first: Grey, second: Grey, seen: NDArray[np.bool_], start: Map) -> 
         half = SIDE_PX / 2
         change = np.vstack([np.eye(2, 3) + step.reshape(2, 3) / half, (0.0, 0.0, 1.0)])
         if np.linalg.cond(change) > _MAX_CONDITION:
-            break  # too unlike: what is left over will say so
+            break  # too different: the residual will show it
         found = found @ _TO_PX @ np.linalg.inv(change) @ _FROM_PX
         if np.abs(step).max() < _SETTLED:
             break
@@ -125,7 +125,7 @@ def _moved(grey: Grey, place: Map) -> Grey:
 
 
 def _slopes(grey: Grey) -> tuple[Grey, Grey]:
-    """Grey levels per px, across and down."""
+    """Return the gradients across and down, grey levels per px."""
     import cv2
 
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
@@ -157,23 +157,23 @@ def _smoothed(grey: Any, deviation_px: float) -> Grey:
 
 @cache
 def _places() -> tuple[Grey, Grey]:
-    """x and y of every px of a face's square, 0-1."""
+    """Return x and y of every px of a face's square, 0-1."""
     y, x = (np.mgrid[0:SIDE_PX, 0:SIDE_PX] + 0.5) / SIDE_PX
     return x, y
 
 
 @cache
 def _ellipse() -> NDArray[np.bool_]:
-    """(64, 64): the face in its square."""
+    """Return the mask of the face in its square, (64, 64)."""
     x, y = (axis - 0.5 for axis in _places())
     return np.asarray((x / _AXES[0]) ** 2 + (y / _AXES[1]) ** 2 <= 1.0)
 
 
 @dataclass
 class LifeWatch:
-    """The faces of one shot. Feed each frame that the tracker was fed, with the tracks seen in it; then `liveness`.
+    """The faces of one shot. Feed every frame that the tracker got, with the tracks seen in it; then `liveness`.
 
-    Holds the faces of the longest lag, about a second, and two numbers a look.
+    Holds the faces of the longest lag, about a second, and two numbers per sample.
     """
 
     settings: LivenessSettings
@@ -193,7 +193,7 @@ class LifeWatch:
                 self._look(time_s, image, track)
 
     def liveness(self, track: FollowedFace) -> tuple[float | None, str]:
-        """The measure and `ok`, or None and why it cannot be told: too_small, too_few_looks."""
+        """Return the score and `ok`, or None and the reason: too_small, too_few_looks."""
         heights = self._heights.get(id(track), [])
         if heights and float(np.median(heights)) < self.settings.min_face_height_px:
             return None, "too_small"
@@ -204,7 +204,7 @@ class LifeWatch:
         return float(np.quantile(found, self.settings.quantile)), "ok"
 
     def is_alive(self, track: FollowedFace) -> bool:
-        """True unless the measure says otherwise."""
+        """Return True unless the score says otherwise."""
         measured, _ = self.liveness(track)
         return measured is None or measured >= self.settings.min_leftover
 
@@ -215,7 +215,7 @@ class LifeWatch:
         half_s = 0.5 / self.settings.looks_hz
         while recent and time_s - recent[0].time_s > max(self.settings.lags_s) + half_s:
             recent.popleft()
-        # two lags: what repeats itself (a pause that is looped) may look the same after one of them
+        # two lags: something that repeats (a looped pause) may look the same after one of them
         apart = [[f for f in recent if abs(time_s - f.time_s - lag_s) <= half_s] for lag_s in self.settings.lags_s]
         if all(apart):
             found = [leftover(faces[0], face) for faces in apart]

@@ -1,8 +1,7 @@
-"""One row a person of a video: how long in view, how long speaking, mean face and voice.
+"""One row per person of a video: time in view, time speaking, mean face and voice.
 
-Belongs here: summing tracks, turns and bindings into `people`. Does not belong here: deciding which tracks are one
-person or
-which people of different videos are the same (person_clusters.py gives that mapping).
+Belongs here: aggregating tracks, turns and bindings into `people`. Does not belong here: deciding which tracks are one
+person, or which people of different videos are the same (clusters.py).
 """
 
 from collections import defaultdict
@@ -20,14 +19,14 @@ Identity = tuple[str, float | None]
 def describe_people(
     tracks: pl.DataFrame, turns: pl.DataFrame, bindings: pl.DataFrame, identities: Mapping[str, Identity] | None = None
 ) -> pl.DataFrame:
-    """People of one or more videos.
+    """Return the people of one or more videos.
 
     Args:
         tracks, turns, bindings: rows of face_tracks, speech_turns and speaker_bindings.
-        identities: person_id -> (identity_id, cosine to it or None for a first appearance); who is missing is new.
+        identities: person_id -> (identity_id, cosine to it or None for a first appearance); a missing person is new.
 
     Returns:
-        Rows of people, one a person_id of `tracks`, ordered by it; the picture of a face is nobody.
+        Rows of people, one per person_id of `tracks`, ordered by it; tracks that are not alive have none.
     """
     voices = dict(turns.select("turn_id", "embedding").iter_rows())
     spoken: dict[str, list[dict[str, object]]] = defaultdict(list)
@@ -66,7 +65,7 @@ def _person(
 
 
 def main_speaker(spoken: list[dict[str, object]]) -> str | None:
-    """The speaker with the longest bound time among rows of speaker_bindings; None without any."""
+    """Return the speaker with the longest bound time among rows of speaker_bindings; None without rows."""
     totals: dict[str, float] = defaultdict(float)
     for row in spoken:
         totals[str(row["speaker_id"])] += float(str(row["end_s"])) - float(str(row["start_s"]))
@@ -74,7 +73,7 @@ def main_speaker(spoken: list[dict[str, object]]) -> str | None:
 
 
 def mean_direction(vectors: list[list[float] | None]) -> list[float] | None:
-    """Unit-length mean of unit vectors, float32 values; None when there is none or they cancel out."""
+    """Return the unit-length mean of unit vectors, float32 values; None if there are none or they cancel out."""
     known = [np.asarray(v, np.float64) for v in vectors if v is not None]
     if not known:
         return None

@@ -1,7 +1,7 @@
-"""The few frames of a track from which a person is recognised.
+"""Portraits: the few frames of a track by which a person is recognised.
 
-Belongs here: which frames are good portraits, keeping their crops, one mean vector from them. Does not belong here:
-following faces (tracking), comparing people (person_clusters), the embedding model.
+Belongs here: choosing good portraits, keeping their crops, their mean vector. Does not belong here: following faces
+(tracking), comparing people (clusters), the embedding model.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ class Portrait:
     points: Points
 
     def quality(self, settings: IdentitySettings) -> float:
-        """0-1: frontal, large and sharp; each factor saturates. 0 = not to be used."""
+        """Return 0-1 for how frontal, large and sharp it is; each factor saturates. 0 = unusable."""
         height = self.box[3] - self.box[1]
         yaw, pitch = abs(self.pose.yaw_deg), abs(self.pose.pitch_deg)
         if (
             self.mesh_score < settings.min_portrait_mesh_score
             or height < settings.min_portrait_height_px
-            or not self.sharpness >= settings.min_portrait_sharpness  # NaN: too little of the face is seen
+            or not self.sharpness >= settings.min_portrait_sharpness  # NaN: too little of the face is visible
             or yaw > settings.max_portrait_yaw_deg
             or pitch > settings.max_portrait_pitch_deg
         ):
@@ -74,20 +74,20 @@ class PortraitAlbum:
         return sorted(k.time_s for k in self._kept)
 
     def offer(self, portrait: Portrait, image: Image) -> None:
-        """Keep the portrait if it is better than a near one, or than the worst of a full album."""
+        """Keep the portrait if it is better than one close in time, or than the worst of a full album."""
         quality = portrait.quality(self._settings)
         if quality > 0 and self._has_room(portrait.time_s, quality):
             crop, points = _crop(image, portrait.box, portrait.points)
             self._kept.append(_Kept(portrait.time_s, quality, crop, points))
 
     def absorb(self, other: "PortraitAlbum", since_s: float = 0.0) -> None:
-        """Keep another album's portraits from this moment on, as if they were offered here."""
+        """Take over another album's portraits from `since_s` on, as if they had been offered here."""
         for kept in other._kept:
             if kept.time_s >= since_s and self._has_room(kept.time_s, kept.quality):
                 self._kept.append(kept)
 
     def _has_room(self, time_s: float, quality: float) -> bool:
-        """Is there room for a portrait? A worse one that is too near, or the worst of a full album, makes it."""
+        """Return True if a portrait fits, after removing a worse one too close in time or the worst of a full album."""
         near = [k for k in self._kept if abs(k.time_s - time_s) < self._settings.portrait_spacing_s]
         full = len(self._kept) >= self._settings.max_portraits
         rivals = near or (self._kept if full else [])
@@ -99,7 +99,7 @@ class PortraitAlbum:
         return True
 
     def embedding(self, embedder: Embedder) -> tuple[NDArray[np.float32] | None, str]:
-        """Mean of the portraits' vectors, of length 1, and "ok"; else None and the reason."""
+        """Return the unit-length mean of the portraits' vectors and "ok", or None and the reason."""
         if not self._kept:
             return None, "no_good_portrait"
         vectors = [embedder.embed(k.crop, k.points) for k in sorted(self._kept, key=lambda k: k.time_s)]
@@ -108,14 +108,14 @@ class PortraitAlbum:
 
 
 def mean_direction(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
-    """The mean of unit vectors, of length 1; None when they cancel out."""
+    """Return the unit-length mean of unit vectors; None if they cancel out."""
     total = np.sum(vectors, axis=0, dtype=np.float64)
     length = float(np.linalg.norm(total))
     return np.asarray(total / length, dtype=np.float32) if length > 1e-6 else None
 
 
 def _crop(image: Image, box: Box, points: Points) -> tuple[Image, Points]:
-    """A copy of the face with half its size around it, and the points in that picture's px."""
+    """Return a copy of the face with a margin of half its size, and the points in px of that crop."""
     height, width = image.shape[:2]
     margin = max(box[2] - box[0], box[3] - box[1]) / 2
     left, top = max(0, int(box[0] - margin)), max(0, int(box[1] - margin))

@@ -1,11 +1,11 @@
-"""Following faces through one shot.
+"""Face tracking through one shot.
 
-Belongs here: which face of a frame is which track, when a track begins and ends, what is noted of each frame. Does not
-belong here: shots and frame order (face_pass), geometry and pixels (face_geometry, frame_measures), who a person is.
+Belongs here: assigning faces to tracks, starting and ending tracks, the sample recorded per frame. Does not belong
+here: shots and frame order (frames/frame_pass), geometry and pixels (geometry, curation/pixels), identity (clusters).
 
-As MediaPipe does, a face is followed by running its mesh in the place of its mesh before; a few times a second the
-detector finds new faces and confirms the old ones, matched by overlap. A face whose mesh fails (a profile) lives on by
-detections alone. What the detector has not confirmed for a while, or what jumps, ends.
+As in MediaPipe, a face is followed by running the mesh where the previous mesh was. A few times per second the detector
+finds new faces and confirms the old ones, matched by overlap. A face whose mesh fails (a profile) is kept by detections
+alone. A track ends when the detector has not confirmed it for a while, or when it jumps.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _EPSILON_S = 1e-6
 
 
 class DetectedFace(Protocol):
-    """A detector's finding: x1, y1, x2, y2 in px, and a score 0-1."""
+    """A detection: x1, y1, x2, y2 in px, and a score 0-1."""
 
     @property
     def box_px(self) -> Box: ...
@@ -36,7 +36,7 @@ class DetectedFace(Protocol):
 
 
 class MeshedFace(Protocol):
-    """A mesh: (468, 3) points in px, and the belief 0-1 that it is on a face."""
+    """A mesh: (468, 3) points in px, and the confidence 0-1 that it lies on a face."""
 
     @property
     def points_px(self) -> Points: ...
@@ -60,7 +60,7 @@ class Mesher(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FaceSample:
-    """One track in one frame. Where `mesh_score` is low (see TrackingSettings), pose, mouth and lips mean nothing."""
+    """One track in one frame. If `mesh_score` is low (see TrackingSettings), pose, mouth and lips are meaningless."""
 
     time_s: float
     box: Box
@@ -74,7 +74,7 @@ class FaceSample:
 
 @dataclass(eq=False)
 class FollowedFace:
-    """A face being followed: samples in order, and what decides its life (times in s)."""
+    """A face being followed: samples in order, and the state that decides when it ends (times in s)."""
 
     box: Box
     roll_deg: float
@@ -82,13 +82,13 @@ class FollowedFace:
     confirmed_s: float
     album: PortraitAlbum
     watch: IdentityWatch
-    doubtful: PortraitAlbum  # portraits since the watch has doubts
+    doubtful: PortraitAlbum  # portraits since the watch has been in doubt
     crops: CropCollector | None = None
     samples: list[FaceSample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
     def kept(self) -> list[FaceSample]:
-        """Samples up to the last one in which the face was certainly there."""
+        """Return the samples up to the last one in which the face was confirmed."""
         return [s for s in self.samples if s.time_s <= self.confirmed_s + _EPSILON_S]
 
 
@@ -97,7 +97,7 @@ class ShotTracker:
 
     Args:
         detector, mesher, embedder: the models.
-        tracking, identity: thresholds; `identity` says which frames make portraits.
+        tracking, identity: thresholds; `identity` decides which frames make portraits.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ShotTracker:
         self._next_detection_s = -np.inf
 
     def feed(self, time_s: float, image: Image) -> list[FollowedFace]:
-        """Follow all faces into the next frame. Returns those that are in it."""
+        """Follow all faces into the next frame and return those that are in it."""
         meshes = self._follow(time_s, image)
         if time_s >= self._next_detection_s - _EPSILON_S:
             self._next_detection_s = time_s + 1.0 / self._settings.detections_hz
@@ -128,13 +128,13 @@ class ShotTracker:
         return [t for t in self._live if t.confirmed_s >= time_s - _EPSILON_S]
 
     def finish(self) -> list[FollowedFace]:
-        """All tracks long enough to count, in order of their first frame, left to right."""
+        """Return all tracks long enough to count, in order of their first frame, left to right."""
         self._end(list(self._live))
         kept = [t for t in self._done if self._counts(t)]
         return sorted(kept, key=lambda t: (t.samples[0].time_s, t.samples[0].box))
 
     def _follow(self, time_s: float, image: Image) -> dict[int, MeshedFace]:
-        """One sample for each live track. Returns the trusted meshes by the track's id()."""
+        """Add one sample to each live track and return the trusted meshes by the track's id()."""
         rolls = [t.roll_deg for t in self._live]
         meshes = self._mesher.landmarks(image, [t.box for t in self._live], rolls) if self._live else []
         trusted = {}
@@ -150,7 +150,7 @@ class ShotTracker:
         return trusted
 
     def _detect(self, time_s: float, image: Image, meshes: dict[int, MeshedFace]) -> None:
-        """Confirm live tracks by detections, start new ones."""
+        """Confirm live tracks by detections and start new ones."""
         found = [f for f in self._detector.detect([image])[0] if self._is_usable(f)]
         live = list(self._live)
         pairs = match([t.box for t in live], [f.box_px for f in found], self._settings.min_iou)
@@ -202,7 +202,7 @@ class ShotTracker:
         (track.doubtful if track.watch.is_in_doubt else track.album).offer(portrait, image)
 
     def _part(self, track: FollowedFace) -> None:
-        """End a track where it was last alike; where it began to be another person's, that one's own track begins."""
+        """Split a track whose person changed: it ends at its last match, a new track starts where the change began."""
         since_s = track.watch.since_s
         later = replace(
             track,
@@ -220,7 +220,7 @@ class ShotTracker:
         self._live.append(later)
 
     def _doubles(self) -> list[FollowedFace]:
-        """The younger of two tracks that came to lie on one face."""
+        """Return the younger track of each pair that has come to lie on one face."""
         doubles = []
         for i, old in enumerate(self._live):
             for young in self._live[i + 1 :]:
@@ -246,14 +246,14 @@ class ShotTracker:
         )
 
     def _end(self, tracks: list[FollowedFace]) -> None:
-        """Take tracks out of the live ones. Time the detector did not confirm afterwards is no part of a lost track."""
+        """Remove tracks from the live ones. Unconfirmed time at the end is not part of a lost track."""
         ended = {id(t) for t in tracks}
         self._done += [t for t in self._live if id(t) in ended]
         self._live = [t for t in self._live if id(t) not in ended]
 
 
 def match(tracks: Sequence[Box], found: Sequence[Box], min_iou: float) -> list[tuple[int, int]]:
-    """One-to-one pairs (track, found) of greatest total overlap, each pair with an IoU of at least `min_iou`."""
+    """Return the one-to-one pairs (track, found) of greatest total overlap, each with an IoU of at least `min_iou`."""
     from scipy.optimize import linear_sum_assignment
 
     if not tracks or not found:
@@ -265,7 +265,7 @@ def match(tracks: Sequence[Box], found: Sequence[Box], min_iou: float) -> list[t
 
 
 def _covers(first: Box, second: Box, settings: TrackingSettings) -> bool:
-    """Are these two boxes on one face?"""
+    """Return True if the two boxes lie on one face."""
     larger = max(geometry.inside_share(first, second), geometry.inside_share(second, first))
     return larger >= settings.same_face_share
 

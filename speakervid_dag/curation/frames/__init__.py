@@ -1,1 +1,1 @@
-"""The tables frame_series and poses: the pass over all frames and what it notes."""
+"""Rows of frame_series and poses: the pass over all frames and what it records."""

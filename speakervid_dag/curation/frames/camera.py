@@ -1,10 +1,10 @@
-"""How the camera moved between two frames, and how well points can be followed: sparse optical flow.
+"""Camera movement between two frames, and point survival, by sparse optical flow.
 
-Belongs here: following points on small pictures, the background's similarity transform. Does not belong here: what a
-clip's movement is called (camera_measures.py), thresholds.
+Belongs here: following points on small pictures, the background's similarity transform. Does not belong here: naming a
+clip's movement (scores/camera.py), thresholds.
 
-Corners (Shi-Tomasi 1994) are followed by pyramidal Lucas-Kanade; a point counts while following it back ends where it
-began (forward-backward error, Kalal 2010). Points on people say nothing of the camera and are left out of it.
+Corners (Shi-Tomasi 1994) are followed by pyramidal Lucas-Kanade. A point counts as long as following it back ends where
+it began (forward-backward error, Kalal 2010). Points on people are excluded from the camera's movement.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ MAX_POINTS, MIN_POINTS = 120, 8
 _CORNER_QUALITY, _CORNER_DISTANCE_PX = 0.01, 4
 _WINDOW_PX, _PYRAMID_LEVELS = 11, 3
 _MAX_BACKWARD_ERROR_PX = 0.5
-_SEED_EVERY_S = 1.0  # points are chosen anew each second, so that the share still followed has one meaning
+_SEED_EVERY_S = 1.0  # points are chosen again every second, so that survival always covers the same time
 _BODY_WIDTHS = 1.0  # a person's silhouette: a face width to either side of the face, from above it to the bottom
 
 
 @dataclass(frozen=True)
 class CameraStep:
-    """From one looked-at frame to the next.
+    """Movement from one sampled frame to the next.
 
     Attributes:
         time_s: of the later frame.
-        x, y: where the background's middle moved, shares of the picture's long side; NaN without enough background.
+        x, y: shift of the background's middle, shares of the picture's long side; NaN without enough background.
         zoom: natural log of the background's scale (positive = nearer); NaN likewise.
         survival: share of the points chosen up to 1 s ago that are still followed, 0-1; NaN with fewer than 8 corners.
     """
@@ -46,7 +46,7 @@ class CameraStep:
 
 
 class CameraWatch:
-    """Feed small lumas (frame_measures.small_luma) of one shot in order."""
+    """Camera movement of one shot. Feed its small lumas (pixels.small_luma) in order."""
 
     def __init__(self) -> None:
         self._before: NDArray[np.uint8] | None = None
@@ -54,7 +54,7 @@ class CameraWatch:
         self._seeded_s, self._seeded = -np.inf, 0
 
     def feed(self, time_s: float, luma: Luma, faces: Sequence[Box]) -> CameraStep | None:
-        """The step to this frame; None for the first one.
+        """Return the step to this frame; None for the first one.
 
         Args:
             luma: (h, w) float32, 0-255.
@@ -86,7 +86,7 @@ class CameraWatch:
 
 
 def corners(picture: NDArray[np.uint8], faces: Sequence[Box]) -> Points:
-    """At most 120 corners of a grey picture, half of them kept for the background: (n, 2) float32 x, y in px."""
+    """Return at most 120 corners of a grey picture, half reserved for the background: (n, 2) float32 x, y in px."""
     import cv2
 
     height, width = picture.shape
@@ -102,7 +102,7 @@ def corners(picture: NDArray[np.uint8], faces: Sequence[Box]) -> Points:
 
 
 def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) -> tuple[Points, NDArray[np.bool_]]:
-    """Where (n, 2) points went, and which of them a forward-backward check still holds."""
+    """Return where (n, 2) points moved, and (n,) True for those that pass the forward-backward check."""
     import cv2
 
     if not len(points):
@@ -118,7 +118,7 @@ def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) 
 
 
 def on_people(points: Points, faces: Sequence[Box]) -> NDArray[np.bool_]:
-    """Which (n, 2) normalised points lie on the silhouette of a person with one of these faces."""
+    """Return (n,) True for the (n, 2) normalised points on the silhouette of a person with one of these faces."""
     inside = np.zeros(len(points), dtype=np.bool_)
     for box in faces:
         x1, y1, x2 = _silhouette(box)
@@ -127,14 +127,14 @@ def on_people(points: Points, faces: Sequence[Box]) -> NDArray[np.bool_]:
 
 
 def _silhouette(face: Box) -> tuple[float, float, float]:
-    """Left, top and right of the person with this face; the bottom is the picture's."""
+    """Return left, top and right of the person with this face; the bottom is the picture's."""
     x1, y1, x2, y2 = face
     side = _BODY_WIDTHS * (x2 - x1)
     return x1 - side, y1 - (y2 - y1) / 2, x2 + side
 
 
 def background_step(start: Points, end: Points, width: int, height: int) -> tuple[float, float, float]:
-    """x, y and zoom of CameraStep: the similarity transform most of the points agree on (RANSAC); NaN for too few."""
+    """Return x, y and zoom of CameraStep from the similarity transform that most points fit (RANSAC), or NaN."""
     import cv2
 
     nothing = (np.nan, np.nan, np.nan)

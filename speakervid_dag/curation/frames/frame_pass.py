@@ -1,7 +1,7 @@
-"""The one pass over the full frames: face tracks of every shot and what each frame looks like.
+"""The single pass over the full frames: face tracks, poses and frame series of every shot.
 
-Belongs here: the order of work over frames and shots, and the rows that come of it. Does not belong here: decoding,
-following faces inside a shot (tracking), models. Holds one frame, a few crops per face, and numbers.
+Belongs here: the order of work over frames and shots, and the resulting rows. Does not belong here: decoding, following
+faces inside a shot (faces/tracking), models. Holds one frame, a few crops per face, and numbers.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,17 +50,17 @@ class FacePassResult:
 
 
 class FacePass:
-    """One video's faces.
+    """The frame pass over one video.
 
     Args:
-        video_id: makes person ids.
+        video_id: prefix of the person ids.
         shots: in order, touching.
         tracking, identity, liveness: thresholds.
-        sampling: how often frames and people are looked at, and for what.
+        sampling: how often frames and people are sampled, and for what.
         people: models of body, hands and expression.
         detector, mesher, embedder: models.faces.FaceDetector, models.mesh.FaceMesh, models.identity.FaceEmbedder.
-        text: models.text_detector.TextDetector, or why text is not looked for.
-        keep_crops: gets each track's id and face pictures, if the profile collects them.
+        text: models.text_detector.TextDetector, or the reason why text is not detected.
+        keep_crops: receives each track's id and face crops, if the profile collects them.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class FacePass:
         self._clock = ModelClock(detector, mesher, embedder, self._parts)
 
     def run(self, frames: Iterable[SampledFrame]) -> FacePassResult:
-        """Follow the faces of all frames. Frames outside every shot are left out."""
+        """Follow the faces of all frames. Frames outside every shot are skipped."""
         tracks: list[Row] = []
         poses: list[Row] = []
         faces: list[tuple[Row, TrackFace]] = []
@@ -119,7 +119,7 @@ class FacePass:
         return FacePassResult(tracks, poses, series, dict(self._parts.spent_s))
 
     def _mark_copies(self, tracks: list[Row]) -> None:
-        """A copy is the person it shows, and no track of its own to whoever looks for people."""
+        """Set `copy_of`, and give each copy the person_id of its original."""
         originals = copies([t for t in tracks if t["person_id"] is not None], self._identity)
         person = {t["track_id"]: t["person_id"] for t in tracks}
         for row in tracks:
@@ -154,7 +154,7 @@ class FacePass:
 
 @dataclass(frozen=True)
 class _ShotWatch:
-    """All that looks at the frames of one shot."""
+    """Everything that processes the frames of one shot."""
 
     tracker: ShotTracker
     log: FrameLog
@@ -164,7 +164,7 @@ class _ShotWatch:
     rhythm: Rhythm
 
     def run(self, frames: Iterable[SampledFrame]) -> None:
-        """Every frame, once."""
+        """Process every frame once."""
         in_view: list[FollowedFace] = []
         for frame in frames:
             self.log.note(frame)
@@ -180,7 +180,7 @@ class _ShotWatch:
 
 
 class ModelClock:
-    """The three models behind one face, timed as `detector`, `mesh` and `embedder`."""
+    """The three face models behind one interface, timed as `detector`, `mesh` and `embedder`."""
 
     def __init__(self, detector: Detector, mesher: Mesher, embedder: Embedder, clock: PartClock) -> None:
         self._detector, self._mesher, self._embedder, self._clock = detector, mesher, embedder, clock
@@ -203,7 +203,7 @@ class ModelClock:
 def _by_shot(
     frames: Iterable[SampledFrame], shots: Sequence[ShotSpan]
 ) -> Iterator[tuple[ShotSpan, Iterator[SampledFrame]]]:
-    """The frames of each shot, streamed; a shot without frames comes empty, so that every shot has its row."""
+    """Yield each shot with a stream of its frames; a shot without frames gets an empty one, so every shot has a row."""
     stream = iter(frames)
     waiting: list[SampledFrame] = []
 
@@ -223,7 +223,7 @@ def _by_shot(
 
 
 def _series(samples: list[FaceSample]) -> Row:
-    """The per-frame columns of a track."""
+    """Return the per-frame columns of a track."""
     return {
         "frame_times_s": pl.Series([s.time_s for s in samples], dtype=pl.Float64),
         "yaw_deg": floats([s.pose.yaw_deg for s in samples]),
@@ -237,6 +237,6 @@ def _series(samples: list[FaceSample]) -> Row:
 
 
 def _relative(points_px: Sequence[NDArray[np.float32]], log: FrameLog) -> NDArray[np.float32]:
-    """(n, 10): five points per frame, x and y in 0-1 of the picture, not clipped to it."""
+    """Return five points per frame, x and y in 0-1 of the picture, not clipped to it: (n, 10)."""
     size = np.array([log.width_px, log.height_px], dtype=np.float32)
     return np.asarray((np.stack(points_px) / size).reshape(len(points_px), -1), dtype=np.float32)

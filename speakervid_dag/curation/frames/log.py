@@ -1,7 +1,7 @@
-"""What the frames of one shot look like: the row of frame_series.
+"""Series over the frames of one shot: the row of frame_series.
 
-Belongs here: which frame is looked at for what, and the series that come of it. Does not belong here: formulas
-(frame_measures, picture_texture, camera_motion), faces (tracking), decoding. Holds one small picture and numbers.
+Belongs here: which frame is sampled for what, and the resulting series. Does not belong here: formulas
+(curation/pixels, texture, camera), faces (faces/tracking), decoding. Holds one small picture and numbers.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from speakervid_dag.curation.pixels import Image
 
 Row = dict[str, Any]
 Luma = NDArray[np.float32]
-_SMALL_SHARE = 0.5  # a picture between bars that is less of the canvas than this in height or width is small
+_SMALL_SHARE = 0.5  # a picture between bars counts as small if its height or width is below this share of the canvas
 
 
 class TimedImage(Protocol):
@@ -35,7 +35,7 @@ class TimedImage(Protocol):
 
 
 class SampledFrame(TimedImage, Protocol):
-    """A frame of the picture pass; `full`: the same at full size, where one is due and `image` is smaller."""
+    """A frame of the picture pass; `full`: the same at full size, if one is due and `image` is smaller."""
 
     @property
     def full(self) -> Image | None: ...
@@ -43,7 +43,7 @@ class SampledFrame(TimedImage, Protocol):
 
 @dataclass(frozen=True)
 class ShotSpan:
-    """A row of shots; `is_shrunk`: its frames come smaller than they were coded, so that blockiness cannot be seen."""
+    """A row of shots; `is_shrunk`: frames are decoded smaller than coded, so blockiness cannot be measured."""
 
     shot_id: str
     start_s: float
@@ -53,7 +53,7 @@ class ShotSpan:
 
 @dataclass
 class Rhythm:
-    """On average at most `rate_hz` of the frames; a quarter of a step early is in time. 0 Hz: none."""
+    """Frame selection at `rate_hz` at most on average; a quarter of a step early is in time. 0 Hz: none."""
 
     rate_hz: float
     _due_s: float = -np.inf
@@ -70,7 +70,7 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class Texture:
-    """picture_texture's measures of one frame; NaN where one cannot be taken."""
+    """Values of frames/texture for one frame; NaN where one cannot be measured."""
 
     time_s: float
     blur_effect: float
@@ -87,10 +87,10 @@ class TextModel(Protocol):
 
 @dataclass
 class FrameLog:
-    """Feed every frame with `note`, then, when the faces in it are known, `look`; at the end `row`.
+    """The log of one shot. Call `note` for every frame, then `look` once its faces are known; at the end `row`.
 
     Args:
-        text: finds text, or why nothing does.
+        text: the text detector, or the reason why there is none.
     """
 
     shot: ShotSpan
@@ -132,7 +132,7 @@ class FrameLog:
         self._faces[-1] = count
 
     def look(self, frame: TimedImage, faces_px: Sequence[Box]) -> None:
-        """Camera, texture and text of the frame just noted, each in its turn; `faces_px` are the faces in view."""
+        """Sample camera, texture and text of the frame just noted, each when due; `faces_px` are the faces in view."""
         if self._before is None:
             raise ValueError("a frame is noted before it is looked at")
         faces = [_box(normalised(box, self.width_px, self.height_px)) for box in faces_px]
@@ -151,8 +151,8 @@ class FrameLog:
     def _shown(
         self, image: Image, small: Luma, faces_px: Sequence[Box], faces: Sequence[Box]
     ) -> tuple[Luma, Sequence[Box]]:
-        """What the camera saw, and the faces in it: without the bars, where the picture is small between them. It has
-        too few pixels left in the luma of the whole."""
+        """Return the camera's picture and the faces in it, without the bars if the picture between them is small: it
+        would have too few pixels in the luma of the whole."""
         x1, y1, x2, y2 = self.picture_box
         if min(x2 - x1, y2 - y1) >= _SMALL_SHARE:
             return small, faces
@@ -182,12 +182,12 @@ class FrameLog:
 
     @property
     def picture_box(self) -> Box:
-        """The picture without its bars, 0-1, by all looks so far: what is black in each of them is a bar."""
+        """Return the picture without its bars, 0-1; a bar is what is black in every sample so far."""
         return self._inner or WHOLE
 
     @property
     def step_s(self) -> float:
-        """Usual time between frames, s; 0 for a single frame."""
+        """Return the usual time between frames, s; 0 for a single frame."""
         return float(np.median(np.diff(self._times_s))) if len(self._times_s) > 1 else 0.0
 
     def row(self) -> Row:
@@ -215,7 +215,7 @@ class FrameLog:
 
 
 def _hull(first: Box | None, second: Box | None) -> Box | None:
-    """The smallest box around both."""
+    """Return the smallest box around both."""
     if first is None or second is None:
         return first or second
     low = min(first[0], second[0]), min(first[1], second[1])
@@ -227,10 +227,10 @@ def _box(corners: Sequence[float]) -> Box:
 
 
 def floats(values: Sequence[float] | NDArray[np.float32]) -> pl.Series:
-    """A series of float32; what was not measured (NaN) is null."""
+    """Return a float32 series; values not measured (NaN) are null."""
     return pl.Series(np.asarray(values, dtype=np.float32), dtype=pl.Float32).fill_nan(None)
 
 
 def nested(rows: NDArray[np.float32]) -> pl.Series:
-    """(n, k) as a series of lists: an order of magnitude smaller than Python floats."""
+    """Return (n, k) as a series of lists, an order of magnitude smaller than Python floats."""
     return pl.Series(rows).cast(pl.List(pl.Float32))

@@ -1,7 +1,7 @@
-"""A tracked person at a few moments: skeleton, hands, expression, and what the coder left of the face.
+"""Samples of a tracked person: skeleton, hands, expression, and repeated blocks on the face.
 
-Belongs here: where body and hands are looked for, when, and the row of poses. Does not belong here: networks
-(models/person.py), following faces (tracking.py), clips' scores (person_measures.py).
+Belongs here: where and when body and hands are searched, and the row of poses. Does not belong here: networks
+(models/person.py), following faces (faces/tracking.py), clip scores (scores/person.py).
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ Floats = NDArray[np.float32]
 COORDINATE_SCALE = 10_000  # skeletons are stored as int16: x and y in 1/10,000 of the picture's width and height
 VISIBILITY_SCALE = 100
 NOSE, LEFT_WRIST, RIGHT_WRIST = 0, 15, 16
-_FINGERS = {LEFT_WRIST: (17, 19), RIGHT_WRIST: (18, 20)}  # pinky and index of the hand of that wrist
-# A body seen from its face (mesh: forehead to chin), in face heights: the middle of its hips lies 4.4 below the top of
-# the face, MediaPipe's circle around it is 11 across. Measured on the network's own circles: 9.7-11.4.
+_FINGERS = {LEFT_WRIST: (17, 19), RIGHT_WRIST: (18, 20)}  # pinky and index finger of that wrist's hand
+# Body relative to its face (mesh: forehead to chin), in face heights: the middle of the hips lies 4.4 below the top of
+# the face; MediaPipe's circle around it is 11 across. Measured on the network's own circles: 9.7-11.4.
 _HIPS_BELOW, _CIRCLE = 4.4, 11.0
-_HAND_REACH, _HAND_SIDE, _HAND_OF_FACE = 1.2, 5.2, 1.2  # from the wrist, in lengths wrist-knuckles; at least of a face
+_HAND_REACH, _HAND_SIDE, _HAND_OF_FACE = 1.2, 5.2, 1.2  # unit: wrist to knuckles; least side in face heights
 _FACE_MARGIN = 1.1  # the crop for the expression, in heights of the face
 
 
@@ -51,10 +51,10 @@ class FoundHand(Protocol):
 
 
 class PersonModels(Protocol):
-    """assets.backends.PersonModels. A part whose status is not `ok` is never asked."""
+    """See assets.backends.PersonModels. A part whose status is not `ok` is never called."""
 
     def status(self, part: str) -> str:
-        """Of `body`, `hands` or `emotion`: ok, or why it cannot be measured."""
+        """Return ok, or the reason why `body`, `hands` or `emotion` cannot be measured."""
         ...
 
     def body(self, image: Image, x: float, y: float, side: float) -> FoundBody: ...
@@ -70,7 +70,7 @@ class HandSample:
 
 @dataclass(frozen=True, eq=False)
 class PersonSample:
-    """One moment. `body` is (33, 3): x, y in 0-1 of the picture, visibility 0-1."""
+    """A person at one time. `body` is (33, 3): x, y in 0-1 of the picture, visibility 0-1."""
 
     time_s: float
     face_repeat: float
@@ -81,7 +81,7 @@ class PersonSample:
 
 @dataclass
 class PersonSampler:
-    """The people of one shot. Feed each frame after the tracker saw it."""
+    """The people of one shot. Feed each frame after the tracker has seen it."""
 
     models: PersonModels
     sampling: SamplingSettings
@@ -101,7 +101,7 @@ class PersonSampler:
             self._samples.setdefault(id(track), []).append(self._sample(time_s, image, before, track.box))
 
     def row(self, track: FollowedFace, until_s: float) -> Row:
-        """The row of poses of a track, without its ids; samples after the track's end are left out."""
+        """Return the row of poses of a track, without its ids; samples from `until_s` on are left out."""
         samples = [s for s in self._samples.get(id(track), []) if s.time_s < until_s]
         body = [[] if s.body is None else _quantised(s.body) for s in samples]
         row = {
@@ -138,7 +138,7 @@ class PersonSampler:
         return PersonSample(time_s, repeat, _relative(body, image), hands, emotion)
 
     def _body(self, image: Image, face: Box) -> FoundBody | None:
-        """The body under the face: believed when its nose lies in that face."""
+        """Return the body under the face; None unless its nose lies in that face and the network is sure of it."""
         height = face[3] - face[1]
         with self.clock.timed("body"):
             body = self.models.body(image, (face[0] + face[2]) / 2, face[1] + _HIPS_BELOW * height, _CIRCLE * height)
@@ -165,7 +165,7 @@ class PersonSampler:
 
 
 def face_repeat(before: Image | None, image: Image, box: Box) -> float:
-    """texture.repeated_block_share of the face; NaN without a frame before, and for a face below 32 px."""
+    """Return texture.repeated_block_share of the face; NaN without a previous frame and for a face below 32 px."""
     import cv2
 
     if before is None or before.shape != image.shape:
@@ -185,7 +185,7 @@ def _relative(body: FoundBody | None, image: Image) -> Floats | None:
 
 
 def _quantised(points: Floats) -> list[int]:
-    """(n, 2 or 3) as int16 numbers, point after point."""
+    """Return (n, 2 or 3) as a flat list of int16 numbers, point after point."""
     scale = np.array([COORDINATE_SCALE, COORDINATE_SCALE, VISIBILITY_SCALE][: points.shape[1]])
     whole = np.clip(np.rint(points * scale), -32768, 32767).astype(np.int16)
     flat: list[int] = whole.ravel().tolist()

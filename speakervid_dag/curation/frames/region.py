@@ -1,9 +1,10 @@
-"""What is seen of one person alone: luma and motion around the face, and the face's sharpness at source pixels.
+"""One person's region of the picture: luma and motion around the face, and the face's sharpness at source pixels.
 
-Belongs here: which part of a picture stands for a person, and the series over it. Does not belong here: following faces
-(tracking.py), formulas over pixels (frame_measures.py), the whole picture (frame_log.py), clips' scores.
+Belongs here: the region that represents a person, and the series over it. Does not belong here: following faces
+(faces/tracking.py), formulas over pixels (curation/pixels.py), the whole picture (log.py), clip scores.
 
-A clip is cut to its person: bars around the picture and a slide beside it are no part of it, and say nothing of it.
+A clip is cut to its person. Bars around the picture or a slide beside the person are not part of the clip and must not
+affect its scores.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RegionLook:
-    """One person in one frame. Luma and motion are 0-255; NaN where one cannot be taken."""
+    """One person in one frame. Luma and motion are 0-255; NaN where a value cannot be measured."""
 
     luma: float
     motion: float
@@ -31,11 +32,11 @@ class RegionLook:
 
 
 def person_region(face: Box, picture: Box, margin: float) -> tuple[int, int, int, int]:
-    """The face with a margin on each side, inside the picture: x1, y1, x2, y2 in whole px.
+    """Return the face with a margin on each side, limited to the picture: x1, y1, x2, y2 in whole px.
 
     Args:
-        face, picture: px; `picture` is what lies between the bars.
-        margin: of the face's own width and height.
+        face, picture: px; `picture` is the area between the bars.
+        margin: share of the face's own width and height.
     """
     dx, dy = margin * (face[2] - face[0]), margin * (face[3] - face[1])
     low = (max(picture[0], face[0] - dx), max(picture[1], face[1] - dy))
@@ -45,12 +46,12 @@ def person_region(face: Box, picture: Box, margin: float) -> tuple[int, int, int
 
 @dataclass
 class RegionWatch:
-    """The people of one shot. Feed each frame that the tracker was fed, with the tracks seen in it; then `series`.
+    """The people of one shot. Feed every frame that the tracker got, with the tracks seen in it; then `series`.
 
     Args:
         margin: of the region, see `person_region`.
 
-    Holds one frame, and three numbers a track and frame.
+    Holds one frame, and three numbers per track and frame.
     """
 
     margin: float
@@ -59,7 +60,7 @@ class RegionWatch:
     _looks: dict[int, dict[float, RegionLook]] = field(default_factory=dict)
 
     def feed(self, frame: SampledFrame, tracks: Sequence[FollowedFace], picture: Box) -> None:
-        """`picture`: what lies between the bars, 0-1."""
+        """Sample the tracks in a frame; `picture` is the area between the bars, 0-1."""
         height, width = frame.image.shape[:2]
         inside = (picture[0] * width, picture[1] * height, picture[2] * width, picture[3] * height)
         with self.clock.timed("region"):
@@ -68,8 +69,8 @@ class RegionWatch:
         self._before = frame.image
 
     def series(self, track: FollowedFace) -> Row:
-        """Luma and motion of the track's region per tracked frame, and the sharpness of the face where a frame came at
-        full size (no such column if none did). A frame in which the face was not seen is null."""
+        """Return luma and motion of the track's region per tracked frame, and the face's sharpness where a frame came
+        at full size (no such column if none did). A frame in which the face was not seen is null."""
         looks = self._looks.get(id(track), {})
         nothing = RegionLook(np.nan, np.nan, np.nan)
         kept = [looks.get(s.time_s, nothing) for s in track.kept()]

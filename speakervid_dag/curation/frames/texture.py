@@ -1,7 +1,7 @@
-"""What coding, noise and blur left in one picture: classical measures without a reference, each from its paper.
+"""Traces of coding, noise and blur in one picture: classical no-reference formulas, each from its paper.
 
-Belongs here: formulas over grey pixels, and over a map of text. Does not belong here: which frames are looked at
-(frame_log.py), clips' scores, thresholds. None of these is DOVER or NIQE, and none is trained on opinions.
+Belongs here: formulas over grey pixels, and over a text map. Does not belong here: which frames are sampled (log.py),
+clip scores, thresholds. None of these is DOVER or NIQE, and none is trained on opinions.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,16 @@ from speakervid_dag.curation.faces.geometry import Box, area
 Grey = NDArray[np.uint8]
 
 _BLUR_TAPS = 9  # Crete et al. 2007: low-pass of 9 taps
-_GRID_PX = 8  # transform grid of the MPEG codecs; macroblocks are multiples of it
-_BLACK_LUMA = 24.0  # limited-range black is 16; lossy coding and shrinking lift it a little
-MIN_SIDE_PX = 32  # below it, edges of the picture are most of what a filter sees
+_GRID_PX = 8  # transform grid of the MPEG codecs; macroblock sizes are multiples of it
+_BLACK_LUMA = 24.0  # limited-range black is 16; lossy coding and shrinking raise it a little
+MIN_SIDE_PX = 32  # in a smaller picture, filters see mostly its edges
 
 
 def blur_effect(grey: Grey) -> float:
-    """0 = sharp … 1 = blurred: how little a further blur takes from the neighbour differences, the worse direction.
+    """Return the blur, 0 = sharp … 1 = blurred: the share of neighbour differences that a further blur leaves.
 
-    Source: Crete, Dolmiere, Ladret, Nicolas, "The blur effect", SPIE 2007. A picture without any edge gives 1.
+    The worse of both directions. Source: Crete, Dolmiere, Ladret, Nicolas, "The blur effect", SPIE 2007. A picture
+    without any edge gives 1.
     """
     import cv2
 
@@ -38,7 +39,7 @@ def blur_effect(grey: Grey) -> float:
 
 
 def noise_sigma(grey: Grey) -> float:
-    """Deviation of noise, 0-255 luma: mean absolute response of a Laplacian difference that is blind to edges.
+    """Return the noise deviation, 0-255 luma: mean absolute response of a Laplacian difference that ignores edges.
 
     Source: Immerkaer, "Fast noise variance estimation", 1996. Fine texture counts as noise.
     """
@@ -50,9 +51,10 @@ def noise_sigma(grey: Grey) -> float:
 
 
 def blockiness(grey: Grey) -> float:
-    """Mean neighbour difference across the 8 px grid over that inside blocks (ratio), the worse direction; 1 = none.
+    """Return the ratio of mean neighbour differences across the 8 px grid to those inside blocks; 1 = no blocks.
 
-    After Wang, Sheikh, Bovik 2002. The picture must be as it was coded: shrinking moves the grid.
+    The worse of both directions, after Wang, Sheikh, Bovik 2002. The picture must have its coded size, because
+    shrinking moves the grid.
     """
     return max(_grid_ratio(grey.astype(np.float32)), _grid_ratio(grey.T.astype(np.float32)))
 
@@ -60,14 +62,14 @@ def blockiness(grey: Grey) -> float:
 def _grid_ratio(picture: NDArray[np.float32]) -> float:
     steps = np.abs(np.diff(picture, axis=1)).mean(axis=0)
     across = np.arange(len(steps)) % _GRID_PX == _GRID_PX - 1
-    # half a grey level on either side: in a flat picture rounding is no block
+    # half a grey level on both sides of the ratio, so that rounding in a flat picture does not count as a block
     return float((steps[across].mean() + 0.5) / (steps[~across].mean() + 0.5))
 
 
 def repeated_block_share(before: Grey, after: Grey) -> float:
-    """Share of 8×8 blocks that do not change at all between two frames, 0-1.
+    """Return the share of 8×8 blocks that do not change at all between two frames, 0-1.
 
-    A camera's noise changes every block of a living face; a coder short of bits skips blocks instead.
+    Camera noise changes every block of a living face; an encoder short of bits skips blocks instead.
     """
     import cv2
 
@@ -78,16 +80,16 @@ def repeated_block_share(before: Grey, after: Grey) -> float:
 
 
 def cut_box(grey: Grey, box: Box) -> Grey:
-    """The box (px) of a picture, limited to it; may be empty."""
+    """Return the box (px) of a picture, limited to it; may be empty."""
     height, width = grey.shape[:2]
     x1, y1 = max(0, round(box[0])), max(0, round(box[1]))
     return grey[y1 : max(y1, min(height, round(box[3]))), x1 : max(x1, min(width, round(box[2])))]
 
 
 def inner_box(luma: NDArray[np.float32]) -> Box | None:
-    """What lies between the black bars along the picture's edges, x1, y1, x2, y2 in 0-1; None: it is black as a whole.
+    """Return the area between black bars at the picture's edges, x1, y1, x2, y2 in 0-1; None if all of it is black.
 
-    A row or column belongs to a bar when 98 % of it is darker than 24 (of 255) and everything outside it is bar, too.
+    A row or column belongs to a bar if 98 % of it is darker than 24 (of 255) and so is everything outside it.
     """
     height, width = luma.shape
     rows = np.flatnonzero(np.percentile(luma, 98, axis=1) >= _BLACK_LUMA)
@@ -98,15 +100,15 @@ def inner_box(luma: NDArray[np.float32]) -> Box | None:
 
 
 def border_share(inner: Box | None) -> float:
-    """Share of the picture in black bars, 0-1, by what `inner_box` says of it; NaN for one that is black as a whole."""
+    """Return the share of the picture in black bars, 0-1, from `inner_box`; NaN if all of it is black."""
     return float("nan") if inner is None else 1.0 - area(inner)
 
 
 def text_share(probability: NDArray[np.float32], faces: Sequence[Box], min_score: float) -> float:
-    """Share of the picture that is taken for text, 0-1: pixels from `min_score` on, outside the normalised faces.
+    """Return the share of the picture detected as text, 0-1: pixels of at least `min_score` outside normalised faces.
 
-    A face's brows, glasses and teeth are strokes as well, and no text is burnt into a face. The network marks the
-    middle of a line, so the share is smaller than that of boxes around the text.
+    Brows, glasses and teeth look like strokes, and no text is burnt into a face. The network marks the middle of a
+    line, so the share is smaller than that of boxes around the text.
     """
     height, width = probability.shape
     is_text = probability >= min_score
