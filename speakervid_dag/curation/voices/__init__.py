@@ -1,1 +1,1 @@
-"""The tables speech_turns and transcripts: who speaks when, and what."""
+"""Tables speech_turns and transcripts: who speaks when, and what is said."""

@@ -1,12 +1,13 @@
-"""How many voices there are and which speaks when: clustering of voice embeddings in order of time.
+"""Clustering of voice embeddings in order of time: how many voices there are, and which speaks when.
 
-Belongs here: embeddings of short windows in, one label a window out. Does not belong here: speech regions, turns,
-letters (diarization.py), the embedding network (models/voice.py).
+Belongs here: embeddings of short windows in, one label per window out. Does not belong here: speech regions, turns,
+speaker labels (diarization.py), the embedding network (models/voice.py).
 
-The way: agglomerative clustering gives more clusters than there are voices; then, again and again, a Viterbi pass
-gives every window to the nearest voice with a price on each change of speaker (lower across a pause), and the two
-clusters that are least separated become one, until all are separated well enough for the sound they hold. At last, a
-cluster that lies between two others is no voice but the two at once (overlaps.py finds where), and is given to them.
+Method: agglomerative clustering first gives more clusters than there are voices. Then two steps alternate: a Viterbi
+pass assigns every window to the nearest voice, with a price on each change of speaker (lower across a pause), and the
+two least separated clusters are merged. This stops when all are separated well enough for the amount of sound they
+hold. Finally, a cluster that lies between two others is those two voices at once (overlaps.py finds where), and its
+windows are given to them.
 """
 
 import itertools
@@ -28,11 +29,11 @@ def _unit(rows: Floats) -> Floats:
 
 
 def smoothed_path(scores: NDArray[np.float64], change_price: NDArray[np.float64]) -> Labels:
-    """Most likely sequence of speakers.
+    """Return the most likely sequence of speakers.
 
     Args:
         scores: (t, k) log-likelihood of each window for each speaker.
-        change_price: (t,) what a change of speaker between window i - 1 and i costs.
+        change_price: (t,) cost of a change of speaker between windows i - 1 and i.
 
     Returns:
         (t,) int64 speaker of each window.
@@ -64,7 +65,7 @@ def _centres(embeddings: Floats, labels: Labels) -> Floats:
 def resegment(
     embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
 ) -> Labels:
-    """Alternate voice centres and Viterbi until nothing moves; clusters that nobody is nearest to vanish."""
+    """Alternate voice centres and Viterbi until no window changes; clusters left without windows are dropped."""
     price = _change_prices(times_s, settings)
     for _ in range(settings.resegmentation_passes):
         scores = settings.score_scale * (embeddings @ _centres(embeddings, labels).T)
@@ -85,9 +86,9 @@ def _sample_step(count: int, settings: DiarizationSettings) -> int:
 
 
 class _Similarity:
-    """Mean cosines within and between clusters over windows that share no sound, and how much sound is new in each.
+    """Mean cosines within and between clusters over windows that share no sound, and the seconds of new sound in each.
 
-    A sentence that is heard twice (cosine above settings.repeat_cosine) counts once in `new_s`: it is no second proof.
+    A sentence heard twice (cosine above settings.repeat_cosine) counts once in `new_s`: it is no further evidence.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class _Similarity:
             self.new_s += members[rows].T @ near_share * (settings.hop_s * step)
 
     def within(self, k: int, settings: DiarizationSettings) -> float:
-        """Shrunk towards what one voice gives, and at most that: no voice is tighter than voices are."""
+        """Return the mean cosine within a cluster, shrunk towards that of a single voice and never above it."""
         prior = settings.prior_pairs
         mean = (self.sums[k, k] / 2 + prior * settings.same_voice) / (self.pairs[k, k] / 2 + prior)
         return float(min(mean, settings.same_voice))
@@ -123,7 +124,7 @@ class _Similarity:
 
 
 def _visits(labels: Labels, i: int, j: int) -> int:
-    """How often the rarer of two voices takes over from the other."""
+    """Return how often the rarer of two voices takes over from the other."""
     sequence = labels[(labels == i) | (labels == j)]
     begins = sequence[np.concatenate([[True], np.diff(sequence) != 0])]
     return int(min((begins == i).sum(), (begins == j).sum()))
@@ -136,13 +137,13 @@ def closest_pair(
     settings: DiarizationSettings,
     factors: NDArray[np.float64] | None = None,
 ) -> tuple[float, int, int]:
-    """The two clusters that are least separated: (separation over what is asked of them, i, j).
+    """Return the two least separated clusters: (separation divided by the required separation, i, j).
 
-    `factors`, (k, k), multiply what is asked.
+    `factors`, (k, k), multiply the required separation.
 
-    Separation is the mean cosine within the two minus that between them. What one voice shows by chance shrinks with
-    the sound in the shorter cluster, and with how often the two take turns: drift of one voice, or of the room, gives
-    two clusters that follow each other once.
+    Separation is the mean cosine within the two clusters minus that between them. The separation that one voice shows
+    by chance shrinks with the sound in the shorter cluster, and with how often the two alternate: drift of one voice,
+    or of the room, gives two clusters that follow each other once.
     """
     similarity = _Similarity(embeddings, times_s, labels, settings)
     centres = _centres(embeddings, labels)
@@ -150,7 +151,7 @@ def closest_pair(
     for i, j in itertools.combinations(range(len(centres)), 2):
         own = (similarity.within(i, settings) + similarity.within(j, settings)) / 2
         new_s = max(settings.hop_s, min(similarity.new_s[i], similarity.new_s[j]))
-        visits = max(1.0, min(_visits(labels, i, j), new_s / settings.window_s))  # too short ones do not count in full
+        visits = max(1.0, min(_visits(labels, i, j), new_s / settings.window_s))  # short visits do not count in full
         asked = settings.separation + settings.separation_visit / visits + settings.separation_s / new_s
         asked *= 1.0 if factors is None else float(factors[i, j])
         ranked.append(((own - similarity.between(i, j, centres)) / asked, i, j))
@@ -163,12 +164,12 @@ def cluster_voices(
     settings: DiarizationSettings,
     faces: TalkingFaces | None = None,
 ) -> Labels:
-    """One voice label a window.
+    """Return one voice label per window.
 
     Args:
         embeddings: (t, d) float32 of unit length, in order of time.
         times_s: (t,) float64, centres of the windows.
-        faces: who is seen talking; None: sound alone decides.
+        faces: who is seen talking; None: decide by sound alone.
 
     Returns:
         (t,) int64 labels 0 … k-1.
@@ -188,9 +189,9 @@ def cluster_voices(
 def without_mixtures(
     embeddings: Floats, times_s: NDArray[np.float64], labels: Labels, settings: DiarizationSettings
 ) -> Labels:
-    """Dissolve clusters that are two other voices at once; each window goes to the nearest voice that is left.
+    """Dissolve clusters that are two other voices at once; give each window to the nearest remaining voice.
 
-    Centres of voices are not moved by the windows that they receive.
+    The windows that a voice receives do not move its centre.
     """
     centres = _centres(embeddings, labels)
     kept = list(range(len(centres)))
@@ -203,7 +204,7 @@ def without_mixtures(
 
 
 def _most_mixed(centres: Floats, kept: list[int], labels: Labels, settings: DiarizationSettings) -> int | None:
-    """The smallest cluster that two others explain together; never the largest of the three."""
+    """Return the smallest cluster that is a mixture of two others; never the largest of the three."""
     sizes = np.bincount(labels, minlength=len(centres))
     mixed = []
     for k in kept:
@@ -216,7 +217,7 @@ def _most_mixed(centres: Floats, kept: list[int], labels: Labels, settings: Diar
 
 
 def _first_guess(embeddings: Floats, settings: DiarizationSettings) -> Labels:
-    """Average linkage on a regular sample of the windows; the others join the nearest cluster."""
+    """Cluster a regular sample of the windows by average linkage; the others join the nearest cluster."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     step = _sample_step(len(embeddings), settings)

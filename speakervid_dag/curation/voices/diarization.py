@@ -1,7 +1,7 @@
-"""Who speaks when: speech probabilities and voice embeddings of windows in, turns out.
+"""Diarization: speech probabilities and voice embeddings of windows in, turns out.
 
-Belongs here: speech regions, where windows lie, turns, letters, rows. Does not belong here: networks (models/vad.py,
-models/voice.py), the clustering itself (voice_clusters.py).
+Belongs here: speech regions, positions of windows, turns, speaker labels, rows. Does not belong here: networks
+(models/vad.py, models/voice.py), the clustering itself (clusters.py).
 
     probs, hop_s = speech_probabilities(samples)
     regions = speech_regions(probs, hop_s, settings)
@@ -32,21 +32,21 @@ class Encoder(Protocol):
     """Voice embeddings of unit length, (n, d) float32: models/voice.py."""
 
     def embed(self, segments: Sequence[Floats]) -> Floats:
-        """One a segment."""
+        """Return one embedding per segment."""
         ...
 
     def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
-        """One a window around a moment of the signal, s."""
+        """Return one embedding per window of `window_s` around these moments of the signal, s."""
         ...
 
 
 @dataclass(frozen=True)
 class Diarization:
-    """Turns in order of time, and what belongs to each.
+    """Turns in order of time, with an embedding and a label by sound for each.
 
     Attributes:
-        embeddings: (d,) float32 of its own sound; None: too little of it.
-        by_sound: the speaker_label that sound alone gives it (most of it).
+        embeddings: (d,) float32 of the turn's own sound; None where there is too little of it.
+        by_sound: the speaker label that sound alone gives to most of the turn.
     """
 
     turns: list[SpeechTurn]
@@ -62,12 +62,12 @@ def diarize(
     settings: DiarizationSettings,
     faces: TalkingFaces | None = None,
 ) -> Diarization:
-    """Who speaks when.
+    """Return who speaks when.
 
     Args:
         samples: (n,) float32 mono.
-        regions: of speech_regions; at least one.
-        faces: who is seen talking, as side information; None: sound alone decides.
+        regions: from speech_regions; at least one.
+        faces: who is seen talking, as side information; None: decide by sound alone.
     """
     centres_s = window_centres(regions, settings)
     long = encoder.embed_windows(samples, centres_s, settings.window_s)
@@ -89,7 +89,7 @@ def diarize(
 
 
 def speakers_of(turns: Sequence[SpeechTurn], others: Sequence[SpeechTurn]) -> list[str]:
-    """Of each turn, the speaker_label that the other turns, of the same speech, give most of it."""
+    """Return, for each turn, the speaker label that covers most of it in `others`, turns of the same speech."""
     found = []
     for turn in turns:
         shared: dict[str, float] = defaultdict(float)
@@ -100,7 +100,7 @@ def speakers_of(turns: Sequence[SpeechTurn], others: Sequence[SpeechTurn]) -> li
 
 
 def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: DiarizationSettings) -> list[Interval]:
-    """Stretches of speech: on at settings.onset, off below settings.offset, short holes closed, short blips dropped.
+    """Return stretches of speech: on at settings.onset, off below settings.offset; short gaps closed, blips dropped.
 
     Args:
         probs: (n,) speech probability of [i * hop_s, (i + 1) * hop_s).
@@ -121,7 +121,7 @@ def speech_regions(probs: NDArray[np.float32], hop_s: float, settings: Diarizati
 
 
 def window_centres(regions: Sequence[Interval], settings: DiarizationSettings) -> NDArray[np.float64]:
-    """Centres of the windows to embed, about hop_s apart and inside speech: (m,) float64, s."""
+    """Return the centres of the windows to embed, about hop_s apart and inside speech: (m,) float64, s."""
     return np.array([c for region in regions for c in _centres_of(region, settings.hop_s)], dtype=np.float64)
 
 
@@ -137,12 +137,12 @@ def speech_turns(
     settings: DiarizationSettings,
     faces: TalkingFaces | None = None,
 ) -> list[SpeechTurn]:
-    """Turns in order of time. One voice at a time: where two talk at once, the louder one has the turn for now.
+    """Return turns in order of time, one voice at a time: where two talk at once, the louder one gets the turn here.
 
     Args:
-        regions, centres_s: of speech_regions and window_centres.
-        embeddings: (m, d) float32 of unit length, one a centre.
-        faces: who is seen talking, side information only.
+        regions, centres_s: from speech_regions and window_centres.
+        embeddings: (m, d) float32 of unit length, one per centre.
+        faces: who is seen talking, as side information.
     """
     if not len(centres_s):
         return []
@@ -160,7 +160,7 @@ def speech_turns(
 
 
 def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> list[tuple[int, float, float]]:
-    """Neighbouring pieces of one speaker become one turn when the pause between is shorter than max_pause_s."""
+    """Join neighbouring pieces of one speaker when the pause between them is shorter than max_pause_s."""
     joined: list[tuple[int, float, float]] = []
     for label, start, end in pieces:
         if joined and joined[-1][0] == label and start - joined[-1][2] < max_pause_s:
@@ -171,7 +171,7 @@ def _bridged(pieces: Sequence[tuple[int, float, float]], max_pause_s: float) -> 
 
 
 def speaker_label(index: int) -> str:
-    """0 → A, 25 → Z, 26 → AA."""
+    """Return the label of a speaker by number: 0 → A, 25 → Z, 26 → AA."""
     return (speaker_label(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)
 
 
@@ -180,7 +180,7 @@ def _labelled(pieces: Sequence[tuple[int, float, float]]) -> list[SpeechTurn]:
 
 
 def relabelled(turns: Sequence[SpeechTurn]) -> list[SpeechTurn]:
-    """The same turns with letters in the order of first speech."""
+    """Return the same turns with speaker labels in the order of first speech."""
     order: dict[str, str] = {}
     for turn in turns:
         order.setdefault(turn.speaker_id, speaker_label(len(order)))
@@ -190,10 +190,10 @@ def relabelled(turns: Sequence[SpeechTurn]) -> list[SpeechTurn]:
 def overlapping_turns(
     turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
 ) -> list[SpeechTurn]:
-    """The turns of speech_turns with crosstalk told: where two speak at once, both have a turn.
+    """Return the turns of speech_turns with crosstalk added: where two speak at once, both have a turn.
 
     Args:
-        embeddings: (m, d) float32 of unit length, one a centre, of windows of settings.overlap_window_s.
+        embeddings: (m, d) float32 of unit length, one per centre, of windows of settings.overlap_window_s.
     """
     overlaps = find_overlaps(turns, centres_s, embeddings, settings)
     return relabelled(with_overlaps(turns, overlaps, settings.max_pause_s)) if overlaps else list(turns)
@@ -202,7 +202,7 @@ def overlapping_turns(
 def own_sound(
     turn: SpeechTurn, turns: Sequence[SpeechTurn], samples: Floats, rate_hz: int, settings: DiarizationSettings
 ) -> Floats | None:
-    """The samples of a turn in which nobody else speaks, put together; None when they are too few for an embedding."""
+    """Return the samples of a turn in which nobody else speaks, joined; None when too few for an embedding."""
     parts = clean_parts(turn, turns)
     if sum(end - start for start, end in parts) < settings.min_embedding_s:
         return None
@@ -210,10 +210,10 @@ def own_sound(
 
 
 def speaker_margins(turns: Sequence[SpeechTurn], embeddings: Sequence[Floats | None]) -> list[float | None]:
-    """Cosine of each turn to its own speaker's centre minus the best other; null with one speaker or no embedding.
+    """Return each turn's cosine to its own speaker's centre minus that to the best other centre.
 
-    A centre is the mean of the speaker's turns weighted by their length; the turn itself is left out of its own
-    speaker's centre, where the speaker has others.
+    None for a turn without an embedding, or where there is one speaker only. A centre is the mean of the speaker's
+    turns weighted by length. A turn is left out of its own speaker's centre where that speaker has other turns.
     """
     sums: dict[str, Floats] = {}
     for turn, vector in zip(turns, embeddings, strict=True):
@@ -246,7 +246,7 @@ def _differ(a: SpeechTurn, b: SpeechTurn) -> bool:
 
 
 def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) -> list[dict[str, Any]]:
-    """Rows of the table `speech_turns`, without batch."""
+    """Return rows of the table `speech_turns`, without `batch`."""
     rows = []
     turns = found.turns
     margins = speaker_margins(turns, found.embeddings)

@@ -1,11 +1,11 @@
-"""Where two known voices speak at once: embeddings of short windows and one-voice-at-a-time turns in, overlaps out.
+"""Overlapping speech of two known voices: embeddings of short windows and one-voice-at-a-time turns in, overlaps out.
 
 Belongs here: finding overlapping speech, and giving both speakers a turn over it. Does not belong here: how many voices
-there are (voice_clusters.py), speech regions and rows (diarization.py), the embedding network (models/voice.py).
+there are (clusters.py), speech regions and rows (diarization.py), the embedding network (models/voice.py).
 
-A window that holds two voices has an embedding between theirs. So has a window across a change of speaker, but only
-while it reaches over the change: a run of mixed windows becomes an overlap only by what it has beyond that. The rule is
-made for precision; short or one-sided overlaps (one voice much louder) are missed.
+A window that holds two voices has an embedding between theirs. So does a window across a change of speaker, but only
+while it spans the change. So only the part of a run of mixed windows beyond that counts as an overlap. The rule favours
+precision: overlaps that are short or one-sided (one voice much louder) are missed.
 """
 
 import itertools
@@ -25,7 +25,7 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SpeechTurn:
-    """One speaker talks; half-open, s. Letters count in the order of first speech: A … Z, AA …"""
+    """A stretch in which one speaker talks; half-open, s. Labels follow the order of first speech: A … Z, AA …"""
 
     speaker_id: str
     start_s: float
@@ -38,7 +38,7 @@ class SpeechTurn:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two speakers talk at once, s, half-open."""
+    """A stretch in which two speakers talk at once; half-open, s."""
 
     speakers: tuple[str, str]
     start_s: float
@@ -46,7 +46,7 @@ class Overlap:
 
 
 def mixture(points: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """How well, and with what share of the weaker one, points are explained as p * first + q * second, p, q >= 0.
+    """Return how well points fit as p * first + q * second, p, q >= 0, and the share of the weaker one.
 
     Args:
         points: (n, d) of unit length; first, second: (d,) of unit length, not the same.
@@ -66,12 +66,12 @@ def mixture(points: Floats, first: Floats, second: Floats) -> tuple[Floats, Floa
 def find_overlaps(
     turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
 ) -> list[Overlap]:
-    """Overlaps of two of the speakers of `turns`, in order of time.
+    """Return overlaps of any two speakers of `turns`, in order of time.
 
     Args:
         turns: one speaker at a time.
         centres_s: (m,) moments about settings.hop_s apart, in order.
-        embeddings: (m, d) float32 of unit length, of windows of settings.overlap_window_s around them.
+        embeddings: (m, d) float32 of unit length, of windows of settings.overlap_window_s around these moments.
     """
     voices = voice_centres(turns, centres_s, embeddings, settings)
     found: list[Overlap] = []
@@ -90,12 +90,12 @@ def find_overlaps(
 def voice_centres(
     turns: Sequence[SpeechTurn], centres_s: NDArray[np.float64], embeddings: Floats, settings: DiarizationSettings
 ) -> dict[str, Floats]:
-    """Each speaker's mean direction over windows inside the own turns, without those that look mixed."""
+    """Return each speaker's mean direction over windows inside their own turns, except those that seem mixed."""
     margin_s = settings.overlap_window_s / 2
     inside = {name: np.zeros(len(centres_s), np.bool_) for name in sorted({t.speaker_id for t in turns})}
     for turn in turns:
         inside[turn.speaker_id] |= (centres_s >= turn.start_s + margin_s) & (centres_s < turn.end_s - margin_s)
-    for turn in turns:  # a speaker of short turns only: their windows reach over the ends, but there are no others
+    for turn in turns:  # only short turns: their windows reach over the ends, but there are no better ones
         if not inside[turn.speaker_id].any():
             inside[turn.speaker_id] |= (centres_s >= turn.start_s) & (centres_s < turn.end_s)
     voices = _mean_directions(embeddings, inside)
@@ -111,7 +111,7 @@ def _mean_directions(embeddings: Floats, chosen: Mapping[str, Booleans]) -> dict
 
 
 def _pair_shares(embeddings: Floats, voices: Mapping[str, Floats]) -> dict[tuple[str, str], Floats]:
-    """Of each pair of voices, the weaker one's share in each window; 0 where another pair explains it better."""
+    """Return, per pair of voices, the weaker one's share in each window; 0 where another pair fits it better."""
     pairs = list(itertools.combinations(sorted(voices), 2))
     if not pairs or not len(embeddings):
         return {}
@@ -129,7 +129,7 @@ def _running_median(values: Floats, count: int) -> Floats:
 
 
 def _runs(mask: Booleans, centres_s: NDArray[np.float64], max_step_s: float) -> list[tuple[int, int]]:
-    """[start, end) indices of stretches of true without a hole in time."""
+    """Return [start, end) indices of stretches of true without a gap in time."""
     breaks = np.concatenate([[True], np.diff(centres_s) > max_step_s])
     runs: list[tuple[int, int]] = []
     for i in np.flatnonzero(mask):
@@ -141,10 +141,10 @@ def _runs(mask: Booleans, centres_s: NDArray[np.float64], max_step_s: float) -> 
 
 
 def with_overlaps(turns: Sequence[SpeechTurn], overlaps: Sequence[Overlap], max_pause_s: float) -> list[SpeechTurn]:
-    """The turns, with both speakers of each overlap talking through it; in order of time.
+    """Return the turns with both speakers of each overlap talking through it, in order of time.
 
-    A speaker's turn grows by an overlap that it meets, or that begins or ends within `max_pause_s` of it; else the
-    overlap is a turn of its own (somebody says "mhm" while the other goes on).
+    A speaker's turn is extended by an overlap that it meets, or that begins or ends within `max_pause_s` of it.
+    Otherwise the overlap becomes a turn of its own (somebody says "mhm" while the other goes on).
     """
     spans: dict[str, list[Interval]] = {}
     for turn in turns:
@@ -162,5 +162,5 @@ def with_overlaps(turns: Sequence[SpeechTurn], overlaps: Sequence[Overlap], max_
 
 
 def clean_parts(turn: SpeechTurn, turns: Sequence[SpeechTurn]) -> list[Interval]:
-    """The parts of a turn in which nobody else speaks."""
+    """Return the parts of a turn in which nobody else speaks."""
     return intervals.subtract([turn.span], [t.span for t in turns if t.speaker_id != turn.speaker_id])

@@ -1,6 +1,6 @@
-"""What was recognised in a file: words with times, segments with their confidence figures.
+"""Speech recognised in a file: words with times, segments with their confidence figures.
 
-Belongs here: the values that a recogniser gives. Does not belong here: recognising (models/asr.py).
+Belongs here: the values that a recogniser returns. Does not belong here: recognising (models/asr.py).
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Word:
-    """One recognised word; the text keeps its leading space where the language writes one."""
+    """One recognised word; `text` keeps its leading space where the language writes one."""
 
     text: str
     start_s: float
@@ -18,7 +18,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Segment:
-    """What the decoder gave in one go, with its confidence figures."""
+    """One unit of the decoder's output, with its confidence figures."""
 
     start_s: float
     end_s: float
@@ -33,8 +33,8 @@ class Segment:
 class Recognition:
     """All segments of one file in order of time.
 
-    `language` is null when there was no speech; `language_probability` is null when it was not measured (no speech, or
-    weights that know one language only).
+    `language` is None when there is no speech. `language_probability` is None when it was not measured: no speech, or
+    weights for one language only.
     """
 
     language: str | None

@@ -1,14 +1,14 @@
-"""Who is seen talking, alone, while something is said: the faces' side information for telling voices apart.
+"""Faces seen talking alone while something is said, as side information for telling voices apart.
 
-Belongs here: pieces of speech, the one talking face of each, which face owns a cluster of voice windows, what that says
-about two clusters. Does not belong here: whether a face talks (the backends of active_speaker.py), the clustering of
-voices (voice_clusters.py), whose face a turn is at last (bindings.py).
+Belongs here: pieces of speech, the one talking face of each, which face owns a cluster of voice windows, what that
+means for two clusters. Does not belong here: whether a face talks (the backends of speaking/active_speaker.py), the
+clustering of voices (clusters.py), the final choice of a turn's face (speaking/bindings.py).
 
-Sound decides; faces only move the bar. Two clusters that one face owns must be separated better to stay two voices; two
-that different faces own, seen side by side and each silent while the other talks, need less (the way of 3D-Speaker's
-audio-visual diarization). Faces that are never seen together say nothing about each other: under a narrator's voice
-one interviewee after the other may move the lips. With a talking face for nearly all speech, the number of talking
-faces is that of voices to expect.
+Sound decides; faces only raise or lower the separation that two clusters need to stay two voices. Two that one face
+owns need more. Two that different faces own, seen side by side and each silent while the other talks, need less (as in
+3D-Speaker's audio-visual diarization). Faces that are never seen together are no evidence about each other: under a
+narrator's voice, one interviewee after another may move their lips. Where nearly all speech has a talking face, the
+number of talking faces is the number of voices to expect.
 """
 
 import itertools
@@ -30,11 +30,11 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class TalkingFaces:
-    """What is seen of one video's speech.
+    """Talking faces during one video's speech.
 
     Attributes:
         starts_s, ends_s: (n,) float64, pieces of speech in order of time.
-        talkers: (n,) int64, number of the one person who talks in each; NOBODY where it is not clear.
+        talkers: (n,) int64, number of the one person who talks in each; NOBODY where unclear.
         are_together: (p, p) bool, each of the two is mostly in view, not talking, while the other talks.
     """
 
@@ -44,14 +44,14 @@ class TalkingFaces:
     are_together: NDArray[np.bool_]
 
     def at(self, times_s: NDArray[np.float64]) -> Labels:
-        """(t,) int64, who is seen talking at these moments."""
+        """Return who is seen talking at these moments: (t,) int64."""
         index = np.searchsorted(self.starts_s, times_s, side="right") - 1
         inside = (index >= 0) & (times_s < self.ends_s[np.maximum(index, 0)])
         return np.where(inside, self.talkers[np.maximum(index, 0)], NOBODY)
 
 
 def pieces(regions: Sequence[Interval], settings: FaceHintSettings) -> pl.DataFrame:
-    """Stretches of speech of about `piece_s`, as turns that a talking backend can be asked about."""
+    """Return stretches of speech of about `piece_s`, in the form of turns that a talking backend can measure."""
     rows = []
     for start, end in regions:
         edges = np.linspace(start, end, max(1, round((end - start) / settings.piece_s)) + 1)
@@ -64,12 +64,12 @@ def pieces(regions: Sequence[Interval], settings: FaceHintSettings) -> pl.DataFr
 def talking_faces(
     parts: pl.DataFrame, pairs: Sequence[Pair], answers: Mapping[Key, BackendAnswer], settings: FaceHintSettings
 ) -> TalkingFaces:
-    """The one talking face of each piece.
+    """Return the one talking face of each piece.
 
     Args:
-        parts: of `pieces`.
-        pairs: tracks that are in view in them (active_speaker.pairs_of).
-        answers: what a backend of the question `talking` says of these pairs.
+        parts: from `pieces`.
+        pairs: tracks in view during them (active_speaker.pairs_of).
+        answers: a `talking` backend's answers about these pairs.
     """
     people = {person: i for i, person in enumerate(sorted({p.person_id for p in pairs}))}
     seen: dict[str, dict[str, float | None]] = defaultdict(dict)
@@ -91,10 +91,10 @@ def talking_faces(
 
 
 def _talker(scores: Mapping[str, float | None], settings: FaceHintSettings) -> str | None:
-    """Who talks while everybody else whose mouth is seen keeps still.
+    """Return who talks while every other visible mouth is still.
 
-    Somebody whose mouth is hidden may be the one who talks: then the lips that are seen must move a lot (who listens
-    nods and smiles).
+    Somebody whose mouth is hidden may be the talker. Then the visible lips must move a lot, because listeners nod and
+    smile.
     """
     ranked = sorted(((score, person) for person, score in scores.items() if score is not None), reverse=True)
     least = settings.min_talking if len(ranked) == len(scores) else settings.min_talking_beside_hidden
@@ -106,11 +106,11 @@ def _talker(scores: Mapping[str, float | None], settings: FaceHintSettings) -> s
 def bars(
     labels: Labels, times_s: NDArray[np.float64], faces: TalkingFaces, hop_s: float, settings: FaceHintSettings
 ) -> NDArray[np.float64]:
-    """(k, k) factors on the separation that is asked of each two clusters.
+    """Return (k, k) factors on the separation required of each two clusters.
 
     Args:
         labels: (t,) cluster of each window; times_s: (t,) its centre.
-        hop_s: time that a window stands for, s.
+        hop_s: time that one window accounts for, s.
     """
     talkers = faces.at(times_s)
     count = int(labels.max()) + 1
@@ -131,13 +131,13 @@ def bars(
 
 
 def _people_expected(talkers: Labels, settings: FaceHintSettings) -> int | None:
-    """How many people talk, when nearly all speech has a talking face; else nobody knows."""
+    """Return how many people talk, if nearly all speech has a talking face; else None."""
     is_seen = talkers != NOBODY
     return len(np.unique(talkers[is_seen])) if is_seen.mean() >= settings.explained_share else None
 
 
 def _owner(talkers: Labels, hop_s: float, settings: FaceHintSettings) -> int:
-    """The face that talks in a cluster of windows: long enough, often enough, and hardly anybody else."""
+    """Return the face that talks in a cluster of windows: long enough, often enough, and hardly anybody else."""
     seen = talkers[talkers != NOBODY]
     if not len(seen):
         return NOBODY

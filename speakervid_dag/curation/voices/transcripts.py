@@ -1,4 +1,4 @@
-"""Which turn each recognised word belongs to, and the transcript rows that follow.
+"""Assignment of recognised words to turns, and the transcript rows that follow.
 
 Belongs here: words and turns in, rows out. Does not belong here: recognition (models/asr.py), gates on the
 confidence figures.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TurnSpan:
-    """What this module needs to know of a turn; half-open, s."""
+    """The fields of a turn that this module needs; half-open, s."""
 
     turn_id: str
     speaker_id: str
@@ -25,9 +25,9 @@ class TurnSpan:
 
 
 def turn_of(word: "Word", turns: Sequence[TurnSpan], max_distance_s: float) -> TurnSpan | None:
-    """The turn that shares most time with the word; else the nearest one within max_distance_s; else none.
+    """Return the turn that shares most time with the word; else the nearest one within max_distance_s; else None.
 
-    Recognisers place words some tenths of a second off, so a word just outside a turn is still that turn's.
+    Recognisers place words some tenths of a second off, so a word just outside a turn still belongs to it.
     """
 
     def rank(turn: TurnSpan) -> tuple[float, float]:
@@ -42,17 +42,17 @@ def turn_of(word: "Word", turns: Sequence[TurnSpan], max_distance_s: float) -> T
 def transcript_rows(
     recognition: "Recognition", turns: Sequence[TurnSpan], backend: str, settings: "TranscriptSettings"
 ) -> tuple[list[dict[str, Any]], int]:
-    """Rows of the table `transcripts` (without batch and video_id): segments cut where the turn changes.
+    """Return rows of the table `transcripts` (without batch and video_id): segments cut where the turn changes.
 
-    A row's text, times and words are those of the words in it; its confidence figures are those of the segment it was
-    cut from (Whisper gives them for whole segments only).
+    A row's text and times come from the words in it. Its confidence figures are those of the segment it was cut from,
+    because Whisper gives them for whole segments only.
 
     Args:
         turns: turns of one video on the same time line as the recognition.
         backend: name of the weights.
 
     Returns:
-        (rows in order of time, number of words that no turn is near to: left out).
+        (rows in order of time, number of words left out because no turn is near).
     """
     rows: list[dict[str, Any]] = []
     count: dict[str, int] = {}
@@ -88,7 +88,7 @@ def transcript_rows(
 
 
 def _within(words: Sequence["Word"], turn: TurnSpan, reach_s: float) -> tuple[float, float]:
-    """From the first word to the last, no further from the turn than a word may be; the words keep their times."""
+    """Return the span from the first word to the last, limited to `reach_s` around the turn; words keep their times."""
     start_s = max(words[0].start_s, turn.start_s - reach_s)
     return start_s, max(start_s + 0.01, min(max(w.end_s for w in words), turn.end_s + reach_s))
 
