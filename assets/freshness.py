@@ -9,18 +9,18 @@ from collections.abc import Sequence
 import polars as pl
 
 from speakervid_dag.assets.graph import in_order, recipes
-from speakervid_dag.assets.recipes import Marks, Recipe, mark_of
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions, Recipe, mark_of
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
 from speakervid_dag.lake.storage.slices import Slice
 
 
-def stale_assets(factory: Factory, batch: str) -> list[str]:
+def stale_assets(lakehouse: Lakehouse, batch: str) -> list[str]:
     """Names of the table assets of `batch` to run again, upstream first; empty when all is up to date."""
-    return stale_batches(factory, [batch]).get(batch, [])
+    return stale_batches(lakehouse, [batch]).get(batch, [])
 
 
-def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[str]]:
+def stale_batches(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, list[str]]:
     """The same for many batches, reading each table once; batches that are up to date are left out.
 
     A stage is stale when what is promoted was not made from today's code, settings, weights and inputs (which is so
@@ -28,56 +28,56 @@ def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[st
     something upstream is stale. What another batch's rows will change once they are made again does not count before
     that.
     """
-    marks = Marks(factory.lake)
-    refused = open_refusals(factory, batches)
-    lost = lost_parts(factory, batches)
-    found = {batch: _stale(factory, marks, refused, lost, batch) for batch in batches}
+    marks = DataVersions(lakehouse.lake)
+    refused = open_refusals(lakehouse, batches)
+    lost = lost_parts(lakehouse, batches)
+    found = {batch: _stale(lakehouse, marks, refused, lost, batch) for batch in batches}
     return {batch: names for batch, names in found.items() if names}
 
 
-def open_refusals(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
+def open_refusals(lakehouse: Lakehouse, batches: Sequence[str]) -> set[tuple[str, str]]:
     """(table, batch) of what an audit refused and nothing has replaced since."""
-    found = factory.lake.read(QUARANTINE, batches=batches, where=pl.col("is_open"))
+    found = lakehouse.lake.read(QUARANTINE, batches=batches, where=pl.col("is_open"))
     return set(found.select("table", "batch").unique().iter_rows())
 
 
-def lost_parts(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
+def lost_parts(lakehouse: Lakehouse, batches: Sequence[str]) -> set[tuple[str, str]]:
     """(table, app_id) of what is promoted in a file that is gone or cut off."""
     tables = [*(table for recipe in recipes().values() for table in recipe.tables), STAGE_OUTCOMES]
     return {
         (table.name, Slice(lost.values).app_id)
         for table in tables
-        for lost in factory.lake.lost_files(table, batches=batches)
+        for lost in lakehouse.lake.lost_files(table, batches=batches)
     }
 
 
 def _stale(
-    factory: Factory, marks: Marks, refused: set[tuple[str, str]], lost: set[tuple[str, str]], batch: str
+    lakehouse: Lakehouse, marks: DataVersions, refused: set[tuple[str, str]], lost: set[tuple[str, str]], batch: str
 ) -> list[str]:
     stale: list[str] = []
-    profile = factory.profile.name
+    profile = lakehouse.profile.name
     for recipe in in_order():
         names = [t.name for t in recipe.tables]
         if (
             any((name, batch) in refused for name in names)
             or any((t.name, recipe.part(t, batch, profile).app_id) in lost for t in (*recipe.tables, STAGE_OUTCOMES))
             or any(t.name in stale for t in recipe.reads)
-            or not _is_current(factory, marks, recipe, batch)
+            or not _is_current(lakehouse, marks, recipe, batch)
         ):
             stale += names
     return stale
 
 
-def is_coherent(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:
+def is_coherent(lakehouse: Lakehouse, marks: DataVersions, recipe: Recipe, batch: str) -> bool:
     """Whether the stage's rows are made from today's code, settings, weights and the inputs that are promoted; those of
     a stage that lost videos by a fault of ours are, too, and those made before other batches changed."""
-    expected = recipe.fingerprint(factory, marks, batch)
+    expected = recipe.fingerprint(lakehouse, marks, batch)
     wanted = (expected, mark_of(expected, marks.faults(recipe.name, batch)))
-    found = [marks.of(table, recipe.part(table, batch, factory.profile.name)) for table in recipe.tables]
+    found = [marks.of(table, recipe.part(table, batch, lakehouse.profile.name)) for table in recipe.tables]
     return all(m is not None and any(recipe.is_same_but_for_others(m, w) for w in wanted) for m in found)
 
 
-def _is_current(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:
-    profile = factory.profile.name
-    expected = recipe.fingerprint(factory, marks, batch)
+def _is_current(lakehouse: Lakehouse, marks: DataVersions, recipe: Recipe, batch: str) -> bool:
+    profile = lakehouse.profile.name
+    expected = recipe.fingerprint(lakehouse, marks, batch)
     return all(marks.of(table, recipe.part(table, batch, profile)) == expected for table in recipe.tables)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from speakervid_dag.assets.code_versions import CODE, definition_of
-from speakervid_dag.assets.recipes import Marks, Population, Recipe
+from speakervid_dag.assets.recipes import CrossBatch, DataVersions, Recipe
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import (
     BRANCH_DIALOGUE,
@@ -33,7 +33,7 @@ from speakervid_dag.sql import measure_view
 from speakervid_dag.tiering import gold as gold_sql
 
 if TYPE_CHECKING:
-    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.resources import Lakehouse
 
 
 def _gold(
@@ -41,7 +41,7 @@ def _gold(
     queries: Sequence[str],
     reads: Sequence[Table],
     sections: Sequence[str],
-    population: Population | None = None,
+    cross_batch: CrossBatch | None = None,
 ) -> Recipe:
     """The recipe of a table that SQL computes: the first of the queries, with the others."""
     return Recipe(
@@ -51,18 +51,18 @@ def _gold(
         sections=tuple(sections),
         computed_by=(definition_of(gold_sql.compute_chunks), *CODE.definitions(measure_view.__name__)),
         queries=tuple(queries),
-        population=population,
+        cross_batch=cross_batch,
     )
 
 
-def _percentiles(factory: "Factory", marks: Marks, _: str) -> int | None:
+def _percentiles(lakehouse: "Lakehouse", marks: DataVersions, _: str) -> int | None:
     """Stands for the thresholds that enforced percentiles are in the lake now; None when the profile has none."""
-    if not gold_sql.enforced_percentiles(factory.profile):
+    if not gold_sql.enforced_percentiles(lakehouse.profile):
         return None
 
     def of_the_lake() -> int:
-        with session.run_session(factory.lake, statistics=()) as connection:
-            found = gold_sql.enforced_thresholds(connection, factory.profile)
+        with session.run_session(lakehouse.lake, statistics=()) as connection:
+            found = gold_sql.enforced_thresholds(connection, lakehouse.profile)
         return fingerprint_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
 
     return marks.once("enforced percentiles", of_the_lake)
@@ -73,7 +73,7 @@ clip_gates = _gold(
     ["gates/clip_gates", "gates/percentile"],
     [CLIP_SCORES, CLIPS],
     ["name", "gates"],
-    population=_percentiles,
+    cross_batch=_percentiles,
 )
 tiers = _gold(TIERS, ["tiers/tiers"], [CLIP_GATES, CLIPS], ["name", "gates"])
 branch_single = _gold(BRANCH_SINGLE, ["branches/single"], [CLIPS, TIERS], ["name", "branches"])

@@ -17,7 +17,7 @@ import polars as pl
 from speakervid_dag.assets import automation
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import Recipe
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.table_asset import (
     OWNERS,
     column_schema,
@@ -29,8 +29,8 @@ from speakervid_dag.assets.table_asset import (
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.storage.slices import fingerprint_of
 from speakervid_dag.places import uri_of
+from speakervid_dag.quality_checks.chunked import Chunk, audit_and_commit_chunks
 from speakervid_dag.quality_checks.factory import check_result, check_spec
-from speakervid_dag.quality_checks.landing import Chunk, audit_and_land
 from speakervid_dag.tiering import gold as gold_sql
 
 PREVIEW_ROWS = 8
@@ -38,7 +38,7 @@ PREVIEW_ROWS = 8
 
 def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
     """The asset of a table that SQL computes for the run's batches and the settings' profile."""
-    (table,), shown = recipe.tables, Factory()
+    (table,), shown = recipe.tables, Lakehouse()
 
     @dg.asset(
         name=table.name,
@@ -54,24 +54,24 @@ def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
         check_specs=[check_spec(table, BATCHES)],
         metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(shown.lake.uri(table))},
     )
-    def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
-        yield from _run(context, factory, recipe)
+    def asset(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator[Any]:
+        yield from _run(context, lakehouse, recipe)
 
     return asset
 
 
-def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) -> Iterator[Any]:
+def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe) -> Iterator[Any]:
     (table,) = recipe.tables
-    lake, profile, batches = factory.lake, factory.profile, list(context.partition_keys)
-    stamps = fingerprints(factory, recipe, batches)
+    lake, profile, batches = lakehouse.lake, lakehouse.profile, list(context.partition_keys)
+    stamps = fingerprints(lakehouse, recipe, batches)
     parts = [(recipe.part(table, batch, profile.name), stamp) for batch, stamp in zip(batches, stamps, strict=True)]
     started = time.perf_counter()
     preview: list[pl.DataFrame] = []
     parents = {"asked_gates": gold_sql.asked_gates(profile)}
-    with session.run_session(factory.lake, statistics=()) as connection:
+    with session.run_session(lakehouse.lake, statistics=()) as connection:
         chunks = _watched(gold_sql.compute_chunks(connection, table.name, profile, batches), preview)
-        outcome = audit_and_land(
-            lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, factory, recipe)
+        outcome = audit_and_commit_chunks(
+            lake, table, chunks, parts, parents, commit_metadata(context.run.run_id, lakehouse, recipe)
         )
     yield check_result(outcome.report)
     if outcome.commit is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from speakervid_dag.assets.partitions import register_batches
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.own_output import owner_of
 from speakervid_dag.lake.schemas import VIDEOS
@@ -53,24 +53,24 @@ train = dg.define_asset_job(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Turns new files in the landing folder (SPEAKERVID_LANDING) into a batch and starts its run.",
 )
-def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.SensorResult | dg.SkipReason:
+def landing_folder(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.SensorResult | dg.SkipReason:
     """One tick: settled new files become batches; each batch is one run."""
-    folder = factory.settings.landing
+    folder = lakehouse.settings.landing
     if folder is None:
         return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
     if owner_of(folder.resolve()) is not None:  # nobody reads what a tick says, so a setting is not taken for a wish
         return dg.SkipReason(f"the landing folder {folder} lies inside a lake or a release: set SPEAKERVID_LANDING")
-    lost = _never_started(context.instance, factory, folder)
+    lost = _never_started(context.instance, lakehouse, folder)
     try:
-        plan = factory.book.plan(
+        plan = lakehouse.book.plan(
             [folder],
-            batch_size=factory.settings.batch_size,
-            follow_links=factory.settings.follow_links,
+            batch_size=lakehouse.settings.batch_size,
+            follow_links=lakehouse.settings.follow_links,
             takes=_is_settled,
         )
-        plan = factory.book.enlist(plan)
+        plan = lakehouse.book.enlist(plan)
     except UserError as problem:
         return dg.SkipReason(str(problem))
     told = not_read(plan.unread)
@@ -83,19 +83,19 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, partition_key=batch) for batch in wanted])
 
 
-def _never_started(instance: dg.DagsterInstance, factory: Factory, folder: Path) -> list[str]:
+def _never_started(instance: dg.DagsterInstance, lakehouse: Lakehouse, folder: Path) -> list[str]:
     """Batches of the folder's files that no run was ever made for.
 
     A tick that was killed between writing a manifest and having its run launched leaves one; its files are known to the
     lake, so no later tick would find them new. The run key keeps a batch asked for twice from running twice.
     """
     place = Path(os.path.abspath(folder))  # noqa: PTH100 - as walk() says where a file lies: links are not followed
-    done = set(factory.lake.batches(VIDEOS))
+    done = set(lakehouse.lake.batches(VIDEOS))
     return [
         batch
-        for batch in factory.book.names()
+        for batch in lakehouse.book.names()
         if batch not in done
-        and any(Path(uri).is_relative_to(place) for file in factory.book.read(batch) for uri in file.uris)
+        and any(Path(uri).is_relative_to(place) for file in lakehouse.book.read(batch) for uri in file.uris)
         and not instance.get_runs(dg.RunsFilter(tags={"dagster/partition": batch}), limit=1)
     ]
 

@@ -1,7 +1,7 @@
 """What readers would lose if a batch were published as it is now, and whether anything asked for that.
 
 Belongs here: comparing a batch's rows with those that are shown, and judging a loss. Does not belong here: what is
-shown instead (serving.py), whole snapshots (speakervid_dag.lake.snapshots.losses).
+shown instead (publication.py), whole snapshots (speakervid_dag.lake.snapshots.losses).
 
 A loss is asked for by changed code, profile sections or weights, by a takedown, by a file that a person gave up, and by
 other batches' evidence (docs/decisions/0006, 0011). None of these excuses a video that an absent source, absent
@@ -14,8 +14,8 @@ import polars as pl
 
 from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import in_order, maker_of, recipes
-from speakervid_dag.assets.recipes import Marks, Recipe
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions, Recipe
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
 from speakervid_dag.lake.snapshots.losses import COUNTED, Loss, usable
@@ -28,7 +28,9 @@ NO_EXCUSE = (*REASONS, "weights_missing", FAULT)
 Shown = Mapping[Part, int | None]  # parts of a batch that have moved, each with the version that is shown until now
 
 
-def unasked(factory: Factory, newest: Snapshot, batch: str, before: Shown, versions: Mapping[str, int]) -> list[Loss]:
+def unasked(
+    lakehouse: Lakehouse, newest: Snapshot, batch: str, before: Shown, versions: Mapping[str, int]
+) -> list[Loss]:
     """Return the losses that nothing asked for.
 
     Args:
@@ -36,13 +38,15 @@ def unasked(factory: Factory, newest: Snapshot, batch: str, before: Shown, versi
         versions: the tables' versions that would be shown.
     """
     counted = [t for t in COUNTED if before.get(Part(t.name, batch)) is not None]
-    found = [loss for table in counted for loss in _losses(factory.lake, table, batch, before, versions)]
+    found = [loss for table in counted for loss in _losses(lakehouse.lake, table, batch, before, versions)]
     if not found:
         return []
-    excused = set(factory.lake.read(TAKEDOWNS)["video_id"]) | factory.book.given_up(batch)
+    excused = set(lakehouse.lake.read(TAKEDOWNS)["video_id"]) | lakehouse.book.given_up(batch)
     found = [loss for loss in found if loss.video_id not in excused]
-    if _has_other_recipe(factory, newest, batch, before) or _has_other_evidence(factory.lake, batch, before, versions):
-        troubled = _troubled(factory.lake, batch)
+    if _has_other_recipe(lakehouse, newest, batch, before) or _has_other_evidence(
+        lakehouse.lake, batch, before, versions
+    ):
+        troubled = _troubled(lakehouse.lake, batch)
         found = [loss for loss in found if loss.video_id in troubled]
     return found
 
@@ -64,11 +68,11 @@ def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> d
     return dict(frame.group_by("video_id").len().iter_rows())
 
 
-def _has_other_recipe(factory: Factory, newest: Snapshot, batch: str, before: Shown) -> bool:
+def _has_other_recipe(lakehouse: Lakehouse, newest: Snapshot, batch: str, before: Shown) -> bool:
     """Whether what is shown was made by other code, profile sections, weights or files than today's."""
     versions = {name: before.get(Part(name, batch)) or newest.versions.get(name) for name in TABLES}
-    marks = Marks(factory.lake, {name: version for name, version in versions.items() if version is not None})
-    return not all(is_coherent(factory, marks, recipe, batch) for recipe in _upstream())
+    marks = DataVersions(lakehouse.lake, {name: version for name, version in versions.items() if version is not None})
+    return not all(is_coherent(lakehouse, marks, recipe, batch) for recipe in _upstream())
 
 
 def _upstream() -> list[Recipe]:

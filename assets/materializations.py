@@ -14,8 +14,8 @@ import dagster as dg
 
 from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import in_order, maker_of
-from speakervid_dag.assets.recipes import Marks, Recipe
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions, Recipe
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.dagster_private import (
     CODE_VERSION_TAG,
     DATA_VERSION_TAG,
@@ -28,7 +28,7 @@ Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its new
 
 
 def report_promoted(
-    instance: dg.DagsterInstance, factory: Factory, batches: Sequence[str], announce: Callable[[str], None]
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, batches: Sequence[str], announce: Callable[[str], None]
 ) -> None:
     """Report each promoted (table, batch) that the instance has no materialization of, upstream first.
 
@@ -37,37 +37,37 @@ def report_promoted(
     """
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     events = cache(lambda name: instance.get_latest_storage_id_by_partition(dg.AssetKey(name), kind))
-    marks, missing = Marks(factory.lake), []
+    marks, missing = DataVersions(lakehouse.lake), []
     for recipe in in_order():
         for table in recipe.tables:
             known = instance.get_materialized_partitions(dg.AssetKey(table.name))
-            unknown = [b for b in batches if b not in known and _mark(factory, marks, table, b) is not None]
+            unknown = [b for b in batches if b not in known and _mark(lakehouse, marks, table, b) is not None]
             missing += [(recipe, table, batch) for batch in unknown]
     if missing:
         announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
     for recipe, table, batch in missing:
-        instance.report_runless_asset_event(_event(factory, marks, events, recipe, table, batch))
+        instance.report_runless_asset_event(_event(lakehouse, marks, events, recipe, table, batch))
 
 
 def _event(
-    factory: Factory, marks: Marks, events: Events, recipe: Recipe, table: Table, batch: str
+    lakehouse: Lakehouse, marks: DataVersions, events: Events, recipe: Recipe, table: Table, batch: str
 ) -> dg.AssetMaterialization:
     """What the asset itself would have reported: the same data version, made from the same inputs by the same code."""
-    is_current = is_coherent(factory, marks, recipe, batch)
+    is_current = is_coherent(lakehouse, marks, recipe, batch)
     tags = {
-        DATA_VERSION_TAG: _version(_mark(factory, marks, table, batch)),
-        CODE_VERSION_TAG: recipe.code_version(factory) if is_current else "of an earlier run",
+        DATA_VERSION_TAG: _version(_mark(lakehouse, marks, table, batch)),
+        CODE_VERSION_TAG: recipe.code_version(lakehouse) if is_current else "of an earlier run",
     }
     for parent in recipe.parents(table):
         key = dg.AssetKey(parent.name)
-        tags[get_input_data_version_tag(key)] = _version(_mark(factory, marks, parent, batch))
+        tags[get_input_data_version_tag(key)] = _version(_mark(lakehouse, marks, parent, batch))
         tags[get_input_event_pointer_tag(key)] = str(events(parent.name).get(batch, "NULL"))
     told = {"reported": "promoted in the lake; this instance had no record of it"}
     return dg.AssetMaterialization(table.name, partition=batch, tags=tags, metadata=told)
 
 
-def _mark(factory: Factory, marks: Marks, table: Table, batch: str) -> int | None:
-    return marks.of(table, maker_of(table).part(table, batch, factory.profile.name))
+def _mark(lakehouse: Lakehouse, marks: DataVersions, table: Table, batch: str) -> int | None:
+    return marks.of(table, maker_of(table).part(table, batch, lakehouse.profile.name))
 
 
 def _version(mark: int | None) -> str:

@@ -1,7 +1,7 @@
 """What readers see: the published snapshot, and the statistics of it.
 
 Belongs here: the assets that stand at the end of the graph. Does not belong here: what is shown of each batch
-(serving.py), SQL (sql/statistics).
+(publication.py), SQL (sql/statistics).
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from speakervid_dag.assets import automation, serving
-from speakervid_dag.assets.resources import Factory
-from speakervid_dag.assets.standing import standing
+from speakervid_dag.assets import automation, publication
+from speakervid_dag.assets.batch_status import batch_status
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.table_asset import OWNERS, markdown_table
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.snapshots import snapshots
@@ -37,17 +37,17 @@ FREE = ("branch_statistics", "funnel", "person_statistics")
     ],
     description="One consistent set of table versions, and the DuckDB file of analysts: what readers see from here on.",
 )
-def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
+def lake_snapshot(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator[Any]:
     """Publishes all tables together: whole batches anew, the others as they were shown before."""
-    made = serving.publish_next(factory, context.run.run_id)
+    made = publication.publish_next(lakehouse, context.run.run_id)
     told: dict[str, Any] = {"snapshot": made.number, "versions": dict(made.versions), "held_back": made.held_back}
     yield dg.MaterializeResult(metadata=told)
-    yield _standing_check(factory)
+    yield _standing_check(lakehouse)
 
 
-def _standing_check(factory: Factory) -> dg.AssetCheckResult:
+def _standing_check(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Tells at each publication which batches are left; it stops nothing."""
-    left = standing(factory).filter(pl.col("state") != "finished")
+    left = batch_status(lakehouse).filter(pl.col("state") != "finished")
     return dg.AssetCheckResult(
         check_name="every_batch_is_finished",
         passed=left.is_empty(),
@@ -69,9 +69,9 @@ def statistics_asset(name: str) -> dg.AssetsDefinition:
         owners=OWNERS,
         description=f"{question}\n\nComputed by sql/statistics/{name}.sql.",
     )
-    def asset(factory: Factory) -> dg.MaterializeResult[Any]:
-        shown = snapshots.latest(factory.lake)
-        with session.run_session(factory.lake, shown, statistics=[name]) as connection:
+    def asset(lakehouse: Lakehouse) -> dg.MaterializeResult[Any]:
+        shown = snapshots.latest(lakehouse.lake)
+        with session.run_session(lakehouse.lake, shown, statistics=[name]) as connection:
             frame = session.run_sql(connection, f'FROM "{name}"')
         preview = dg.MetadataValue.md(markdown_table(frame.head(40)))
         return dg.MaterializeResult(metadata={"dagster/row_count": frame.height, "preview": preview})

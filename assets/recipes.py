@@ -30,14 +30,14 @@ from speakervid_dag.models.registry import examine
 from speakervid_dag.stages.stage import Compute
 
 if TYPE_CHECKING:
-    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.resources import Lakehouse
 
-OTHERS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a population
+CROSS_BATCH_BITS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a cross_batch
 T = TypeVar("T")
 
 
 @dataclass
-class Marks:
+class DataVersions:
     """The marks of a lake as they are now, or were at `versions`: each table's are read once, however many batches are
     asked for."""
 
@@ -70,7 +70,7 @@ class Marks:
 
 
 # stands for what a batch's rows depend on of other batches; None: on nothing, as things are
-Population = Callable[["Factory", Marks, str], int | None]
+CrossBatch = Callable[["Lakehouse", DataVersions, str], int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Recipe:
         queries: names of the SQL files that compute them.
         weights: gives the names of the weights that the rows depend on.
         has_manifest: the rows depend on the batch's list of files, too.
-        population: what they depend on of other batches; None: on nothing.
+        cross_batch: what they depend on of other batches; None: on nothing.
     """
 
     name: str
@@ -94,9 +94,9 @@ class Recipe:
     sections: tuple[str, ...] = ()
     computed_by: tuple[Definition, ...]
     queries: tuple[str, ...] = ()
-    weights: "Callable[[Factory], Sequence[str]]" = lambda _: ()
+    weights: "Callable[[Lakehouse], Sequence[str]]" = lambda _: ()
     has_manifest: bool = False
-    population: Population | None = None
+    cross_batch: CrossBatch | None = None
 
     @cached_property
     def code(self) -> str:
@@ -107,15 +107,15 @@ class Recipe:
     def _read_code(self) -> str:
         return CODE.digest(self.computed_by, self.tables, [sql_said(sql_text(query)) for query in self.queries])
 
-    def code_version(self, factory: "Factory") -> str:
+    def code_version(self, lakehouse: "Lakehouse") -> str:
         """Changes with the source, the profile's sections this stage reads, and the weights on disk.
 
         Weights that the lake was made with and that are gone or damaged count as those that were used: their absence is
         no new input (nothing is computed without them, see weights.py).
         """
-        weights = [_steady_state(factory, name) for name in self.weights(factory)]
+        weights = [_steady_state(lakehouse, name) for name in self.weights(lakehouse)]
         return hashlib.sha256(
-            "|".join([self.code, factory.profile.digest(*self.sections), *weights]).encode()
+            "|".join([self.code, lakehouse.profile.digest(*self.sections), *weights]).encode()
         ).hexdigest()[:16]
 
     def part(self, table: Table, batch: str, profile: str) -> Slice:
@@ -131,24 +131,24 @@ class Recipe:
         """
         return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
-    def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
+    def upstream(self, marks: DataVersions, batch: str, profile: str) -> dict[str, int | None]:
         """What each input table's batch was made from; None for one that was never promoted."""
         return {t.name: marks.of(t, self.part(t, batch, profile)) for t in self.reads}
 
-    def fingerprint(self, factory: "Factory", marks: Marks, batch: str) -> int:
+    def fingerprint(self, lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int:
         """What the batch's rows would be made from now."""
-        upstream = self.upstream(marks, batch, factory.profile.name)
+        upstream = self.upstream(marks, batch, lakehouse.profile.name)
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
-            told.append(factory.book.digest(batch))
-        code = marks.once(f"code of {self.name}", lambda: self.code_version(factory))
+            told.append(lakehouse.book.digest(batch))
+        code = marks.once(f"code of {self.name}", lambda: self.code_version(lakehouse))
         own = fingerprint_of(code, batch, *told)
-        others = self.population(factory, marks, batch) if self.population is not None else None
-        return own if others is None else own_part(own) | others & OTHERS
+        others = self.cross_batch(lakehouse, marks, batch) if self.cross_batch is not None else None
+        return own if others is None else own_part(own) | others & CROSS_BATCH_BITS
 
     def is_same_but_for_others(self, mark: int, other: int) -> bool:
         """Whether both marks are of the same code, settings and inputs of the batch itself."""
-        return mark == other or (self.population is not None and own_part(mark) == own_part(other))
+        return mark == other or (self.cross_batch is not None and own_part(mark) == own_part(other))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +170,9 @@ def makes(
     *tables: Table,
     reads: Sequence[Table] = (),
     sections: Sequence[str] = (),
-    weights: "Callable[[Factory], Sequence[str]]" = lambda _: (),
+    weights: "Callable[[Lakehouse], Sequence[str]]" = lambda _: (),
     manifest: bool = False,
-    population: Population | None = None,
+    cross_batch: CrossBatch | None = None,
     kinds: frozenset[str] = frozenset({"polars"}),
     pool: str | None = None,
 ) -> Callable[[Compute], StageRecipe]:
@@ -187,7 +187,7 @@ def makes(
             computed_by=(definition_of(compute),),
             weights=weights,
             has_manifest=manifest,
-            population=population,
+            cross_batch=cross_batch,
             compute=compute,
             kinds=kinds,
             pool=pool,
@@ -201,12 +201,12 @@ def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
     faulty = sorted(str(o["video_id"]) for o in outcomes if o["reason"] == FAULT)
     if not faulty:
         return fingerprint
-    return own_part(fingerprint_of(str(own_part(fingerprint)), FAULT, *faulty)) | fingerprint & OTHERS
+    return own_part(fingerprint_of(str(own_part(fingerprint)), FAULT, *faulty)) | fingerprint & CROSS_BATCH_BITS
 
 
 def own_part(mark: int) -> int:
     """A mark without the bits that stand for other batches."""
-    return mark & ~OTHERS
+    return mark & ~CROSS_BATCH_BITS
 
 
 def base_name(name: str) -> str:
@@ -222,9 +222,9 @@ def weight_state(name: str) -> str:
     return name.partition("@")[2] if "@" in name else examine(name).sha256 or MISSING
 
 
-def _steady_state(factory: "Factory", name: str) -> str:
+def _steady_state(lakehouse: "Lakehouse", name: str) -> str:
     state = weight_state(name)
-    if state == MISSING and factory.settings.allow_loss:
+    if state == MISSING and lakehouse.settings.allow_loss:
         return state
     is_usable = state != MISSING and ("@" in name or not examine(name).is_damaged)
-    return state if is_usable else used_weights(factory.settings.lake_dir).get(base_name(name), state)
+    return state if is_usable else used_weights(lakehouse.settings.lake_dir).get(base_name(name), state)

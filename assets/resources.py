@@ -14,7 +14,7 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.processes.identity import PROCESS, process_of
 
 
-class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Lakehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Settings of the installation; by default those of the SPEAKERVID_* environment variables."""
 
     lake_dir: str | None = None

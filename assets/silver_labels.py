@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from speakervid_dag.assets import backends
-from speakervid_dag.assets.recipes import Marks, makes
+from speakervid_dag.assets.recipes import DataVersions, makes
 from speakervid_dag.curation.clips import cutting as clipping
 from speakervid_dag.curation.faces import clusters as person_clusters
 from speakervid_dag.curation.faces import people as describing
@@ -36,7 +36,7 @@ from speakervid_dag.stages.sound import RATE_HZ, sound_of
 from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
 if TYPE_CHECKING:
-    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.resources import Lakehouse
 
 
 @makes(
@@ -71,18 +71,18 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SYNC_SCORES], work)
 
 
-def _lake_threshold(factory: "Factory", marks: Marks, batch: str) -> int:
+def _lake_threshold(lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int:
     """Stands for the threshold of synchrony in force, which the mismatches of all batches set."""
     known = marks.once(
         "calibrations",
-        lambda: factory.lake.read(
+        lambda: lakehouse.lake.read(
             SYNC_CALIBRATION,
             version=marks.versions.get(SYNC_CALIBRATION.name),
             columns=calibration.POOLED_COLUMNS,
         ),
     )
     own = known.filter(pl.col("batch") == batch)
-    threshold = calibration.threshold_for(own, known, factory.profile.calibration)
+    threshold = calibration.threshold_for(own, known, lakehouse.profile.calibration)
     return fingerprint_of(f"{threshold}")
 
 
@@ -90,7 +90,7 @@ def _lake_threshold(factory: "Factory", marks: Marks, batch: str) -> int:
     SPEAKER_BINDINGS,
     reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
     sections=["binding", "calibration"],
-    population=_lake_threshold,
+    cross_batch=_lake_threshold,
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
@@ -107,13 +107,13 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SPEAKER_BINDINGS], work)
 
 
-def _earlier_people(factory: "Factory", marks: Marks, batch: str) -> int | None:
+def _earlier_people(lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int | None:
     """Stands for what the people of earlier batches were made from; None when there are none."""
 
     def before_each() -> dict[str, int | None]:
         found: dict[str, int | None] = {}
         so_far = None
-        for name in sorted(factory.book.names()):
+        for name in sorted(lakehouse.book.names()):
             found[name] = so_far
             mark = marks.of(PEOPLE, Slice({"batch": name}))
             if mark is not None:
@@ -127,7 +127,7 @@ def _earlier_people(factory: "Factory", marks: Marks, batch: str) -> int | None:
     PEOPLE,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SPEAKER_BINDINGS],
     sections=["identity"],
-    population=_earlier_people,
+    cross_batch=_earlier_people,
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """One row a person; `identity_id` links them to earlier batches by face."""

@@ -66,7 +66,7 @@ def _talking_faces(
     TRANSCRIPTS,
     reads=[VIDEOS, SPEECH_TURNS],
     sections=["transcripts"],
-    weights=lambda factory: [factory.profile.transcripts.weights],
+    weights=lambda lakehouse: [lakehouse.profile.transcripts.weights],
     kinds=frozenset({"whisper"}),
 )
 def transcripts(stage: Stage) -> Mapping[str, pl.DataFrame]:

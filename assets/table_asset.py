@@ -17,8 +17,8 @@ from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import Marks, Recipe, StageRecipe, mark_of, weight_state
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions, Recipe, StageRecipe, mark_of, weight_state
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS, Table
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -40,11 +40,11 @@ warnings.filterwarnings("ignore", message="Asset job curate materializes assets 
 
 def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
     """The asset of a stage below gold, one batch a run: its rows are audited, then committed."""
-    factory = Factory()
+    lakehouse = Lakehouse()
 
     @dg.multi_asset(
         name=recipe.name,
-        specs=[_spec(factory, recipe, table) for table in recipe.tables],
+        specs=[_spec(lakehouse, recipe, table) for table in recipe.tables],
         check_specs=[
             check_spec(STAGE_OUTCOMES, BATCHES, asset=recipe.tables[0].name),  # every step writes some of its rows
             *(check_spec(t, BATCHES) for t in recipe.tables),
@@ -52,8 +52,8 @@ def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
         pool=recipe.pool,
     )
-    def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
-        yield from _run(context, factory, recipe, _computed(recipe, is_apart=factory.settings.isolate))
+    def asset(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator[Any]:
+        yield from _run(context, lakehouse, recipe, _computed(recipe, is_apart=lakehouse.settings.isolate))
 
     return asset
 
@@ -68,7 +68,7 @@ def _computed(recipe: StageRecipe, *, is_apart: bool) -> Compute:
     return apart if is_apart else recipe.compute
 
 
-def _spec(factory: Factory, recipe: StageRecipe, table: Table) -> dg.AssetSpec:
+def _spec(lakehouse: Lakehouse, recipe: StageRecipe, table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name,
         deps=[t.name for t in recipe.parents(table)],
@@ -76,34 +76,34 @@ def _spec(factory: Factory, recipe: StageRecipe, table: Table) -> dg.AssetSpec:
         group_name=table.layer,
         kinds={"deltalake", *recipe.kinds},
         owners=OWNERS,
-        code_version=recipe.code_version(factory),
+        code_version=recipe.code_version(lakehouse),
         partitions_def=BATCHES,
-        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(factory.lake.uri(table))},
+        metadata={"dagster/column_schema": column_schema(table), "dagster/uri": uri_of(lakehouse.lake.uri(table))},
     )
 
 
-def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, compute: Compute) -> Iterator[Any]:
-    batch, lake = context.partition_key, factory.lake
-    (stamp,) = fingerprints(factory, recipe, [batch])
+def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe, compute: Compute) -> Iterator[Any]:
+    batch, lake = context.partition_key, lakehouse.lake
+    (stamp,) = fingerprints(lakehouse, recipe, [batch])
     stage = Stage(
         name=recipe.name,
         batch=batch,
         run_id=context.run.run_id,
         fingerprint=stamp,
-        settings=factory.settings,
-        profile=factory.profile,
+        settings=lakehouse.settings,
+        profile=lakehouse.profile,
         inputs={t.name: lake.read(t, batches=[batch]) for t in recipe.reads},
         upstream=_outcomes(lake, recipe, batch),
         log=context.log.info,
     )
     started = time.perf_counter()
-    with checked_weights.kept(factory, recipe, stage):
+    with checked_weights.kept(lakehouse, recipe, stage):
         frames = compute(stage)
-    metadata = commit_metadata(context.run.run_id, factory, recipe)
+    metadata = commit_metadata(context.run.run_id, lakehouse, recipe)
     mark = mark_of(stamp, stage.outcomes)
     outcomes = stage.outcome_frame()
     parents = {**stage.inputs, **frames, STAGE_OUTCOMES.name: outcomes}
-    parts = [(recipe.part(STAGE_OUTCOMES, batch, factory.profile.name), mark)]
+    parts = [(recipe.part(STAGE_OUTCOMES, batch, lakehouse.profile.name), mark)]
     outcome = audit_and_commit(lake, STAGE_OUTCOMES, outcomes, parts, parents, metadata)
     yield check_result(outcome.report, asset=recipe.tables[0].name)
     if outcome.commit is None:
@@ -111,8 +111,10 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         _refuse_all(lake, recipe, batch, context.run.run_id)
         raise refusal(STAGE_OUTCOMES, [batch])
     for table in recipe.tables:
-        parts = [(recipe.part(table, batch, factory.profile.name), mark)]
-        outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
+        parts = [(recipe.part(table, batch, lakehouse.profile.name), mark)]
+        outcome = audit_and_commit(
+            lake, table, frames[table.name], parts, parents, metadata, audit_parameters(lakehouse)
+        )
         yield check_result(outcome.report)
         if outcome.commit is None:
             stage.forget_checkpoints()  # whatever made the rows bad may be gone: they are computed anew, not read again
@@ -141,7 +143,7 @@ def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
     return dg.Failure(told, allow_retries=False)
 
 
-def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> list[int]:
+def fingerprints(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -> list[int]:
     """Of each batch, what its rows are about to be made from. Protection across runs: nothing is made from an input
     that was refused or never made.
 
@@ -149,10 +151,10 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
         OperationError: naming the input and what to do.
         WeightsUnusable: the weights it needs are damaged, or made rows of the lake and are gone.
     """
-    checked_weights.require_weights(factory, [recipe])
-    marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), []
+    checked_weights.require_weights(lakehouse, [recipe])
+    marks, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), []
     for batch in batches:
-        upstream = recipe.upstream(marks, batch, factory.profile.name)
+        upstream = recipe.upstream(marks, batch, lakehouse.profile.name)
         for table in (t.name for t in recipe.reads):
             if (table, batch) in refused:
                 where = f"{table}/{batch}"
@@ -161,7 +163,7 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
                 )
             if upstream[table] is None:
                 raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not there yet: run it")
-        found.append(recipe.fingerprint(factory, marks, batch))
+        found.append(recipe.fingerprint(lakehouse, marks, batch))
     return found
 
 
@@ -171,22 +173,22 @@ def _outcomes(lake: DeltaLake, recipe: Recipe, batch: str) -> pl.DataFrame:
     return lake.read(STAGE_OUTCOMES, batches=[batch], where=pl.col("stage").is_in(sorted(makers)))
 
 
-def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, str]:
+def commit_metadata(run_id: str, lakehouse: Lakehouse, recipe: Recipe) -> dict[str, str]:
     """Provenance that goes into every commit."""
     return {
         "run_id": run_id,
         "stage": recipe.name,
         "package_version": VERSION,
-        "code_version": recipe.code_version(factory),
-        "profile": factory.profile.name,
-        "profile_hash": factory.profile.digest(*recipe.sections),
-        "weights": ",".join(f"{name}={weight_state(name)}" for name in recipe.weights(factory)),
+        "code_version": recipe.code_version(lakehouse),
+        "profile": lakehouse.profile.name,
+        "profile_hash": lakehouse.profile.digest(*recipe.sections),
+        "weights": ",".join(f"{name}={weight_state(name)}" for name in recipe.weights(lakehouse)),
     }
 
 
-def audit_parameters(factory: Factory) -> dict[str, float]:
+def audit_parameters(lakehouse: Lakehouse) -> dict[str, float]:
     """Bounds of the suites that are the profile's to set."""
-    return {"clip_min_s": factory.profile.clips.min_s, "clip_max_s": factory.profile.clips.max_s}
+    return {"clip_min_s": lakehouse.profile.clips.min_s, "clip_max_s": lakehouse.profile.clips.max_s}
 
 
 def column_schema(table: Table) -> dg.TableSchema:

@@ -17,7 +17,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.table_asset import OWNERS, markdown_table
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.curation.speaking import synchrony_training as training
@@ -44,9 +44,9 @@ from speakervid_dag.stages import sound
     owners=OWNERS,
     description="A small network trained on this lake's talking faces; `trained_models` tells what it is worth.",
 )
-def synchrony_model(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
+def synchrony_model(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult[Any]:
     """Trains, judges and keeps one. Raises OperationError when the lake has too few people or too little speech."""
-    made = train_and_keep(factory.lake, factory.settings.lake_dir, factory.profile, context.run.run_id)
+    made = train_and_keep(lakehouse.lake, lakehouse.settings.lake_dir, lakehouse.profile, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"sha256": made["sha256"][0], "figures": dg.MetadataValue.md(markdown_table(made))}
     )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from speakervid_dag.assets import backends, recipes
 from speakervid_dag.assets.recipes import Recipe
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.storage.trained import trained_file
 from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
@@ -26,53 +26,53 @@ PACKAGED = {
 }
 
 
-def require_weights(factory: Factory, needed_by: Iterable[Recipe]) -> None:
+def require_weights(lakehouse: Lakehouse, needed_by: Iterable[Recipe]) -> None:
     """Raise WeightsUnusable, naming the files and what to do, when these stages must not be computed.
 
     That is so when weights they need are damaged, or made rows of this lake and are gone. With the setting `allow_loss`
     weights that are gone count as never had; damaged ones are refused all the same.
     """
-    names = sorted({name for recipe in needed_by for name in recipe.weights(factory)})
+    names = sorted({name for recipe in needed_by for name in recipe.weights(lakehouse)})
     for name in names:
-        _refuse_damaged(factory, name)
-    begin_record(factory.lake, factory.settings.lake_dir)
-    used = used_weights(factory.settings.lake_dir)
+        _refuse_damaged(lakehouse, name)
+    begin_record(lakehouse.lake, lakehouse.settings.lake_dir)
+    used = used_weights(lakehouse.settings.lake_dir)
     missing = [recipes.base_name(name) for name in names if recipes.weight_state(name) == MISSING]
     gone = [name for name in missing if name in used]
-    if gone and not factory.settings.allow_loss:
+    if gone and not lakehouse.settings.allow_loss:
         raise WeightsUnusable(_gone(gone))
 
 
-def states(factory: Factory, recipe: Recipe) -> dict[str, str]:
+def states(lakehouse: Lakehouse, recipe: Recipe) -> dict[str, str]:
     """Return name → hash found, or `missing`, of the weights a stage needs."""
-    return {recipes.base_name(name): recipes.weight_state(name) for name in recipe.weights(factory)}
+    return {recipes.base_name(name): recipes.weight_state(name) for name in recipe.weights(lakehouse)}
 
 
 @contextmanager
-def kept(factory: Factory, recipe: Recipe, stage: Stage) -> Iterator[None]:
+def kept(lakehouse: Lakehouse, recipe: Recipe, stage: Stage) -> Iterator[None]:
     """While a stage is computed inside: its weights must stay as they are. Afterwards the lake remembers them.
 
     Raises:
         WeightsUnusable: weights that were there before are gone or others now. The stage's checkpoints go, since they
             may hold what was measured without them.
     """
-    before = states(factory, recipe)
+    before = states(lakehouse, recipe)
     try:
         yield
     finally:
-        now = states(factory, recipe)
+        now = states(lakehouse, recipe)
         changed = [name for name, state in before.items() if state not in (MISSING, now.get(name))]
         if changed:
             stage.forget_checkpoints()
             told = ", ".join(changed)
             raise WeightsUnusable(f"weights changed while {recipe.name} was computed: {told}; run it again")
-    remember(factory.settings.lake_dir, before, stage.run_id)
+    remember(lakehouse.settings.lake_dir, before, stage.run_id)
 
 
-def _refuse_damaged(factory: Factory, name: str) -> None:
+def _refuse_damaged(lakehouse: Lakehouse, name: str) -> None:
     base = recipes.base_name(name)
     if base == lake_synchrony.LakeSynchrony.name:
-        if (trained := trained_file(factory.lake)) is not None:
+        if (trained := trained_file(lakehouse.lake)) is not None:
             lake_synchrony.refuse_other(*trained)
     elif base == vad.NAME and recipes.weight_state(name) != MISSING:
         vad.network_path()

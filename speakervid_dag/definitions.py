@@ -8,7 +8,7 @@ import dagster as dg
 from speakervid_dag.assets import automation, graph, jobs, publishing, training
 from speakervid_dag.assets.gold_asset import gold_asset
 from speakervid_dag.assets.recipes import StageRecipe
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.table_asset import table_asset
 
 defs = dg.Definitions(
@@ -20,7 +20,7 @@ defs = dg.Definitions(
     ],
     jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],
     sensors=[jobs.landing_folder, automation.keep_gold_current],
-    resources={"factory": Factory()},
+    resources={"lakehouse": Lakehouse()},
     # one process per run: models are loaded once, and steps have no start-up cost
     executor=dg.in_process_executor,
 )

@@ -1,6 +1,6 @@
 """`speakervid batches`: the status of each batch.
 
-Belongs here: arguments, help, printing. Does not belong here: determining it (assets/standing.py).
+Belongs here: arguments, help, printing. Does not belong here: determining it (assets/batch_status.py).
 """
 
 import sys
@@ -20,8 +20,8 @@ def batches(lake: Path | None, profile: str | None, form: str) -> None:
 
     Exit status: 0 if all are finished, else 1. The Dagster UI shows the same as a check of `lake_snapshot`.
     """
-    from speakervid_dag.assets.resources import Factory
-    from speakervid_dag.assets.standing import standing
+    from speakervid_dag.assets.batch_status import batch_status
+    from speakervid_dag.assets.resources import Lakehouse
     from speakervid_dag.cli.output import print_answer
     from speakervid_dag.cli.run import say_strangers
     from speakervid_dag.config.settings import load_settings
@@ -32,6 +32,6 @@ def batches(lake: Path | None, profile: str | None, form: str) -> None:
     settings = load_settings(lake=lake, profile=profile)
     open_lake(settings.lake_dir)
     say_strangers(BatchBook(settings.lake_dir))
-    found = standing(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
+    found = batch_status(Lakehouse(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
     print_answer(found, form)
     sys.exit(0 if (found["state"] == "finished").all() else 1)

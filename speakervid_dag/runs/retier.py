@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from speakervid_dag.assets.graph import gold_recipes, maker_of
-from speakervid_dag.assets.recipes import Marks
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.batches import BatchBook
@@ -58,7 +58,7 @@ def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warni
     from speakervid_dag.runs.instance import lake_instance
 
     lake, book = open_lake(settings.lake_dir), BatchBook(settings.lake_dir)
-    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile)
+    lakehouse = Lakehouse(lake_dir=str(settings.lake_dir), profile_name=settings.profile)
     for batch in batches:
         book.read(batch)
     before = snapshots.latest(lake)
@@ -67,12 +67,12 @@ def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warni
         register_batches(instance, book.names())
         order = list(instance.get_dynamic_partitions("batch"))
         wanted = [b for b in order if b in (batches or book.names())]
-        left_out = _unready(factory, wanted)
+        left_out = _unready(lakehouse, wanted)
         chosen = _neighbours(order, wanted, left_out)
         gold = [t.name for t in TABLES.values() if t.layer == "gold"]
         failure = execution.execute(instance, "retier", [*gold, *AFTER_EVERY_RUN], batches=chosen)
-        materializations.report_promoted(instance, factory, book.names(), say)
-    done = Retiering(factory.profile.name, tuple(chosen), left_out, failure)
+        materializations.report_promoted(instance, lakehouse, book.names(), say)
+    done = Retiering(lakehouse.profile.name, tuple(chosen), left_out, failure)
     if failure is not None:
         return done
     after = snapshots.latest(lake)
@@ -80,16 +80,16 @@ def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warni
     return Retiering(done.profile, done.batches, left_out, None, after.number if after else None, shares)
 
 
-def _unready(factory: Factory, batches: Sequence[str]) -> dict[str, str]:
+def _unready(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, str]:
     """Return the batches whose stored scores are incomplete, each with the reason."""
-    from speakervid_dag.assets import serving
+    from speakervid_dag.assets import publication
     from speakervid_dag.assets.freshness import open_refusals
 
-    marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), {}
-    half_done = serving.half_done(factory)
+    marks, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), {}
+    half_done = publication.half_done(lakehouse)
     inputs = _inputs()
     for batch in batches:
-        missing = [t.name for t in inputs if marks.of(t, maker_of(t).part(t, batch, factory.profile.name)) is None]
+        missing = [t.name for t in inputs if marks.of(t, maker_of(t).part(t, batch, lakehouse.profile.name)) is None]
         red = [t.name for t in inputs if (t.name, batch) in refused]
         if red:
             found[batch] = f"{red[0]} is in quarantine: see `speakervid quarantine show {red[0]}/{batch}`"

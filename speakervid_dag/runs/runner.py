@@ -18,7 +18,7 @@ from speakervid_dag.runs.report import AFTER_EVERY_RUN, RunReport
 if TYPE_CHECKING:
     import dagster as dg
 
-    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.resources import Lakehouse
 
 LOG = logging.getLogger(__name__)
 Say = Callable[[str], None]
@@ -66,11 +66,11 @@ def run_batches(settings: Settings, batches: Sequence[str], say: Say = LOG.warni
 
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport, say: Say) -> None:
-    from speakervid_dag.assets import materializations, serving
+    from speakervid_dag.assets import materializations, publication
     from speakervid_dag.assets.freshness import stale_batches
     from speakervid_dag.assets.graph import recipes
     from speakervid_dag.assets.partitions import register_batches
-    from speakervid_dag.assets.resources import Factory
+    from speakervid_dag.assets.resources import Lakehouse
     from speakervid_dag.assets.weights import require_weights
     from speakervid_dag.lake.snapshots import losses, snapshots
     from speakervid_dag.lake.storage import integrity
@@ -79,35 +79,37 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.runs.instance import lake_instance
     from speakervid_dag.stages import supervisor
 
-    factory = Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss)
-    shown_before = snapshots.latest(factory.lake)
+    lakehouse = Lakehouse(
+        lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss
+    )
+    shown_before = snapshots.latest(lakehouse.lake)
     with lake_instance(settings) as instance:
         execution.end_dead_runs(instance)
-        takedown.finish(factory.lake, settings.lake_dir, "finish-takedown")
+        takedown.finish(lakehouse.lake, settings.lake_dir, "finish-takedown")
         register_batches(instance, BatchBook(settings.lake_dir).names())
-        _take_back(factory.book, batches)
-        require_weights(factory, recipes().values())
-        stale_ones = stale_batches(factory, batches)
+        _take_back(lakehouse.book, batches)
+        require_weights(lakehouse, recipes().values())
+        stale_ones = stale_batches(lakehouse, batches)
         if stale_ones and settings.isolate:
             supervisor.start_early(supervisor.default_limits(settings.work_memory_mb))
         left: dict[str, list[str]] = {}
-        has_lost_files = bool(stale_ones and factory.lake.all_lost_files())
-        _run_stale(instance, factory, list(stale_ones), report, left, say)
+        has_lost_files = bool(stale_ones and lakehouse.lake.all_lost_files())
+        _run_stale(instance, lakehouse, list(stale_ones), report, left, say)
         if report.failed and has_lost_files:  # queries over a table fail until all its files are recomputed
             again, report.failed = list(report.failed), {}
-            _run_stale(instance, factory, again, report, {}, say)
+            _run_stale(instance, lakehouse, again, report, {}, say)
             report.done += [b for b in again if b not in (*report.failed, *report.done)]
         if report.done:  # once is enough: of what other batches read, it recomputes only later people
-            _run_stale(instance, factory, list(stale_batches(factory, batches)), report, left, say)
-        if not report.failed and not serving.is_published(factory):  # a run was killed before it published
+            _run_stale(instance, lakehouse, list(stale_batches(lakehouse, batches)), report, left, say)
+        if not report.failed and not publication.is_published(lakehouse):  # a run was killed before it published
             why = execution.execute(instance, "publish", AFTER_EVERY_RUN)
             if why is not None:
                 report.failed["(publishing)"] = why
-        report.held = serving.held_losses(factory)
-        materializations.report_promoted(instance, factory, batches, say)
-        report.unreadable = [integrity.one_line(table, lost) for table, lost in factory.lake.all_lost_files()]
+        report.held = publication.held_losses(lakehouse)
+        materializations.report_promoted(instance, lakehouse, batches, say)
+        report.unreadable = [integrity.one_line(table, lost) for table, lost in lakehouse.lake.all_lost_files()]
     if settings.allow_loss and shown_before is not None:
-        report.lost = losses.since(factory.lake, shown_before)
+        report.lost = losses.since(lakehouse.lake, shown_before)
 
 
 def _take_back(book: BatchBook, batches: Sequence[str]) -> None:
@@ -137,7 +139,7 @@ def _claimed(book: BatchBook, batches: Sequence[str], say: Say) -> Iterator[str]
 
 def _run_stale(
     instance: "dg.DagsterInstance",
-    factory: "Factory",
+    lakehouse: "Lakehouse",
     batches: Sequence[str],
     report: RunReport,
     left: dict[str, list[str]],
@@ -151,19 +153,19 @@ def _run_stale(
     from speakervid_dag.assets.freshness import stale_assets
     from speakervid_dag.runs import execution
 
-    for batch in _claimed(factory.book, [b for b in batches if b not in report.failed], say):
+    for batch in _claimed(lakehouse.book, [b for b in batches if b not in report.failed], say):
         execution.end_dead_runs(instance)  # repeated, like `stale`: another process may have run this batch meanwhile
-        stale = [name for name in stale_assets(factory, batch) if name not in left.get(batch, ())]
+        stale = [name for name in stale_assets(lakehouse, batch) if name not in left.get(batch, ())]
         if not stale:
             continue
-        before = {file.video_id: file.name for file in factory.book.read(batch)}
+        before = {file.video_id: file.name for file in lakehouse.book.read(batch)}
         why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
-        if why is not None and factory.settings.allow_loss and _give_up(factory.book, batch):
-            stale = stale_assets(factory, batch)
+        if why is not None and lakehouse.settings.allow_loss and _give_up(lakehouse.book, batch):
+            stale = stale_assets(lakehouse, batch)
             why = execution.execute(instance, "curate", [*stale, *AFTER_EVERY_RUN], batches=[batch])
-        after = {file.video_id for file in factory.book.read(batch)}
+        after = {file.video_id for file in lakehouse.book.read(batch)}
         report.vanished += [name for video_id, name in before.items() if video_id not in after]
-        left[batch] = stale_assets(factory, batch)
+        left[batch] = stale_assets(lakehouse, batch)
         if why is not None:
             report.failed[batch] = why
             report.done = [b for b in report.done if b != batch]

@@ -10,9 +10,9 @@ from pathlib import Path
 import canned
 import polars as pl
 
-from speakervid_dag.assets import serving
+from speakervid_dag.assets import publication
 from speakervid_dag.assets.graph import recipes
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.schemas import PEOPLE, TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -50,7 +50,7 @@ def _commits_of(log: Path) -> Counter[str]:
 
 def is_published(settings: Settings) -> bool:
     """Whether readers see all there is."""
-    return serving.is_published(Factory(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
+    return publication.is_published(Lakehouse(lake_dir=str(settings.lake_dir), profile_name=settings.profile))
 
 
 def made_of_people() -> set[str]:

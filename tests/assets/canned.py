@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini_lake import SHAS, mini_lake
 
-from speakervid_dag.assets import serving, table_asset
+from speakervid_dag.assets import publication, table_asset
 from speakervid_dag.lake.batches import BatchBook, Place, Plan, SourceFile
 from speakervid_dag.lake.schemas import Table
 from speakervid_dag.quality_checks import factory
@@ -91,8 +91,8 @@ def canned_run(breaks: Breaks) -> Callable[..., Iterator[Any]]:
         breaks(stage, rows)
         return rows
 
-    def run(context: Any, factory: Any, recipe: Any, _: Any) -> Iterator[Any]:
-        yield from real(context, factory, recipe, compute)
+    def run(context: Any, lakehouse: Any, recipe: Any, _: Any) -> Iterator[Any]:
+        yield from real(context, lakehouse, recipe, compute)
 
     return run
 
@@ -139,13 +139,13 @@ def _plan_together() -> None:
 
 def _publish_together() -> None:
     """`publish_next`, before which both processes of CANNED_MEET_TO_PUBLISH stand at the same point."""
-    folder, real = Path(os.environ["CANNED_MEET_TO_PUBLISH"]), serving.publish_next
+    folder, real = Path(os.environ["CANNED_MEET_TO_PUBLISH"]), publication.publish_next
 
     def publish_next(*arguments: Any) -> Any:
         _meet(folder)
         return real(*arguments)
 
-    serving.publish_next = publish_next
+    publication.publish_next = publish_next
 
 
 def _bodies(batch: str) -> list[bytes]:

@@ -15,7 +15,7 @@ from canned import Breaks
 
 from speakervid_dag.assets import recipes, table_asset
 from speakervid_dag.assets.partitions import register_batches
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.config.settings import Settings, export_settings, load_settings
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -45,15 +45,15 @@ class House:
         return DeltaLake(str(self.settings.lake_dir))
 
     @property
-    def factory(self) -> Factory:
-        return Factory(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
+    def lakehouse(self) -> Lakehouse:
+        return Lakehouse(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
 
     def run(self, *new: str) -> RunReport:
         return runner.run_plan(self.settings, canned.plan(*new))
 
     def execute(self, job: str, assets: list[str], *batches: str) -> str | None:
         with instances.lake_instance(self.settings) as instance:
-            register_batches(instance, self.factory.book.names())
+            register_batches(instance, self.lakehouse.book.names())
             return execution.execute(instance, job, assets, batches=batches)
 
     def change_profile(self, **sections: Any) -> None:

@@ -44,10 +44,10 @@ class Intake:
 
     def stale(self) -> list[str]:
         from speakervid_dag.assets.freshness import stale_assets
-        from speakervid_dag.assets.resources import Factory
+        from speakervid_dag.assets.resources import Lakehouse
 
-        factory = Factory(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
-        return [name for name in stale_assets(factory, "b000001") if name in INTAKE]
+        lakehouse = Lakehouse(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
+        return [name for name in stale_assets(lakehouse, "b000001") if name in INTAKE]
 
     def change_profile(self) -> None:
         path = self.root / "laptop.yaml"

@@ -13,7 +13,7 @@ from video_models import install_cotracker, write_cotracker, write_dover
 
 from speakervid_dag.assets import backends, silver_scores
 from speakervid_dag.assets.graph import recipes
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.silver_scores import clip_scores
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
@@ -92,7 +92,7 @@ def with_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def code_version(profile: str = "laptop") -> str:
-    return recipes()["clip_scores"].code_version(Factory(profile_name=profile))
+    return recipes()["clip_scores"].code_version(Lakehouse(profile_name=profile))
 
 
 def test_without_weights_nothing_is_decoded_and_the_reason_stands_there(

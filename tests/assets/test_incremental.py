@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from house import B1, B2, B3, House
 
-from speakervid_dag.assets import serving
+from speakervid_dag.assets import publication
 from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.assets.graph import in_order, recipes
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
@@ -58,7 +58,7 @@ def test_a_change_recomputes_exactly_what_is_made_from_it(house: House, change: 
     make, expected = MATRIX[change]
     before = house.versions()
     make(house)
-    assert {b: set(names) for b, names in stale_batches(house.factory, [B1, B2]).items()} == (
+    assert {b: set(names) for b, names in stale_batches(house.lakehouse, [B1, B2]).items()} == (
         {B1: set(expected), B2: set(expected)} if expected else {}
     )
     report = house.run()
@@ -66,7 +66,7 @@ def test_a_change_recomputes_exactly_what_is_made_from_it(house: House, change: 
     assert house.materialized() == {(name, batch) for name in expected for batch in (B1, B2)}
     moved = {n: v - before[n] for n, v in house.versions().items() if v != before[n]}  # type: ignore[operator]
     assert moved == dict.fromkeys(expected, 2), "one commit a batch, and none elsewhere"
-    assert stale_batches(house.factory, [B1, B2]) == {}
+    assert stale_batches(house.lakehouse, [B1, B2]) == {}
     assert house.run().did_nothing
 
 
@@ -85,13 +85,13 @@ def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: Ho
     house.run()
     house.breaks = sync_fault(B1)
     assert house.execute("curate", ["sync_scores"], B1) is None
-    assert stale_assets(house.factory, B2) == [], "until the people of the first have changed"
+    assert stale_assets(house.lakehouse, B2) == [], "until the people of the first have changed"
     before, runs = house.materialized(), len(house.runs())
     report = house.run()
     assert (report.done, report.failed) == ([B1, B2], {})
     assert {n for n, b in house.materialized() - before if b == B2} == OTHERS_PEOPLE
     assert len(house.runs()) == runs + 2, "the faulty batch is not tried twice"
-    assert stale_assets(house.factory, B2) == []
+    assert stale_assets(house.lakehouse, B2) == []
 
 
 def mismatches_of(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
@@ -113,7 +113,7 @@ def test_a_later_batch_that_moves_the_lakes_threshold_binds_earlier_ones_again(h
     house.breaks = mismatches_of(B2)
     before = house.materialized()
     assert house.execute("curate", ["sync_calibration"], B2) is None
-    stale = set(stale_assets(house.factory, B1))
+    stale = set(stale_assets(house.lakehouse, B1))
     assert stale == {*LABELS, *SCORED} - {"sync_calibration"}
     report = house.run()
     assert (report.done, report.failed) == ([B1, B2], {})
@@ -125,16 +125,16 @@ def test_a_batch_calibrated_again_leaves_the_others_where_the_threshold_stays(ho
     house.run()
     house.breaks = sync_fault(B1)
     assert house.execute("curate", ["sync_scores", *LABELS], B1) is None
-    assert set(stale_assets(house.factory, B2)) == OTHERS_PEOPLE
-    assert stale_assets(house.factory, B1)[:2] == ["sync_scores", "sync_calibration"]
+    assert set(stale_assets(house.lakehouse, B2)) == OTHERS_PEOPLE
+    assert stale_assets(house.lakehouse, B1)[:2] == ["sync_scores", "sync_calibration"]
 
 
 def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: House) -> None:
     house.run()
     house.breaks = sync_fault(B2)
     assert house.execute("curate", ["sync_scores", *LABELS], B2) is None
-    assert stale_assets(house.factory, B1) == []
-    assert "people" in stale_assets(house.factory, B2)
+    assert stale_assets(house.lakehouse, B1) == []
+    assert "people" in stale_assets(house.lakehouse, B2)
 
 
 def test_a_batch_made_beside_an_earlier_one_is_shown_though_its_people_are_to_be_linked_again(house: House) -> None:
@@ -148,8 +148,8 @@ def test_a_batch_made_beside_an_earlier_one_is_shown_though_its_people_are_to_be
     shown = snapshots.latest(house.lake)
     assert shown is not None
     assert shown.held_back == []
-    assert stale_batches(house.factory, [B1, B2]).keys() == {B2}
-    assert set(stale_assets(house.factory, B2)) == OTHERS_PEOPLE
+    assert stale_batches(house.lakehouse, [B1, B2]).keys() == {B2}
+    assert set(stale_assets(house.lakehouse, B2)) == OTHERS_PEOPLE
     assert house.run().done == [B2]
     assert house.run().did_nothing
 
@@ -168,7 +168,7 @@ def test_a_new_batch_moves_an_enforced_percentile_for_all(house: House) -> None:
     assert set(judged["batch"]) == {B1, B2, B3}
     assert judged["threshold"].n_unique() == 1
     assert judged["threshold"].null_count() == 0
-    assert stale_batches(house.factory, [B1, B2, B3]) == {}
+    assert stale_batches(house.lakehouse, [B1, B2, B3]) == {}
 
 
 def test_a_threshold_moves_tiers_and_no_score(house: House) -> None:
@@ -197,7 +197,7 @@ def test_a_batch_run_again_replaces_only_its_own_rows(house: House) -> None:
     assert {n: sorted(house.lake.read(TABLES[n]).rows(), key=str) for n in rows} == {
         n: sorted(r, key=str) for n, r in rows.items()
     }
-    assert stale_batches(house.factory, [B1, B2]) == {}
+    assert stale_batches(house.lakehouse, [B1, B2]) == {}
 
 
 def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(house: House) -> None:
@@ -209,15 +209,15 @@ def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(ho
     house.run()
     assert house.execute("curate", ["sync_scores"], B1) is None
     below = ["sync_scores", *LABELS, *SCORED]
-    assert set(stale_assets(house.factory, B1)) == set(below)
-    assert stale_assets(house.factory, B2) == []
+    assert set(stale_assets(house.lakehouse, B1)) == set(below)
+    assert stale_assets(house.lakehouse, B2) == []
     house.run()
-    assert set(stale_assets(house.factory, B1)) == set(below), "made from a faulty stage: still not what is asked for"
+    assert set(stale_assets(house.lakehouse, B1)) == set(below), "made from a faulty stage: still not what is asked for"
     house.breaks = lambda *_: None
     assert house.execute("curate", ["sync_scores"], B1) is None  # mended, then killed before what lies below
-    assert set(stale_assets(house.factory, B1)) == set(below) - {"sync_scores"}
+    assert set(stale_assets(house.lakehouse, B1)) == set(below) - {"sync_scores"}
     house.run()
-    assert stale_assets(house.factory, B1) == []
+    assert stale_assets(house.lakehouse, B1) == []
     faulty = house.lake.read(STAGE_OUTCOMES, where=pl.col("reason") == "internal_error")
     assert faulty.is_empty()
 
@@ -228,7 +228,7 @@ def test_a_run_killed_before_publishing_is_published_by_the_next(house: House) -
     house.run()
     before = snapshots.latest(house.lake)
     assert house.execute("curate", ["branch_single"], B1) is None
-    assert not serving.is_published(house.factory)
+    assert not publication.is_published(house.lakehouse)
     assert house.run().did_nothing
     after = snapshots.latest(house.lake)
     assert before is not None
@@ -238,6 +238,6 @@ def test_a_run_killed_before_publishing_is_published_by_the_next(house: House) -
 
 def test_every_recipe_names_what_it_depends_on(house: House) -> None:
     """A profile's section changes the code version of exactly the stages that read it (Dagster shows them as stale)."""
-    old = {r.name: r.code_version(house.factory) for r in in_order()}
+    old = {r.name: r.code_version(house.lakehouse) for r in in_order()}
     new_threshold(house)
-    assert {n for n, r in recipes().items() if r.code_version(house.factory) != old[n]} == set(GATES)
+    assert {n for n, r in recipes().items() if r.code_version(house.lakehouse) != old[n]} == set(GATES)

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from house import B1, House
 
-from speakervid_dag.assets import serving
+from speakervid_dag.assets import publication
 from speakervid_dag.assets.graph import maker_of, recipes
-from speakervid_dag.assets.recipes import Marks
+from speakervid_dag.assets.recipes import DataVersions
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIPS, SPEAKER_BINDINGS, STAGE_OUTCOMES, SYNC_CALIBRATION, VIDEOS, Table
 from speakervid_dag.lake.snapshots import snapshots
@@ -24,7 +24,7 @@ def commit(house: House, table: Table, frame: pl.DataFrame, *, mark: int = 0, st
     """Puts these rows in place of batch 1's, as a run would; by default under the mark they bear already."""
     recipe = recipes()[stage] if stage else maker_of(table)
     part = recipe.part(table, B1, PROFILE)
-    found = Marks(house.lake).of(table, part)
+    found = DataVersions(house.lake).of(table, part)
     assert found is not None
     house.lake.replace(table, frame, [(part, mark or found)], {"run_id": "again"})
 
@@ -43,7 +43,7 @@ def give_reason(house: House, reason: str) -> None:
 
 
 def held(house: House) -> list[tuple[object, ...]]:
-    return [(x.batch, x.video_id, x.table, x.rows_after) for x in serving.held_losses(house.factory)]
+    return [(x.batch, x.video_id, x.table, x.rows_after) for x in publication.held_losses(house.lakehouse)]
 
 
 def shown_clips(house: House) -> int:
@@ -56,7 +56,7 @@ def shown_clips(house: House) -> int:
 def test_a_loss_for_no_reason_is_held_back(house: House, mark: int) -> None:
     lose_clips(house, mark=mark)
     assert held(house) == LOST
-    _, pins = serving.next_snapshot(house.factory)
+    _, pins = publication.next_snapshot(house.lakehouse)
     assert ("clips", B1) in {(part.table, part.batch) for part in pins}
 
 
@@ -108,7 +108,7 @@ def test_a_change_excuses_a_verdict_on_the_video_itself(house: House) -> None:
 
 def test_a_file_that_was_given_up_is_no_loss(house: House) -> None:
     lose_clips(house)
-    house.factory.book.give_up(B1, {VICTIM})
+    house.lakehouse.book.give_up(B1, {VICTIM})
     assert held(house) == []
 
 
@@ -117,7 +117,7 @@ def test_a_takedown_is_no_loss(house: House) -> None:
     plan = takedown.plan_takedown(house.lake, lake_dir, VICTIM)
     takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="r")
     assert held(house) == []
-    assert serving.is_published(house.factory)
+    assert publication.is_published(house.lakehouse)
 
 
 def without_clips(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:

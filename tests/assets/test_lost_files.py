@@ -50,13 +50,13 @@ def test_a_lost_file_is_named_the_other_tables_answer_and_a_run_makes_it_again(h
     with pytest.raises(OperationError, match=lost.name):
         house.lake.read(CLIPS)
 
-    made = stale_assets(house.factory, B1)
+    made = stale_assets(house.lakehouse, B1)
     assert made[:2] == ["clips", "dropped_spans"]
     assert "videos" not in made
-    assert list(stale_batches(house.factory, [B1, B2])) == [B1]
+    assert list(stale_batches(house.lakehouse, [B1, B2])) == [B1]
     report = house.run()
     assert (report.done, report.failed, report.held, report.unreadable) == ([B1], {}, [], [])
-    assert stale_batches(house.factory, [B1, B2]) == {}
+    assert stale_batches(house.lakehouse, [B1, B2]) == {}
     for name, frame in before.items():
         assert house.lake.read(TABLES[name]).sort(list(TABLES[name].key)).equals(frame), name
     assert house.files(B2) == files
@@ -68,7 +68,7 @@ def test_a_command_that_asks_a_lost_table_ends_with_one_line(
 ) -> None:
     lost = data_file(house, CLIPS, f"batch={B1}")
     lost.unlink()
-    video_id = house.factory.book.read(B1)[0].video_id
+    video_id = house.lakehouse.book.read(B1)[0].video_id
     monkeypatch.setattr(sys, "argv", ["speakervid", "forget", video_id, "--lake", house.lake.root])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -82,7 +82,7 @@ def test_lost_outcomes_make_their_stage_again(house: House) -> None:
     data_file(house, STAGE_OUTCOMES, f"stage=clip_scores/batch={B2}").unlink()
     told = command(house, "batches", "--format", "json")
     assert (told.exit_code, told.output.count("unfinished")) == (1, 1), told.output
-    assert stale_assets(house.factory, B2)[0] == "clip_scores"
+    assert stale_assets(house.lakehouse, B2)[0] == "clip_scores"
     report = house.run()
     assert (report.done, report.is_clean) == ([B2], True)
     assert house.lake.lost_files(STAGE_OUTCOMES) == []
@@ -95,7 +95,7 @@ def test_a_lost_file_of_every_batch_is_made_again_in_one_run(house: House) -> No
     report = house.run()
     assert report.failed == {}
     assert (sorted(report.done), report.unreadable) == ([B1, B2], [])
-    assert stale_batches(house.factory, [B1, B2]) == {}
+    assert stale_batches(house.lakehouse, [B1, B2]) == {}
 
 
 def test_gold_of_another_profile_that_is_lost_is_named_with_the_command(house: House) -> None:
@@ -158,7 +158,7 @@ def test_a_damaged_log_is_named(house: House) -> None:
 
 
 def test_strange_files_among_the_manifests_are_named_and_left_alone(house: House) -> None:
-    book = house.factory.book
+    book = house.lakehouse.book
     copies = [book.folder / name for name in (f"{B1} (conflicted copy).json", f"{B1}.sync-conflict-1.json", "x.txt")]
     for path in copies:
         path.write_bytes((book.folder / f"{B1}.json").read_bytes())
@@ -171,11 +171,11 @@ def test_strange_files_among_the_manifests_are_named_and_left_alone(house: House
 
 
 def test_a_damaged_manifest_is_named_and_what_is_published_answers(house: House) -> None:
-    manifest = house.factory.book.folder / f"{B1}.json"
+    manifest = house.lakehouse.book.folder / f"{B1}.json"
     for body in ("", "[]", '{"batch": "b000001"}', '{"batch": "b000002", "sources": []}', "\xff{"):
         manifest.write_bytes(body.encode("latin-1"))
         with pytest.raises(OperationError, match=manifest.name):
-            house.factory.book.read(B1)
+            house.lakehouse.book.read(B1)
     with pytest.raises(OperationError, match=manifest.name):
         house.run()
     assert ask(house, f"SELECT count(*) FROM videos WHERE batch = '{B1}'") == [(2,)]

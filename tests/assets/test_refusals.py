@@ -47,7 +47,7 @@ def test_a_red_batch_keeps_what_was_published_and_stops_what_lies_below(house: H
     why = house.execute("curate", ["clip_scores"], B2)  # a later run that asks for what lies below only
     assert why is not None
     assert "in quarantine" in why
-    assert set(stale_assets(house.factory, B2)) == set(BELOW_CLIPS)
+    assert set(stale_assets(house.lakehouse, B2)) == set(BELOW_CLIPS)
 
 
 def test_a_refusal_can_be_listed_looked_at_and_tried_again(house: House) -> None:
@@ -67,7 +67,7 @@ def test_a_refusal_can_be_listed_looked_at_and_tried_again(house: House) -> None
     assert code == 1, "still broken"
     house.breaks = canned.no_breaks
     code, told = speakervid(house, "quarantine", "retry", B2, *profile)
-    assert (code, stale_assets(house.factory, B2)) == (0, [])
+    assert (code, stale_assets(house.lakehouse, B2)) == (0, [])
     assert speakervid(house, "quarantine", "list", "--format", "json")[1] == "[]\n"
     assert "closed" in speakervid(house, "quarantine", "show", f"clips/{B2}")[1]
 
@@ -88,11 +88,11 @@ def test_refused_outcomes_refuse_their_step_until_it_is_green_itself(house: Hous
     assert house.lake.read(STAGE_OUTCOMES).sort("stage", "video_id").equals(before)
     assert [c for c in house.check_results() if not c[2]] == [("clips", B2, False)]
     assert house.execute("curate", ["transcripts"], B2) is None, "another step of the batch is green"
-    assert set(stale_assets(house.factory, B2)) == set(BELOW_CLIPS)
+    assert set(stale_assets(house.lakehouse, B2)) == set(BELOW_CLIPS)
     assert "in quarantine" in str(house.execute("curate", ["clip_scores"], B2))
     house.breaks = canned.no_breaks
     assert house.run().done == [B2]
-    assert stale_assets(house.factory, B2) == []
+    assert stale_assets(house.lakehouse, B2) == []
     assert speakervid(house, "quarantine", "list", "--format", "json")[1] == "[]\n"
 
 
@@ -115,11 +115,11 @@ def test_a_refused_attempt_is_tried_again_though_what_is_promoted_is_current(hou
     checkpoints = house.settings.lake_dir / "artifacts" / "checkpoints" / "clips" / B2
     checkpoints.mkdir(parents=True)
     assert house.execute("curate", ["clips", "dropped_spans"], B2) is not None
-    assert set(stale_assets(house.factory, B2)) == set(BELOW_CLIPS)
+    assert set(stale_assets(house.lakehouse, B2)) == set(BELOW_CLIPS)
     assert not checkpoints.exists(), "refused rows are computed again, not read again"
     house.breaks = canned.no_breaks
     assert house.run().done == [B2]
-    assert stale_assets(house.factory, B2) == []
+    assert stale_assets(house.lakehouse, B2) == []
 
 
 def test_retier_is_one_run_one_commit_a_table_and_tells_the_shares(house: House) -> None:
@@ -133,7 +133,7 @@ def test_retier_is_one_run_one_commit_a_table_and_tells_the_shares(house: House)
     assert len(house.runs()) == 1
     shares = {r["tier"]: (r["share_before"], r["share_after"]) for r in done.shares.to_dicts()}
     assert shares == {"sft": (1.0, 0.0), "pretrain": (0.0, 1.0), "rejected": (0.0, 0.0)}
-    assert stale_assets(house.factory, B1) == stale_assets(house.factory, B2) == []
+    assert stale_assets(house.lakehouse, B1) == stale_assets(house.lakehouse, B2) == []
     judged = [result for result in house.check_results() if result[0] != "lake_snapshot"]  # it judges the lake
     assert {(name, passed) for name, _, passed in judged} == {(n, True) for n in gold}, "each check is recorded once"
     assert len(judged) == len(gold)

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from speakervid_dag.assets import jobs
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.definitions import defs
 from speakervid_dag.lake.own_output import LAKE_MARK, mark
 
@@ -33,7 +33,7 @@ def instance() -> Any:
 
 def tick(instance: dg.DagsterInstance, *, is_killed: bool = False) -> Tick:
     """One evaluation, as the daemon does it: the runs that are asked for are made, unless it is killed before that."""
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"factory": Factory()})
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"lakehouse": Lakehouse()})
     answer = jobs.landing_folder(context)
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     for request in (answer.run_requests or []) if isinstance(answer, dg.SensorResult) and not is_killed else []:
@@ -70,10 +70,10 @@ def test_a_settled_file_becomes_a_batch_a_partition_and_one_run(landing: Path, i
     (request,) = answer.run_requests or []
     assert (request.partition_key, request.run_key) == ("b000001", "b000001")
     assert instance.get_dynamic_partitions("batch") == ["b000001"]
-    (file,) = Factory().book.read("b000001")
+    (file,) = Lakehouse().book.read("b000001")
     assert file.uris == (str(film),)
     assert "nothing new" in skipped(tick(instance))
-    assert Factory().book.names() == ["b000001"]
+    assert Lakehouse().book.names() == ["b000001"]
 
 
 def test_files_of_one_tick_are_one_batch_and_later_ones_the_next(landing: Path, instance: dg.DagsterInstance) -> None:
@@ -85,7 +85,7 @@ def test_files_of_one_tick_are_one_batch_and_later_ones_the_next(landing: Path, 
     answer = tick(instance)
     assert isinstance(answer, dg.SensorResult)
     assert [r.partition_key for r in answer.run_requests or []] == ["b000002"]
-    assert [len(Factory().book.read(b)) for b in ("b000001", "b000002")] == [2, 1]
+    assert [len(Lakehouse().book.read(b)) for b in ("b000001", "b000002")] == [2, 1]
 
 
 def test_a_tick_killed_before_its_run_was_launched_is_made_good_by_the_next(
@@ -111,7 +111,7 @@ def test_a_tick_killed_before_the_partition_was_registered_is_made_good_by_the_n
         patch.setattr(jobs, "register_batches", killed)
         with pytest.raises(KeyboardInterrupt):
             tick(instance)
-    assert Factory().book.names() == ["b000001"]
+    assert Lakehouse().book.names() == ["b000001"]
     assert instance.get_dynamic_partitions("batch") == []
     assert asked(tick(instance)) == [("b000001", "b000001")]
     assert instance.get_dynamic_partitions("batch") == ["b000001"]
@@ -119,7 +119,7 @@ def test_a_tick_killed_before_the_partition_was_registered_is_made_good_by_the_n
 
 def test_a_batch_of_other_files_is_left_to_whoever_made_it(landing: Path, instance: dg.DagsterInstance) -> None:
     film = put(landing.parent / "elsewhere" / "film.mp4")
-    book = Factory().book
+    book = Lakehouse().book
     for batch, files in book.plan([film], batch_size=64).batches.items():
         book.write(batch, files)  # `speakervid run` has planned it and is about to start
     assert "nothing new" in skipped(tick(instance))
@@ -128,7 +128,7 @@ def test_a_batch_of_other_files_is_left_to_whoever_made_it(landing: Path, instan
 def test_a_file_that_is_still_being_copied_waits(landing: Path, instance: dg.DagsterInstance) -> None:
     film = put(landing / "film.mp4", b"half of i", age_s=1.0)
     assert "nothing new" in skipped(tick(instance))
-    assert Factory().book.names() == []
+    assert Lakehouse().book.names() == []
     put(film, b"half of it, and the rest")
     assert isinstance(tick(instance), dg.SensorResult)
 
@@ -144,7 +144,7 @@ def test_a_file_that_vanishes_or_cannot_be_read_stops_nothing(landing: Path, ins
     (landing / "gone.mp4").symlink_to(landing / "nowhere.mp4")
     answer = tick(instance)
     assert isinstance(answer, dg.SensorResult)
-    assert len(Factory().book.read("b000001")) == 1
+    assert len(Lakehouse().book.read("b000001")) == 1
 
 
 def test_a_folder_that_cannot_be_read_is_said_and_the_rest_is_taken(
@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_read_is_said_and_the_rest_is_taken(
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert asked(tick(instance)) == [("b000001", "b000001")]
-    (file,) = Factory().book.read("b000001")
+    (file,) = Lakehouse().book.read("b000001")
     assert file.uris == (str(film),)
     assert "locked: Permission denied" in skipped(tick(instance))
 
@@ -173,7 +173,7 @@ def test_own_output_is_never_taken(
     assert "nothing new" in skipped(tick(instance))
     monkeypatch.setenv("SPEAKERVID_LANDING", str(landing / "lake/artifacts"))
     assert "SPEAKERVID_LANDING" in skipped(tick(instance))
-    assert Factory().book.names() == []
+    assert Lakehouse().book.names() == []
 
 
 def test_a_missing_folder_is_said(landing: Path, instance: dg.DagsterInstance) -> None:

@@ -30,7 +30,7 @@ def stale_in_ui(house: House, changed_code: str = "", *, is_loaded_now: bool = F
         if name == changed_code:
             return spec.replace_attributes(code_version="another")
         if name in ALL and is_loaded_now:
-            return spec.replace_attributes(code_version=maker_of(TABLES[name]).code_version(house.factory))
+            return spec.replace_attributes(code_version=maker_of(TABLES[name]).code_version(house.lakehouse))
         return spec
 
     graph = defs.map_resolved_asset_specs(func=renewed).resolve_asset_graph()

@@ -26,9 +26,9 @@ from backfills import (
 from house import B1, B2, House
 
 from speakervid_dag import connect
-from speakervid_dag.assets import serving
+from speakervid_dag.assets import publication
 from speakervid_dag.assets.partitions import register_batches
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import SNAPSHOTS, TABLES
 from speakervid_dag.lake.snapshots import snapshots
@@ -123,25 +123,25 @@ def test_what_is_published_between_decision_and_commit_stays_shown(
 ) -> None:
     """As on a mount that ignores locks."""
     lake = house.settings.lake_dir
-    mine, other = (Factory(lake_dir=str(lake), profile_name=profile) for profile in OTHERS)
+    mine, other = (Lakehouse(lake_dir=str(lake), profile_name=profile) for profile in OTHERS)
     register_batches(house.instance, [B1, B2])
-    for factory in (mine, other):
+    for lakehouse in (mine, other):
         settings = house.settings
-        house.settings = settings.model_copy(update={"profile": factory.profile_name})
+        house.settings = settings.model_copy(update={"profile": lakehouse.profile_name})
         assert house.execute("retier", GOLD, B1, B2) is None
         house.settings = settings
-    real, decided = serving.next_snapshot, []
+    real, decided = publication.next_snapshot, []
 
-    def next_snapshot(factory: Factory) -> tuple[dict[str, int], serving.Pinned]:
-        found = real(factory)
-        decided.append(factory.profile.name)
+    def next_snapshot(lakehouse: Lakehouse) -> tuple[dict[str, int], publication.Pinned]:
+        found = real(lakehouse)
+        decided.append(lakehouse.profile.name)
         if decided == [mine.profile.name]:
-            serving.publish_next(other, "between")
+            publication.publish_next(other, "between")
         return found
 
     monkeypatch.setattr(snapshots, "only_publisher", lambda _: nullcontext())
-    monkeypatch.setattr(serving, "next_snapshot", next_snapshot)
-    made = serving.publish_next(mine, "mine")
+    monkeypatch.setattr(publication, "next_snapshot", next_snapshot)
+    made = publication.publish_next(mine, "mine")
     assert decided == [mine.profile.name, other.profile.name, mine.profile.name], "the loser looked again"
     assert made == snapshots.latest(house.lake)
     assert shown_profiles(lake) == [{"laptop", *OTHERS}] * 2

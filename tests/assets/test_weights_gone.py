@@ -35,7 +35,7 @@ def test_weights_that_are_gone_stop_a_run_before_it_computes(without_dnsmos: Hou
     house = without_dnsmos
     before = house.versions()
     assert used_weights(house.settings.lake_dir)["dnsmos"] == WAS
-    assert stale_batches(house.factory, BOTH) == {}, "what is absent is not new"
+    assert stale_batches(house.lakehouse, BOTH) == {}, "what is absent is not new"
     with pytest.raises(WeightsUnusable) as told:
         house.run()
     assert {"dnsmos", str(registry.weights_dir()), registry.WEIGHTS_ENV} <= set(
@@ -71,7 +71,7 @@ def test_a_loss_that_was_asked_for_is_published_and_mended_by_the_return(without
     with pytest.raises(WeightsUnusable):  # the lake knows of them still
         house.run()
     house.weights["dnsmos"] = WAS
-    assert "clip_scores" in stale_batches(house.factory, BOTH)[B1]
+    assert "clip_scores" in stale_batches(house.lakehouse, BOTH)[B1]
 
 
 @pytest.mark.parametrize("record", [None, b"", b'{"dnsmos": 1}'])
@@ -81,7 +81,7 @@ def test_a_lake_without_a_record_asks_its_commits(without_dnsmos: House, record:
     if record is not None:
         file.write_bytes(record)
     with pytest.raises(WeightsUnusable, match="dnsmos"):
-        checked.require_weights(without_dnsmos.factory, recipes().values())
+        checked.require_weights(without_dnsmos.lakehouse, recipes().values())
     assert used_weights(without_dnsmos.settings.lake_dir)["dnsmos"] == WAS
 
 
@@ -105,20 +105,20 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
     remember(house.settings.lake_dir, gone, "run")
     house.weights |= dict.fromkeys(gone, "missing")
     with pytest.raises(WeightsUnusable, match="centerface dlib_face dover"):
-        checked.require_weights(house.factory, recipes().values())
+        checked.require_weights(house.lakehouse, recipes().values())
     house.change_profile(scores={"video_quality": "off"})
     pack = tmp_path / "pack"
     house.settings = house.settings.model_copy(update={"face_pack": pack})
-    with instances.lake_instance(house.settings):  # settings reach a factory through the environment
-        checked.require_weights(house.factory, recipes().values())  # a pack that the lake never had
+    with instances.lake_instance(house.settings):  # settings reach a lakehouse through the environment
+        checked.require_weights(house.lakehouse, recipes().values())  # a pack that the lake never had
         pack.mkdir()
         (pack / "det.onnx").write_bytes(b"network")
-        (found,) = [s for n, s in checked.states(house.factory, recipes()["face_tracks"]).items() if n == "face_pack"]
+        (found,) = [s for n, s in checked.states(house.lakehouse, recipes()["face_tracks"]).items() if n == "face_pack"]
         remember(house.settings.lake_dir, {"face_pack": found}, "run")
-        checked.require_weights(house.factory, recipes().values())
+        checked.require_weights(house.lakehouse, recipes().values())
         (pack / "det.onnx").unlink()
         with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
-            checked.require_weights(house.factory, recipes().values())
+            checked.require_weights(house.lakehouse, recipes().values())
 
 
 def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_anew(house: House) -> None:
@@ -126,7 +126,7 @@ def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_an
     assert "dover" not in used_weights(house.settings.lake_dir)
     assert house.run().did_nothing
     house.weights["dover"] = "h" * 64
-    assert "clip_scores" in stale_batches(house.factory, BOTH)[B1]
+    assert "clip_scores" in stale_batches(house.lakehouse, BOTH)[B1]
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_damaged_weights_stop_a_run_before_it_computes(house: House, fakes: Path
     assert house.run().did_nothing
     before = house.versions()
     (fakes / "dlib_face" / "a").write_bytes(b"Right")
-    assert stale_batches(house.factory, BOTH) == {}
+    assert stale_batches(house.lakehouse, BOTH) == {}
     for allow_loss in (False, True):
         house.settings = house.settings.model_copy(update={"allow_loss": allow_loss})
         with pytest.raises(WeightsUnusable, match=r"dlib_face/a.*models pull dlib_face"):

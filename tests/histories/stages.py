@@ -67,8 +67,8 @@ def replace_stages() -> None:
     report.write_after_run = lambda _: None  # the report has its own tests, and draws for seconds
     real = table_asset._run
 
-    def run(context: Any, factory: Any, recipe: Any, compute: Any) -> Iterator[Any]:
-        yield from real(context, factory, recipe, compute if recipe.name == "intake" else _canned(recipe))
+    def run(context: Any, lakehouse: Any, recipe: Any, compute: Any) -> Iterator[Any]:
+        yield from real(context, lakehouse, recipe, compute if recipe.name == "intake" else _canned(recipe))
 
     table_asset._run = run
 

@@ -1,7 +1,7 @@
 """Parts of tables: which files are a batch's, what a snapshot shows of it, and what has moved since.
 
-Belongs here: comparing versions part by part. Does not belong here: deciding what is to be shown (assets/serving.py),
-recording it (snapshots.py), SQL (session.py).
+Belongs here: comparing versions part by part. Does not belong here: deciding what is to be shown
+(assets/publication.py), recording it (snapshots.py), SQL (session.py).
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
 Belongs here: publishing and finding snapshots, one publisher at a time. Does not belong here: deciding which batches
-are whole (assets/serving.py), what has moved since a snapshot (parts.py), reading rows of a version (session.py,
+are whole (assets/publication.py), what has moved since a snapshot (parts.py), reading rows of a version (session.py,
 tables.py), and releases (a release is made from a snapshot).
 
 Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the

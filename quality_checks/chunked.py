@@ -21,7 +21,7 @@ from speakervid_dag.quality_checks.rules import Parents
 Chunk = tuple[Sequence[str], pl.DataFrame]  # whole batches, and all their rows
 
 
-def audit_and_land(
+def audit_and_commit_chunks(
     lake: DeltaLake,
     table: Table,
     chunks: Iterable[Chunk],

@@ -12,8 +12,8 @@ from speakervid_dag.lake.schemas import CLIP_GATES, QUARANTINE, TABLES, TIERS, T
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.upkeep import quarantine
+from speakervid_dag.quality_checks.chunked import audit_and_commit_chunks
 from speakervid_dag.quality_checks.factory import audit_and_commit
-from speakervid_dag.quality_checks.landing import audit_and_land
 
 BATCHES = ["b0001", "b0002", "b0003"]
 Frames = dict[str, pl.DataFrame]
@@ -62,7 +62,7 @@ def stored(lake: DeltaLake, table: Table) -> pl.DataFrame:
 def test_chunks_land_what_one_frame_would(lake: DeltaLake, rows: Frames, groups: list[list[str]]) -> None:
     changed = rows["tiers"].with_columns(tier=pl.lit("pretrain"), reasons=pl.lit(["g"], dtype=pl.List(pl.String)))
     before = lake.version(TIERS)
-    outcome = audit_and_land(lake, TIERS, chunks(changed, *groups), parts(2), {}, {"run_id": "r1"})
+    outcome = audit_and_commit_chunks(lake, TIERS, chunks(changed, *groups), parts(2), {}, {"run_id": "r1"})
     assert outcome.report.findings == ()
     assert outcome.report.row_count == changed.height
     assert outcome.commit is not None
@@ -81,7 +81,7 @@ def test_a_red_second_chunk_leaves_the_old_rows_and_stops_the_rest(lake: DeltaLa
             asked.append(list(group))
             yield group, frame
 
-    outcome = audit_and_land(lake, TIERS, watched(), parts(2), {}, {"run_id": "r1"})
+    outcome = audit_and_commit_chunks(lake, TIERS, watched(), parts(2), {}, {"run_id": "r1"})
     assert outcome.commit is None
     assert [(f.expectation, f.failing_count) for f in outcome.report.critical] == [("every_clip_has_a_tier", 1)]
     assert stored(lake, TIERS).equals(old)
@@ -93,7 +93,7 @@ def test_a_red_second_chunk_leaves_the_old_rows_and_stops_the_rest(lake: DeltaLa
     kept = quarantine.refused_frame(lake, TIERS, "b0002", "r1")
     assert kept.equals(red.filter(batch="b0002")), "the red rows can be looked at"
     assert lake.version(QUARANTINE) == 1, "one commit, however many batches"
-    landed = audit_and_land(lake, TIERS, chunks(rows["tiers"]), parts(3), {}, {"run_id": "r2"})
+    landed = audit_and_commit_chunks(lake, TIERS, chunks(rows["tiers"]), parts(3), {}, {"run_id": "r2"})
     assert landed.commit is not None
     assert quarantine.list_open(lake).is_empty()
 
@@ -105,7 +105,7 @@ def test_a_gate_that_a_whole_chunk_lacks_is_missed(lake: DeltaLake, rows: Frames
     asked = rows["clip_gates"].join(rows["clips"].select("clip_id", "role"), on="clip_id")
     asked = asked.select("profile", "role", "gate").unique()
     red = rows["clip_gates"].filter((pl.col("batch") != "b0002") | pl.col("gate").str.ends_with("_too"))
-    outcome = audit_and_land(lake, CLIP_GATES, chunks(red), parts(2), {"asked_gates": asked}, {"run_id": "r1"})
+    outcome = audit_and_commit_chunks(lake, CLIP_GATES, chunks(red), parts(2), {"asked_gates": asked}, {"run_id": "r1"})
     assert outcome.commit is None
     assert {f.expectation for f in outcome.report.critical} == {"every_clip_has_every_gate"}
 
@@ -118,7 +118,7 @@ def test_drift_is_told_as_at_once(lake: DeltaLake, rows: Frames) -> None:
     lake.replace(TIERS, before, [(Slice({"batch": "b0000", "profile": PROFILE}), 1)], {})
     lake.replace(TABLES["clips"], clips, [(Slice({"batch": b}), 2) for b in BATCHES], {})
     one = audit_and_commit(lake, TIERS, many, parts(2), {}, {"run_id": "r1"}).report
-    other = audit_and_land(lake, TIERS, chunks(many), parts(3), {}, {"run_id": "r2"}).report
+    other = audit_and_commit_chunks(lake, TIERS, chunks(many), parts(3), {}, {"run_id": "r2"}).report
     told = {(f.expectation, f.severity, frozenset((r.batch, r.observed) for r in f.failing)) for f in one.findings}
     assert told, "the shares did change"
     assert told == {
@@ -129,6 +129,6 @@ def test_drift_is_told_as_at_once(lake: DeltaLake, rows: Frames) -> None:
 def test_nothing_is_promoted_that_no_chunk_held(lake: DeltaLake, rows: Frames) -> None:
     old = stored(lake, TIERS)
     with pytest.raises(ValueError, match="2 batches for a run of 3"):
-        audit_and_land(lake, TIERS, chunks(rows["tiers"], BATCHES[:2]), parts(2), {}, {"run_id": "r1"})
+        audit_and_commit_chunks(lake, TIERS, chunks(rows["tiers"], BATCHES[:2]), parts(2), {}, {"run_id": "r1"})
     assert stored(lake, TIERS).equals(old)
     assert V1 in "".join(old["video_id"])

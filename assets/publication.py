@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from speakervid_dag.assets import losses
 from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import gold_recipes, in_order
-from speakervid_dag.assets.recipes import Marks
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.recipes import DataVersions
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots import parts, snapshots
@@ -28,70 +28,70 @@ Pinned = dict[Part, int | None]
 Changes = dict[Part, parts.Change]
 
 
-def publish_next(factory: Factory, run_id: str) -> Snapshot:
+def publish_next(lakehouse: Lakehouse, run_id: str) -> Snapshot:
     """Publish all tables together: whole batches anew, the others as they were shown before.
 
     Raises:
         UserError: no table was ever written.
         OperationError: the store refused, others kept publishing, or a takedown was stopped half way.
     """
-    if stopped := takedown.unfinished(factory.lake, factory.settings.lake_dir):
+    if stopped := takedown.unfinished(lakehouse.lake, lakehouse.settings.lake_dir):
         raise OperationError(
             f"nothing is published: forgetting {', '.join(stopped)} was stopped half way; "
             "repeat `speakervid forget`, or let `speakervid run` finish it"
         )
 
     def decide(_: Snapshot | None) -> maintenance.Publication:
-        return maintenance.Publication(factory.profile.name, *next_snapshot(factory))
+        return maintenance.Publication(lakehouse.profile.name, *next_snapshot(lakehouse))
 
-    made = maintenance.publish_for_readers(factory.lake, factory.settings.lake_dir, run_id, decide)
+    made = maintenance.publish_for_readers(lakehouse.lake, lakehouse.settings.lake_dir, run_id, decide)
     assert made is not None, "there is always something to publish"
     return made
 
 
-def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:
+def next_snapshot(lakehouse: Lakehouse) -> tuple[dict[str, int], Pinned]:
     """The versions and pins to publish now."""
-    versions, by_batch = _changed(factory)
-    marks, pins = Marks(factory.lake, versions), Pinned()
+    versions, by_batch = _changed(lakehouse)
+    marks, pins = DataVersions(lakehouse.lake, versions), Pinned()
     for batch, changes in by_batch.items():
         before = _moved(changes)
-        if not factory.settings.allow_loss and _unasked(factory, batch, changes, versions):
+        if not lakehouse.settings.allow_loss and _unasked(lakehouse, batch, changes, versions):
             pins |= {part: change.before for part, change in changes.items()}
-        elif _is_whole(factory, marks, batch, before):
-            pins |= _pins(factory, batch, before, versions)
+        elif _is_whole(lakehouse, marks, batch, before):
+            pins |= _pins(lakehouse, batch, before, versions)
         else:
             pins |= before
     return versions, pins
 
 
-def held_losses(factory: Factory) -> list[Loss]:
+def held_losses(lakehouse: Lakehouse) -> list[Loss]:
     """What readers would lose of batches that are held back for that."""
-    versions, by_batch = _changed(factory)
-    return [loss for batch, changes in by_batch.items() for loss in _unasked(factory, batch, changes, versions)]
+    versions, by_batch = _changed(lakehouse)
+    return [loss for batch, changes in by_batch.items() for loss in _unasked(lakehouse, batch, changes, versions)]
 
 
-def half_done(factory: Factory) -> set[str]:
+def half_done(lakehouse: Lakehouse) -> set[str]:
     """Batches whose stages below gold were left between two states: gold made of them would not be shown."""
-    versions, by_batch = _changed(factory)
-    marks = Marks(factory.lake, versions)
-    return {batch for batch, changes in by_batch.items() if not _is_ready(factory, marks, batch, _moved(changes))}
+    versions, by_batch = _changed(lakehouse)
+    marks = DataVersions(lakehouse.lake, versions)
+    return {batch for batch, changes in by_batch.items() if not _is_ready(lakehouse, marks, batch, _moved(changes))}
 
 
-def is_published(factory: Factory) -> bool:
+def is_published(lakehouse: Lakehouse) -> bool:
     """Whether the newest snapshot shows what would be published now (system tables may lag)."""
-    newest = snapshots.latest(factory.lake)
-    versions, pins = next_snapshot(factory)
+    newest = snapshots.latest(lakehouse.lake)
+    versions, pins = next_snapshot(lakehouse)
     if newest is None:
         return not versions
     data = {name: version for name, version in versions.items() if TABLES[name].layer != "system"}
     return newest.pins == pins and all(newest.versions.get(name) == version for name, version in data.items())
 
 
-def _changed(factory: Factory) -> tuple[dict[str, int], dict[str, Changes]]:
+def _changed(lakehouse: Lakehouse) -> tuple[dict[str, int], dict[str, Changes]]:
     """The present versions, and what has changed in them by batch."""
-    versions = snapshots.present_versions(factory.lake)
+    versions = snapshots.present_versions(lakehouse.lake)
     by_batch: dict[str, Changes] = defaultdict(dict)
-    for part, change in parts.changed(factory.lake, snapshots.latest(factory.lake), versions).items():
+    for part, change in parts.changed(lakehouse.lake, snapshots.latest(lakehouse.lake), versions).items():
         by_batch[part.batch][part] = change
     return versions, by_batch
 
@@ -101,34 +101,34 @@ def _moved(changes: Changes) -> Pinned:
     return {part: change.before for part, change in changes.items() if change.has_moved}
 
 
-def _unasked(factory: Factory, batch: str, changes: Changes, versions: Mapping[str, int]) -> list[Loss]:
-    newest = snapshots.latest(factory.lake)
+def _unasked(lakehouse: Lakehouse, batch: str, changes: Changes, versions: Mapping[str, int]) -> list[Loss]:
+    newest = snapshots.latest(lakehouse.lake)
     before = {part: change.before for part, change in changes.items()}
-    return losses.unasked(factory, newest, batch, before, versions) if newest is not None else []
+    return losses.unasked(lakehouse, newest, batch, before, versions) if newest is not None else []
 
 
-def _pins(factory: Factory, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
+def _pins(lakehouse: Lakehouse, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
     """Pins of a batch that is shown anew; `before`: its parts that have moved, with the versions shown until now."""
-    profile = factory.profile.name
+    profile = lakehouse.profile.name
     others = {part: version for part, version in before.items() if part.profile not in (None, profile)}
     if any(part.table in _gold_inputs() for part in before):
-        present = parts.parts_of(factory.lake, versions, batch)
+        present = parts.parts_of(lakehouse.lake, versions, batch)
         others |= dict.fromkeys(part for part in present if part.profile not in (None, profile))
     return others
 
 
-def _is_whole(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
-    return _is_ready(factory, marks, batch, before) and all(
-        is_coherent(factory, marks, recipe, batch) for recipe in gold_recipes()
+def _is_whole(lakehouse: Lakehouse, marks: DataVersions, batch: str, before: Pinned) -> bool:
+    return _is_ready(lakehouse, marks, batch, before) and all(
+        is_coherent(lakehouse, marks, recipe, batch) for recipe in gold_recipes()
     )
 
 
-def _is_ready(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
+def _is_ready(lakehouse: Lakehouse, marks: DataVersions, batch: str, before: Pinned) -> bool:
     """Whether the stages below gold are made from one another. As they were shown before they are, though it may be
     from older settings than today's."""
     has_moved = any(part.profile is None for part in before)
     below = [r for r in in_order() if r.tables[0].layer != "gold"]
-    return not has_moved or all(is_coherent(factory, marks, r, batch) for r in below)
+    return not has_moved or all(is_coherent(lakehouse, marks, r, batch) for r in below)
 
 
 def _gold_inputs() -> set[str]:

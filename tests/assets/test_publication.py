@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from house import B1, B2, B3, House, made_house
 
 from speakervid_dag import connect
-from speakervid_dag.assets import serving
+from speakervid_dag.assets import publication
 from speakervid_dag.cli.app import cli
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.queries import session
@@ -114,7 +114,7 @@ def test_a_red_batch_is_shown_as_before_in_every_table_and_the_others_anew(
     assert newest(house).held_back == [B1]
     assert {"clips", "dropped_spans"} <= {part.table for part in newest(house).pins}
     assert "videos" not in {part.table for part in newest(house).pins}, "only what has moved is pinned"
-    assert serving.is_published(house.factory)
+    assert publication.is_published(house.lakehouse)
 
     house.run()  # still red; batches 2 and 3 have nothing to do
     assert seen(house, B1) == before[B1]
@@ -243,7 +243,7 @@ def test_nothing_is_published_while_a_takedown_is_half_done(
         with pytest.raises(ZeroDivisionError):
             takedown.take_down(house.lake, lake_dir, plan, reason="asked", run_id="forget")
     with pytest.raises(OperationError, match=plan.video_id):
-        serving.publish_next(house.factory, "from the UI")
+        publication.publish_next(house.lakehouse, "from the UI")
     assert newest(house) == before
     takedown.finish(house.lake, lake_dir, "next run")
-    assert serving.publish_next(house.factory, "from the UI").number == before.number + 2
+    assert publication.publish_next(house.lakehouse, "from the UI").number == before.number + 2

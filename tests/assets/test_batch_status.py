@@ -1,14 +1,14 @@
-"""Which batches are left, and why, is told by one function, one command and one standing check."""
+"""Which batches are left, and why, is told by one function, one command and one batch_status check."""
 
 import polars as pl
 from house import B1, B2, House
 
-from speakervid_dag.assets.standing import standing
+from speakervid_dag.assets.batch_status import batch_status
 from speakervid_dag.stages.stage import Stage
 
 
 def told(house: House) -> dict[str, tuple[str, str]]:
-    return {r["batch"]: (r["state"], r["why"]) for r in standing(house.factory).iter_rows(named=True)}
+    return {r["batch"]: (r["state"], r["why"]) for r in batch_status(house.lakehouse).iter_rows(named=True)}
 
 
 def test_a_finished_lake(house: House) -> None:

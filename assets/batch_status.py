@@ -1,13 +1,13 @@
 """How every batch of the lake stands: finished, or what it waits for.
 
 Belongs here: telling it, from fingerprints, refusals and outcomes. Does not belong here: mending it (runner.py,
-retier.py), what readers are shown meanwhile (serving.py).
+retier.py), what readers are shown meanwhile (publication.py).
 """
 
 import polars as pl
 
 from speakervid_dag.assets.freshness import open_refusals, stale_batches
-from speakervid_dag.assets.resources import Factory
+from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES
 
@@ -15,12 +15,12 @@ COLUMNS = pl.Schema({"batch": pl.String, "files": pl.Int64, "state": pl.String, 
 SHOWN = 4  # names of tables in one line
 
 
-def standing(factory: Factory) -> pl.DataFrame:
+def batch_status(lakehouse: Lakehouse) -> pl.DataFrame:
     """One row a batch, in order: batch, files, state (finished, unfinished, refused, faulty), why."""
-    names = factory.book.names()
-    refused = open_refusals(factory, names)
-    stale = stale_batches(factory, names)
-    faults = _faults(factory)
+    names = lakehouse.book.names()
+    refused = open_refusals(lakehouse, names)
+    stale = stale_batches(lakehouse, names)
+    faults = _faults(lakehouse)
     rows = []
     for batch in names:
         state, why = "finished", ""
@@ -31,15 +31,15 @@ def standing(factory: Factory) -> pl.DataFrame:
             state, why = "faulty", f"{faults[batch]}; `speakervid run` tries them again"
         elif batch in stale:
             state, why = "unfinished", f"to be made: {_some(stale[batch])}"
-        rows.append((batch, len(factory.book.read(batch)), state, why))
+        rows.append((batch, len(lakehouse.book.read(batch)), state, why))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
-def _faults(factory: Factory) -> dict[str, str]:
+def _faults(lakehouse: Lakehouse) -> dict[str, str]:
     """Batch → which stages lost how many videos to faults of ours; without batches whose outcomes cannot be read."""
-    unread = {file.values["batch"] for file in factory.lake.lost_files(STAGE_OUTCOMES)}  # stale for that
+    unread = {file.values["batch"] for file in lakehouse.lake.lost_files(STAGE_OUTCOMES)}  # stale for that
     readable = ~pl.col("batch").is_in(sorted(unread))
-    lost = factory.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
+    lost = lakehouse.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
     counted = lost.group_by("batch", "stage").len().sort("batch", "stage")
     return {
         str(batch): "; ".join(f"{stage} lost {n} videos" for stage, n in part.select("stage", "len").iter_rows())
