@@ -1,7 +1,7 @@
-"""Auditing a table that is larger than memory, chunk by chunk, and landing it whole.
+"""Chunked audit: a table larger than memory is audited chunk by chunk and committed as a whole.
 
-Belongs here: the audit of several chunks as one verdict. Does not belong here: the audit of one frame (factory.py),
-how files are staged (speakervid_dag.lake.storage.staging).
+Belongs here: combining the audits of several chunks into one verdict. Does not belong here: the audit of one frame
+(factory.py), staging files (lake/storage/staging.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,19 +30,19 @@ def audit_and_commit_chunks(
     metadata: Mapping[str, str],
     parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
 ) -> AuditOutcome:
-    """Commits all chunks in one commit when each passes its audit; with the first red one none is written.
+    """Commit all chunks in one commit if each passes its audit; if one fails, write nothing.
 
-    Every rule about a batch sees it whole, since a chunk is made of whole batches; what the run's batches are compared
-    with (`earlier_tiers`) is the same for each chunk. The chunks after a red one are not computed any more.
+    A chunk consists of whole batches, so that rules about a batch see all of it. All chunks are compared with the same
+    `earlier_tiers`. Chunks after a failing one are not computed.
 
     Args:
         chunks: the batches of `parts`, each in one chunk.
-        parents: frames that hold for all chunks; the others are read for each chunk.
+        parents: frames shared by all chunks; the others are read per chunk.
 
     Raises:
-        ValueError: batches of `parts` and of the chunks differ: something would be promoted that nobody audited.
+        ValueError: the batches of `parts` and of the chunks differ, so that unaudited rows would be promoted.
         SchemaMismatch: rows outside the parts.
-        TransientFailure: a slice stayed contended.
+        TransientFailure: other writers kept changing a slice.
     """
     batches, run_id = sorted({part.values["batch"] for part, _ in parts}), metadata.get("run_id", "")
     shared = dict(parents)
@@ -68,7 +68,7 @@ def audit_and_commit_chunks(
 
 
 def together(table: Table, reports: Sequence[AuditReport]) -> AuditReport:
-    """Several chunks' reports as one: of each expectation one finding, with the failing rows of all chunks."""
+    """Return several chunks' reports as one: one finding per expectation, with the failing rows of all chunks."""
     found: dict[str, Finding] = {}
     for finding in (f for report in reports for f in report.findings):
         before = found.get(finding.expectation)

@@ -1,10 +1,10 @@
-"""Writes suites/<table>.json from the rules: `python -m speakervid_dag.quality_checks.generate`.
+"""Generator of suites/<table>.json from the rules: `python -m speakervid_dag.quality_checks.generate`.
 
-Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. The files are
-what an audit runs, and what a reviewer sees change; a test proves that they are what the rules say.
+Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. Audits run these
+files, and reviewers see their changes; a test checks that they match the rules.
 
-Where an expectation asks a column that an audit computes, its `meta` says what is computed: `rule`, the condition with
-its columns and bounds, and `when`, which rows it is asked of; or `found_by`, the function that lists what is wrong.
+Where an expectation names a column that an audit computes, its `meta` says what is computed: `rule`, the condition with
+its columns and bounds, and `when`, the rows it applies to; or `found_by`, the function that lists the failing rows.
 """
 
 import json
@@ -27,7 +27,7 @@ _CLOSING = {("[(", ")]"): ")", ("([", "])"): ")", ("([", ")]"): ")", ("[", "]"):
 
 
 def suite_body(table_name: str) -> dict[str, Any]:
-    """A suite as Great Expectations' `to_json_dict()` gives it, without ids and versions, sorted by rule name."""
+    """Return a suite in the form of Great Expectations' `to_json_dict()`, without ids and versions, sorted by rule."""
     expectations = [_expectation(rule) for rule in sorted(rules_of(table_name), key=lambda r: (r.on, r.name))]
     return {"name": table_name, "expectations": expectations, "meta": {}, "notes": TABLES[table_name].doc}
 
@@ -80,7 +80,7 @@ def expression_text(expression: pl.Expr) -> str:
 
 
 def main() -> None:
-    """Writes every suite and removes those of tables that are gone."""
+    """Write every suite and remove those of tables that no longer exist."""
     SUITES.mkdir(exist_ok=True)
     for path in SUITES.glob("*.json"):
         if path.stem not in TABLES:

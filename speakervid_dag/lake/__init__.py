@@ -1,5 +1,5 @@
-"""The lake: what tables look like, how they are read and written, and how SQL sees them.
+"""The lake: schemas, Delta tables, snapshots and SQL access.
 
-Belongs here: schemas, Delta reading and writing, snapshots, the DuckDB session, artifact files. Does not belong here:
-how a row is computed, and Dagster.
+Belongs here: schemas, reading and writing Delta, snapshots, the DuckDB session, artifact files. Does not belong here:
+computing rows, Dagster.
 """

@@ -1,6 +1,6 @@
-"""Where a lake keeps files that more than one part of the program looks for.
+"""Paths of a lake's files that several parts of the program use.
 
-Belongs here: their places. Does not belong here: what is in them.
+Belongs here: paths. Does not belong here: the files' contents.
 """
 
 import hashlib
@@ -9,35 +9,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SOUND_LAYOUT = "v2"  # changes with how the sound is made, so that an old artifact is never taken for a new one
-CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v3"}  # the same of what is cut out of sources
+SOUND_LAYOUT = "v2"  # raise it when the sound is made differently, so that old artifacts are not reused
+CUT_LAYOUTS = {"clips": "v2", "posters": "v2", "previews": "v3"}  # the same for files cut from sources
 
 
 def kept_manifests(lake_dir: Path) -> Path:
-    """The folder with a manifest of each release, RELEASE_ID.json; the release itself lies where it was exported to."""
+    """Return the folder with one manifest per release, RELEASE_ID.json. The release itself is where it was exported."""
     return lake_dir / "artifacts" / "releases"
 
 
 def kept_model(lake_dir: Path, name: str, sha256: str) -> Path:
-    """Return where a model that was trained in the lake is kept: found by content, wherever the lake is now."""
+    """Return the path of a model trained in the lake. It is named by content, so that the lake may be moved."""
     return lake_dir / "artifacts" / "models" / f"{name}-{sha256[:16]}.safetensors"
 
 
 def cut_folder(lake_dir: Path, kind: str) -> Path:
-    """The folder of cut `clips`, `posters` or `previews`."""
+    """Return the folder of cut `clips`, `posters` or `previews`."""
     return lake_dir / "artifacts" / kind / CUT_LAYOUTS[kind]
 
 
 def kept_sound(lake_dir: Path, video_id: str, taken: Sequence[Mapping[str, Any]] | None) -> Path:
-    """Where a video's sound (mono, 16 kHz, 16 bit) is kept once a stage has read it.
+    """Return the path at which a video's sound (mono, 16 kHz, 16 bit) is stored once a stage has read it.
 
     Args:
-        taken: `videos.sound_taken`: another choice of channels is another file.
+        taken: `videos.sound_taken`; each choice of channels has its own file.
     """
     digest = hashlib.sha256(json.dumps(taken, sort_keys=True).encode()).hexdigest()[:12]
     return lake_dir / "artifacts" / "audio" / SOUND_LAYOUT / f"{video_id}-{digest}.wav"
 
 
 def weights_record(lake_dir: Path) -> Path:
-    """The file that says which weights the lake's rows were made with."""
+    """Return the path of the record of the weights that the lake's rows were computed with."""
     return lake_dir / "artifacts" / "weights.json"

@@ -1,12 +1,12 @@
-"""Batches: which files belong to an ingestion batch, and which files the lake knows already.
+"""Batches: the files of each ingestion batch, and detecting files that the lake already has.
 
 Belongs here: content identity, batch manifests. Does not belong here: walking folders (walk.py), opening a container,
-Dagster, finding a video's bytes again (sources.py).
+Dagster, finding a video's file again (sources.py).
 
-A manifest is one JSON file, written aside and renamed. It holds what a batch is made of, and where those files were
-seen last: places change, and nothing is stale for that. Several processes may take in the same folder at once: a file
-is enlisted in one batch (`BatchBook.enlist`), a manifest is changed by one of them at a time, and a batch is run by one
-of them (`BatchBook.claim`). All are locks of the operating system, which a killed process gives back.
+A manifest is one JSON file, written to a temporary file and renamed. It lists a batch's files and where they were last
+seen; a changed place makes nothing stale. Several processes may ingest the same folder at once: a file is enlisted in
+one batch (`BatchBook.enlist`), only one process changes a manifest at a time, and only one runs a batch
+(`BatchBook.claim`). All three use locks of the operating system, which are released when a process is killed.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from speakervid_dag.lake.schemas import TAKEDOWNS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.walk import Walk, walk
 
-NAME = re.compile(r"b\d+")  # of a batch
+NAME = re.compile(r"b\d+")  # name of a batch
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file was seen, and when it was last written then (ns since the epoch); None: nobody looked.
+    """Place where a file was seen, with its modification time then (ns since the epoch); None: not checked.
 
-    `name`: of the link that led to it, if one did.
+    `name`: name of the link through which it was found, if any.
     """
 
     uri: str
@@ -44,9 +44,9 @@ class Place:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a batch: its content, and the places it was seen at, the latest first.
+    """One file of a batch: its content, and the places where it was seen, latest first.
 
-    `sha256` is None for what is no regular file and is never read (a link, a pipe): its identity is its place.
+    `sha256` is None for anything but a regular file (a link, a pipe). It is never read; its place is its identity.
     """
 
     places: tuple[Place, ...]
@@ -59,7 +59,7 @@ class SourceFile:
 
     @property
     def video_id(self) -> str:
-        """'v' + 16 hex digits of the content's SHA-256; of the place, where there is no content to read."""
+        """Return 'v' + 16 hex digits of the SHA-256 of the content, or of the place if there is no content to read."""
         return "v" + (self.sha256 or hashlib.sha256(os.fsencode(self.uris[0])).hexdigest())[:16]
 
     @property
@@ -78,14 +78,14 @@ Renewed = Mapping[str, Mapping[str, tuple[Place, ...]]]  # batch → video_id �
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do with the paths it was given; the batches' names hold once they are enlisted.
+    """Plan of a run for the paths it was given. The batches' names are final once they are enlisted.
 
     Args:
-        known: uri → batch that already holds those bytes.
+        known: uri → batch that already has this content.
         renewed: new places of known files, and places of files that had been given up.
-        unread: file or folder → why it could not be read. It is no input: the next run looks again.
-        forgotten: uris of bytes that were taken down and stay out.
-        found: what the paths led to.
+        unread: file or folder → why it could not be read. It is not ingested; the next run tries again.
+        forgotten: uris of content that was taken down and stays out.
+        found: result of the walk.
     """
 
     batches: dict[str, list[SourceFile]]
@@ -107,11 +107,11 @@ class BatchBook:
         return sorted(p.stem for p in self.folder.glob("b*.json") if NAME.fullmatch(p.stem))
 
     def strangers(self) -> list[Path]:
-        """Return files that lie among the manifests and are none: copies of sync tools, say. They are left alone."""
+        """Return files in the folder of manifests that are not manifests (copies of sync tools, for example)."""
         return sorted(p for p in self.folder.glob("[!.]*") if p.suffix != ".json" or not NAME.fullmatch(p.stem))
 
     def read(self, batch: str) -> list[SourceFile]:
-        """The batch's files.
+        """Return the batch's files.
 
         Raises:
             UserError: there is no such batch.
@@ -120,24 +120,25 @@ class BatchBook:
         return [_file_of(row) for row in self._body(batch)["sources"]]
 
     def digest(self, batch: str) -> str:
-        """Return the hex SHA-256 of what the batch is made of.
+        """Return the hex SHA-256 of the batch's content.
 
-        A file that is forgotten, or seen in another place, does not change it; one that is given up does.
+        Forgetting a file, or seeing it in another place, does not change it; giving a file up does.
         """
         body = self._body(batch)
         made_of, given_up = str(body["made_of"]), "\n".join(sorted(body["given_up"]))
         return hashlib.sha256(f"{made_of}\n{given_up}".encode()).hexdigest() if given_up else made_of
 
     def given_up(self, batch: str) -> frozenset[str]:
-        """Return the video_ids whose bytes are gone, and whose loss a person accepted."""
+        """Return the video_ids whose files are missing and whose loss a user has accepted."""
         return frozenset(self._body(batch)["given_up"])
 
     def write(self, batch: str, files: Sequence[SourceFile]) -> None:
         self._store({"batch": batch, "sources": [asdict(f) for f in files], "made_of": _made_of(files)})
 
     def enlist(self, plan: Plan) -> Plan:
-        """Writes the plan's manifests and new places, and gives the plan as written: under the next free names, without
-        the files that another process has enlisted since it was made (those are `known`).
+        """Write the plan's manifests and new places, and return the plan as written.
+
+        Batches get the next free names. Files that another process has enlisted meanwhile become `known`.
         """
         if not plan.batches and not plan.renewed:
             return plan
@@ -160,7 +161,7 @@ class BatchBook:
 
     @contextmanager
     def claim(self, batch: str, *, wait: bool) -> Iterator[bool]:
-        """Whether the batch is this process's to run while inside; with `wait` it is, once no other process has it."""
+        """Lock the batch for this process, and yield whether that succeeded; with `wait`, wait until it does."""
         lock = self._lock(batch)
         try:
             lock.acquire(blocking=wait)
@@ -173,17 +174,17 @@ class BatchBook:
             lock.release()
 
     def forget(self, batch: str, video_ids: Set[str]) -> None:
-        """Takes files out of the batch's manifest, with their places; the batch's digest stays what it was."""
+        """Remove files and their places from the batch's manifest; the batch's digest does not change."""
         with self._changing(batch) as body:
             body["sources"] = [row for row in body["sources"] if _file_of(row).video_id not in video_ids]
 
     def give_up(self, batch: str, video_ids: Set[str]) -> None:
-        """Notes that these files are gone for good: the batch is made anew without them."""
+        """Record that these files are lost for good: the batch is recomputed without them."""
         with self._changing(batch) as body:
             body["given_up"] = sorted({*body["given_up"], *video_ids})
 
     def take_back(self, batch: str, video_ids: Set[str]) -> None:
-        """Notes that files that were given up are there again: the batch is made anew with them."""
+        """Record that files that were given up are available again: the batch is recomputed with them."""
         with self._changing(batch) as body:
             body["given_up"] = sorted(set(body["given_up"]) - video_ids)
 
@@ -197,14 +198,14 @@ class BatchBook:
         takes: Callable[[Path], bool] = lambda _: True,
         report: Callable[[str], None] = lambda _: None,
     ) -> Plan:
-        """Finds what is new in paths and groups it into batches (nothing is written yet).
+        """Find new files under `paths` and group them into batches; nothing is written.
 
-        Folders are walked (`walk`). The same bytes twice are one file with two places; bytes of an earlier batch are
-        `known`, those that were taken down are `forgotten`.
+        Folders are walked (`walk`). Two files with the same content are one file with two places. Content of an earlier
+        batch is `known`, content that was taken down is `forgotten`.
 
         Args:
             follow_links: see `walk`.
-            takes: whether a file that was found is taken now; one that is not is left for another time.
+            takes: returns whether a file is taken now; others are left for a later run.
         """
         found = walk(paths, follow_links=follow_links)
         index = self._index()
@@ -250,7 +251,7 @@ class BatchBook:
 
     @contextmanager
     def _changing(self, batch: str) -> Iterator[dict[str, Any]]:
-        """The manifest's body, stored as it is left; what the batch was made of stays in it."""
+        """Yield the manifest's body and store it on leaving; its record of the batch's content is kept."""
         with self._lock("enlist"):
             body = self._body(batch)
             yield body
@@ -268,8 +269,8 @@ class BatchBook:
         if not is_whole:
             asked = f"SELECT source_uri, sha256 FROM videos WHERE batch = '{batch}'"
             raise OperationError(
-                f"the manifest {path} is damaged ({path.stat().st_size} bytes): put it back from a backup, or from "
-                f"the copy that a sync tool left; what is published stays readable, the files it named too: "
+                f"the manifest {path} is damaged ({path.stat().st_size} bytes): restore it from a backup or from a "
+                f"sync tool's copy; published data stays readable, also the list of its files: "
                 f'`speakervid sql "{asked}"`'
             )
         # manifests of older packages lack these
@@ -279,7 +280,7 @@ class BatchBook:
         write_bytes(self.folder / f"{body['batch']}.json", json.dumps(body, indent=1).encode())
 
     def _named(self, groups: Sequence[list[SourceFile]]) -> dict[str, list[SourceFile]]:
-        """The groups under the next free names."""
+        """Return the groups by name, under the next free names."""
         first = 1 + max((int(n[1:]) for n in self.names()), default=0)
         return {f"b{first + i:06d}": group for i, group in enumerate(groups)}
 
@@ -300,7 +301,7 @@ class BatchBook:
 
 @dataclass
 class _Index:
-    """Every file that is enlisted: its batch by video_id, and its video_id by place and size."""
+    """All enlisted files: batch by video_id, and video_id by place and size."""
 
     by_id: dict[str, str] = field(default_factory=dict)
     by_place: dict[tuple[Place, int | None], str] = field(default_factory=dict)
@@ -308,7 +309,7 @@ class _Index:
 
 
 def _file_of(row: Mapping[str, Any]) -> SourceFile:
-    """A file from its row in a manifest; packages before 0.2 kept one time for all of its places."""
+    """Return a file from its row in a manifest; packages before 0.2 stored one time for all of its places."""
     if "places" in row:
         places = tuple(Place(**place) for place in row["places"])
     else:
@@ -328,7 +329,7 @@ def _stat(path: Path, name: str | None) -> SourceFile:
 
 
 def _hashed(file: SourceFile) -> SourceFile:
-    """The file with its content's hash. Raises OSError."""
+    """Return the file with its content's hash. Raises OSError."""
     path = Path(file.uris[0])
     if path.is_symlink() or not path.is_file():  # a FIFO or a device must not be read
         return file

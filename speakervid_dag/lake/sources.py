@@ -1,10 +1,10 @@
-"""Where a video's bytes are now: a place in its batch's manifest that still holds exactly them.
+"""Source files: a video's current path, a place in its batch's manifest that still has exactly its content.
 
-Belongs here: finding that place by content, and saying why there is none. Does not belong here: what is in a file
+Belongs here: finding that place by content, and the reason if there is none. Does not belong here: what is in a file
 (speakervid_dag.media), changing manifests (batches.py).
 
-A place whose size and time are as they were is taken at its word; any other is hashed. So a file that was copied back,
-touched, or replaced by another of the same size is never mistaken.
+A file whose size and time are unchanged is trusted; any other is hashed. So a file that was copied back, touched, or
+replaced by another of the same size is always recognised correctly.
 """
 
 import stat
@@ -15,8 +15,8 @@ from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.hashing import HashMemory
 from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 
-REASONS = ("missing_file", "changed_file", "unreadable_file")  # why bytes are not at hand
-HASHES = HashMemory(None)  # of places that are newer than their manifest, in this process
+REASONS = ("missing_file", "changed_file", "unreadable_file")  # why a video's content is not available
+HASHES = HashMemory(None)  # hashes of places that changed since their manifest was written, in this process
 
 
 class Sources:
@@ -27,22 +27,22 @@ class Sources:
 
     @classmethod
     def of(cls, book: BatchBook, batches: Sequence[str] | None = None) -> "Sources":
-        """Return those of these batches; of all batches when None are named."""
+        """Return the files of these batches (None: of all batches)."""
         return cls(file for batch in (book.names() if batches is None else batches) for file in book.read(batch))
 
     def path(self, video_id: str) -> Path:
-        """Return a path that holds the video's bytes. Raises PermanentFailure: see `find`."""
+        """Return a path with the video's content. Raises PermanentFailure: see `find`."""
         if video_id not in self._files:
             raise PermanentFailure("missing_file", f"no batch of this lake lists {video_id}")
         return find(self._files[video_id])
 
     def check_read(self, video_id: str, path: Path) -> None:
-        """Raise PermanentFailure (changed_file, …) when what was just read there is not, or no longer, the video's."""
+        """Raise PermanentFailure (changed_file, …) if the file just read is not, or no longer, the video's."""
         if self.path(video_id) != path:
-            raise PermanentFailure("changed_file", f"{path} was changed while it was read")
+            raise PermanentFailure("changed_file", f"{path} changed while it was being read")
 
     def absent(self) -> dict[str, PermanentFailure]:
-        """Return why, by video_id, for every video whose bytes are not at hand."""
+        """Return the reason by video_id for every video whose content is not available."""
         found = {}
         for video_id, file in self._files.items():
             try:
@@ -53,10 +53,10 @@ class Sources:
 
 
 def find(file: SourceFile) -> Path:
-    """Return the first of a file's places that holds its bytes; of what was never read, its place.
+    """Return the first of a file's places that has its content; of a file that was never read, its place.
 
     Raises:
-        PermanentFailure: missing_file, changed_file (other bytes are there now), unreadable_file.
+        PermanentFailure: missing_file, changed_file (it has other content now), unreadable_file.
     """
     if file.sha256 is None:
         return Path(file.uris[0])
@@ -65,9 +65,9 @@ def find(file: SourceFile) -> Path:
         try:
             if _holds(place, file.size_bytes, file.sha256):
                 return Path(place.uri)
-            failures.setdefault("changed_file", f"{place.uri} holds other bytes now")
+            failures.setdefault("changed_file", f"{place.uri} has other content now")
         except (FileNotFoundError, NotADirectoryError):
-            failures.setdefault("missing_file", f"{place.uri} is not there")
+            failures.setdefault("missing_file", f"{place.uri} does not exist")
         except OSError as problem:
             failures.setdefault("unreadable_file", f"{place.uri} cannot be read: {problem.strerror}")
     reason = next(r for r in ("changed_file", "unreadable_file", "missing_file") if r in failures)
@@ -75,7 +75,7 @@ def find(file: SourceFile) -> Path:
 
 
 def _holds(place: Place, size_bytes: int | None, sha256: str) -> bool:
-    """Whether these bytes are at the place. Raises OSError."""
+    """Return whether the place has this content. Raises OSError."""
     now = Path(place.uri).lstat()
     if not stat.S_ISREG(now.st_mode) or now.st_size != size_bytes:
         return False

@@ -1,10 +1,10 @@
-"""The weights that a lake's rows were made with, as the lake itself remembers them.
+"""The lake's record of the weights that its rows were computed with.
 
-Belongs here: that record, and reading it from the commits of a lake that has none yet. Does not belong here: what lies
-on disk (models/registry.py), what today's stages need (assets/weights.py).
+Belongs here: that record, and building it from the commits of a lake that has none yet. Does not belong here: weights
+on disk (models/registry.py), weights that the stages need now (assets/weights.py).
 
-Each commit names its weights, but Delta's log is kept for 30 days only, so it is no memory. The record is the file
-`artifacts/weights.json`: name → hash that was used last, run, time.
+Each commit names its weights, but Delta's log is kept for only 30 days. So they are also recorded in the file
+`artifacts/weights.json`: name → hash used last, run, time.
 """
 
 import json
@@ -20,26 +20,25 @@ from speakervid_dag.lake.artifacts import weights_record
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 
-MISSING = "missing"  # what a commit says of weights that were not on disk
+MISSING = "missing"  # recorded in a commit for weights that were not on disk
 
 
 def used_weights(lake_dir: Path) -> dict[str, str]:
-    """Return name → hash of all weights that the lake was made with; {} while there is no record."""
+    """Return name → hash of all weights that the lake was computed with; {} if there is no record."""
     return {name: str(entry["sha256"]) for name, entry in (_read(lake_dir) or {}).items()}
 
 
 def begin_record(lake: DeltaLake, lake_dir: Path) -> None:
-    """Make the record of a lake that has none, from the commits its tables still have. A lake without tables gets
-    none."""
+    """Create the record of a lake that has none, from the commits in its logs. A lake without tables gets none."""
     if _read(lake_dir) is None and (lake_dir / "tables").is_dir():
         _update(lake_dir, _from_commits(lake))
 
 
 def remember(lake_dir: Path, states: Mapping[str, str], run_id: str) -> None:
-    """Record what rows are about to be committed with. It stands before the commit, so that a kill cannot part them.
+    """Record the weights of rows that are about to be committed: before the commit, in case the process is killed.
 
     Args:
-        states: name → hash, or `missing`, which is left out.
+        states: name → hash, or `missing`, which is not recorded.
     """
     used = used_weights(lake_dir)
     new = {name: state for name, state in states.items() if state not in (MISSING, used.get(name))}
@@ -49,7 +48,7 @@ def remember(lake_dir: Path, states: Mapping[str, str], run_id: str) -> None:
 
 
 def _read(lake_dir: Path) -> dict[str, dict[str, Any]] | None:
-    """The record; None when there is none that can be read (one that is cut off is made anew)."""
+    """Return the record; None if there is none, or if it is damaged (it is then rebuilt)."""
     try:
         found = json.loads(weights_record(lake_dir).read_bytes())
         return {str(name): {**entry, "sha256": str(entry["sha256"])} for name, entry in found.items()}

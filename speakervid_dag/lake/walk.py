@@ -1,11 +1,11 @@
-"""The walk: which files the paths that a person named lead to, and what is not taken of them, and why.
+"""The walk: files found under the paths that a user named, files skipped, and why.
 
-Belongs here: listing folders, and the sentences that say what was passed over. Does not belong here: reading a file,
-knowing what the lake holds already (batches.py), recognising own output (own_output.py).
+Belongs here: listing folders, the sentences about what was skipped. Does not belong here: reading a file, knowing what
+the lake already contains (batches.py), recognising own output (own_output.py).
 
-Links are followed only where that is wanted. They are resolved here, once: what is taken is the file that a link led
-to at that moment, under the link's name, so that a link that is turned later changes nothing. A folder is listed once,
-however many links lead to it. A folder that cannot be listed costs its own files only.
+Links are followed only on request. They are resolved here, once: the file that a link points to now is taken, under
+the link's name, so that changing the link later has no effect. A folder is listed once, however many links point to
+it. A folder that cannot be listed affects only its own files.
 """
 
 import errno
@@ -24,24 +24,24 @@ MEDIA_SUFFIXES = frozenset(
         *("flv", "f4v", "wmv", "asf", "3gp", "3g2", "ogv", "ogm"),
         *("wav", "mp3", "flac", "m4a", "aac", "ogg", "opus", "wma"),
     )
-)  # sound files are taken too: they are listed as rejected rather than passed over in silence
-SHOWN = 5  # paths that a sentence names
+)  # sound files are taken too, so that they are listed as rejected instead of being skipped silently
+SHOWN = 5  # paths named per sentence
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What the named paths lead to; each file and folder is in one place of it, hidden ones in none.
+    """Result of a walk. Each file and folder is in one of its fields, hidden ones in none.
 
     Attributes:
         taken: files, in a stable order.
-        names: of files taken through a link, the link's name.
-        ignored: files in folders that have no media suffix.
-        own_output: lakes and releases that were met, and not walked into.
+        names: file taken through a link → the link's name.
+        ignored: files in walked folders without a media suffix.
+        own_output: lakes and releases that were found and not entered.
         named_output: paths inside own output that were named, and therefore taken.
         linked_folders: links to folders that were not followed.
-        repeated: links to files that are taken under another name already.
-        unreadable: folders that could not be listed (to their end), and named paths that could not be reached → why.
-        missing: paths that do not exist, as they were named.
+        repeated: links to files that are already taken under another name.
+        unreadable: folders that could not be listed completely, and named paths that could not be reached → why.
+        missing: named paths that do not exist.
     """
 
     taken: tuple[Path, ...] = ()
@@ -56,37 +56,37 @@ class Walk:
 
     @property
     def unread(self) -> dict[Path, str]:
-        """Whatever was named, or lies below it, and could not be read → why."""
+        """Return every path that was named, or lies below a named one, and could not be read → why."""
         return {**dict.fromkeys(self.missing, os.strerror(errno.ENOENT)), **self.unreadable}
 
     def passed_over(self) -> list[str]:
-        """Return a sentence per kind of thing that was not taken, or was taken only because it was named."""
+        """Return a sentence per kind of path that was skipped, or taken only because it was named."""
         names = [path.name for path in self.ignored]
         sentences = {
-            "Passed over {}: no media suffix.": (names, "file"),
-            "Passed over {}: links are followed with --follow-links.": (self.linked_folders, "linked folder"),
-            "Passed over {}: what they lead to is taken already.": ([path.name for path in self.repeated], "link"),
-            "Passed over the output of this program in {}: name a path inside to take it.": (self.own_output, "folder"),
+            "Skipped {}: no media suffix.": (names, "file"),
+            "Skipped {}: use --follow-links to follow links.": (self.linked_folders, "linked folder"),
+            "Skipped {}: their targets are already taken.": ([path.name for path in self.repeated], "link"),
+            "Skipped output of this program in {}: name a path inside to take it.": (self.own_output, "folder"),
             "Took {} inside a lake or a release, as named.": (self.named_output, "path"),
         }
         return [text.format(_counted(found, what)) for text, (found, what) in sentences.items() if found]
 
 
 def not_read(unread: Mapping[str, str]) -> list[str]:
-    """Return the sentence that says what could not be read, and why; none where everything could."""
+    """Return a sentence about the paths that could not be read, and why; [] if there are none."""
     told = [f"{path}: {why}" for path, why in unread.items()]
     return [f"Could not read {_counted(told, 'path')}."] if told else []
 
 
 def walk(paths: Iterable[Path], *, follow_links: bool = False) -> Walk:
-    """List what `paths` lead to, in a stable order: files that are named are taken, folders are walked.
+    """List the files under `paths` in a stable order: named files are taken, named folders are walked.
 
-    In a walked folder only files with a media suffix are taken; hidden files and folders are not looked at. A lake or
-    a release that is met is not entered. A lake that is named is entered, but not its own folders.
+    In a walked folder only files with a media suffix are taken; hidden files and folders are ignored. A lake or release
+    found on the way is not entered. A named lake is entered, but not its own folders.
 
     Args:
-        follow_links: take the files and walk the folders that links lead to, wherever they are. Without it a linked
-            file is taken as the link that it is (nothing opens it), and a linked folder is passed over.
+        follow_links: take the files and walk the folders that links point to, wherever they are. Without it, a link to
+            a file is taken as a link (nothing opens it), and a link to a folder is skipped.
     """
     walker = _Walker(follow_links)
     for path in paths:
@@ -95,7 +95,7 @@ def walk(paths: Iterable[Path], *, follow_links: bool = False) -> Walk:
 
 
 class _Walker:
-    """A walk that is under way; each dict is an ordered set."""
+    """A walk in progress; each dict is an ordered set."""
 
     def __init__(self, follow_links: bool) -> None:
         self._follows = follow_links
@@ -127,7 +127,7 @@ class _Walker:
 
     def name(self, given: Path) -> None:
         """Take a path that was named."""
-        path = Path(os.path.abspath(given))  # noqa: PTH100 - a symbolic link stays what it is; the video stage judges it
+        path = Path(os.path.abspath(given))  # noqa: PTH100 - symbolic links are kept; the video stage judges them
         try:
             os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -140,7 +140,7 @@ class _Walker:
             if target != path and not target.is_dir():
                 self._name_by(path, target)
             path = target
-        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a link's target cannot be reached
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises if a link's target cannot be reached
         if self._owner(path if is_folder else path.parent) is not None:
             self.named_output[path] = None
         if not is_folder:
@@ -152,7 +152,7 @@ class _Walker:
             self._walk(path, ())
 
     def _walk(self, top: Path, not_in_top: Collection[str]) -> None:
-        """List `top` and the folders below it; `not_in_top`: names that are passed over in `top` itself."""
+        """List `top` and the folders below it; `not_in_top`: names to skip in `top` itself."""
         waiting = [top]
         while waiting:
             folder = waiting.pop()
@@ -183,7 +183,7 @@ class _Walker:
             waiting += reversed(below)
 
     def _followed(self, link: Path) -> list[Path]:
-        """Take what a link that was met leads to; a folder is given back, to be walked."""
+        """Take the target of a link found in a folder; return the target if it is a folder, to be walked."""
         target = self._target(link)
         if target is None:
             return []
@@ -201,7 +201,7 @@ class _Walker:
         return []
 
     def _name_by(self, link: Path, target: Path) -> None:
-        """Give a file the name of the first link that leads to it; of others it is told that they were passed over."""
+        """Name a file after the first link that points to it; record other links as repeated."""
         if target not in self.taken:
             self._led[target] = link
             self.names[target] = link.name
@@ -209,22 +209,22 @@ class _Walker:
             self.repeated[link] = None
 
     def _target(self, path: Path) -> Path | None:
-        """Return what a link leads to, over any number of links; the path itself where it is none."""
+        """Return the final target of a link; the path itself if it is not a link; None if the target is missing."""
         try:
             return Path(os.path.realpath(path, strict=True)) if path.is_symlink() else path
         except OSError as problem:
-            self.unreadable[path] = f"a link to nothing: {_why(problem)}"
+            self.unreadable[path] = f"broken link: {_why(problem)}"
             return None
 
     def _is_listed(self, folder: Path) -> bool:
-        """Return whether the folder was listed before, by whatever path; from now on it was."""
+        """Return whether the folder was listed before, by any path, and record it as listed."""
         real = os.path.realpath(folder)
         is_known = real in self._listed
         self._listed.add(real)
         return is_known
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
-        """The folder's entries that are not hidden, by name; as far as they could be read."""
+        """Return the folder's visible entries by name, as far as they could be read."""
         found = []
         try:
             with os.scandir(folder) as entries:
@@ -241,7 +241,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        if entry.is_symlink():  # it leads to where one may not look
+        if entry.is_symlink():  # its target is not accessible
             return False
         raise
 
@@ -255,6 +255,6 @@ def _counted(found: Sequence[object], what: str) -> str:
 
 
 def _shown(found: Sequence[object]) -> str:
-    """Return the first of them on one line, whatever is in their names."""
+    """Return the first names on one line, with unprintable characters escaped."""
     names = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in str(each)) for each in found[:SHOWN]]
     return ", ".join(names) + ", …" * (len(found) > SHOWN)

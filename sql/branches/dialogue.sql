@@ -1,17 +1,16 @@
--- Which clip answers which: initiator → responder at a change of speaker?
--- 1. Turns that do not take the floor are left out: those inside another turn, and those shorter than
+-- Pairs of clips in which a responder answers an initiator, found at changes of speaker.
+-- 1. Turns that do not take the floor are skipped: those inside another turn, and those shorter than
 --    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
--- 2. A change is two neighbouring turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
+-- 2. A change is two adjacent turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
--- 3. Both are of one conversation: the video has no third voice, or each takes over from the other at least once, or both are
---    seen in one shot, or in one place: a shot of the one and a shot of the other have $dialogue_min_palette of their colours in
---    common. Two conversations cut one after the other have a change of speaker too, but none of these.
--- 4. Of the clips in which the turn is spoken the nearest to the change is taken: the initiator's last, the
---    responder's first.
--- Shots do not matter: shot and reverse shot, or both in one picture.
+-- 3. Both turns must belong to one conversation: the video has no third voice, or each speaker takes over from the other at
+--    least once, or both are seen in one shot, or in one place (a shot of each, with $dialogue_min_palette of their colours
+--    in common). Two conversations cut one after the other have a change of speaker too, but none of these.
+-- 4. Of the clips that contain a turn, the one nearest to the change is taken: the initiator's last, the responder's first.
+-- Shots do not matter: shot and reverse shot, or both people in one picture.
 WITH turns AS (
     SELECT batch, video_id, turn_id, speaker_id, start_s, end_s,
-        -- the longest-reaching earlier turn: it contains this one if it ends no earlier (one speaker's turns do not overlap)
+        -- the earlier turn that ends last: it contains this one if it ends no earlier (one speaker's turns do not overlap)
         max(end_s) OVER (
             PARTITION BY video_id ORDER BY start_s, end_s DESC, turn_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS reached_s
@@ -50,7 +49,7 @@ changes AS (
     SELECT * FROM neighbours
     WHERE initiator <> responder AND gap_s BETWEEN -$dialogue_max_overlap_s AND $dialogue_max_gap_s
 ),
--- both ways round, so that (a, b) is there exactly when each answered the other, or nobody else speaks in the video
+-- both orders, so that (a, b) exists exactly if each answered the other, or nobody else speaks in the video
 exchanges AS (
     SELECT DISTINCT there.video_id, there.initiator, there.responder
     FROM changes AS there
@@ -87,7 +86,7 @@ pairs AS (
     FROM changes AS c
     JOIN last_clip AS i ON i.turn_id = c.initiator_turn_id
     JOIN first_clip AS r ON r.turn_id = c.responder_turn_id
-    -- a clip that goes on beyond the answer is not the one that was answered
+    -- a clip that continues beyond the answer is not the one that was answered
     WHERE i.person_id <> r.person_id AND i.start_s < r.start_s AND i.end_s < r.end_s
 ),
 looks AS (
@@ -119,6 +118,6 @@ JOIN tiers AS it ON it.clip_id = initiator_clip_id AND it.profile = $profile AND
 JOIN tiers AS rt ON rt.clip_id = responder_clip_id AND rt.profile = $profile AND list_contains($batches, rt.batch)
 LEFT JOIN in_common AS k ON k.video_id = p.video_id
     AND k.initiator_person_id = p.initiator_person_id AND k.responder_person_id = p.responder_person_id
-WHERE is_sure OR coalesce(share, 1) >= $dialogue_min_palette -- null: no look at one of them, which tells nothing
+WHERE is_sure OR coalesce(share, 1) >= $dialogue_min_palette -- null: one of them was not sampled, which proves nothing
 QUALIFY row_number() OVER (PARTITION BY pair_id ORDER BY p.start_s, responder_turn_id) = 1
 ORDER BY p.batch, pair_id

@@ -1,5 +1,5 @@
--- Who listens to whom: a silent listener's clip under a turn of somebody else?
--- Only turns with a known answer count (bound to another person, or spoken off screen): an ambiguous turn could be the
+-- Listening samples: a silent listener's clip during a turn of somebody else.
+-- Only turns with a known speaker count (bound to another person, or spoken off screen): an ambiguous turn could be the
 -- listener's own. co_present = a track bound to the turn is in the listener's shot at the same time; else non_co_present.
 -- A margin that is not evaluated keeps the sample unless $listening_needs_margin: the binding behind the clip's role has
 -- its own evidence.
@@ -21,7 +21,7 @@ bound AS (
     LEFT JOIN face_tracks AS f ON f.track_id = b.track_id AND list_contains($batches, f.batch)
     WHERE list_contains($batches, b.batch)
 ),
--- one row a sample and bound track; a turn seen on several tracks has several
+-- one row per sample and bound track; a turn seen on several tracks has several rows
 seen AS (
     SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id, b.status,
         coalesce(b.shot_id = p.shot_id AND b.start_s < p.end_s AND b.end_s > p.start_s, false) AS is_co_present
@@ -55,7 +55,7 @@ samples AS (
 spoken AS (
     SELECT DISTINCT turn_id FROM transcripts WHERE list_contains($batches, batch) AND trim(text) <> ''
 ),
--- who a voice belongs to elsewhere in the video, for turns spoken off screen
+-- person of a voice elsewhere in the video, for turns spoken off screen
 voices AS (
     SELECT video_id, speaker_id, arg_max(person_id, speaking_s) AS person_id
     FROM people
@@ -73,7 +73,7 @@ FROM samples AS s
 JOIN tiers AS t ON t.clip_id = s.clip_id AND t.profile = $profile AND list_contains($batches, t.batch)
 LEFT JOIN voices AS v ON v.video_id = s.video_id AND v.speaker_id = s.speaker_id
 WHERE s.is_other
-    AND coalesce(s.speaker_person_id, v.person_id) IS DISTINCT FROM s.person_id  -- nobody listens to the own voice-over
+    AND coalesce(s.speaker_person_id, v.person_id) IS DISTINCT FROM s.person_id  -- nobody listens to their own voice-over
     AND CASE
         WHEN s.is_co_present THEN coalesce(s.margin >= $listening_min_margin, NOT $listening_needs_margin)
         ELSE coalesce(s.listener_conf <= $listening_max_sync_conf, true)

@@ -1,6 +1,6 @@
--- Which clips follow one another in a conversation, and what was said before each?
--- contextual: a talking clip with the words of everybody in the $multi_turn_window_s before it; a session goes on while
---   less than that passes between two such clips. No words before, no row.
+-- Clips that follow one another in a conversation, with what was said before each.
+-- contextual: a talking clip with everybody's words in the $multi_turn_window_s before it; a session continues while less
+--   than that passes between two such clips. A clip with no words before it has no row.
 -- sequential: talking clips less than $multi_turn_max_gap_s apart, two or more; consecutive clips of one person are
 --   separate turns.
 WITH talking AS (
@@ -9,7 +9,7 @@ WITH talking AS (
     JOIN tiers AS t ON t.clip_id = c.clip_id AND t.profile = $profile AND list_contains($batches, t.batch)
     WHERE list_contains($batches, c.batch) AND c.role = 'talking'
 ),
--- what of each segment lies in the window of each clip: whole words that ended before the clip begins
+-- words of each segment in the window before each clip: whole words that end before the clip begins
 said AS (
     SELECT k.clip_id, s.start_s, s.speaker_id,
         list_transform(

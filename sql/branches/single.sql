@@ -1,4 +1,4 @@
--- Which clips show one person talking?
+-- Clips that show one person talking.
 SELECT c.batch, c.video_id, $profile AS profile, c.clip_id, c.person_id, c.duration_s, t.tier
 FROM clips AS c
 JOIN tiers AS t ON t.clip_id = c.clip_id AND t.profile = $profile AND list_contains($batches, t.batch)

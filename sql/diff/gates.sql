@@ -1,5 +1,5 @@
--- What did each gate of $profile do to these $clips?
--- weight: 0 nothing, 1 it bars from sft, 2 it rejects (as sql/tiers).
+-- Effect of each gate of $profile on these $clips.
+-- weight: 0 none, 1 it bars the clip from sft, 2 it rejects the clip (as in sql/tiers).
 SELECT clip_id, gate, verdict, value, keep, threshold, upper_threshold,
     CASE
         WHEN mode <> 'enforce' OR verdict = 'pass' OR (verdict = 'not_evaluated' AND not_evaluated = 'pass') THEN 0

@@ -1,5 +1,5 @@
--- In which branches are these $clips under $profile, and where they are not, why not?
--- The limits are those of sql/branches; `what` names the sample, or the first condition that fails.
+-- Branches of these $clips under $profile; for the other branches, the reason why the clip is not in them.
+-- The limits are those of sql/branches; `what` is the sample, or the first condition that fails.
 WITH chosen AS (FROM clips WHERE list_contains($clips, clip_id)),
 samples AS (
     SELECT clip_id, 'single' AS branch, tier, clip_id AS what FROM branch_single WHERE profile = $profile
@@ -25,7 +25,7 @@ ends AS (
     SELECT clip_id, video_id, any_value(speaker_id) AS speaker_id, min(start_s) AS start_s, max(end_s) AS end_s
     FROM spoken GROUP BY clip_id, video_id
 ),
--- the nearest turn of somebody else on either side
+-- nearest turn of somebody else on either side
 neighbours AS (
     SELECT e.clip_id, 'responder' AS side, arg_max(t.turn_id, t.end_s) AS other, e.start_s - max(t.end_s) AS gap_s
     FROM ends AS e

@@ -1,4 +1,4 @@
--- Which clips belong to the thing with this $kind and $id? (a turn's: those in which it is spoken or listened to)
+-- Clips that belong to the object with this $kind and $id (for a turn: those in which it is spoken or listened to).
 SELECT clip_id FROM clips
 WHERE video_id = $video_id AND CASE $kind
     WHEN 'video' THEN true

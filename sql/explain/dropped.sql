@@ -1,4 +1,4 @@
--- Which time of these $tracks became no clip, and why? Where no clips were cut at all: which stage gave no result.
+-- Time of these $tracks that became no clip, and why; where no clips were cut at all, the stage that gave no result.
 WITH stopped AS (
     SELECT string_agg(stage || ': ' || reason, ', ' ORDER BY stage) AS reason
     FROM stage_outcomes

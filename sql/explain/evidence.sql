@@ -1,4 +1,4 @@
--- How well do the lips of every face that was in view fit each of these $turns?
+-- Lip sync of every face in view with each of these $turns.
 SELECT s.turn_id, s.track_id, f.person_id, s.sync_conf, s.sync_dist, s.offset_frames, s.talking_score, s.backend, s.status,
     s.reason
 FROM sync_scores AS s

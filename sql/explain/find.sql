@@ -1,5 +1,5 @@
--- What is $wanted: which kind of thing has it as its id (or, for a video, as its file's name), and in which video?
--- Of several videos of one name that which was taken in comes first, the newest of them.
+-- Objects whose id is $wanted (or, for a video, whose file name it is), with their kind and video.
+-- Of several videos with that name, those not rejected come first, then the newest.
 SELECT kind, id, video_id, batch, status FROM (
     SELECT 'video' AS kind, video_id AS id, video_id, batch, status FROM videos WHERE video_id = $wanted OR source_name = $wanted
     UNION ALL SELECT 'shot', shot_id, video_id, batch, NULL FROM shots WHERE shot_id = $wanted

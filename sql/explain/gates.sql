@@ -1,4 +1,4 @@
--- What did each gate of $profile say about these $clips? (with $only_objections only those that did not pass)
+-- Verdicts of the gates of the profile on these $clips (with $only_objections, only those that did not pass).
 SELECT clip_id, gate, measure, value,
     CASE
         WHEN threshold IS NULL THEN keep || ' percentile'

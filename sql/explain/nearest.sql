@@ -1,4 +1,4 @@
--- Which ids look most like $wanted?
+-- Ids that are most similar to $wanted.
 SELECT id FROM (
     SELECT video_id AS id FROM videos
     UNION SELECT source_name FROM videos

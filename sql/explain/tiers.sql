@@ -1,4 +1,4 @@
--- In which tier are these $clips under each profile, and for which reasons?
+-- Tier of these $clips under each profile, with the reasons.
 SELECT t.profile, t.clip_id, c.role, c.person_id, c.start_s, c.end_s, t.tier, t.reasons
 FROM tiers AS t
 JOIN clips AS c ON c.clip_id = t.clip_id

@@ -1,4 +1,4 @@
--- Which face tracks, in which shot and of whom, belong to the thing with this $kind and $id?
+-- Face tracks, with shot and person, that belong to the object with this $kind and $id.
 SELECT f.track_id, f.start_s, f.end_s, f.detection_score, f.embedding_status, f.liveness, f.liveness_status,
     h.shot_id, h.start_s AS shot_start_s, h.end_s AS shot_end_s,
     f.person_id, p.identity_id, p.identity_similarity, p.speaker_id, p.speaking_s

@@ -1,4 +1,4 @@
--- Which turns belong to the thing with this $kind and $id, whose face are they, on what evidence, and what was said?
+-- Turns that belong to the object with this $kind and $id, with bound face, evidence and words.
 WITH chosen AS (
     SELECT unnest(turn_ids) AS turn_id FROM clips WHERE list_contains($clips, clip_id) AND $kind <> 'listening'
     UNION SELECT turn_id FROM speech_turns WHERE video_id = $video_id AND ($kind = 'video' OR turn_id = $id)

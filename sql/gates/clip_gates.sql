@@ -1,6 +1,6 @@
--- What does each gate of the profile say about each clip: pass, fail or not_evaluated, with value, threshold and reason?
--- profile_gates has the gates that are not off, percentiles already turned into thresholds. A gate for the other role has
--- no row: a listener's speech is not missing, it is not asked for.
+-- Verdict of each gate of the profile on each clip (pass, fail or not_evaluated), with value, threshold and reason.
+-- profile_gates has the gates that are not off, with percentiles already converted to thresholds. A gate for the other role
+-- has no row: a listener's speech is not missing, it is not required.
 WITH asked AS (
     SELECT c.batch, c.video_id, c.clip_id, g.*
     FROM clips AS c

@@ -1,5 +1,5 @@
--- Which value of a measure is its $share quantile over the clips of the whole lake that the gate asks, and over how many?
--- Interpolated between neighbours (quantile_cont), so that it depends on nothing but the values.
+-- $share quantile of a score over all clips in the lake that the gate tests, and the number of these clips.
+-- Interpolated (quantile_cont), so that it depends on nothing but the values.
 SELECT quantile_cont(m.value, $share) AS threshold, count(m.value) AS clip_count
 FROM clip_measures AS m
 JOIN clips AS c ON c.clip_id = m.clip_id

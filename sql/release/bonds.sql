@@ -1,4 +1,4 @@
--- Which identities must stay in one split, and how many clips has each? One row a clip or pair; `other` null: by itself.
+-- Identities that must stay in one split, with their number of clips. One row per clip or pair; `other` null: one person.
 -- All branches and tiers of the profile count, so that a person is in the same split whichever of them is exported.
 WITH who AS (SELECT person_id, identity_id FROM people),
 pairs AS (

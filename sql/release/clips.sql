@@ -1,5 +1,5 @@
--- What does a release tell about these clips: where they are, who is in them, what is said, how they were measured?
--- clip_index counts a video's clips in time: with speaker and video it makes the paper's key.
+-- Description of these clips in a release: where they are, who is in them, what is said, their scores.
+-- clip_index numbers a video's clips in time; with speaker and video it forms the paper's key.
 WITH numbered AS (
     SELECT clip_id, row_number() OVER (PARTITION BY video_id ORDER BY start_s, clip_id) - 1 AS clip_index
     FROM clips WHERE list_contains($video_ids, video_id)

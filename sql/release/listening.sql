@@ -1,4 +1,4 @@
--- Which listeners are samples of a release? clip_ids: the listener's; [start_s, end_s) is the part of it that counts.
+-- Listening samples of a release. clip_ids: the listener's clip; [start_s, end_s) is the part of it that counts.
 SELECT b.listening_id AS sample_id, b.video_id, b.tier, b.duration_s, [b.listener_clip_id] AS clip_ids,
     b.listener_person_id, b.speaker_person_id, b.speaker_turn_id, t.speaker_id AS heard_speaker_id, b.mode, b.margin,
     b.start_s, b.end_s

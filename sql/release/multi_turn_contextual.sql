@@ -1,4 +1,4 @@
--- Which clips with the words before them are samples of a release?
+-- Clips, with the words before them, that are samples of a release.
 SELECT printf('%s-%04d', session_id, turn_index) AS sample_id, video_id, tier, duration_s, [clip_id] AS clip_ids,
     person_id, session_id, turn_index, gap_s, history
 FROM branch_multi_turn

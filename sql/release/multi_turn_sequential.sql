@@ -1,4 +1,4 @@
--- Which sessions are samples of a release? A session is as good as its worst turn; clip_ids in their order.
+-- Sessions that are samples of a release. A session's tier is that of its worst turn; clip_ids are in order.
 SELECT * FROM (
     SELECT session_id AS sample_id, video_id, sum(duration_s) AS duration_s,
         CASE max(CASE tier WHEN 'sft' THEN 0 WHEN 'pretrain' THEN 1 ELSE 2 END)

@@ -1,4 +1,4 @@
--- Which talking clips are samples of a release?
+-- Talking clips that are samples of a release.
 SELECT clip_id AS sample_id, video_id, tier, duration_s, [clip_id] AS clip_ids, person_id
 FROM branch_single
 WHERE profile = $profile AND list_contains($tiers, tier)

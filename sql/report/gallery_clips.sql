@@ -1,4 +1,4 @@
--- What does the gallery tell about these clips: where they are, who is in them, what is said, why they are in their tier?
+-- Description of these clips in the gallery: where they are, who is in them, what is said, the reasons for their tier.
 WITH chosen AS (SELECT * FROM clips WHERE list_contains($clip_ids, clip_id)),
 said AS (
     SELECT c.clip_id, string_agg(trim(s.text), ' ' ORDER BY s.start_s) AS text, mode(s.language) AS language

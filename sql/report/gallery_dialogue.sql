@@ -1,4 +1,4 @@
--- Which pairs of question and answer show best what the branch holds: good tiers first, from as many videos as possible?
+-- Dialogue pairs that represent the branch best: good tiers first, from as many videos as possible.
 SELECT pair_id, initiator_clip_id, responder_clip_id, gap_s, is_same_shot, tier, duration_s
 FROM (
     SELECT b.*, CASE b.tier WHEN 'sft' THEN 1 WHEN 'pretrain' THEN 2 ELSE 3 END AS rank

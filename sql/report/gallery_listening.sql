@@ -1,4 +1,4 @@
--- Which listeners show best what the branch holds: good tiers first, from as many videos as possible, and what do they hear?
+-- Listening samples that represent the branch best, with what is heard: good tiers first, from as many videos as possible.
 WITH chosen AS (
     SELECT *, row_number() OVER (PARTITION BY video_id ORDER BY rank, duration_s DESC, listening_id) AS place
     FROM (

@@ -1,4 +1,4 @@
--- Which sessions of a mode show best what the branch holds: of as many videos as possible, long ones first, their first turns?
+-- First turns of the sessions that represent a mode best: from as many videos as possible, long sessions first.
 WITH sessions AS (
     SELECT session_id, video_id, count(*) AS turns, sum(duration_s) AS session_s
     FROM branch_multi_turn

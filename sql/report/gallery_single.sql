@@ -1,4 +1,4 @@
--- Which talking clips show best what the branch holds: good tiers first, from as many videos as possible?
+-- Talking clips that represent the branch best: good tiers first, from as many videos as possible.
 SELECT clip_id, tier, duration_s
 FROM (
     SELECT b.*, CASE b.tier WHEN 'sft' THEN 1 WHEN 'pretrain' THEN 2 ELSE 3 END AS rank

@@ -1,4 +1,4 @@
--- How are the values of these gates distributed over equal bins between two edges each? Values outside are in the end bins.
+-- Histogram of these gates' values, in equal bins between two edges per gate. Values outside count in the end bins.
 WITH charts AS (
     SELECT unnest($gates) AS gate, unnest($lows) AS low, unnest($highs) AS high
 )

@@ -1,5 +1,5 @@
--- What does each gate of the profile ask, how do the clips answer, and over which range do their values lie?
--- low_edge and high_edge leave out the outermost 0.5 % where they lie far out; threshold differs between batches only for
+-- Each gate of the profile: its rule, the clips' verdicts, and the range of their values.
+-- low_edge and high_edge exclude the outermost 0.5 % if these are far out; the threshold differs between batches only for
 -- percentile gates that were computed at different times.
 WITH told AS (
     SELECT gate, level, mode, keep, unit,

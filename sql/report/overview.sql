@@ -1,4 +1,4 @@
--- What is this lake, in one row: videos and hours in, clips and hours out by tier, people? (first screen of the report)
+-- The lake in one row: videos and hours in, clips and hours out by tier, people (first screen of the report).
 WITH tiered AS (
     SELECT t.tier, c.role, c.duration_s, c.person_id
     FROM tiers AS t JOIN clips AS c ON c.clip_id = t.clip_id

@@ -1,2 +1,2 @@
--- For which profiles are there decisions, and over how many clips?
+-- Profiles that have decisions, with their number of clips.
 SELECT profile, count(*) AS clips FROM tiers GROUP BY profile ORDER BY clips DESC, profile

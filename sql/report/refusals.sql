@@ -1,4 +1,4 @@
--- Which batches does an audit keep out of their table at present?
+-- Batches that an audit currently keeps out of their table.
 SELECT "table", batch, expectation, count(*) AS findings, any_value(observed) AS observed
 FROM quarantine
 WHERE is_open AND severity = 'critical'

@@ -1,4 +1,4 @@
--- Why were videos rejected or are they degraded, how many, and for example which?
+-- Rejected and degraded videos by reason: how many, with examples.
 SELECT status, coalesce(reason, 'no reason given') AS reason, count(*) AS videos,
     coalesce(sum(duration_s), 0) / 3600 AS hours,
     min(source_name) AS example, arg_min(detail, source_name) AS detail

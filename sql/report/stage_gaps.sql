@@ -1,4 +1,4 @@
--- Which stages gave no result, why, and for how many videos?
+-- Stages that gave no result, by reason, with the number of videos.
 SELECT stage, status, coalesce(reason, 'no reason given') AS reason, count(*) AS videos, min(detail) AS detail
 FROM stage_outcomes
 WHERE status <> 'ok'

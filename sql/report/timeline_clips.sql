@@ -1,4 +1,4 @@
--- Which clips were cut from these videos, of whom, in which role and tier?
+-- Clips cut from these videos, with person, role and tier.
 SELECT c.video_id, c.clip_id, c.person_id, c.role, c.start_s, c.end_s, t.tier, t.reasons
 FROM clips AS c
 JOIN tiers AS t ON t.clip_id = c.clip_id AND t.profile = $profile

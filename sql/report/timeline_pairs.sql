@@ -1,4 +1,4 @@
--- Which clip answers which in these videos?
+-- Dialogue pairs in these videos.
 SELECT b.video_id, b.pair_id, b.initiator_person_id, b.responder_person_id, b.gap_s, b.tier,
     i.end_s AS initiator_end_s, r.start_s AS responder_start_s
 FROM branch_dialogue AS b

@@ -1,4 +1,4 @@
--- Who speaks when in these videos, whose face was it bound to (or why to none), and what is said?
+-- Speech turns of these videos, with the face they were bound to (or why to none) and what is said.
 WITH turns AS (SELECT * FROM speech_turns WHERE list_contains($video_ids, video_id) AND start_s < $until_s),
 bound AS (
     SELECT turn_id, min(status) AS status, min(reason) AS reason, min(person_id) AS person_id, min(margin) AS margin

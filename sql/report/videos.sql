@@ -1,4 +1,4 @@
--- Which videos does the report show: those with the most pairs and clips first, then the others by name?
+-- Videos for the report: those with the most pairs and clips first, then the others by name.
 WITH paired AS (
     SELECT video_id, count(*) AS pairs FROM branch_dialogue WHERE profile = $profile GROUP BY video_id
 ),

@@ -1,4 +1,4 @@
--- What does the pipeline claim of clips, pairs and listening samples, and on how much evidence (higher is surer)?
+-- Claims of the pipeline about clips, pairs and listening samples, with their evidence (higher is surer).
 -- binding: the outlined person speaks (by the smallest margin of its turns); reply: the responder answers the initiator
 -- (the shorter the gap, the surer); listening: the listener listens (by the margin of Sync-C); quality: tier <> 'rejected'.
 -- Bounded like gate_subjects.sql.

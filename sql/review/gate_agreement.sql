@@ -1,12 +1,12 @@
--- How well do people agree with one another, and the pipeline with people, per gate and per claim of the pipeline?
--- A subject's verdict by people is the majority of yes and no; unsure does not vote, and a tie is undecided. Positive is
--- what passes: precision is the share of yes among what passes, recall the share that passes among yes.
--- light_kappa: Light's, the mean over pairs of reviewers of Cohen's kappa over the subjects that both said yes or no to;
--- of two reviewers it is Cohen's (Light 1971, Psychological Bulletin 76, 365-377). A pair whom chance alone would make
--- agree always (both gave one and the same answer throughout) does not count; null where there is no other.
--- Rows without a gate: `quality` is all gates together (tier <> 'rejected'); binding, reply and listening are what the
--- pipeline claims of everything it kept: it tells no negatives, so that recall and F1 do not exist.
--- Neighbours of a threshold are asked more often than others: accuracy is that of the hard cases (as in TalkVid).
+-- Agreement of reviewers with one another, and of the pipeline with reviewers, per gate and per claim of the pipeline.
+-- The reviewers' verdict on a subject is the majority of yes and no; unsure does not vote, and a tie is undecided. Positive
+-- means pass: precision is the share of yes among what passes, recall the share that passes among yes.
+-- light_kappa: Light's, the mean over pairs of reviewers of Cohen's kappa over the subjects that both answered with yes or
+-- no; of two reviewers it is Cohen's (Light 1971, Psychological Bulletin 76, 365-377). A pair that chance alone would make
+-- always agree (both gave one and the same answer throughout) does not count; null where there is no other.
+-- Rows without a gate: `quality` is all gates together (tier <> 'rejected'); binding, reply and listening are the pipeline's
+-- claims about everything it kept. There are no negatives among these, so recall and F1 do not exist.
+-- Subjects near a threshold are reviewed more often than others: accuracy is that of the hard cases (as in TalkVid).
 WITH votes AS (
     SELECT question, measure, subject_id,
         count(*) AS answers, CAST(count_if(answer = 'yes') AS BIGINT) AS yes, CAST(count_if(answer = 'no') AS BIGINT) AS no
@@ -78,7 +78,7 @@ counted AS (
         CAST(count_if(verdict = 'pass' AND NOT is_good) AS BIGINT) AS false_positives,
         CAST(count_if(verdict = 'fail' AND is_good) AS BIGINT) AS false_negatives,
         CAST(count_if(verdict = 'fail' AND NOT is_good) AS BIGINT) AS true_negatives,
-        -- what a better threshold is looked for in; value and is_good in one order
+        -- data to search for a better threshold; value and is_good in the same order
         list(value ORDER BY subject_id) FILTER (WHERE value IS NOT NULL AND is_good IS NOT NULL) AS values,
         list(is_good ORDER BY subject_id) FILTER (WHERE value IS NOT NULL AND is_good IS NOT NULL) AS is_good
     FROM judged

@@ -1,6 +1,6 @@
--- Which clips lie next to each gate's threshold, on either side, and which are there besides?
--- Enforced gates, and lip sync always; with names in $gates those gates, whatever their mode. Bounded: of each side the
--- nearest $count clips and ten times as many at random (by a hash with the seed), whatever the lake's size.
+-- Clips next to each gate's threshold, on either side, and random other clips.
+-- Enforced gates, and always lip sync; if $gates has names, those gates, whatever their mode. Bounded: per side the nearest
+-- $count clips and ten times as many at random (by a hash with the seed), whatever the lake's size.
 WITH asked AS (
     SELECT gate, position, measure, clip_id AS subject_id, verdict, value, threshold, upper_threshold,
         least(abs(value - threshold), abs(value - upper_threshold)) AS distance,

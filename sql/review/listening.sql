@@ -1,4 +1,4 @@
--- What is a listening sample made of: who is seen, what is heard, and which clip shows the speaker meanwhile, if one does?
+-- Parts of a listening sample: who is seen, what is heard, and the clip that shows the speaker meanwhile, if there is one.
 SELECT b.batch, b.video_id, b.listener_clip_id, b.mode, b.margin, b.start_s, b.end_s, b.tier,
     (SELECT string_agg(trim(s.text), ' ' ORDER BY s.start_s) FROM transcripts AS s WHERE s.turn_id = b.speaker_turn_id) AS heard,
     (

@@ -1,4 +1,4 @@
--- What does each gate of the profile say of these clips, and over which range do all clips' values lie?
+-- Verdict of each gate of the profile on these clips, and the range of all clips' values.
 WITH ranges AS (
     SELECT gate, quantile_cont(value, 0.01) AS low, quantile_cont(value, 0.99) AS high
     FROM clip_gates

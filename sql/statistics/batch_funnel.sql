@@ -1,8 +1,8 @@
 -- How much is left after each step in each batch, from files to tiers, in count and hours?
--- One row a profile, batch and step; funnel adds them up. In = kept + rejected + not_evaluated, in count and in hours, at
--- every step whose rows are parts of the step before (is_conserved). Steps that make new things of old ones (shots of videos,
--- tracks of shots) have only kept. Hours of a video without a known duration count as nothing; they are not rounded here.
--- Enforced gates come in the profile's order, and each sees what none before it took:
+-- One row per profile, batch and step; funnel adds them up. In = kept + rejected + not_evaluated, in count and in hours, at
+-- every step whose rows are parts of the previous step's (is_conserved). Steps that create new things (shots of videos,
+-- tracks of shots) have only kept. Videos of unknown duration count as zero hours; hours are not rounded here.
+-- Enforced gates come in the profile's order, and each gets what none before it took:
 --   section pretrain: gates that reject; the last one keeps the tiers pretrain and sft.
 --   section sft: gates that bar from sft, and `held` for those of the first section that had no value; the last one keeps sft.
 WITH cells AS (
@@ -50,7 +50,7 @@ tiered AS (
     SELECT t.profile, t.batch, t.clip_id, t.tier, c.duration_s AS seconds
     FROM tiers AS t JOIN clips AS c ON c.clip_id = t.clip_id
 ),
--- every gate that counts against a clip (as in sql/tiers), in the section of the tier that it keeps from the clip
+-- every gate that counts against a clip (as in sql/tiers), in the section of the tier that it keeps the clip out of
 objections AS (
     SELECT g.profile, g.batch, g.clip_id, g.gate, g.position, g.level, g.verdict, t.seconds,
         CASE t.tier WHEN 'rejected' THEN 'pretrain' ELSE 'sft' END AS section
@@ -83,7 +83,7 @@ totals AS (
 lost AS (
     SELECT n.profile, n.batch, n.section, g.gate, g.position, g.is_held, any_value(n.clip_count) AS clip_count,
         coalesce(any_value(n.seconds), 0) AS seconds,
-        count(*) FILTER (WHERE k.verdict = 'fail') AS rejected,  -- count_if would be NULL where nothing failed
+        count(*) FILTER (WHERE k.verdict = 'fail') AS rejected,  -- count_if would be NULL if nothing failed
         count(*) FILTER (WHERE k.verdict = 'not_evaluated') AS not_evaluated,
         coalesce(sum(k.seconds) FILTER (WHERE k.verdict = 'fail'), 0) AS seconds_rejected,
         coalesce(sum(k.seconds) FILTER (WHERE k.verdict = 'not_evaluated'), 0) AS seconds_not_evaluated
@@ -132,7 +132,7 @@ steps AS (
 SELECT
     profile, batch, section, position::BIGINT AS position, step,
     count_in::BIGINT AS count_in, kept::BIGINT AS kept, rejected::BIGINT AS rejected, not_evaluated::BIGINT AS not_evaluated,
-    -- sums that cancel leave 1e-18 of either sign
+    -- sums that cancel leave about 1e-18, of either sign
     round(seconds_in / 3600, 9) + 0 AS hours_in, round(coalesce(seconds_kept, 0) / 3600, 9) + 0 AS hours_kept,
     seconds_rejected / 3600 AS hours_rejected, seconds_not_evaluated / 3600 AS hours_not_evaluated,
     count_in = kept + rejected + not_evaluated AND kept >= 0 AS is_conserved

@@ -1,6 +1,6 @@
--- How many samples and hours has each branch in each tier?
--- Every branch × tier has a row, also with nothing in it. clips counts a branch's rows (a pair is one), people the
--- identities in them.
+-- How many samples and hours does each branch have in each tier?
+-- Every branch × tier has a row, even an empty one. clips counts a branch's rows (a pair is one), people the identities in
+-- them.
 WITH identities AS (SELECT person_id, identity_id FROM people),
 samples AS (
     SELECT profile, 'single' AS branch, tier, duration_s, [person_id] AS people FROM branch_single

@@ -1,5 +1,5 @@
 -- How long are the clips? (bins of SpeakerVid-5M's figure: 3-5, 5-10, 10-15 s)
--- published_share is what the paper's ring says; its own mean of 6.03 s contradicts it.
+-- published_share is read from the paper's ring chart; the paper's own mean of 6.03 s contradicts it.
 WITH binned AS (
     SELECT t.profile, t.tier, c.role, c.duration_s,
         CASE

@@ -1,6 +1,6 @@
--- How much of a person do the clips show? (framing, from the share of the picture that the face takes)
--- Our own bins, since the paper published none: a face of 12 % or more of the picture is a close-up (head), of 2 % or more
--- a portrait (head and shoulders), below that the body or the room is seen. A clip whose face was not measured says so.
+-- How much of a person do the clips show? (framing, from the share of the picture that the face covers)
+-- The bins are ours, since the paper published none: a face of 12 % or more of the picture is a close-up (head), of 2 % or
+-- more a portrait (head and shoulders); below that, the body or the room is seen (full).
 WITH framed AS (
     SELECT t.profile, t.tier, c.role, c.duration_s, s.face_share,
         CASE

@@ -1,4 +1,4 @@
--- Which languages are spoken in the clips? A clip has the language of most of its recognised speech, or 'unknown'.
+-- Which languages are spoken in the clips? (the language of most of a clip's recognised speech, or 'unknown')
 WITH spoken AS (
     SELECT c.clip_id, s.language, sum(s.end_s - s.start_s) AS seconds
     FROM (SELECT clip_id, unnest(turn_ids) AS turn_id FROM clips WHERE role = 'talking') AS c

@@ -1,6 +1,6 @@
--- What did the papers publish about their own funnels, to set ours beside?
--- SpeakerVid-5M (arXiv 2507.09862) gave no figure between its source and its tiers; its single branch holds 8,743 h, its two
--- tiers together as much. TalkVid (arXiv 2508.13618) gave hours after each of its stages. share is of the source's hours.
+-- What did the papers publish about their own funnels, for comparison?
+-- SpeakerVid-5M (arXiv 2507.09862) published nothing between its source and its tiers; its single branch has 8,743 h, as much
+-- as its two tiers together. TalkVid (arXiv 2508.13618) published hours after each stage. share is of the source's hours.
 SELECT paper, profile, position, step, hours, clips, round(hours / first_value(hours) OVER ordered, 4) AS share
 FROM (
     VALUES

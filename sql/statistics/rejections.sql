@@ -1,5 +1,5 @@
--- Why are clips not in a better tier, and how many does each reason keep out alone?
--- share is of all clips of the profile; only_clips are clips with no other reason: what dropping the gate would move.
+-- Why are clips not in a better tier, and how many does each reason alone keep out?
+-- share is of all clips of the profile; only_clips are clips with no other reason: those that dropping the gate would move.
 WITH reasons AS (
     SELECT t.profile, t.tier, unnest(t.reasons) AS reason, len(t.reasons) AS reason_count, c.duration_s
     FROM tiers AS t JOIN clips AS c ON c.clip_id = t.clip_id

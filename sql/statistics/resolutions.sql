@@ -1,5 +1,5 @@
--- How large are the pictures that clips come from? (bins of SpeakerVid-5M's figure: by the short side)
--- published_share is what the paper's ring says of its sources.
+-- How large are the pictures that clips are cut from? (bins of SpeakerVid-5M's figure, by the short side)
+-- published_share is read from the paper's ring chart of its sources.
 WITH binned AS (
     SELECT t.profile, t.tier, c.duration_s,
         CASE

@@ -1,4 +1,4 @@
--- What does each measurement cost, in seconds and per second of video, and against the face and mesh models?
+-- What does each group of scores cost, in seconds, per second of video, and relative to the face and mesh models?
 WITH spent AS (
     SELECT o.stage, c.part, c.elapsed_s, v.duration_s
     FROM stage_outcomes AS o

@@ -1,4 +1,4 @@
--- What does each stage cost, in seconds and as hours of video per hour, and how often does it not give a result?
+-- What does each stage cost, in seconds and as hours of video per hour, and how often does it give no result?
 SELECT o.stage,
     count(*) AS videos,
     count_if(o.status = 'not_evaluated')::BIGINT AS not_evaluated,

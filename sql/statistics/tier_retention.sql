@@ -1,6 +1,6 @@
--- How much of the source footage ends as clips, by tier? (SpeakerVid-5M kept 13.6 % of its hours)
--- share is of the hours of all videos whose duration is known; clips of two people at one time count twice, so that a
--- split screen can exceed 1.
+-- How much of the source footage ends up as clips, by tier? (SpeakerVid-5M kept 13.6 % of its hours)
+-- share is of the hours of all videos of known duration; clips of two people at the same time count twice, so that a split
+-- screen can exceed 1.
 WITH source AS (SELECT sum(duration_s) AS seconds FROM videos)
 SELECT t.profile, t.tier,
     count(*) AS clips,

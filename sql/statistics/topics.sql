@@ -1,5 +1,5 @@
--- What are the videos about that clips come from? (the container's own genre, or 'unknown': no model here guesses topics)
--- published_share is what the paper's ring says of its sources, whose topics a language model named.
+-- What are the videos that clips are cut from about? (the container's own genre, or 'unknown': no model guesses topics)
+-- published_share is read from the paper's ring chart of its sources, whose topics a language model assigned.
 WITH named AS (
     SELECT t.profile, t.tier, c.duration_s, coalesce(v.genre, 'unknown') AS topic
     FROM clips AS c

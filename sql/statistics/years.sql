@@ -1,5 +1,5 @@
--- From which years are the videos that clips come from? (bins of SpeakerVid-5M's figure; 'unknown' where a file does not say)
--- The year is that of the container's own date; published_share is what the paper's ring says of its sources.
+-- From which years are the videos that clips are cut from? (bins of SpeakerVid-5M's figure; 'unknown' if a file has no date)
+-- The year is that of the container's date; published_share is read from the paper's ring chart of its sources.
 WITH binned AS (
     SELECT t.profile, t.tier, c.duration_s, v.year,
         CASE

@@ -1,8 +1,8 @@
--- Which tier is each clip in, and which gates keep it from a better one?
--- A gate counts when it is enforced and failed, or is not evaluated and the profile does not let that pass. Then:
+-- Tier of each clip, and the gates that keep it out of a better one.
+-- A gate counts if it is enforced and failed, or if it was not evaluated and the profile does not let that pass. Then:
 --   fail (also not_evaluated: fail) at level pretrain → rejected; at level sft → at most pretrain;
 --   not_evaluated: hold, at either level → at most pretrain.
--- Every such gate is a reason, in the profile's order: its name, or `name:why` when it was not evaluated.
+-- Every such gate is a reason, in the profile's order: its name, or `name:why` if it was not evaluated.
 WITH judged AS (
     SELECT
         batch, video_id, clip_id, position, level,

@@ -335,7 +335,8 @@ def test_links_to_a_file_that_is_taken_already_are_told(tmp_path: Path) -> None:
     found = walk([tmp_path / "in", first, first], follow_links=True)
     assert (found.taken, found.names) == ((plain, blob), {blob: "b.mp4"})
     assert found.repeated == (second, third)
-    assert found.passed_over() == ["Passed over 2 links (c.mp4, d.mp4): what they lead to is taken already."]
+    (told,) = found.passed_over()
+    assert "2 links (c.mp4, d.mp4)" in told
 
 
 def test_loops_of_links_end_and_no_folder_is_listed_twice(tmp_path: Path) -> None:

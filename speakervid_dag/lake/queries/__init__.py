@@ -1,1 +1,1 @@
-"""Asking the lake: a DuckDB session over a snapshot, its views, the analysts' database file, published snapshots."""
+"""Querying the lake: a DuckDB session over a snapshot, its views, the analysts' database file, published snapshots."""

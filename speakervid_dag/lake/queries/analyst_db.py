@@ -1,10 +1,10 @@
 """The analysts' database file, `lake.duckdb`: the session's views for any DuckDB client, without this package.
 
-Belongs here: writing the file, the record of the place that it was made for. Does not belong here: the SQL of the views
-(view_sql.py, session.py), publishing (maintenance.py).
+Belongs here: writing the file, the record of the folder that it was written for. Does not belong here: the SQL of the
+views (view_sql.py, session.py), publishing (upkeep/maintenance.py).
 
-The views name Parquet files by absolute path, since DuckDB resolves relative ones from the reader's working folder. So
-the file is made anew after each publication, and wherever a lake is opened in another place than the recorded one.
+The views name Parquet files by absolute path, since DuckDB resolves relative paths from the reader's working folder. So
+the file is rewritten after each publication, and when a lake is opened in another folder than the recorded one.
 """
 
 import os
@@ -24,16 +24,16 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.version import VERSION
 
 NAME = "lake.duckdb"
-RECORD = f".{NAME}.place"  # what the file was made for: version of the package, place of the lake
+RECORD = f".{NAME}.place"  # what the file was written for: version of the package, folder of the lake
 LOCK = f".{NAME}.lock"
-STORAGE_VERSION = "v1.0.0"  # of DuckDB's file format: clients of other programs bring DuckDB 1.3 and later
+STORAGE_VERSION = "v1.0.0"  # of DuckDB's file format, for clients that use DuckDB 1.3 or later
 
 
 def remake(lake: DeltaLake, lake_dir: Path) -> None:
-    """Writes the file of the newest snapshot; does nothing where nothing is published.
+    """Write the file of the newest snapshot; do nothing if nothing is published.
 
-    Of several processes the last to write has read the newest snapshot, since it is read under the lock; and again
-    after writing, since another machine may have published that the lock does not reach.
+    The newest snapshot is read under the lock, so that the last process to write has the newest one. It is read again
+    after writing, since another machine, which does not see the lock, may have published.
 
     Raises:
         OperationError: DuckDB refused a view.
@@ -49,19 +49,19 @@ def remake(lake: DeltaLake, lake_dir: Path) -> None:
 
 
 def remake_elsewhere(lake: DeltaLake, lake_dir: Path) -> None:
-    """Makes the file anew where it is missing, was written to, is another version's, or was made for another folder.
+    """Rewrite the file if it is missing, was modified, or was written by another version or for another folder.
 
-    Costs a tenth of a millisecond where there is nothing to do. Raises as `remake`.
+    Takes 0.1 ms if there is nothing to do. Raises as `remake`.
     """
     if not lake.is_remote and not _is_of(lake_dir):
         remake(lake, lake_dir)
 
 
 def write(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
-    """Writes a read-only DuckDB file with the session's views, pinned to these versions, in place of `path`.
+    """Write a read-only DuckDB file at `path` with the session's views, pinned to the snapshot's versions.
 
-    Vacuum no version it shows. A client that had the old file open for writing may have left files beside it (a
-    write-ahead log, say), with which the new one could not be opened: they are removed first.
+    Do not vacuum these versions. A client that had the old file open for writing may have left files beside it (such as
+    a write-ahead log) that prevent opening the new one: they are removed first.
 
     Raises:
         UserError: the lake is in an object store (DuckDB would need an extension that cannot be installed here).
@@ -70,7 +70,7 @@ def write(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
     if lake.is_remote:
         raise UserError("an analysts' database file needs a lake in a local folder; use `speakervid sql`")
     with written_aside(path) as aside, TemporaryDirectory() as folder:
-        draft = Path(folder) / path.name  # DuckDB may not take the lake's own path for what it is
+        draft = Path(folder) / path.name  # DuckDB may misread the lake's own path
         try:
             with duckdb.connect(str(draft), config={"storage_compatibility_version": STORAGE_VERSION}) as con:
                 session.create_views(con, lake, snapshot, is_lasting=True)
@@ -83,13 +83,13 @@ def write(lake: DeltaLake, snapshot: Snapshot | None, path: Path) -> None:
 
 
 def _is_of(lake_dir: Path) -> bool:
-    """Whether the file was made by this version for this very folder, by whatever name the folder is reached."""
+    """Return whether the file was written by this version for this folder, under any name of the folder."""
     try:
         version, _, place = (lake_dir / RECORD).read_bytes().partition(b" ")
         is_same = Path(os.fsdecode(place)).samefile(lake_dir)
-    except OSError:  # no record, or nothing can be reached in the recorded place
+    except OSError:  # no record, or the recorded folder cannot be reached
         return False
-    if (lake_dir / f"{NAME}.wal").exists():  # of a client that wrote to this file or the one before
+    if (lake_dir / f"{NAME}.wal").exists():  # left by a client that wrote to this file or the previous one
         return False
     return is_same and version == VERSION.encode() and (lake_dir / NAME).exists()
 

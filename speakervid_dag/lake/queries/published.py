@@ -1,7 +1,7 @@
 """Published snapshots: the one place that opens a lake for reading.
 
-Belongs here: opening a lake and what was published in it, whose decisions it holds. Does not belong here: a session
-itself (session.py), printing answers (cli/output.py).
+Belongs here: opening a lake and its published snapshots, choosing a profile. Does not belong here: the session itself
+(session.py), printing answers (cli/output.py).
 """
 
 import logging
@@ -18,17 +18,17 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 
 
 def open_lake(lake_dir: Path) -> DeltaLake:
-    """Return the lake in a folder; its `lake.duckdb` is made anew where the lake was moved or copied.
+    """Return the lake in a folder; rewrite its `lake.duckdb` if the lake was moved or copied.
 
-    Raises UserError when there is no lake.
+    Raises UserError if there is no lake.
     """
     if not (lake_dir / "tables").is_dir():
         raise UserError(f"there is no lake in {lake_dir}: make one with `speakervid run PATH…` or `speakervid demo`")
     opened = DeltaLake(str(lake_dir))
     try:
         analyst_db.remake_elsewhere(opened, lake_dir)
-    except (OSError, OperationError) as problem:  # a lake that can only be read answers all the same
-        _warn_once(f"{analyst_db.NAME} was made for another place or version and cannot be made anew: {problem}")
+    except (OSError, OperationError) as problem:  # a read-only lake can still be queried
+        _warn_once(f"{analyst_db.NAME} was written for another folder or version and cannot be rewritten: {problem}")
     return opened
 
 
@@ -38,13 +38,13 @@ def _warn_once(text: str) -> None:
 
 
 def published_snapshot(lake: DeltaLake, as_of: str | None = None) -> Snapshot:
-    """Return the newest published snapshot, or the one `as_of` a number or an ISO time.
+    """Return the newest published snapshot, or the one as of a number or an ISO time.
 
-    Raises UserError: nothing is published, or no such snapshot.
+    Raises UserError if nothing is published or there is no such snapshot.
     """
     found = snapshots.latest(lake) if as_of is None else snapshots.as_of(lake, as_of)
     if found is None:
-        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` ends with publishing a snapshot")
+        raise UserError("nothing is published in this lake yet: `speakervid run PATH…` publishes a snapshot at its end")
     return found
 
 
@@ -57,7 +57,7 @@ def open_published(
 ) -> Session:
     """Return a session over a published snapshot; see `published_snapshot` and `session.open_session`.
 
-    Raises UserError: there is no lake, nothing is published, or no such snapshot.
+    Raises UserError if there is no lake, nothing is published, or there is no such snapshot.
     """
     lake = open_lake(lake_dir)
     snapshot = published_snapshot(lake, as_of)
@@ -65,15 +65,14 @@ def open_published(
 
 
 def has_profile(con: Session, name: str) -> bool:
-    """Return whether any clip of the session's lake has a tier under the profile."""
+    """Return whether any clip in the session has a tier under the profile."""
     return bool(con.execute("SELECT count(*) FROM tiers WHERE profile = $name", {"name": name}).fetchall()[0][0])
 
 
 def choose_profile(con: Session, asked: str | None, published: str | None) -> str:
-    """Return the profile that was asked for; else the one the snapshot was published with; else the one with the most
-    clips.
+    """Return the requested profile; else the one the snapshot was published with; else the one with the most clips.
 
-    Raises UserError: the snapshot has no decisions of the profile that was asked for; the message says of which it has.
+    Raises UserError if the snapshot has no decisions of the requested profile; the message lists those it has.
     """
     known = [str(name) for name in query_file(con, "report/profile_names")["profile"]]
     if asked is not None and known and asked not in known:

@@ -1,7 +1,7 @@
-"""The DuckDB session: every table by its bare name, at one set of versions, and the SQL files of the package.
+"""The DuckDB session: every table as a view of the same name, at one set of versions, and the package's SQL files.
 
-Belongs here: opening a connection, its views, its lock-down for a user's SQL, queries of the package. Does not belong
-here: what a query asks (sql/), the analysts' database file (analyst_db.py), writing tables.
+Belongs here: opening a connection, its views, its lock-down for a user's SQL, running the package's queries. Does not
+belong here: the queries (sql/), the analysts' database file (analyst_db.py), writing tables.
 """
 
 import os
@@ -38,9 +38,9 @@ from speakervid_dag.places import plain
 from speakervid_dag.sql import measure_view
 
 Session = duckdb.DuckDBPyConnection
-MEMORY_SHARE = 0.5  # of the machine; larger intermediate results go to temp_directory
-RUN_MEMORY_MB = 2048  # of SQL inside a run: with it a run over five million clips stays below 4 GB
-COPY_ROW_GROUP = 20_480  # rows: some ten batches of clips, so that a question about one batch reads little
+MEMORY_SHARE = 0.5  # of the machine's memory; larger intermediate results go to temp_directory
+RUN_MEMORY_MB = 2048  # limit of SQL inside a run, so that a run over five million clips stays below 4 GB
+COPY_ROW_GROUP = 20_480  # rows: about ten batches of clips, so that a query about one batch reads little
 
 
 def open_session(
@@ -52,16 +52,16 @@ def open_session(
     threads: int | None = None,
     memory_limit_mb: int | None = None,
 ) -> Session:
-    """An in-memory DuckDB in which every table of the lake, `clip_measures` and sql/statistics/*.sql are views.
+    """Return an in-memory DuckDB with a view of every table, of `clip_measures` and of sql/statistics/*.sql.
 
     Args:
-        snapshot: the versions to show; None shows the present version of each table (what a run in progress needs).
-        read_only_user_sql: True for SQL that a person wrote: nothing outside the snapshot's own files can be read, no
-            file, network, extension or setting can be touched (`user_sql` moreover refuses everything but questions).
-        statistics: the sql/statistics/*.sql to make views of; None makes all, and `clip_measures`, which takes longer
-            than most questions.
-        threads: None takes the machine's cores.
-        memory_limit_mb: at most half of the machine's memory, which None takes.
+        snapshot: the versions to show; None: the present version of each table (for a run in progress).
+        read_only_user_sql: True for SQL that a user wrote: only the snapshot's files can be read, and no other file,
+            network, extension or setting can be accessed (`user_sql` also refuses everything but queries).
+        statistics: the sql/statistics/*.sql to create views of; None: all, and `clip_measures`, which takes longer than
+            most queries.
+        threads: None: one per core.
+        memory_limit_mb: capped at half of the machine's memory, which is also the default.
     """
     con = duckdb.connect()
     _set_limits(con, lake, threads, memory_limit_mb)
@@ -76,7 +76,7 @@ def open_session(
 
 
 def run_session(lake: DeltaLake, snapshot: Snapshot | None = None, *, statistics: Sequence[str]) -> Session:
-    """The session of SQL inside a run: ours, and small enough to stand beside models."""
+    """Return the session for the package's SQL inside a run, with little enough memory to run beside models."""
     return open_session(lake, snapshot, read_only_user_sql=False, statistics=statistics, memory_limit_mb=RUN_MEMORY_MB)
 
 
@@ -88,10 +88,10 @@ def create_views(
     *,
     is_lasting: bool = False,
 ) -> list[Shown]:
-    """Makes the views of `open_session`, and returns what they read.
+    """Create the views of `open_session` and return the files that they read.
 
     Args:
-        is_lasting: for a file that others open later: no path in it may lead over a link of this machine.
+        is_lasting: for a file that others open later: its paths must not go through a link of this machine.
     """
     shown = [_create_view(con, lake, table, snapshot, is_lasting=is_lasting) for table in TABLES.values()]
     _create_helper_views(con, statistics)
@@ -99,7 +99,7 @@ def create_views(
 
 
 def run_sql(con: Session, text: str) -> pl.DataFrame:
-    """The frame of a query that only reads. Raises UserError and OperationError as `user_sql.answer`."""
+    """Return the result of a read-only query. Raises UserError and OperationError as `user_sql.answer`."""
     query = user_sql.allowed(con, text)
     try:
         return _frame(con, query)
@@ -108,10 +108,10 @@ def run_sql(con: Session, text: str) -> pl.DataFrame:
 
 
 def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
-    """The result of sql/<name>.sql. Parameters that the file does not mention are left out.
+    """Return the result of sql/<name>.sql. Parameters that the file does not use are ignored.
 
     Raises:
-        OperationError: no such file, or DuckDB refuses it.
+        OperationError: no such file, or DuckDB rejects it.
     """
     text = sql_text(name)
     used = set(re.findall(r"\$([a-z_][a-z0-9_]*)", text))
@@ -124,7 +124,7 @@ def query_file(con: Session, name: str, **params: object) -> pl.DataFrame:
 
 
 def sql_text(name: str) -> str:
-    """The text of sql/<name>.sql. Raises OperationError when there is none."""
+    """Return the text of sql/<name>.sql. Raises OperationError if there is none."""
     path = resources.files("speakervid_dag.sql").joinpath(*f"{name}.sql".split("/"))
     if not path.is_file():
         raise OperationError(f"there is no sql/{name}.sql")
@@ -132,13 +132,13 @@ def sql_text(name: str) -> str:
 
 
 def sql_names(folder: str) -> list[str]:
-    """Names of the SQL files in sql/<folder>, sorted, as `sql_text` takes them."""
+    """Return the sorted names of the SQL files in sql/<folder>, in the form for `sql_text`."""
     entries = resources.files("speakervid_dag.sql").joinpath(folder).iterdir()
     return sorted(f"{folder}/{e.name.removesuffix('.sql')}" for e in entries if e.name.endswith(".sql"))
 
 
 def statistics_names() -> list[str]:
-    """Names of the statistics views (the files of sql/statistics), sorted."""
+    """Return the sorted names of the statistics views (the files in sql/statistics)."""
     return [name.removeprefix("statistics/") for name in sql_names("statistics")]
 
 
@@ -148,7 +148,7 @@ def _frame(con: Session, text: str, params: dict[str, object] | None = None) -> 
 
 
 def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
-    """Writes the readers' copies that this snapshot lacks (copies.py), and gives their paths."""
+    """Write the readers' copies that this snapshot lacks (snapshots/copies.py) and return their paths."""
     made = []
     with duckdb.connect() as con:
         _set_limits(con, lake, None, None)
@@ -165,13 +165,14 @@ def write_copies(lake: DeltaLake, snapshot: Snapshot) -> list[Path]:
 
 
 def shown_files(lake: DeltaLake, snapshot: Snapshot) -> dict[str, list[str]]:
-    """Of each table the Delta files of which the snapshot shows rows."""
+    """Return table name → Delta files that the snapshot shows."""
     return {name: _files(lake, table, snapshot) for name, table in TABLES.items()}
 
 
 def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None, *, is_lasting: bool) -> Shown:
-    """Makes the view of a table, and gives what it reads; where a file is lost, a view that says so when it is asked:
-    the other tables answer.
+    """Create the view of a table and return the files that it reads.
+
+    If a file is lost, create a view that fails with that message when it is queried; other tables remain usable.
     """
     try:
         shown = _shown(lake, table, snapshot)
@@ -192,7 +193,7 @@ def _create_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
 
 
 def _lost(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> str | None:
-    """One line about lost files of the versions that are shown; None when there is none."""
+    """Return a one-line message about lost files of the versions shown; None if none is lost."""
     is_pinned = snapshot is not None and table.name not in UNVERSIONED
     versions = sorted(snapshot.shown_versions(table.name)) if snapshot and is_pinned else [None]
     lost = [file for version in versions for file in lake.lost_files(table, version)]
@@ -200,7 +201,7 @@ def _lost(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> str | Non
 
 
 def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
-    """A snapshot is read through copies. A run in progress asks for its own batches, by their folders."""
+    """Return the files to read. A snapshot is read through copies; a run in progress prunes Delta's files by folder."""
     files = _files(lake, table, snapshot)
     if snapshot is None:
         return Shown(files)
@@ -209,16 +210,16 @@ def _shown(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> Shown:
 
 
 def _readable(lake: DeltaLake, shown: Shown) -> Shown:
-    """The same files by paths that DuckDB takes as they are."""
+    """Return the same files by paths that DuckDB reads literally."""
     root = lake.readable_root
     files, made = ([root + path.removeprefix(lake.root) for path in paths] for paths in (shown.files, shown.copies))
     return Shown(files, made, shown.are_mixed)
 
 
 def _files(lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> list[str]:
-    if snapshot is None or table.name in UNVERSIONED:  # those are always shown as they are
+    if snapshot is None or table.name in UNVERSIONED:  # those are always shown at their latest version
         return lake.files(table)
-    return parts.shown_files(lake, table, snapshot)  # none for a table first written after this snapshot
+    return parts.shown_files(lake, table, snapshot)  # [] for a table first written after this snapshot
 
 
 def _is_mixed(table: Table, snapshot: Snapshot) -> bool:
@@ -226,7 +227,7 @@ def _is_mixed(table: Table, snapshot: Snapshot) -> bool:
 
 
 def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot | None) -> None:
-    """An object store is read through Arrow, with deltalake's own client: DuckDB needs no extension and no network."""
+    """Create a view of a table in an object store, read through Arrow by deltalake: DuckDB needs no extension."""
     columns = [(quoted_name(c.name), sql_type(c.dtype)) for c in table.columns]
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
     selects = []
@@ -239,7 +240,7 @@ def _remote_view(con: Session, lake: DeltaLake, table: Table, snapshot: Snapshot
 
 
 def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) -> None:
-    """These statistics, with those that they read; None: all of them, and `clip_measures`."""
+    """Create the views of these statistics and of those that they read; None: all of them, and `clip_measures`."""
     if statistics is None:
         con.execute(f"CREATE VIEW clip_measures AS {measure_view.of_all(scores())}")
     texts = {name: sql_text(f"statistics/{name}") for name in statistics_names()}
@@ -250,10 +251,10 @@ def _create_helper_views(con: Session, statistics: Sequence[str] | None = None) 
 
 
 def ask_measures(con: Session, measures: Sequence[str], batches: Sequence[str] | None = None) -> None:
-    """Lets `clip_measures` give these measures only, of these batches only (None: of all).
+    """Restrict `clip_measures` to these scores, and to these batches (None: all).
 
-    The view of all measures is a SELECT for each, over thousands of files in each: DuckDB takes seconds to plan that.
-    With batches it is one pass over their rows.
+    The view of all scores is one SELECT per score, each over thousands of files: DuckDB takes seconds to plan it. With
+    batches it is a single pass over their rows.
     """
     asked = [name for name in scores() if name in measures]
     view = measure_view.of_all(asked)
@@ -265,14 +266,14 @@ def ask_measures(con: Session, measures: Sequence[str], batches: Sequence[str] |
 def _set_limits(con: Session, lake: DeltaLake, threads: int | None, memory_limit_mb: int | None) -> None:
     most_mb = int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
     memory_mb = min(memory_limit_mb or most_mb, most_mb)
-    is_ours = not lake.is_remote and os.access(lake.root, os.W_OK)  # a lake that is mounted read-only cannot take it
+    is_ours = not lake.is_remote and os.access(lake.root, os.W_OK)  # False if the lake is mounted read-only
     spill = Path(lake.readable_root, ".tmp") if is_ours else Path(tempfile.gettempdir(), "speakervid")
     con.execute(f"SET memory_limit = '{memory_mb}MB'")
     con.execute(f"SET threads = {threads or os.cpu_count() or 2}")
     con.execute(f"SET temp_directory = {quoted(str(spill))}")
-    con.execute("SET preserve_insertion_order = false")  # every query that needs an order says so
+    con.execute("SET preserve_insertion_order = false")  # queries that need an order have an ORDER BY
     con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")  # it would stand among the answers of a query of some seconds
+    con.execute("SET enable_progress_bar = false")  # else the bar is printed into the output of slow queries
 
 
 def _lock(con: Session, files: list[str]) -> None:
@@ -283,7 +284,7 @@ def _lock(con: Session, files: list[str]) -> None:
 
 
 def _check_readable(problem: duckdb.Error) -> None:
-    """Raises OperationError when a query failed at the view of a table of which a file is lost."""
+    """Raise OperationError if a query failed because a table that it reads lost a file."""
     told = integrity.told_by(problem)
     if told:
         raise OperationError(told) from problem

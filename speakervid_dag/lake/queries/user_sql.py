@@ -1,7 +1,7 @@
-"""A person's SQL: which statements are allowed, the answer as rows of Python values, DuckDB's errors as one line.
+"""SQL entered by a user: allowed statements, the answer as rows of Python values, DuckDB's errors as one line.
 
-Belongs here: everything between a person's text and the rows. Does not belong here: connections and their lock-down
-(session.py), printing (query.py, formats.py).
+Belongs here: everything between the user's text and the rows. Does not belong here: connections and their lock-down
+(session.py), printing (cli/query.py, cli/formats.py).
 """
 
 import re
@@ -17,36 +17,36 @@ from speakervid_dag.lake.queries.view_sql import quoted_name
 from speakervid_dag.lake.schemas import SECOND_NAMES
 from speakervid_dag.lake.storage import integrity
 
-CHUNK_ROWS = 10_000  # held at once
+CHUNK_ROWS = 10_000  # rows held in memory at once
 _EXPLAIN = re.compile(r"EXPLAIN(\s+ANALYZE\b|\s*\([^()]*\))*", re.IGNORECASE)
-_TO_A_FILE = 'to get the answer as a file: `speakervid sql "SELECT …" --format csv > answer.csv`'
+_TO_A_FILE = 'to write the answer to a file: `speakervid sql "SELECT …" --format csv > answer.csv`'
 _ADVICE = {
     duckdb.StatementType.COPY: _TO_A_FILE,
     duckdb.StatementType.EXPORT: _TO_A_FILE,
-    duckdb.StatementType.CREATE: "name a step inside the question: `WITH step AS (SELECT …) FROM step`",
+    duckdb.StatementType.CREATE: "name a step inside the query: `WITH step AS (SELECT …) FROM step`",
 }
-# of these Python's types lose something (an interval its months, a time its nanoseconds): DuckDB writes their text
+# Python's types would lose part of these (an interval's months, a time's nanoseconds), so DuckDB converts them to text
 _AS_TEXT = ("interval", "time_ns", "timestamp_ns", "timestamptz_ns")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The columns' names, each once, and the rows, which are read while the query runs."""
+    """Unique column names, and the rows, which are read while the query runs."""
 
     names: Sequence[str]
     rows: Iterator[tuple[Any, ...]]
 
     @property
     def is_plan(self) -> bool:
-        """Whether this is what EXPLAIN says."""
+        """Return whether this is the output of EXPLAIN."""
         return list(self.names) == ["explain_key", "explain_value"]
 
 
 def answer(con: duckdb.DuckDBPyConnection, text: str) -> Answer:
-    """What a person asks. Its first rows are read at once, so that most errors come before anything is printed.
+    """Run a user's query. The first rows are read at once, so that most errors occur before anything is printed.
 
     Raises:
-        UserError: not exactly one statement that only reads, or DuckDB refuses it; `rows` may raise it too.
+        UserError: not exactly one read-only statement, or DuckDB rejects it; reading `rows` may raise it too.
         OperationError: a data file of a table that it reads is lost.
     """
     query = allowed(con, text)
@@ -64,33 +64,33 @@ def answer(con: duckdb.DuckDBPyConnection, text: str) -> Answer:
 
 
 def allowed(con: duckdb.DuckDBPyConnection, text: str) -> str:
-    """The one statement of this text, without semicolon, when it reads only: a query, or EXPLAIN of one.
+    """Return the text's only statement, without semicolon; it must be a query, or EXPLAIN of one.
 
     Raises:
-        UserError: none, several, one that would change something, or not SQL.
+        UserError: no statement, several, one that would change something, or not SQL.
     """
     try:
         found = con.extract_statements(text)
     except duckdb.Error as problem:
         raise refusal(problem, text) from problem
     if not found:
-        raise UserError("SQL: there is no statement in this text; `FROM funnel` is one, `SHOW TABLES` lists the tables")
+        raise UserError("SQL: the text has no statement; try `FROM funnel`, or `SHOW TABLES` to list the tables")
     if len(found) > 1:
-        raise UserError(f"SQL: ask one statement at a time; there are {len(found)} in this text")
+        raise UserError(f"SQL: run one statement at a time; the text has {len(found)}")
     query = _bare(found[0].query)
     if not _is_query(con, _EXPLAIN.sub("", query, count=1) if _EXPLAIN.match(query) else query):
-        advice = _ADVICE.get(found[0].type, "ask with SELECT, FROM, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
+        advice = _ADVICE.get(found[0].type, "use SELECT, FROM, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN")
         raise UserError(f"SQL: nothing can be changed or written here; {advice}")
     return query
 
 
 def refusal(problem: duckdb.Error, text: str = "") -> SpeakervidError:
-    """What DuckDB says before it shows the place, in one line: with its candidates for a misspelt name.
+    """Return DuckDB's message in one line, without the quoted source, with its suggestions for a misspelt name.
 
-    An OperationError where it is not the query's fault: a file of a table that it reads is lost.
+    Return an OperationError if the query is not at fault: a file of a table that it reads is lost.
 
     Args:
-        text: the query, when a person wrote it.
+        text: the query, if a user wrote it.
     """
     lost = integrity.told_by(problem)
     if lost:
@@ -98,12 +98,12 @@ def refusal(problem: duckdb.Error, text: str = "") -> SpeakervidError:
     told = " ".join(str(problem).partition("\nLINE ")[0].split())
     reserved = [name for name in SECOND_NAMES if re.search(rf'(?<!")\b{name}\b(?!")', text, re.IGNORECASE)]
     if isinstance(problem, duckdb.ParserException) and reserved:
-        told += f" ({', '.join(f'{n} is a word of SQL: write {SECOND_NAMES[n]}' for n in reserved)})"
+        told += f" ({', '.join(f'{n} is an SQL keyword: write {SECOND_NAMES[n]}' for n in reserved)})"
     return UserError(f"SQL: {told}")
 
 
 def _bare(query: str) -> str:
-    """The statement up to its semicolon. DuckDB counts places in bytes."""
+    """Return the statement up to its semicolon. DuckDB's positions are in bytes."""
     raw = query.encode()
     ends = [
         at for at, kind in duckdb.tokenize(query) if kind == duckdb.token_type.operator and raw[at : at + 1] == b";"
@@ -112,7 +112,7 @@ def _bare(query: str) -> str:
 
 
 def _is_query(con: duckdb.DuckDBPyConnection, query: str) -> bool:
-    """Whether it could stand in parentheses behind EXISTS, where nothing that changes something can."""
+    """Return whether it is valid in parentheses after EXISTS, where only read-only queries are."""
     try:
         return len(con.extract_statements(f"SELECT EXISTS ({query}\n)")) == 1
     except duckdb.Error:
@@ -126,7 +126,7 @@ def _with_casts(query: str, kinds: Sequence[str | None]) -> str:
 
 
 def _text_kind(kind: Any) -> str | None:
-    """The type with text in place of what Python's types cannot hold; None where it holds nothing of that."""
+    """Return the type with VARCHAR in place of types that Python cannot represent; None if it has none of them."""
     changed = _castable(kind)
     return None if changed == str(kind) else changed
 
@@ -150,7 +150,7 @@ def _castable(kind: Any) -> str:
 
 
 def _each_once(names: Sequence[str]) -> list[str]:
-    """A second `i` is `i_1`, as in DuckDB's subqueries: a JSON object holds each name once."""
+    """Return unique names: a second `i` becomes `i_1`, as in DuckDB's subqueries (JSON objects need unique names)."""
     out: list[str] = []
     for name in names:
         number, free = 0, name
@@ -172,7 +172,7 @@ def _rows(con: duckdb.DuckDBPyConnection, first: list[tuple[Any, ...]], text: st
 
 
 def _ended(con: duckdb.DuckDBPyConnection, problem: duckdb.Error, text: str) -> SpeakervidError:
-    """The refusal, and the session ready for the next question: an error while rows are read leaves a transaction."""
-    with suppress(duckdb.TransactionException):  # there is none
+    """Return the error, and roll back the transaction that an error leaves open while rows are read."""
+    with suppress(duckdb.TransactionException):  # there was none
         con.rollback()
     return refusal(problem, text)

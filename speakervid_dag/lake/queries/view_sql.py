@@ -1,7 +1,7 @@
-"""The SELECT behind each view: exactly a table's columns and types, whatever files hold its rows.
+"""The SELECT behind each view: exactly a table's columns and types, whichever files have its rows.
 
-Belongs here: text of SQL over Parquet files and Arrow sources, names of types. Does not belong here: connections
-(session.py), which files are shown (parts.py, copies.py).
+Belongs here: SQL text over Parquet files and Arrow sources, names of types. Does not belong here: connections
+(session.py), choosing the files to show (snapshots/parts.py, snapshots/copies.py).
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What a session reads of a table: files of its Delta versions, and readers' copies in place of others.
+    """Files from which a session reads a table: files of its Delta versions, and readers' copies instead of others.
 
     Args:
-        are_mixed: files of several versions; older ones may lack columns.
+        are_mixed: the files belong to several versions; older ones may lack columns.
     """
 
     files: Sequence[str]
@@ -38,7 +38,7 @@ class Shown:
 
 
 def select(table: Table, shown: Shown) -> str:
-    """The SELECT that gives exactly the table's columns and types, also when there is no file."""
+    """Return a SELECT with exactly the table's columns and types, even if there is no file."""
     columns = [(quoted_name(c.name), sql_type(c.dtype)) for c in table.columns]
     none = "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns) + " WHERE false"
     parts = []
@@ -49,22 +49,22 @@ def select(table: Table, shown: Shown) -> str:
     if not parts:
         return none
     picked = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns)
-    # a version that an older package wrote lacks the newest columns: the empty part names them, and costs nothing
+    # a version written by an older package lacks the newest columns: the empty part adds them at no cost
     return f"SELECT {picked} FROM ({' UNION ALL BY NAME '.join([*parts, none])})"
 
 
 def unreadable(table: Table, told: str) -> str:
-    """The SELECT of exactly the table's columns and types that fails with this message, whatever is asked of it."""
+    """Return a SELECT with exactly the table's columns and types that always fails with this message."""
     fails = f"error({quoted(told)})"
     picked = ", ".join(f"CAST({fails} AS {sql_type(c.dtype)}) AS {quoted_name(c.name)}" for c in table.columns)
     return f"SELECT {picked} WHERE {fails}"
 
 
 def _from_files(table: Table, shown: Shown) -> str:
-    """Delta's own files. The values of partition columns stand only in folders' names, and '0012' must stay text.
+    """Return the FROM clause of Delta's files. Partition values are only in folder names, and '0012' must stay text.
 
-    DuckDB takes every folder of a path that looks like `name=value` for a partition. Where one above the table does,
-    the values are taken from a file's last folders instead; a join then cannot tell which files are to be opened.
+    DuckDB treats every folder named like `name=value` in a path as a partition. If there is one above the table, the
+    values are parsed from a file's last folders instead; joins then cannot prune files.
     """
     listed, count = _listed(shown.files), len(table.partition_by)
     mixed = ", union_by_name = true" if shown.are_mixed else ""  # it reads the header of every file
@@ -83,20 +83,20 @@ def _from_files(table: Table, shown: Shown) -> str:
 
 
 def with_second_names(table: Table, rows: str) -> str:
-    """The SELECT of a view: these rows, and columns whose name is a word of SQL once more, under their second name."""
+    """Return a view's SELECT: these rows, with columns named by an SQL keyword repeated under their second name."""
     more = [f"{quoted_name(name)} AS {second}" for name, second in SECOND_NAMES.items() if name in table.schema]
     return f"SELECT {', '.join(['*', *more])} FROM ({rows})" if more else rows
 
 
 def remote_conditions(table: Table, snapshot: Snapshot | None) -> dict[int | None, str]:
-    """Condition of the rows that are shown at each of the table's versions (None: the present one)."""
+    """Return version → condition of the rows shown at that version of the table (None: the present one)."""
     if snapshot is None or table.name in UNVERSIONED:
         return {None: "true"}
     return {version: _shown_at(table, snapshot, version) for version in sorted(snapshot.shown_versions(table.name))}
 
 
 def _shown_at(table: Table, snapshot: Snapshot, version: int) -> str:
-    """The condition of the rows that a snapshot shows at one of the table's versions."""
+    """Return the condition of the rows that a snapshot shows at one of the table's versions."""
     pins = [part for part in snapshot.pins if part.table == table.name]
     if snapshot.versions[table.name] == version:  # everything but what is pinned elsewhere
         return " AND ".join(["true", *(f"NOT {_is_part(p)}" for p in pins if snapshot.pins[p] != version)])
@@ -109,7 +109,7 @@ def _is_part(part: Part) -> str:
 
 
 def sql_type(dtype: pl.DataType) -> str:
-    """DuckDB's name of a polars dtype. Raises TypeError for one that no table uses."""
+    """Return DuckDB's name of a polars dtype. Raises TypeError for one that no table uses."""
     if isinstance(dtype, pl.List):
         return sql_type(dtype.inner) + "[]"  # type: ignore[arg-type]
     if isinstance(dtype, pl.Struct):

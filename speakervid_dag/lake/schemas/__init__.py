@@ -1,7 +1,7 @@
 """Every table of the lake: columns with exact dtypes and meaning, keys, partitioning.
 
-Belongs here: the one statement of each table's shape, from which Delta schemas, audits, Dagster metadata and docs
-are made. Does not belong here: rules about values (quality_checks/suites), reading or writing.
+Belongs here: the single definition of each table, from which Delta schemas, audits, Dagster metadata and docs are
+generated. Does not belong here: rules about values (quality_checks/rules_*.py), reading or writing.
 """
 
 from speakervid_dag.lake.schemas.clips import CLIP_SCORES, CLIPS, DROPPED_SPANS

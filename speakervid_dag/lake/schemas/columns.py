@@ -1,6 +1,6 @@
-"""What a table and a column are, and the columns that many tables share.
+"""Building blocks of table definitions: types, `Column`, `Table`, and columns that many tables share.
 
-Belongs here: polars types, `Column`, `Table`. Does not belong here: any one table.
+Belongs here: polars types, `Column`, `Table`. Does not belong here: any particular table.
 """
 
 from collections.abc import Mapping
@@ -48,19 +48,19 @@ SOUND_TAKEN = pl.List(pl.Struct({"track": INT, "channel": INT, "weight": FLOAT})
 CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
 
 
-# words of SQL, which DuckDB takes for a column only in quotes → the name that the views have beside
+# SQL keyword that DuckDB accepts as a column only in quotes → the alias that the views offer
 SECOND_NAMES = {"at": "at_time", "table": "table_name"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: polars dtype, what it means (with unit), whether null may stand in it."""
+    """One column: polars dtype, meaning (with unit), whether it may be null."""
 
     name: str
     dtype: DataType
     doc: str
     nullable: bool = False
-    unit: str | None = None  # of a measure that gates can ask; '1' for a ratio or an index
+    unit: str | None = None  # only of a score that gates can test; '1' for a ratio or an index
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Table:
         return pl.DataFrame(schema=self.schema)
 
     def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
-        """Rows as a frame of exactly these columns. Raises on a value of another type or an unknown key."""
+        """Return the rows as a frame of exactly these columns. Raises on a value of another type or an unknown key."""
         unknown = {k for row in rows for k in row} - set(self.schema.names())
         if unknown:
             raise ValueError(f"{self.name} has no column {sorted(unknown)}")
@@ -95,14 +95,14 @@ class Table:
 
 
 def column(name: str, dtype: DataType, doc: str, *, null: bool = False) -> Column:
-    """A column that is no measure; `null`: it may be empty."""
+    """Return a column that is not a score; `null`: it may be empty."""
     return Column(name, dtype, doc, null)
 
 
-BATCH = column("batch", STRING, "ingestion batch: the partition")
+BATCH = column("batch", STRING, "ingestion batch; partition column")
 VIDEO = column("video_id", STRING, "'v' + first 16 hex digits of the file's SHA-256")
 SPAN = (column("start_s", FLOAT, "start on the container's clock, s"), column("end_s", FLOAT, "end (exclusive), s"))
-PROFILE = column("profile", STRING, "name of the profile that decided")
+PROFILE = column("profile", STRING, "profile that the decision follows")
 BOX = tuple(
     column(n, FLOAT, f"{n} of the box, 0-1 of the display {d}")
     for n, d in (("x1", "width"), ("y1", "height"), ("x2", "width"), ("y2", "height"))
@@ -110,9 +110,9 @@ BOX = tuple(
 
 
 def status(*states: str) -> tuple[Column, ...]:
-    """How a row came out, best state first, and why it is not the best."""
+    """Return the columns of a row's status (`states`, best first), the reason code, and the detail."""
     return (
         column("status", STRING, " | ".join(states)),
-        column("reason", STRING, "snake_case word when the status is not the best one", null=True),
-        column("detail", STRING, "a sentence for a person", null=True),
+        column("reason", STRING, f"reason code (snake_case) if the status is not {states[0]}", null=True),
+        column("detail", STRING, "explanation in one sentence", null=True),
     )

@@ -1,4 +1,4 @@
-"""Who is seen, who is heard, what is said, and which face a voice belongs to.
+"""Labels of a video: who is seen, who is heard, what is said, and which face a voice belongs to.
 
 Belongs here: tables of turns, tracks, signals along them, bindings, people. Does not belong here: what is cut out of
 them (clips.py).
@@ -28,24 +28,24 @@ from speakervid_dag.lake.schemas.columns import (
 SPEECH_TURNS = Table(
     "speech_turns",
     "silver",
-    "somebody speaks without a break",
+    "a speech turn: one speaker without a break",
     ("turn_id",),
     (
         BATCH,
         VIDEO,
         column("turn_id", STRING, "video_id-uNNNN"),
-        column("speaker_id", STRING, "A = first to speak, then B, C … within the video"),
-        column("audio_speaker_id", STRING, "the same by sound alone, without what is seen: most of the turn's time"),
+        column("speaker_id", STRING, "speaker label within the video: A = first to speak, then B, C …"),
+        column("audio_speaker_id", STRING, "label from sound alone that covers most of the turn"),
         *SPAN,
         column("has_overlap", BOOL, "another speaker's turn overlaps in time"),
-        column("overlap_s", FLOAT, "time of the turn in which another speaker's turn runs too, s"),
+        column("overlap_s", FLOAT, "time within the turn during which somebody else speaks too, s"),
         column(
             "speaker_margin",
             FLOAT,
-            "cosine to the own speaker's centre minus the best other; null with one speaker",
+            "cosine to the turn's own speaker centroid minus the best other; null with one speaker",
             null=True,
         ),
-        column("embedding", SERIES, "unit-length voice embedding (256-d); null when the turn is too short", null=True),
+        column("embedding", SERIES, "unit-length voice embedding (256-d); null if the turn is too short", null=True),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
     ),
 )
@@ -59,36 +59,36 @@ TRANSCRIPTS = Table(
         BATCH,
         VIDEO,
         column("transcript_id", STRING, "turn_id-xNN"),
-        column("turn_id", STRING, "turn it belongs to"),
+        column("turn_id", STRING, "turn that contains the segment"),
         column("speaker_id", STRING, "speaker of that turn"),
         *SPAN,
         column("text", STRING, "recognised words"),
         column("language", STRING, "ISO 639-1 code of the video's language"),
-        column("language_probability", FLOAT, "0-1; null for weights of one language", null=True),
+        column(
+            "language_probability", FLOAT, "probability of that language, 0-1; null for monolingual weights", null=True
+        ),
         column("avg_logprob", FLOAT, "mean token log-probability of the segment"),
-        column("no_speech_prob", FLOAT, "0-1"),
+        column("no_speech_prob", FLOAT, "probability that the segment is not speech, 0-1"),
         column("compression_ratio", FLOAT, "gzip ratio of the text"),
-        column("words", WORDS, "each word with its time, s, and probability"),
-        column("backend", STRING, "weights that recognised it"),
+        column("words", WORDS, "each word with its start and end, s, and probability"),
+        column("backend", STRING, "weights that recognised the segment"),
     ),
 )
 
 FACE_TRACKS = Table(
     "face_tracks",
     "silver",
-    "one face through one shot",
+    "one face followed through one shot",
     ("track_id",),
     (
         BATCH,
         VIDEO,
         column("shot_id", STRING, "shot"),
         column("track_id", STRING, "shot_id-tNN"),
-        column(
-            "person_id", STRING, "video_id-pNN: one person within the video; null: the picture of a face", null=True
-        ),
+        column("person_id", STRING, "video_id-pNN: person within the video; null: a picture of a face", null=True),
         *SPAN,
         column("frame_times_s", TIMES, "time of each tracked frame, s"),
-        column("boxes", BOXES, "[x1,y1,x2,y2] per tracked frame, 0-1"),
+        column("boxes", BOXES, "face box [x1,y1,x2,y2] per tracked frame, 0-1"),
         column("detection_score", FLOAT, "mean detector score, 0-1"),
         column("yaw_deg", SERIES, "head yaw per frame, deg, positive to the viewer's right"),
         column("pitch_deg", SERIES, "head pitch per frame, deg, positive up"),
@@ -97,40 +97,47 @@ FACE_TRACKS = Table(
         column(
             "lip_shape",
             pl.List(SERIES),
-            "per frame: 20 lip points (x, y) in the head's frame, in inter-ocular distances (40 numbers)",
+            "per frame: 20 lip points (x, y) in head coordinates, in inter-ocular distances (40 numbers)",
         ),
         column(
             "face_sharpness",
             SERIES,
-            "variance of the Laplacian of the 128×128 grey face crop, per frame; null: not looked at in full size",
+            "variance of the Laplacian of the 128×128 grey face crop, per frame; null: not sampled at full size",
         ),
         column("region_luma", SERIES, "BT.709 mean luma of the person's region per frame, 0-255; null: face not seen"),
-        column("region_motion", SERIES, "its mean absolute luma difference to the frame before, at 160 px, 0-255"),
+        column(
+            "region_motion",
+            SERIES,
+            "mean absolute luma change of that region since the previous frame, at 160 px, 0-255",
+        ),
         column("mesh_score", SERIES, "face presence by the mesh model per frame, 0-1"),
         column(
             "keypoints",
             pl.List(SERIES),
             "per frame: x, y of the eyes, nose tip and mouth corners, 0-1 of the picture (10 numbers)",
         ),
-        column(
-            "embedding", SERIES, "unit-length face embedding (128-d); null when no frame was good enough", null=True
-        ),
+        column("embedding", SERIES, "unit-length face embedding (128-d); null if no frame was good enough", null=True),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
         column(
             "copy_of",
             STRING,
-            "track of the same face that this one repeats (a blurred fill beside it, say) and nobody; else null",
+            "track whose face this one repeats (a blurred fill beside it, for example); null: not a copy",
             null=True,
         ),
-        column("liveness", FLOAT, "what an affine map leaves of the face within 1 s (ratio); 0 = a picture", null=True),
-        column("liveness_status", STRING, "ok, or why it cannot be told: too_small, too_few_looks (taken for alive)"),
+        column(
+            "liveness",
+            FLOAT,
+            "face motion within 1 s that an affine map does not explain (ratio); 0 = a picture",
+            null=True,
+        ),
+        column("liveness_status", STRING, "ok, or why not evaluated: too_small, too_few_looks (both count as alive)"),
     ),
 )
 
 FRAME_SERIES = Table(
     "frame_series",
     "silver",
-    "measurements of every decoded frame of one shot",
+    "per-frame measurements of one shot",
     ("shot_id",),
     (
         BATCH,
@@ -138,59 +145,79 @@ FRAME_SERIES = Table(
         column("shot_id", STRING, "shot"),
         column("frame_times_s", TIMES, "presentation time of each frame, s"),
         column("luma", SERIES, "BT.709 mean luma per frame, 0-255"),
-        column("motion", SERIES, "mean absolute luma difference to the frame before, at 160 px, 0-255"),
-        column("face_count", SERIES, "faces tracked in that frame (count)"),
-        column("camera_times_s", TIMES, "frames looked at for the camera, but the first, s; empty when switched off"),
-        column("camera_x", SERIES, "background's way since the look before, share of the long side; null: not seen"),
-        column("camera_y", SERIES, "the same, down (ratio)"),
-        column("camera_zoom", SERIES, "natural log of the background's scale since the look before; null: not seen"),
+        column("motion", SERIES, "mean absolute luma change since the previous frame, at 160 px, 0-255"),
+        column("face_count", SERIES, "faces tracked in each frame (count)"),
+        column("camera_times_s", TIMES, "frames sampled for camera motion, without the first, s; empty: switched off"),
+        column(
+            "camera_x",
+            SERIES,
+            "background shift to the right since the previous sample, share of the long side; null: not seen",
+        ),
+        column("camera_y", SERIES, "background shift downwards since the previous sample (ratio)"),
+        column(
+            "camera_zoom", SERIES, "natural log of the background's scale since the previous sample; null: not seen"
+        ),
         column("point_survival", SERIES, "share of the points chosen up to 1 s ago that are still followed, 0-1"),
-        column("texture_times_s", TIMES, "frames looked at for texture, s; empty when switched off"),
+        column("texture_times_s", TIMES, "frames sampled for texture, s; empty: switched off"),
         column("blur_effect", SERIES, "blur effect of Crete et al. 2007, 0 sharp - 1 blurred"),
         column("noise_sigma", SERIES, "noise by Immerkaer 1996, 0-255 luma"),
         column(
-            "blockiness", SERIES, "difference across the 8 px grid over that inside (ratio); null: the frame was shrunk"
+            "blockiness",
+            SERIES,
+            "luma step across the 8 px coding grid / step inside blocks (ratio); null: frame downscaled",
         ),
-        column("border_share", SERIES, "share of the picture in black bars at its edges, 0-1; null: black as a whole"),
-        column("picture_box", SERIES, "x1, y1, x2, y2 of the picture without bars, by all looks of the shot, 0-1"),
-        column("text_times_s", TIMES, "frames looked at for text, s; empty when nothing looked"),
-        column("text_share", SERIES, "share of the picture taken for text (PP-OCRv4 detector), faces left out, 0-1"),
-        column("text_status", STRING, "ok, or why no text was looked for"),
+        column("border_share", SERIES, "share of the picture in black bars at its edges, 0-1; null: all black"),
+        column("picture_box", SERIES, "x1, y1, x2, y2 of the picture without bars, from all samples of the shot, 0-1"),
+        column("text_times_s", TIMES, "frames sampled for text, s; empty if text was not searched for"),
+        column("text_share", SERIES, "share of the picture detected as text (PP-OCRv4), without faces, 0-1"),
+        column("text_status", STRING, "ok, or why text was not searched for"),
     ),
 )
 
 POSES = Table(
     "poses",
     "silver",
-    "skeleton, hands and expression of one face track, a few times a second",
+    "skeleton, hands and expression along one face track, sampled a few times per second",
     ("track_id",),
     (
         BATCH,
         VIDEO,
         column("shot_id", STRING, "shot"),
         column("track_id", STRING, "face track"),
-        column("sample_times_s", TIMES, "when the person was looked at, s"),
-        column("face_repeat", SERIES, "share of the face's 8×8 blocks that are those of the frame before, 0-1"),
+        column("sample_times_s", TIMES, "time of each sample, s"),
+        column("face_repeat", SERIES, "share of the face's 8×8 blocks that are identical to the previous frame's, 0-1"),
         column(
-            "body", SKELETONS, "33 points (MediaPipe): x, y in 1/10,000 of the picture, visibility in %; empty: none"
+            "body",
+            SKELETONS,
+            "33 points (MediaPipe): x, y in 1/10,000 of the picture, visibility in %; empty: not found",
         ),
-        column("left_hand", SKELETONS, "21 points (MediaPipe): x, y in 1/10,000 of the picture; empty: none"),
-        column("right_hand", SKELETONS, "the person's right hand, the same"),
-        column("left_hand_sharpness", SERIES, "variance of the Laplacian of the 128×128 grey crop; null: no hand"),
-        column("right_hand_sharpness", SERIES, "the same of the right hand"),
         column(
-            "emotion", pl.List(SERIES), "probability of angry, disgust, fear, happy, sad, surprise, neutral; empty: off"
+            "left_hand",
+            SKELETONS,
+            "the person's left hand, 21 points (MediaPipe): x, y in 1/10,000 of the picture; empty: not found",
         ),
-        column("body_status", STRING, "ok, or why no body was looked for"),
-        column("hands_status", STRING, "ok, or why no hands were looked for"),
-        column("emotion_status", STRING, "ok, or why no expression was looked for"),
+        column("right_hand", SKELETONS, "the person's right hand, like left_hand"),
+        column(
+            "left_hand_sharpness",
+            SERIES,
+            "variance of the Laplacian of the 128×128 grey hand crop; null: no hand",
+        ),
+        column("right_hand_sharpness", SERIES, "sharpness of the right hand, like left_hand_sharpness"),
+        column(
+            "emotion",
+            pl.List(SERIES),
+            "probability of angry, disgust, fear, happy, sad, surprise, neutral; empty: switched off",
+        ),
+        column("body_status", STRING, "ok, or why the body was not searched for"),
+        column("hands_status", STRING, "ok, or why hands were not searched for"),
+        column("emotion_status", STRING, "ok, or why the expression was not classified"),
     ),
 )
 
 SYNC_SCORES = Table(
     "sync_scores",
     "silver",
-    "one face track and one speech turn that overlap in time",
+    "a face track and a speech turn that overlap in time",
     ("track_id", "turn_id", "backend"),
     (
         BATCH,
@@ -200,11 +227,11 @@ SYNC_SCORES = Table(
         *SPAN,
         column("sync_conf", FLOAT, "Sync-C: median minus minimum distance over the lags", null=True),
         column("sync_dist", FLOAT, "Sync-D: minimum distance over the lags", null=True),
-        column("offset_frames", FLOAT, "lag of the minimum in frames at 25 fps; positive = audio late", null=True),
-        column("talking_score", FLOAT, "is this face talking at all: share of the common time, 0-1", null=True),
+        column("offset_frames", FLOAT, "lag of the minimum, in frames at 25 fps; positive = audio late", null=True),
+        column("talking_score", FLOAT, "share of the common time during which the face talks, 0-1", null=True),
         column("lag_curve", SERIES, "agreement of lips and sound per lag, -15 … +15 frames (by backend)", null=True),
-        column("backend", STRING, "what answered whether voice and lips belong together"),
-        column("talking_backend", STRING, "what answered whether the face talks"),
+        column("backend", STRING, "model that scored the synchrony of lips and voice"),
+        column("talking_backend", STRING, "model that decided whether the face talks"),
         *status("ok", "not_evaluated"),
     ),
 )
@@ -212,29 +239,34 @@ SYNC_SCORES = Table(
 SYNC_CALIBRATION = Table(
     "sync_calibration",
     "silver",
-    "what a synchrony backend says of deliberately mismatched sound of a batch (a score: prominence of the lag curve, "
-    "in the backend's agreement, times the square root of the seconds)",
+    "a synchrony backend's calibration on a batch: scores of real pairs and of deliberately mismatched sound (score: "
+    "prominence of the lag curve, in the backend's agreement, times the square root of the seconds)",
     ("batch", "backend"),
     (
         BATCH,
-        column("backend", STRING, "the backend of sync_scores"),
-        column("basis", STRING, "digest of settings and weights: scores of one basis may be pooled"),
+        column("backend", STRING, "synchrony model, as in sync_scores"),
+        column("basis", STRING, "hash of settings and weights; scores with the same basis may be pooled"),
         column("matched_count", INT, "real pairs of the batch: each speaker's best person (count)"),
         column("mismatched_count", INT, "mismatches of the batch: other people's voices and large shifts (count)"),
         column("mismatched_mean", FLOAT, "mean score of the mismatches; null in rows of older packages", null=True),
-        column("mismatched_deviation", FLOAT, "their standard deviation; null in rows of older packages", null=True),
+        column(
+            "mismatched_deviation",
+            FLOAT,
+            "standard deviation of the mismatches' scores; null in rows of older packages",
+            null=True,
+        ),
         column("matched_scores", SERIES, "scores of the real pairs"),
         column("mismatched_scores", SERIES, "scores of the mismatches"),
-        column("auc", FLOAT, "chance that a real pair's score is above a mismatch's, 0-1", null=True),
+        column("auc", FLOAT, "probability that a real pair scores above a mismatch, 0-1", null=True),
         column("false_accept_rate", FLOAT, "share of mismatches that may reach the threshold, 0-1"),
         column(
             "threshold",
             FLOAT,
-            "score that would bind if no other mismatches were known (null: too few); the one in force, of those "
-            "shipped and the whole lake's, is in `speaker_bindings`",
+            "binding threshold from this batch's mismatches alone (null: too few); the one in force, from the shipped "
+            "mismatches and those of the whole lake, is in `speaker_bindings`",
             null=True,
         ),
-        column("curve", CALIBRATION_CURVE, "what each threshold would let through, shares 0-1"),
+        column("curve", CALIBRATION_CURVE, "shares of mismatches and of real pairs that pass each threshold, 0-1"),
         *status("ok", "not_evaluated"),
     ),
 )
@@ -242,19 +274,22 @@ SYNC_CALIBRATION = Table(
 SPEAKER_BINDINGS = Table(
     "speaker_bindings",
     "silver",
-    "whose face a turn is (one row per track bound to the turn, or one row without a track)",
+    "the face that a turn is bound to (one row per bound track, or one row without a track)",
     ("turn_id", "track_id"),
     (
         BATCH,
         VIDEO,
         column("turn_id", STRING, "speech turn"),
         column("speaker_id", STRING, "speaker of the turn"),
-        column("track_id", STRING, "the speaker's face track; null when not bound", null=True),
-        column("person_id", STRING, "the person of that track", null=True),
+        column("track_id", STRING, "the speaker's face track; null if not bound", null=True),
+        column("person_id", STRING, "person of that track", null=True),
         *SPAN,
-        column("margin", FLOAT, "evidence of the chosen person minus the best other answer", null=True),
+        column("margin", FLOAT, "evidence for the chosen person minus that for the best alternative", null=True),
         column(
-            "threshold", FLOAT, "synchrony that binds without other evidence, a score of sync_calibration", null=True
+            "threshold",
+            FLOAT,
+            "synchrony score that is enough to bind without other evidence; scored as in sync_calibration",
+            null=True,
         ),
         *status("bound", "off_screen", "ambiguous", "not_evaluated"),
     ),
@@ -263,20 +298,18 @@ SPEAKER_BINDINGS = Table(
 PEOPLE = Table(
     "people",
     "silver",
-    "one person in a batch's video, linked across videos by identity_id",
+    "one person in one video, linked across videos by identity_id",
     ("person_id",),
     (
         BATCH,
         VIDEO,
         column("person_id", STRING, "video_id-pNN"),
-        column(
-            "identity_id", STRING, "person_id of the first appearance of the same person in this or an earlier batch"
-        ),
+        column("identity_id", STRING, "person_id of the same person's first appearance, in this or an earlier batch"),
         column("identity_similarity", FLOAT, "cosine to that identity; null for a first appearance", null=True),
-        column("speaker_id", STRING, "the voice bound to this person", null=True),
-        column("track_count", INT, "face tracks"),
-        column("visible_s", FLOAT, "time in view, s"),
-        column("speaking_s", FLOAT, "bound speech, s"),
+        column("speaker_id", STRING, "speaker label bound to this person", null=True),
+        column("track_count", INT, "number of face tracks"),
+        column("visible_s", FLOAT, "time on screen, s"),
+        column("speaking_s", FLOAT, "duration of the turns bound to this person, s"),
         column("face_embedding", SERIES, "unit-length mean of the tracks' embeddings", null=True),
         column("voice_embedding", SERIES, "unit-length mean of the bound turns' embeddings", null=True),
     ),

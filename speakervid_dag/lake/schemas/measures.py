@@ -1,20 +1,20 @@
-"""What a gate can ask: every measure with unit and meaning.
+"""Scores that a gate can test, with unit, scale and meaning.
 
-Belongs here: names, units, scales and meanings of measures, and which of them rest on weights that are not pulled by
-default. Does not belong here: how one is computed (curation/) and thresholds (profiles). A column of clip_scores with a
-`_status` beside it is a measure; its unit stands in schemas/clips.py.
+Belongs here: names, units, scales and meanings of the scores, and which of them need weights that are not pulled by
+default. Does not belong here: computing them (curation/scores/), thresholds (profiles). A score is a float column of
+clip_scores that has a `_status` column; its unit is stated in schemas/clips.py.
 """
 
 from dataclasses import dataclass
 
 from speakervid_dag.lake.schemas import CLIP_SCORES, CLIPS, FLOAT
 
-# measure → registry name of weights that a user pulls on purpose; without them it is `weights_missing` in every clip
+# score → registry name of the opt-in weights that it needs; without them its status is `weights_missing` in every clip
 _RESTS_ON = {"video_quality": "dover", "dover_technical": "dover", "cotracker_ratio": "cotracker3"}
 
-Scale = tuple[float | None, float | None]  # least and greatest value there can be; None: no end
+Scale = tuple[float | None, float | None]  # least and greatest possible value; None: unbounded
 
-# of the others (sync_conf, dover_technical) no end is known; DNSMOS is a polynomial fit that may leave 1-5 a little
+# the others (sync_conf, dover_technical) have no known bounds; DNSMOS is a polynomial fit that may exceed 1-5 slightly
 _SCALES: dict[str, Scale] = {
     "luminance": (0, 255),
     "dark_run_frames": (0, None),
@@ -75,7 +75,7 @@ _SCALES: dict[str, Scale] = {
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure; `weights`: what it rests on beyond the default weights; `scale`: the values it can have."""
+    """One score; `weights`: opt-in weights that it needs; `scale`: its possible values."""
 
     name: str
     unit: str
@@ -85,7 +85,7 @@ class Measure:
 
     @property
     def scale_text(self) -> str:
-        """The scale for a person: `0 to 1`, `0 or more`; '' when neither end is known."""
+        """Return the scale as text: `0 to 1`, `0 or more`; '' if neither bound is known."""
         low, high = self.scale
         if low is not None and high is not None:
             return f"{low:g} to {high:g}"
@@ -97,7 +97,7 @@ class Measure:
 
 
 def scores() -> list[str]:
-    """The measurements of clip_scores: its numbers that have a `_status` beside them."""
+    """Return the names of the scores in clip_scores: its float columns that have a `_status` column."""
     schema = CLIP_SCORES.schema
     return [n for n, dtype in schema.items() if dtype == FLOAT and f"{n}_status" in schema]
 

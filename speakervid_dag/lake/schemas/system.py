@@ -1,7 +1,6 @@
-"""What the lake knows of itself, and what people told it.
+"""System tables: outcomes, quarantine, trained models, snapshots, takedowns, releases, splits, reviews.
 
-Belongs here: outcomes, quarantine, models trained here, snapshots, takedowns, releases, splits, reviews. Does not
-belong here: data of the set.
+Belongs here: tables about the lake itself, and what people entered. Does not belong here: tables of the data set.
 """
 
 import polars as pl
@@ -23,18 +22,18 @@ from speakervid_dag.lake.schemas.columns import (
 STAGE_OUTCOMES = Table(
     "stage_outcomes",
     "system",
-    "what one stage made of one video, and what it cost",
+    "the outcome and cost of one stage for one video",
     ("stage", "video_id"),
     (
         BATCH,
         column("stage", STRING, "asset name"),
         VIDEO,
         *status("ok", "not_evaluated", "skipped"),
-        column("row_count", INT, "rows given of the stage's first table"),
+        column("row_count", INT, "rows written to the stage's first table"),
         column("elapsed_s", FLOAT, "wall time, s"),
-        column("media_s", FLOAT, "wall time inside the decoder, s"),
-        column("model_s", FLOAT, "wall time inside models, s"),
-        column("costs", COSTS, "wall time of single measurements, s"),
+        column("media_s", FLOAT, "wall time spent in the decoder, s"),
+        column("model_s", FLOAT, "wall time spent in models, s"),
+        column("costs", COSTS, "wall time per group of scores, s"),
     ),
     partition_by=("stage", "batch"),
 )
@@ -42,19 +41,19 @@ STAGE_OUTCOMES = Table(
 QUARANTINE = Table(
     "quarantine",
     "system",
-    "a refused batch or row",
+    "an audit's finding about a batch or one of its rows",
     ("quarantine_id",),
     (
         column("quarantine_id", STRING, "table/batch/run_id/index"),
-        column("table", STRING, "table that was not committed"),
+        column("table", STRING, "table that was audited"),
         BATCH,
-        column("expectation", STRING, "expectation that is red"),
+        column("expectation", STRING, "expectation that failed"),
         column("severity", STRING, "critical | warning"),
-        column("key", STRING, "key of a failing row; null for a finding about the batch", null=True),
-        column("observed", STRING, "what was observed"),
-        column("run_id", STRING, "run that was refused"),
-        column("at", pl.Datetime("us", "UTC"), "when"),
-        column("is_open", BOOL, "nothing has replaced the refused batch yet"),
+        column("key", STRING, "key of the failing row; null if the finding concerns the batch", null=True),
+        column("observed", STRING, "what the audit observed"),
+        column("run_id", STRING, "run that was audited"),
+        column("at", pl.Datetime("us", "UTC"), "time of the audit"),
+        column("is_open", BOOL, "the batch is refused and has not been replaced yet"),
     ),
     partition_by=("table", "batch"),
 )
@@ -62,25 +61,29 @@ QUARANTINE = Table(
 TRAINED_MODELS = Table(
     "trained_models",
     "system",
-    "a model trained on this lake, judged on held-out people in windows of one length",
+    "a model trained on this lake, evaluated on held-out people with one window length",
     ("sha256", "window_s"),
     (
-        column("sha256", STRING, "of the weights' file (safetensors)"),
-        column("model", STRING, "the backend that reads it"),
-        column("uri", STRING, "where the file was written; it is found in the lake's artifacts by its hash"),
+        column("sha256", STRING, "SHA-256 of the weights file (safetensors)"),
+        column("model", STRING, "backend that loads the weights"),
+        column("uri", STRING, "where the file was written; the lake finds it in its artifacts by hash"),
         column("run_id", STRING, "run that trained it"),
-        column("at", pl.Datetime("us", "UTC"), "when"),
-        column("people_count", INT, "people it was trained on (count)"),
-        column("held_out_people_count", INT, "other people it was judged on (count)"),
-        column("train_s", FLOAT, "speech it was trained on, s"),
-        column("held_out_s", FLOAT, "speech it was judged on, s"),
-        column("window_s", FLOAT, "length of a judged window, s"),
-        column("window_count", INT, "judged windows under their own sound (count)"),
-        column("auc", FLOAT, "chance that own sound stands out more than another person's, 0-1"),
-        column("default_auc", FLOAT, "the same of the default backend, 0-1"),
-        column("lag_accuracy", FLOAT, "share of windows whose best lag is right within 1 frame, 0-1"),
-        column("default_lag_accuracy", FLOAT, "the same of the default backend, 0-1"),
-        column("is_better", BOOL, "no worse than the default at every length and better at one: only then it is used"),
+        column("at", pl.Datetime("us", "UTC"), "time of the training"),
+        column("people_count", INT, "people in the training set (count)"),
+        column("held_out_people_count", INT, "other people, in the evaluation set (count)"),
+        column("train_s", FLOAT, "speech in the training set, s"),
+        column("held_out_s", FLOAT, "speech in the evaluation set, s"),
+        column("window_s", FLOAT, "length of an evaluated window, s"),
+        column("window_count", INT, "evaluated windows with their own sound (count)"),
+        column("auc", FLOAT, "probability that a window's own sound scores above another person's, 0-1"),
+        column("default_auc", FLOAT, "auc of the default backend, 0-1"),
+        column("lag_accuracy", FLOAT, "share of windows whose best lag is correct within 1 frame, 0-1"),
+        column("default_lag_accuracy", FLOAT, "lag_accuracy of the default backend, 0-1"),
+        column(
+            "is_better",
+            BOOL,
+            "no worse than the default at every window length and better at one; only then it is used",
+        ),
     ),
     partition_by=(),
 )
@@ -95,7 +98,7 @@ SNAPSHOTS = Table(
         column("at", pl.Datetime("us", "UTC"), "when it was published"),
         column("run_id", STRING, "run that published it"),
         column("profile", STRING, "profile of that run", null=True),
-        column("table", STRING, "table"),
+        column("table", STRING, "name of the table"),
         column("version", INT, "Delta version of that table (count)"),
     ),
     partition_by=(),
@@ -104,15 +107,15 @@ SNAPSHOTS = Table(
 SNAPSHOT_PINS = Table(
     "snapshot_pins",
     "system",
-    "what a snapshot shows otherwise than at the table's version: a batch that was not whole when it was published",
+    "a batch that a snapshot shows at another version than its table, since it was incomplete at publication",
     ("snapshot", "table", "batch", "profile"),
     (
         column("snapshot", INT, "number of the snapshot (count)"),
         column("at", pl.Datetime("us", "UTC"), "when it was published"),
-        column("table", STRING, "table"),
+        column("table", STRING, "name of the table"),
         BATCH,
-        column("profile", STRING, "profile of the rows; null in tables that have none", null=True),
-        column("version", INT, "Delta version whose rows of the batch are shown; null: none are (count)", null=True),
+        column("profile", STRING, "profile of the rows; null in tables without profiles", null=True),
+        column("version", INT, "Delta version at which the batch is shown; null: it is hidden (count)", null=True),
     ),
     partition_by=(),
 )
@@ -120,17 +123,15 @@ SNAPSHOT_PINS = Table(
 TAKEDOWNS = Table(
     "takedowns",
     "system",
-    "a video that was removed on request and is refused from then on",
+    "a video removed on request, and refused from then on",
     ("video_id",),
     (
         VIDEO,
-        column("sha256", STRING, "of the bytes that are refused; null for a file that could never be read", null=True),
-        column("at", pl.Datetime("us", "UTC"), "when it was asked for"),
+        column("sha256", STRING, "SHA-256 of the refused content; null if the file could never be read", null=True),
+        column("at", pl.Datetime("us", "UTC"), "time of the request"),
         column("run_id", STRING, "run that removed it"),
-        column("reason", STRING, "what the person gave as reason"),
-        column(
-            "release_ids", STRINGS, "releases that hold it: they are published, and a person's to withdraw", null=True
-        ),
+        column("reason", STRING, "reason given for the removal"),
+        column("release_ids", STRINGS, "published releases that contain it; withdraw them by hand", null=True),
     ),
     partition_by=(),
 )
@@ -138,25 +139,27 @@ TAKEDOWNS = Table(
 RELEASES = Table(
     "releases",
     "system",
-    "a data set that was exported, and what from; its manifest is kept under artifacts/releases",
+    "an exported data set and its origin; its manifest is stored under artifacts/releases",
     ("release_id", "at"),
     (
         column(
-            "release_id", STRING, "'r' + first 16 hex digits of the manifest's SHA-256: the same content, the same id"
+            "release_id",
+            STRING,
+            "'r' + first 16 hex digits of the manifest's SHA-256; the same content has the same id",
         ),
-        column("at", pl.Datetime("us", "UTC"), "when it was exported"),
-        column("snapshot", INT, "number of the snapshot it was made from (count)"),
-        column("profile", STRING, "whose decisions it follows"),
+        column("at", pl.Datetime("us", "UTC"), "time of the export"),
+        column("snapshot", INT, "number of the exported snapshot (count)"),
+        column("profile", STRING, "profile whose decisions it follows"),
         column("branch", STRING, "branch of its samples"),
         column("tiers", STRINGS, "tiers of its samples"),
         column("format", STRING, "hf | webdataset | parquet"),
-        column("filters", STRING, "JSON of everything else: splits, seed, limit, crop, encoding, licence, consent"),
+        column("filters", STRING, "other options as JSON: splits, seed, limit, crop, encoding, licence, consent"),
         column("sample_count", INT, "samples (count)"),
         column("clip_count", INT, "distinct clips (count)"),
-        column("missing_count", INT, "samples left out since a clip could not be cut (count)"),
-        column("duration_s", FLOAT, "distinct clips together, s"),
-        column("manifest_sha256", STRING, "of manifest.json"),
-        column("place", STRING, "where it was written"),
+        column("missing_count", INT, "samples left out because a clip could not be cut (count)"),
+        column("duration_s", FLOAT, "total length of the distinct clips, s"),
+        column("manifest_sha256", STRING, "SHA-256 of manifest.json"),
+        column("place", STRING, "folder it was written to"),
     ),
     partition_by=(),
 )
@@ -164,16 +167,18 @@ RELEASES = Table(
 RELEASE_SPLITS = Table(
     "release_splits",
     "system",
-    "the split that an export put a person in, remembered so that nobody changes split while the lake grows",
+    "the split that an export assigned to a person, kept so that nobody changes split as the lake grows",
     ("shares", "seed", "person_id", "split"),
     (
         column("shares", STRING, "--split of the export, names sorted: test=0.05,train=0.9,val=0.05"),
         column("seed", INT, "--seed of the export (count)"),
         VIDEO,
         column("person_id", STRING, "person of that video"),
-        column("split", STRING, "split; one of two rows has a person that had to move since people were joined"),
-        column("at", pl.Datetime("us", "UTC"), "when"),
-        column("snapshot", INT, "number of the snapshot that was exported (count)"),
+        column(
+            "split", STRING, "assigned split; a person has a second row if identities were joined and it had to move"
+        ),
+        column("at", pl.Datetime("us", "UTC"), "time of the export"),
+        column("snapshot", INT, "number of the exported snapshot (count)"),
     ),
     partition_by=(),
 )
@@ -181,24 +186,27 @@ RELEASE_SPLITS = Table(
 REVIEWS = Table(
     "reviews",
     "system",
-    "one person's answer to one question about a clip, a pair or a listening sample; a changed answer replaces it",
+    "one reviewer's answer to one question about a clip, a pair or a listening sample; a new answer replaces it",
     ("reviewer", "question", "measure", "subject_id"),
     (
         BATCH,
         VIDEO,
-        column("reviewer", STRING, "who answered, as they named themselves"),
+        column("reviewer", STRING, "name that the reviewer entered"),
         column("question", STRING, "binding | lips | quality | reply | listening"),
         column(
-            "measure", STRING, "what of the quality was asked, by the measure's name; null: the whole of it", null=True
+            "measure",
+            STRING,
+            "score that a question about quality concerns; null: the clip's overall quality",
+            null=True,
         ),
         column("subject_kind", STRING, "clip | pair | listening"),
         column("subject_id", STRING, "clip_id, pair_id or listening_id"),
         column("clip_id", STRING, "the clip; of a pair the responder's, of a listening sample the listener's"),
         column("gate", STRING, "gate near whose threshold the subject was chosen; null: not for a gate", null=True),
         column("answer", STRING, "yes | no | unsure"),
-        column("profile", STRING, "whose decisions the subject was chosen from"),
+        column("profile", STRING, "profile whose decisions the subject was chosen from"),
         column("snapshot", INT, "number of the snapshot that was shown (count)"),
-        column("at", pl.Datetime("us", "UTC"), "when"),
+        column("at", pl.Datetime("us", "UTC"), "time of the answer"),
     ),
     partition_by=("batch", "reviewer"),
 )

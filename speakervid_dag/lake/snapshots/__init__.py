@@ -1,1 +1,1 @@
-"""What readers see: recorded sets of table versions, what changed between two, copies made for reading."""
+"""Snapshots: recorded sets of table versions that readers see, changes between two of them, copies for reading."""

@@ -1,12 +1,12 @@
 """Readers' copies: the rows of many small files of a table in one larger file.
 
-Belongs here: which copies there could be, which there are, which nobody needs. Does not belong here: writing and
-reading them (session.py), deciding when (maintenance.py).
+Belongs here: which copies are possible, which exist, which are unneeded. Does not belong here: writing and reading them
+(queries/session.py), deciding when to (upkeep/maintenance.py).
 
-A batch is a file or more in every table, and Delta never merges across batches, so over thousands of batches opening
-files takes longer than reading them. A copy is named by the digest of the files it was made from. Delta's files never
-change: a copy is right wherever all of its files are shown, whatever the snapshot and its pins. Where one is not, since
-its batch was made again or is pinned, the files themselves are read. No copy is ever needed, and any may be removed.
+A batch has at least one file in every table, and Delta never merges files across batches. With thousands of batches,
+opening the files takes longer than reading them. A copy is named by the hash of the files it was made from. Delta's
+files never change, so a copy is valid in every snapshot that shows all of its files. If one of them is not shown,
+because its batch was recomputed or is pinned, the files themselves are read. Copies are optional: any may be removed.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import slice_of
 
 FOLDER = "copies"
-NAME_DIGITS = 2  # one copy holds the batches whose names differ in the last two digits: 100 of them, of one profile
-MIN_FILES = 10  # fewer are opened in a millisecond
-SMALL_BYTES = 256 * 1024  # mean size up to which opening a file (0.1 ms) is a good part of reading it
+NAME_DIGITS = 2  # one copy has the batches whose names differ only in the last two digits: 100, of one profile
+MIN_FILES = 10  # opening fewer takes less than a millisecond
+SMALL_BYTES = 256 * 1024  # mean file size up to which opening (0.1 ms) is a large part of reading
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A file that holds, or could hold, the rows of these files."""
+    """A copy, existing or possible, of the rows of these files."""
 
     path: Path
     files: tuple[str, ...]
@@ -38,7 +38,7 @@ def folder_of(lake: DeltaLake, table: Table) -> Path:
 
 
 def possible(lake: DeltaLake, table: Table, files: Sequence[str]) -> list[Copy]:
-    """The copies that would serve these files, whether they are there or not; none in an object store."""
+    """Return the copies that could replace these files, whether they exist or not; none in an object store."""
     if "batch" not in table.partition_by or lake.is_remote:
         return []
     groups: dict[tuple[str, str | None], list[str]] = defaultdict(list)
@@ -50,7 +50,7 @@ def possible(lake: DeltaLake, table: Table, files: Sequence[str]) -> list[Copy]:
 
 
 def shown(lake: DeltaLake, table: Table, files: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What to read in place of these files: copies, and the files that no copy holds."""
+    """Return what to read instead of these files: existing copies, and the files that no copy contains."""
     there = {path.name for path in folder_of(lake, table).glob("*.parquet")}
     if not there:
         return [], list(files)
@@ -60,19 +60,19 @@ def shown(lake: DeltaLake, table: Table, files: Sequence[str]) -> tuple[list[str
 
 
 def missing(lake: DeltaLake, table: Table, files: Sequence[str]) -> list[Copy]:
-    """The copies that are worth making and not there."""
+    """Return the copies that are worth making and do not exist."""
     return [copy for copy in possible(lake, table, files) if not copy.path.exists() and _is_worth(copy)]
 
 
 def unneeded(lake: DeltaLake, files: dict[str, list[str]]) -> Iterator[Path]:
-    """Copies that do not serve what is shown: `files` of each table by name."""
+    """Yield the copies that are not made from the files shown; `files`: table name → files shown."""
     for table in TABLES.values():
         wanted = {copy.path for copy in possible(lake, table, files.get(table.name, []))}
         yield from (path for path in sorted(folder_of(lake, table).glob("*.parquet")) if path not in wanted)
 
 
 def _name(group: str, files: Sequence[str]) -> str:
-    """Data files bear a UUID each, and the last three parts of the path tell table-independent folders apart."""
+    """Return the copy's file name: the group, and a hash of the last three parts of each path, UUID included."""
     told = "\n".join("/".join(uri.rsplit("/", 3)[1:]) for uri in files)
     return f"{group}-{hashlib.sha256(told.encode()).hexdigest()[:32]}.parquet"
 

@@ -1,6 +1,6 @@
-"""What one published state shows fewer of than another: usable videos, clips, people.
+"""Losses between two published states: fewer usable videos, clips or people.
 
-Belongs here: counting and comparing. Does not belong here: judging whether a loss was asked for (assets/losses.py).
+Belongs here: counting and comparing. Does not belong here: judging whether a loss was intended (assets/losses.py).
 """
 
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Loss:
-    """One video's rows of a table before and after."""
+    """Number of a video's rows in a table, before and after."""
 
     batch: str
     video_id: str
@@ -36,7 +36,7 @@ class Loss:
 
 
 def usable(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that count: of `videos` those that were not rejected."""
+    """Return the rows that count: from `videos`, only those that were not rejected."""
     return frame.filter(pl.col("status").is_in(USABLE)) if table is VIDEOS else frame
 
 
@@ -46,7 +46,7 @@ def as_frame(losses: list[Loss]) -> pl.DataFrame:
 
 
 def between(before: Session, after: Session) -> pl.DataFrame:
-    """Return what the second state shows fewer of, by video: batch, video_id, table, rows_before, rows_after."""
+    """Return one row per video and table with fewer rows in `after`; columns as in COLUMNS."""
     parts = [
         _counts(before, table)
         .join(_counts(after, table), on=["batch", "video_id"], how="left", suffix="_after")
@@ -59,7 +59,7 @@ def between(before: Session, after: Session) -> pl.DataFrame:
 
 
 def since(lake: DeltaLake, before: Snapshot) -> pl.DataFrame:
-    """Return what the newest snapshot shows fewer of than an earlier one."""
+    """Return the losses between an earlier snapshot and the newest one, as `between`."""
     newest = snapshots.latest(lake) or before
     with (
         session.open_session(lake, before, read_only_user_sql=False, statistics=()) as then,

@@ -1,15 +1,15 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
 Belongs here: publishing and finding snapshots, one publisher at a time. Does not belong here: deciding which batches
-are whole (assets/publication.py), what has moved since a snapshot (parts.py), reading rows of a version (session.py,
-tables.py), and releases (a release is made from a snapshot).
+are complete (assets/publication.py), changes since a snapshot (parts.py), reading rows of a version (queries/session.py,
+storage/tables.py), releases (they are made from a snapshot).
 
-Each table has its own Delta history; a reader who opens them one by one could see a batch in one table and not in the
-next. A snapshot names the versions that belong together. A batch that is not whole at that moment is pinned: its parts
-that have moved stay at the version that the snapshot before showed, or are not shown.
+Each table has its own Delta history, so a reader who opens tables one by one could see a batch in one table and not in
+the next. A snapshot records the versions that belong together. A batch that is incomplete at that moment is pinned:
+those of its parts that have changed stay at the version that the previous snapshot showed, or are hidden.
 
-What a publisher decides holds for the newest snapshot it has read. So it reads, decides and publishes under one lock,
-and a snapshot lands only as the direct successor of the one it was decided from (docs/decisions/0010).
+A publisher's decision is valid only for the newest snapshot that it has read. So it reads, decides and publishes under
+one lock, and a snapshot is committed only as the direct successor of the one it was based on (docs/decisions/0010).
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,9 +28,9 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.storage.staging import Overtaken
 
-# always shown as they are: a snapshot cannot name the version that its own rows make; releases are made from it later,
-# and people answer about it later
-SERIES = Slice({"log": "entry"})  # its mark in the table of snapshots is the newest number
+# UNVERSIONED tables are always shown at their latest version: a snapshot cannot record the version that its own rows
+# create, and releases and reviews follow after it
+SERIES = Slice({"log": "entry"})  # its data version in the table of snapshots is the newest number
 UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, RELEASE_SPLITS.name, REVIEWS.name)
 
 
@@ -54,8 +54,8 @@ class Snapshot:
     """A published set of versions.
 
     Args:
-        versions: table name → Delta version; a table never written is absent.
-        pins: parts shown at another version than their table's; None: not shown.
+        versions: table name → Delta version, without tables that were never written.
+        pins: parts shown at another version than their table; None: hidden.
     """
 
     number: int
@@ -66,22 +66,22 @@ class Snapshot:
     pins: Pins = field(default_factory=dict)
 
     def version_of(self, part: Part) -> int | None:
-        """The Delta version at which readers see this part; None when they do not."""
+        """Return the Delta version at which readers see this part; None if they do not."""
         return self.pins[part] if part in self.pins else self.versions.get(part.table)
 
     def shown_versions(self, table: str) -> set[int]:
-        """Every version of the table of which something is shown: vacuum must leave their files."""
+        """Return every version of the table that has rows shown; vacuum must keep their files."""
         pinned = {v for part, v in self.pins.items() if part.table == table and v is not None}
         return pinned | ({self.versions[table]} if table in self.versions else set())
 
     @property
     def held_back(self) -> list[str]:
-        """Batches that are shown as they were before, or not at all, because they were not whole."""
+        """Return the batches shown in their previous state, or not at all, because they were incomplete."""
         return sorted({part.batch for part in self.pins if part.profile in (None, self.profile)})
 
 
 def present_versions(lake: DeltaLake) -> dict[str, int]:
-    """The latest version of every table that was ever written, but of those that are always shown as they are."""
+    """Return the latest version of every table that was ever written, without the UNVERSIONED ones."""
     return {
         name: version
         for name, table in TABLES.items()
@@ -91,10 +91,10 @@ def present_versions(lake: DeltaLake) -> dict[str, int]:
 
 @contextmanager
 def only_publisher(lake: DeltaLake) -> Iterator[None]:
-    """Wait until no other process of this lake publishes, and keep the others waiting while inside.
+    """Hold the lake's publishing lock: wait until no other process publishes, and keep others waiting while inside.
 
-    A lock of the operating system, which a killed process gives back. An object store has none, and some network
-    mounts ignore it: there `publish` refuses what another publisher has overtaken.
+    The lock belongs to the operating system and is released when a process is killed. An object store has none, and
+    some network mounts ignore it: there, `publish` raises Overtaken if another publisher was faster.
     """
     if lake.is_remote:
         yield
@@ -116,12 +116,12 @@ def publish(
     """Record these versions (None: the present version of every table) as the next snapshot and return it.
 
     Args:
-        after: number of the snapshot that versions and pins were decided from (0: there was none); None: any.
+        after: number of the snapshot that versions and pins are based on (0: there was none); None: any.
 
     Raises:
         UserError: no table was ever written.
-        Overtaken: another snapshot was published since: decide again.
-        OperationError: the store refused the commit.
+        Overtaken: another snapshot was published meanwhile: decide again.
+        OperationError: the store failed.
     """
     versions = present_versions(lake) if versions is None else versions
     if not versions:
@@ -130,11 +130,11 @@ def publish(
     newest = shown.number if shown else 0
     if after is not None and newest != after:
         raise Overtaken(f"snapshot {newest} was published after {after}, from which the next one was decided")
-    # rows of the newest snapshot may be lost with their file; its number is not given again
+    # rows of the newest snapshot may be lost with their file; its number is not reused
     number = max(newest, lake.newest_turn(SNAPSHOTS, SERIES)) + 1
     made = Snapshot(number, datetime.now(UTC), run_id, profile, versions, pins or {})
     which: dict[str, object] = {"snapshot": made.number, "at": made.at}
-    if made.pins:  # before the snapshot, which is there only once its own rows are
+    if made.pins:  # before the snapshot, which exists only once its own rows do
         held = [{**which, **part._asdict(), "version": version} for part, version in sorted(made.pins.items(), key=str)]
         lake.append(SNAPSHOT_PINS, SNAPSHOT_PINS.frame(held), {"run_id": run_id})
     which |= {"run_id": run_id, "profile": profile}
@@ -144,13 +144,13 @@ def publish(
 
 
 def snapshots(lake: DeltaLake) -> list[Snapshot]:
-    """Every published snapshot, oldest first."""
+    """Return every published snapshot, oldest first."""
     frame, pins = lake.read(SNAPSHOTS), lake.read(SNAPSHOT_PINS)
     return [_load(part, pins) for _, part in sorted(frame.group_by("snapshot"), key=lambda pair: pair[0])]
 
 
 def latest(lake: DeltaLake) -> Snapshot | None:
-    """The newest snapshot, or None when nothing was published."""
+    """Return the newest snapshot, or None if nothing was published."""
     frame = lake.read(SNAPSHOTS)
     if frame.is_empty():
         return None
@@ -159,10 +159,10 @@ def latest(lake: DeltaLake) -> Snapshot | None:
 
 
 def as_of(lake: DeltaLake, what: str) -> Snapshot:
-    """The snapshot with this number, or the newest one published at or before this ISO time (UTC if it names no zone).
+    """Return the snapshot with this number, or the newest one at or before this ISO time (UTC if it has no zone).
 
     Raises:
-        UserError: neither a number nor a time, or there is no such snapshot; the message says which there are.
+        UserError: `what` is neither a number nor a time, or there is no such snapshot; the message lists the range.
     """
     known = snapshots(lake)
     if not known:
@@ -189,7 +189,7 @@ def _moment(what: str) -> datetime:
 
 
 def _load(rows: pl.DataFrame, pins: pl.DataFrame) -> Snapshot:
-    """One snapshot from its rows; of two publications under one number, of an older package, the later one counts."""
+    """Return a snapshot from its rows; an older package may have used a number twice: the later one counts."""
     newest = rows.filter(pl.col("at") == pl.col("at").max())
     first = newest.row(0, named=True)
     versions = dict(zip(newest["table"].to_list(), newest["version"].to_list(), strict=True))

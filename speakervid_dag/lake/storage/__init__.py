@@ -1,1 +1,1 @@
-"""Delta tables as files: reading, committing, handles, logs, what is damaged."""
+"""Delta tables as files: reading, committing, open handles, logs, damage."""

@@ -1,7 +1,7 @@
-"""Changes of Delta tables: one commit at a time, on the disk before it is reported, checkpoints and old log.
+"""Commits to Delta tables: one at a time, on disk before it is reported; checkpoints; removal of old log entries.
 
-Belongs here: calls to deltalake that change a table. Does not belong here: which rows are written (staging.py,
-delta.py), when a table needs care (maintenance.py), audits.
+Belongs here: calls to deltalake that change a table. Does not belong here: choosing the rows (staging.py, delta.py),
+deciding when a table needs upkeep (upkeep/maintenance.py), audits.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from speakervid_dag.lake.storage import log
 from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.storage.tables import DeltaTables
 
-MAX_COMMIT_RETRIES = 100  # with the default 15, 8 writers lost 3 of 200 commits
-NEWEST_COMMITS = 50  # how far back a write looks for its own commit
-LIKELY_COMMITS = 3  # where it mostly is
-CONFLICT_ATTEMPTS = 8  # repeats of a whole write when two writers replace the same partition
+MAX_COMMIT_RETRIES = 100  # with the default of 15, 8 writers lost 3 of 200 commits
+NEWEST_COMMITS = 50  # commits that a write searches for its own
+LIKELY_COMMITS = 3  # commits searched first: it is usually among them
+CONFLICT_ATTEMPTS = 8  # attempts of a whole write when two writers replace the same partition
 
 
 @dataclass(frozen=True)
 class ChangingTables(DeltaTables):
-    """The Delta tables of one lake, for who changes them."""
+    """The Delta tables of one lake, with the operations that change them."""
 
     def commit(
         self,
@@ -35,19 +35,19 @@ class ChangingTables(DeltaTables):
         parts: Sequence[tuple[Slice, int]],
         metadata: Mapping[str, str],
     ) -> int:
-        """Runs `write(handle, options)` on the newest version until its commit has landed; gives its version.
+        """Run `write(handle, options)` on the newest version until its commit succeeds; return the commit's version.
 
-        The commit carries `metadata` and the marks of `parts`. It is on the disk when this returns, and so is the log
-        that it builds on; the files that it names are `write`'s to sync before.
+        The commit carries `metadata` and the data versions of `parts`. The commit and the log before it are on disk
+        when this returns; the caller must have synced the data files.
 
         Raises:
-            TransientFailure: the slices stayed contended.
-            OperationError: the store refused.
+            TransientFailure: other writers kept changing the slices.
+            OperationError: the store failed.
         """
         from deltalake import CommitProperties, Transaction
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        # a random token tells this very write apart from another by the same run
+        # a random token distinguishes this write from others of the same run
         token = hashlib.sha256(f"{metadata.get('run_id')}{time.time_ns()}{random.random()}".encode()).hexdigest()[:16]
         properties = CommitProperties(
             custom_metadata={**metadata, "write_token": token},
@@ -70,7 +70,7 @@ class ChangingTables(DeltaTables):
         else:
             told = [part.app_id for part, _ in parts[:3]]
             raise TransientFailure("write_conflict", f"{table.name}: {told} stayed contended")
-        likely = (handle.version() + 1, handle.version())  # delta-rs does not move the handle on
+        likely = (handle.version() + 1, handle.version())  # delta-rs does not update the handle
         landed = next((v for v in likely if self._is_of(table, v, token)), None) or self._landed(handle, token)
         if landed is None:
             raise OperationError(f"writing {table.name} reported success but its commit is not in the history")
@@ -78,12 +78,12 @@ class ChangingTables(DeltaTables):
         return landed
 
     def change(self, table: Table, change: Callable[[Any, dict[str, Any]], object], run_id: str) -> None:
-        """Lets delta-rs itself change a table, by `change(DeltaTable, options)`; `options` are for its own method.
+        """Change a table by a method of delta-rs: call `change(DeltaTable, options)`, with the method's `options`.
 
-        What it wrote is on the disk when this returns: the files that commits of late name, and the log.
+        What it wrote (the log, and the files of recent commits) is on disk when this returns.
 
         Raises:
-            OperationError: the store refused, or another process wrote meanwhile.
+            OperationError: the store failed, or another process wrote meanwhile.
         """
         from deltalake import CommitProperties
         from deltalake.exceptions import DeltaError
@@ -94,14 +94,15 @@ class ChangingTables(DeltaTables):
                 change(self._newest(table), options)
                 self._sync(table)
         except DeltaError as problem:
-            raise OperationError(f"{table.name} could not be changed, repeat the command: {problem}") from problem
+            raise OperationError(f"{table.name} could not be changed; rerun the command: {problem}") from problem
 
     def write_checkpoint(self, table: Table, version: int | None = None) -> None:
-        """Writes the checkpoint of one version (None: the latest), from which that version can be opened without the
-        log before it. It is on the disk when this returns.
+        """Write the checkpoint of one version (None: the latest), so that it can be opened without the earlier log.
+
+        The checkpoint is on disk when this returns.
 
         Raises:
-            OperationError: the store refused.
+            OperationError: the store failed.
         """
         from deltalake.exceptions import DeltaError
 
@@ -117,13 +118,13 @@ class ChangingTables(DeltaTables):
             raise OperationError(f"the checkpoint of {table.name} could not be written: {problem}") from problem
 
     def drop_old_log(self, table: Table, oldest: int) -> None:
-        """Removes log entries that are past the table's retention and that no version from `oldest` on needs.
+        """Remove log entries that are past the table's retention and that no version from `oldest` on needs.
 
-        delta-rs keeps what the newest checkpoint needs, which knows of no snapshot: one made after `oldest` would leave
-        that version unreadable.
+        delta-rs keeps only what the newest checkpoint needs. A checkpoint later than `oldest` would leave that version
+        unreadable, so one is written for `oldest` first.
 
         Raises:
-            OperationError: the store refused.
+            OperationError: the store failed.
         """
         from deltalake.exceptions import DeltaError
 
@@ -137,7 +138,7 @@ class ChangingTables(DeltaTables):
             self.write_checkpoint(table)
 
     def _sync(self, table: Table) -> None:
-        """Syncs what delta-rs itself has written: the files that commits of late name, and the log."""
+        """Sync what delta-rs has written: the files of recent commits, and the log."""
         folder = self.log_folder(table)
         if folder is None:
             return
@@ -152,11 +153,13 @@ class ChangingTables(DeltaTables):
             log.sync(folder, version)
 
     def _up_to_date(self, table: Table) -> Any:
-        """The DeltaTable for writing. One that lacks columns of its schema, made by an older package, is rewritten once
-        with null in them: all files of a version agree, and its marks stay.
+        """Return the DeltaTable for writing.
+
+        A table of an older package that lacks columns is rewritten once, with nulls in them, so that all files of a
+        version have the same columns. Data versions are kept.
 
         Raises:
-            OperationError: the store refused.
+            OperationError: the store failed.
         """
         from deltalake import write_deltalake
         from deltalake.exceptions import DeltaError
@@ -172,17 +175,17 @@ class ChangingTables(DeltaTables):
         return self._newest(table)
 
     def _is_of(self, table: Table, version: int, token: str) -> bool:
-        """Whether the log entry of this version is the write's; in an object store nobody knows without `history`."""
+        """Return whether the log entry of this version has the write's token; False in an object store."""
         folder = self.log_folder(table)
         entry = None if folder is None else folder / f"{version:020d}.json"
         return entry is not None and entry.is_file() and token in entry.read_text(encoding="utf-8")
 
     def _landed(self, handle: Any, token: str) -> int | None:
-        """The version whose commit carries this write's token, if it is among the newest ones.
+        """Return the version of the commit with this write's token, if it is among the newest ones.
 
-        `history` lists the store's newest commits but counts versions down from the one it had loaded: a commit in
-        between shifts them, so the answer holds only when nothing was committed meanwhile. The handle moves on to the
-        newest version: a tenth of what opening a table of 1,000 batches costs.
+        `history` lists the store's newest commits but counts versions down from the one it had loaded. A commit in
+        between shifts them, so the result is used only if nothing was committed meanwhile. The handle is updated to the
+        newest version: a tenth of the cost of opening a table of 1,000 batches.
         """
         depth = LIKELY_COMMITS
         while True:
@@ -199,7 +202,7 @@ class ChangingTables(DeltaTables):
 
 
 def options_of(properties: Any) -> dict[str, Any]:
-    """A commit writes its checkpoint when one is due; what is past its time in the log is left to `drop_old_log`."""
+    """Return delta-rs's options of a commit: write a checkpoint when one is due, leave old log to `drop_old_log`."""
     from deltalake import PostCommitHookProperties
 
     hooks = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)

@@ -1,7 +1,7 @@
 """The lake: Delta tables whose rows are replaced by slice, rewritten or appended.
 
 Belongs here: the three ways in which rows get into a table. Does not belong here: opening and reading (tables.py), a
-replacement larger than memory (staging.py), care (maintenance.py).
+replacement larger than memory (staging.py), upkeep (upkeep/maintenance.py).
 """
 
 import random
@@ -26,15 +26,15 @@ class DeltaLake(ChangingTables):
     def replace(
         self, table: Table, frame: pl.DataFrame, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str]
     ) -> Commit:
-        """Replaces exactly the rows of `parts` by `frame`, in one commit.
+        """Replace exactly the rows of `parts` by `frame`, in one commit.
 
         Args:
-            parts: each slice with the fingerprint of what made it.
-            metadata: goes into the commit (`run_id` is used to recognise a commit that raised after it had landed).
+            parts: each slice with its data version.
+            metadata: stored in the commit.
 
         Raises:
             SchemaMismatch: other columns or dtypes (nothing is cast silently), or rows outside the parts.
-            TransientFailure: the slice stayed contended.
+            TransientFailure: other writers kept changing the slices.
         """
         with StagedRows(self, table) as staged:
             staged.add(frame, [part for part, _ in parts])
@@ -47,16 +47,16 @@ class DeltaLake(ChangingTables):
         parts: Sequence[tuple[Slice, int | None]],
         metadata: Mapping[str, str],
     ) -> Commit:
-        """Replaces the rows of `parts` by what `change` makes of them, in one commit.
+        """Replace the rows of `parts` by `change(rows)`, in one commit.
 
-        A writer who commits meanwhile loses nothing: `change` is asked again, with its rows.
+        If another writer commits meanwhile, `change` is called again with the new rows, so that none are lost.
 
         Args:
-            parts: each slice with the fingerprint of what made it; None: its mark stays.
+            parts: each slice with its data version; None: keep the present one.
 
         Raises:
-            SchemaMismatch: `change` gave other columns or dtypes, or rows outside the parts.
-            TransientFailure: others kept committing.
+            SchemaMismatch: `change` returned other columns or dtypes, or rows outside the parts.
+            TransientFailure: other writers kept committing.
         """
         slices = [part for part, _ in parts]
         inside = pl.any_horizontal(part.where for part in slices)
@@ -68,7 +68,7 @@ class DeltaLake(ChangingTables):
                     return staged.land(parts, metadata, after=version)
                 except Overtaken:
                     time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
-        raise TransientFailure("write_conflict", f"{table.name}: others kept committing")
+        raise TransientFailure("write_conflict", f"{table.name}: other writers kept committing")
 
     def amend(
         self,
@@ -77,10 +77,9 @@ class DeltaLake(ChangingTables):
         change: Callable[[pl.DataFrame], pl.DataFrame],
         metadata: Mapping[str, str],
     ) -> Commit | None:
-        """Rewrites the slices that have rows for which `where` holds; their marks stay. None when there is no such row.
+        """Rewrite the slices that have rows for which `where` holds, keeping their data versions.
 
-        Raises:
-            As `rewrite`.
+        Return None if there is no such row. Raises as `rewrite`.
         """
         found = self.read(table, where=where, columns=table.partition_by or table.schema.names()[:1])
         if found.is_empty():
@@ -95,16 +94,16 @@ class DeltaLake(ChangingTables):
         metadata: Mapping[str, str],
         turn: tuple[Slice, int] | None = None,
     ) -> Commit:
-        """Adds rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
+        """Add rows in one commit (for a log such as `snapshots`; a batch's rows go through `replace`).
 
         Args:
-            turn: a series (any names and values) and the number of this entry in it: the rows were decided from what
-                the table held before, and land only while no entry of that number or a later one is there.
+            turn: a series (any names and values), and the number of this entry in it. The rows are committed only if
+                the series has no entry with this or a later number, since they depend on what the table held before.
 
         Raises:
             SchemaMismatch: other columns or dtypes.
-            Overtaken: there is one; nothing was written.
-            OperationError: the store refused.
+            Overtaken: the number is taken; nothing was written.
+            OperationError: the store failed.
         """
         series, number = turn or (None, 0)
 
@@ -117,9 +116,9 @@ class DeltaLake(ChangingTables):
             staged.add(
                 frame, [slice_of_row(table, row) for row in frame.select(table.partition_by).unique().to_dicts()]
             )
-            # of two commits with one application transaction Delta lets the first land: the other is tried anew
+            # of two commits with the same application transaction Delta accepts the first; the other is retried
             return staged.append([turn] if turn else [], metadata, is_next)
 
     def newest_turn(self, table: Table, series: Slice) -> int:
-        """Return the number of the series' newest turn (`append`); 0 when there was none."""
+        """Return the number of the series' newest entry (`append`); 0 if there is none."""
         return self.fingerprint(table, series) or 0

@@ -1,24 +1,28 @@
-"""DeltaTables that stay open: to bring one up to date takes a tenth of opening a table of 1,000 batches, and one at a
-version that a snapshot shows never changes.
+"""Cache of open DeltaTables, per thread.
 
-Belongs here: keeping them, by thread, and telling a table from another in its place. Does not belong here: what is done
-with one (tables.py). Only tables in local folders are kept: of others nobody can tell cheaply that they are the same.
+Belongs here: the cache, and detecting that a table was replaced by another. Does not belong here: using a table
+(tables.py).
+
+Updating an open table of 1,000 batches takes a tenth of the time of opening it, and a table at the version of a
+snapshot never changes. Only tables in local folders are cached: elsewhere a replaced table cannot be detected cheaply.
 """
 
 import threading
 from pathlib import Path
 from typing import Any
 
-MOST_COMMITS = 20  # that a table is moved on by: with each, delta-rs is slower by 0.1 ms, until it is opened anew
-MOST_PINNED = 64  # tables at a version that are kept: a session of a snapshot asks for some 30 of them, twice
+MOST_COMMITS = 20  # updates before a table is reopened: each makes delta-rs 0.1 ms slower
+MOST_PINNED = 64  # cached tables at a fixed version: a session of a snapshot opens about 30 of them, twice
 _kept = threading.local()  # .tables: (log folder, version or None for the newest) → (its identity, opened at, table)
 Identity = tuple[int, ...]
 Key = tuple[Path, int | None]
 
 
 def held(log_folder: Path, version: int | None = None) -> Any:
-    """This thread's DeltaTable at a version, or at whatever version it was left (None); None without one, or when it is
-    to be opened anew."""
+    """Return this thread's cached DeltaTable at a version (None: the one that follows the newest version).
+
+    Return None if there is none, or if it must be reopened.
+    """
     identity, opened_at, handle = _tables().get((log_folder, version), (None, 0, None))
     if handle is None or identity != identity_of(log_folder, opened_at) or handle.version() - opened_at > MOST_COMMITS:
         return None
@@ -26,7 +30,7 @@ def held(log_folder: Path, version: int | None = None) -> Any:
 
 
 def hold(log_folder: Path, handle: Any, *, is_pinned: bool = False) -> None:
-    """Keep it; `is_pinned`: as the one at its version, else as the one that is moved on."""
+    """Cache a DeltaTable; `is_pinned`: as the one at its version, else as the one that follows the newest version."""
     tables, version = _tables(), handle.version()
     identity = identity_of(log_folder, version)
     if identity is None:
@@ -46,8 +50,10 @@ def _tables() -> dict[Key, tuple[Identity, int, Any]]:
 
 
 def identity_of(log_folder: Path, version: int) -> Identity | None:
-    """Differs for a log made anew in its place, also where the folder's inode is used again; None where the log has no
-    entry of this version."""
+    """Return a value that changes when a log is recreated in the same place, even if the folder's inode is reused.
+
+    Return None if the log has no entry of this version.
+    """
     try:
         folder, entry = log_folder.stat(), (log_folder / f"{version:020d}.json").stat()
     except FileNotFoundError:

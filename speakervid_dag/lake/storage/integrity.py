@@ -1,8 +1,8 @@
-"""Data files that Delta's log names and that are gone or cut off: which ones, and what to do about it.
+"""Lost files: data files that Delta's log names but that are missing or truncated, and the remedy for each.
 
-Belongs here: comparing sizes on disk with the log (a stat per file), and saying it in one line. Does not belong here:
-reading rows (tables.py), making them again: a lost file makes its batch stale (assets/freshness.py), and the write that
-follows replaces the file without reading it.
+Belongs here: comparing sizes on disk with the log (a stat per file), the one-line message. Does not belong here:
+reading rows (tables.py), recomputing them. A lost file makes its batch stale (assets/freshness.py), and the next write
+replaces the file without reading it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.places import inside_table
 
-UNREADABLE = "unreadable table: "  # begins the error of a view of which a file is lost (session.py)
+UNREADABLE = "unreadable table: "  # prefix of the error of a view that lost a file (queries/session.py)
 
 
 class FileLost(OperationError):
-    """A data file of a table is gone or cut off; the message names it."""
+    """A data file of a table is missing or truncated; the message names it."""
 
 
 class LostFile(NamedTuple):
-    """A file that is not as it was written.
+    """A file that is missing or not as it was written.
 
     Args:
-        values: of the partition columns, for all of its rows.
-        row_count: rows it held; None: the log does not say.
+        values: partition values of its rows.
+        row_count: rows it held; None: not in the log.
     """
 
     path: Path
@@ -37,11 +37,11 @@ class LostFile(NamedTuple):
 
 
 def lost_files(handle: Any, folder: Path, table: Table, batches: Sequence[str] | None = None) -> list[LostFile]:
-    """Return the files of the version that a DeltaTable was opened at which are gone or have another size, by path.
+    """Return the lost files (missing, or of another size) of the version that a DeltaTable was opened at, by path.
 
     Args:
-        folder: of the table, on a local disk.
-        batches: look for files of these only.
+        folder: the table's folder, on a local disk.
+        batches: check only files of these.
     """
     actions = pl.DataFrame(handle.get_add_actions(flatten=True))
     names = {f"partition.{name}": name for name in table.partition_by}
@@ -60,29 +60,29 @@ def lost_files(handle: Any, folder: Path, table: Table, batches: Sequence[str] |
 
 
 def one_line(table: Table, lost: Sequence[LostFile]) -> str:
-    """Return which file it is, and what to do; of several the first, with their number."""
+    """Return a message that names the first lost file, the number of others, and the remedy."""
     first = lost[0]
     more = f" (and {len(lost) - 1} more files of {table.name})" if len(lost) > 1 else ""
     return f"{table.name}: the data file {first.path} {first.why}{more}: {_remedy(table, first)}"
 
 
 def told_by(problem: Exception) -> str | None:
-    """Return the line with which a query failed at a view of which a file is lost; None for another error."""
+    """Return the message of a query that failed because a view lost a file; None for another error."""
     told = next((line for line in str(problem).splitlines() if UNREADABLE in line), None)
     return told.partition(UNREADABLE)[2] if told else None
 
 
 def is_made_by_a_stage(table: Table) -> bool:
-    """Whether a run can make the table's rows again."""
+    """Return whether a run can recompute the table's rows."""
     return table.layer != "system" or table is STAGE_OUTCOMES
 
 
 def _remedy(table: Table, lost: LostFile) -> str:
     if not is_made_by_a_stage(table):
-        return "put it back from a backup, or go on without its rows with `speakervid maintain --apply --drop-lost`"
+        return "restore it from a backup, or drop its rows with `speakervid maintain --apply --drop-lost`"
     profile = lost.values.get("profile")
     command = f"retier --profile {profile}" if profile else "run PATH"
-    return f"`speakervid {command}` makes its rows of batch {lost.values.get('batch')} again"
+    return f"`speakervid {command}` recomputes its rows of batch {lost.values.get('batch')}"
 
 
 def _trouble(path: Path, size: int) -> str:

@@ -1,6 +1,6 @@
-"""Where the tables of a lake lie, for each program that reads or writes them.
+"""Location of a lake's tables, in the form that each library needs.
 
-Belongs here: roots, URIs, addresses, and the lock of tables whose store cannot refuse a commit. Does not belong here:
+Belongs here: roots, URIs, addresses, and the lock for tables whose store cannot refuse a commit. Does not belong here:
 turning a path into a URI (places.py), opening a table (tables.py).
 """
 
@@ -16,7 +16,7 @@ from speakervid_dag.lake.schemas import Table
 
 @dataclass(frozen=True)
 class Location:
-    """Where the tables of a lake lie: a folder, or an object-store URI with `storage_options`."""
+    """Location of a lake's tables: a folder, or an object-store URI with `storage_options`."""
 
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Location:
 
     @property
     def readable_root(self) -> str:
-        """The lake's folder as polars and DuckDB take it (`places.plain`); an object store's URI as it is."""
+        """Return the lake's folder in the form for polars and DuckDB (`places.plain`), or its object-store URI."""
         return self.root if self.is_remote else str(places.plain(Path(self.root).absolute()))
 
     def uri(self, table: Table) -> str:
@@ -35,20 +35,20 @@ class Location:
         return f"{self.root.rstrip('/')}/tables/{table.name}"
 
     def address(self, table: Table) -> tuple[str, dict[str, str]]:
-        """Return the URI and the storage options under which delta-rs finds the table."""
+        """Return the table's URI and storage options for delta-rs."""
         if self.is_remote:
             return self.uri(table), dict(self.storage_options)
         return places.delta_address(str(Path(self.root).absolute()), table.name)
 
     def has_own_store(self, table: Table) -> bool:
-        """Return whether delta-rs reaches the table through OpenDAL, since it misreads the folder's path."""
+        """Return whether delta-rs needs OpenDAL for the table, because it misreads the folder's path."""
         return not self.is_remote and bool(self.address(table)[1])
 
     @contextmanager
     def writing(self, table: Table) -> Iterator[None]:
-        """Hold the table for a commit, where its store cannot refuse a version that is there already.
+        """Lock the table for a commit if its store cannot refuse a version that already exists; most stores can.
 
-        A commit must open the table, or bring it up to date, inside. Of most lakes the store itself sees to it.
+        A commit must open or update the table inside this context.
         """
         if not self.has_own_store(table):
             yield
@@ -61,12 +61,11 @@ class Location:
             yield
 
     def log_folder(self, table: Table) -> Path | None:
-        """Of a table in a local folder."""
+        """Return the log folder of a table in a local folder; None in an object store."""
         return None if self.is_remote else Path(self.uri(table), "_delta_log")
 
     def file_system(self, table: Table) -> Any:
-        """Return a pyarrow file system of the table's folder, by which files that no commit names are written and
-        removed."""
+        """Return a pyarrow file system of the table's folder, to write and remove files that no commit names."""
         from deltalake.fs import DeltaStorageHandler
         from pyarrow.fs import PyFileSystem
 

@@ -1,7 +1,7 @@
-"""A Delta table in a local folder, opened by a path and listing its data files by path.
+"""A Delta table in a local folder that lists its data files by path.
 
-Belongs here: the one difference to deltalake's own class, which gives percent-encoded URIs, read by polars as paths.
-Does not belong here: what is done with a table (tables.py), which path or URI a program is given (places.py).
+Belongs here: the one difference from deltalake's class, whose percent-encoded URIs polars would read as paths. Does
+not belong here: using a table (tables.py), choosing a path or URI for a program (places.py).
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from speakervid_dag.lake.schemas import Table
 
 
 class LocalTable(DeltaTable):  # type: ignore[misc]
-    """A table whose `file_uris` are paths below `folder`, without anything that polars takes for a pattern.
+    """A table whose `file_uris` are paths below `folder`, free of characters that polars would read as a pattern.
 
     Args:
-        address: what delta-rs takes for its place, with these storage options (`places.delta_address`).
-        folder: a plain path to the same place (`places.plain`).
+        address: the table's address for delta-rs, with these storage options (`places.delta_address`).
+        folder: a plain path to the same folder (`places.plain`).
     """
 
     def __init__(

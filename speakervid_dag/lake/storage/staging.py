@@ -1,12 +1,12 @@
-"""Rows on their way into a table: written piece by piece, synced, landed in one commit.
+"""Staged rows: written piece by piece, synced, then added to a table in one commit.
 
-Belongs here: Parquet files that no commit names yet, and the commit that puts them in place of the old ones. Does not
-belong here: what a commit is (commits.py), audits.
+Belongs here: Parquet files that no commit names yet, and the commit that replaces the old files by them. Does not
+belong here: committing itself (commits.py), audits.
 
-Rows are on the disk before a commit names them: a power cut leaves a table as it was or as it was to be.
+Rows are on disk before a commit names them: a power cut leaves a table either as it was, or fully updated.
 
-A file in a table's folder that no commit names is seen by no reader, whatever the engine. What a killed process leaves
-behind is collected by `speakervid maintain` (a full vacuum).
+No reader, in any engine, sees a file that no commit names. `speakervid maintain` (a full vacuum) removes what a killed
+process leaves behind.
 """
 
 import json
@@ -30,19 +30,19 @@ from speakervid_dag.places import inside_table, partition_folder
 
 
 class Overtaken(OperationError):
-    """Another writer has committed since this commit was decided: look again, decide again."""
+    """Another writer has committed since this commit was prepared: read again and decide again."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """What a write left: the table's version and the number of rows now in the slices."""
+    """Result of a write: the table's version, and the number of rows now in the slices."""
 
     version: int
     row_count: int
 
 
 class StagedRows:
-    """Rows on their way into a table. A context: on leaving it, files that were never landed are removed."""
+    """Rows staged for a table. A context manager: files that were not committed are removed on leaving it."""
 
     def __init__(self, lake: ChangingTables, table: Table) -> None:
         self.row_count = 0
@@ -52,7 +52,7 @@ class StagedRows:
 
     @cached_property
     def _store(self) -> Any:
-        """The table's folder, which is there from here on."""
+        """Return the file system of the table's folder, which is created if it is missing."""
         if not self._lake.exists(self._table):
             self._lake.open(self._table)
         return self._lake.file_system(self._table)
@@ -61,16 +61,16 @@ class StagedRows:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if not self._is_landing:  # a commit that was tried may name them, whatever it raised
+        if not self._is_landing:  # an attempted commit may name the files, whatever it raised
             for path, *_rest in self._files:
                 self._store.delete_file(path)
 
     def add(self, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
-        """Writes a piece: one file for each of `parts` that has rows in it; a part comes whole, in one piece.
+        """Write a piece: one file per slice of `parts` that has rows in it. A slice must come whole, in one piece.
 
         Raises:
-            SchemaMismatch: other columns or dtypes, rows outside `parts`, or a part that came before.
-            OperationError: the store refused.
+            SchemaMismatch: other columns or dtypes, rows outside `parts`, or a slice that was added before.
+            OperationError: the store failed.
         """
         check_schema(self._table, frame)
         check_inside(self._table, frame, parts)
@@ -88,7 +88,7 @@ class StagedRows:
         self.row_count += frame.height
 
     def _write(self, rows: pl.DataFrame, path: str) -> int:
-        """Writes a file; its size in bytes."""
+        """Write a file and return its size in bytes."""
         import pyarrow.parquet as pq
 
         try:
@@ -101,15 +101,15 @@ class StagedRows:
     def land(
         self, parts: Sequence[tuple[Slice, int | None]], metadata: Mapping[str, str], *, after: int | None = None
     ) -> Commit:
-        """Puts the staged rows in place of exactly the rows of `parts`, with their marks, in one commit.
+        """Replace exactly the rows of `parts` by the staged rows, and set their data versions, in one commit.
 
         Args:
-            parts: each slice with its mark; None: the mark that it has stays.
-            after: the version that the rows were made from; None: they depend on none.
+            parts: each slice with its data version; None: keep the present one.
+            after: the table version that the rows were computed from; None: they depend on none.
 
         Raises:
-            SchemaMismatch: something was staged for another part.
-            TransientFailure: the slices stayed contended.
+            SchemaMismatch: rows were staged for another slice.
+            TransientFailure: other writers kept changing the slices.
             Overtaken: the table is at another version; nothing was committed.
         """
         staged, replaced = self._files, {_key(part.values) for part, _ in parts}
@@ -127,10 +127,10 @@ class StagedRows:
     def append(
         self, parts: Sequence[tuple[Slice, int]], metadata: Mapping[str, str], check: Callable[[Any], None]
     ) -> Commit:
-        """Adds the staged rows to those that are there, with these marks, in one commit.
+        """Append the staged rows, and set these data versions, in one commit.
 
         Args:
-            check: is given the DeltaTable that the commit builds on; what it raises ends the attempt.
+            check: called with the DeltaTable that the commit builds on; an exception ends the attempt.
         """
 
         def no_removals(handle: Any) -> list[Any]:
@@ -150,7 +150,7 @@ class StagedRows:
                 raise OperationError(f"syncing {self._table.name} failed: {problem}") from problem
 
         def write(handle: Any, options: dict[str, Any]) -> None:
-            actions = [*removals(handle), *_additions(self._files)]  # before the commit is tried: it may refuse
+            actions = [*removals(handle), *_additions(self._files)]  # before the commit: `removals` may raise
             self._is_landing = True
             handle.create_write_transaction(
                 actions, "append", handle.schema(), list(self._table.partition_by), **options
@@ -164,13 +164,13 @@ def _key(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _removals(handle: Any, table: Table, replaced: set[tuple[str, ...]]) -> list[Any]:
-    """Every file that the newest version shows in the slices: `write` runs anew after a conflict."""
+    """Return the removal of every file of the newest version in these slices; called again after a conflict."""
     from deltalake.transaction import RemoveAction
 
     names = {f"partition.{name}": name for name in table.partition_by}
     shown = pl.DataFrame(handle.get_add_actions(flatten=True)).select("path", "size_bytes", *names).rename(names)
     at = int(time.time() * 1000)
-    return [  # actions take plain paths and write them as URIs, `get_add_actions` gives the URIs
+    return [  # actions take plain paths and write them as URIs; `get_add_actions` returns the URIs
         RemoveAction(inside_table(row["path"]), True, at, row["size_bytes"], values)
         for row in shown.iter_rows(named=True)
         if _key(values := {name: row[name] for name in table.partition_by}) in replaced

@@ -1,11 +1,12 @@
-"""Delta tables: create, open, read, and ask what is promoted.
+"""Delta tables: creating, opening and reading them, and finding which batches are promoted.
 
-Belongs here: calls to deltalake that look. Does not belong here: those that change a table (commits.py), what rows
-mean, SQL.
+Belongs here: calls to deltalake that read. Does not belong here: those that change a table (commits.py), the meaning
+of rows, SQL.
 
-A batch is *promoted* in a table when a commit carried the Delta application transaction `app_id(batch[, profile])`; its
-version is the fingerprint of what made the rows (code, settings, weights, inputs). Rows and mark land in one atomic
-commit, also when there are no rows, so "was this batch done, and from what?" needs no second store.
+A batch is *promoted* in a table once a commit carries the Delta application transaction `app_id(batch[, profile])`. The
+transaction's version is the batch's data version: a hash of the code, settings, weights and inputs that made the rows.
+Rows and data version are written in one atomic commit, even if there are no rows, so no second store is needed to know
+whether a batch was computed, and from what.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,10 +43,10 @@ class DeltaTables(Location):
         return bool(DeltaTable.is_deltatable(address, storage_options=options or None))
 
     def open(self, table: Table, version: int | None = None) -> "object":
-        """The deltalake.DeltaTable, created empty first if it is not there (safe against a concurrent first write).
+        """Return the deltalake.DeltaTable, created empty if it is missing (safe against a concurrent first write).
 
         Raises:
-            OperationError: its log is damaged, or holds this version no more.
+            OperationError: its log is damaged, or no longer has this version.
         """
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
@@ -63,7 +64,7 @@ class DeltaTables(Location):
         except DeltaError as problem:
             if not folder.is_dir() or not log.mend(folder):
                 raise OperationError(
-                    f"the log of {table.name} cannot be read, put {folder} back from a backup: {problem}"
+                    f"the log of {table.name} cannot be read; restore {folder} from a backup: {problem}"
                 ) from problem
         return self.open(table, version)
 
@@ -87,16 +88,16 @@ class DeltaTables(Location):
                     configuration={"delta.checkpointInterval": CHECKPOINT_INTERVAL},
                     storage_options=options or None,
                 )
-            except CommitFailedError:  # another process made it between delta-rs's look and its commit
+            except CommitFailedError:  # another process created it between delta-rs's check and its commit
                 if not self.exists(table):
                     raise
         if folder is not None:
             sync_files(log.unsynced(folder, 0), folder.parent)
 
     def _newest(self, table: Table) -> Any:
-        """A DeltaTable at the newest version, made if need be; the next call moves it on, so it is not to be kept.
+        """Return a DeltaTable at the newest version, created if missing. Do not keep it: the next call updates it.
 
-        This thread's handle is brought up to date where it has one: of a table of 1,000 batches in a tenth of the time.
+        This thread's cached handle is updated if there is one: a tenth of the time for a table of 1,000 batches.
         """
         from deltalake.exceptions import DeltaError
 
@@ -108,7 +109,7 @@ class DeltaTables(Location):
                 is_there = (folder / f"{handle.version():020d}.json").is_file()
             except DeltaError:
                 is_there = False
-            if is_there:  # else its log was cleaned up, or made anew, meanwhile
+            if is_there:  # else its log was cleaned up or recreated meanwhile
                 return handle
         handle = self.open(table)
         if folder is not None:
@@ -116,7 +117,7 @@ class DeltaTables(Location):
         return handle
 
     def _at(self, table: Table, version: int | None) -> Any:
-        """A DeltaTable at this version (None: the newest) of a table that is there; not to be kept or moved on."""
+        """Return a DeltaTable at this version (None: the newest) of an existing table. Do not keep or update it."""
         if version is None:
             return self._newest(table)
         folder = self.log_folder(table)
@@ -128,23 +129,22 @@ class DeltaTables(Location):
         return handle
 
     def version(self, table: Table) -> int | None:
-        """Latest version, or None when the table was never written."""
+        """Return the latest version, or None if the table was never written."""
         return int(self._newest(table).version()) if self.exists(table) else None
 
     def stored_columns(self, table: Table, version: int | None = None) -> set[str]:
-        """Names of the columns that a version (None: the latest) has on disk: fewer than its schema's where an older
-        package wrote it."""
+        """Return the columns that a version (None: the latest) has on disk. An older package may have written fewer."""
         return {field.name for field in self._at(table, version).schema().fields}
 
     def fingerprint(self, table: Table, part: Slice) -> int | None:
-        """What the slice was made from, or None when it was never promoted."""
+        """Return the slice's data version, or None if it was never promoted."""
         if not self.exists(table):
             return None
         found = self._newest(table).transaction_version(part.app_id)
         return None if found is None else int(found)
 
     def fingerprints(self, table: Table, version: int | None = None) -> Callable[[str], int | None]:
-        """The same for every slice, by `app_id`, at one version: for who asks for many."""
+        """Return a lookup of data versions by `app_id` at one version (None: the latest): faster for many slices."""
         if not self.exists(table):
             return lambda _: None
         folder = self.log_folder(table)
@@ -164,10 +164,10 @@ class DeltaTables(Location):
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows as a frame of exactly the table's schema, or `columns` of it; empty when the table was never written.
+        """Return rows with exactly the table's schema, or `columns` of it; empty if the table was never written.
 
         Raises:
-            FileLost: one of its files is gone or cut off.
+            FileLost: one of its files is missing or truncated.
         """
         wanted = pl.Schema({name: table.schema[name] for name in columns or table.schema.names()})
         if not self.exists(table):
@@ -182,38 +182,38 @@ class DeltaTables(Location):
             known = set(scan.collect_schema().names())
             lacking = [pl.lit(None, dtype=t).alias(n) for n, t in wanted.items() if n not in known]
             return scan.with_columns(lacking).select(wanted.names()).cast(wanted).collect()
-        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):  # it panics at a file cut off
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):  # it panics on a truncated file
             self.check_files(table, version, batches)
             raise
 
     def lost_files(
         self, table: Table, version: int | None = None, batches: Sequence[str] | None = None
     ) -> list[LostFile]:
-        """Files of one version (None: the latest) that are gone or cut off; none is looked for in an object store."""
+        """Return missing or truncated files of one version (None: the latest); an object store is not checked."""
         if self.is_remote or not self.exists(table):
             return []
         handle = self._at(table, version)
         return integrity.lost_files(handle, Path(self.uri(table)), table, batches)
 
     def all_lost_files(self) -> list[tuple[Table, list[LostFile]]]:
-        """The same of every table's latest version; tables of which nothing is lost are left out."""
+        """Return each table's lost files at its latest version, without tables that lost none."""
         found = [(table, self.lost_files(table)) for table in TABLES.values()]
         return [(table, lost) for table, lost in found if lost]
 
     def check_files(self, table: Table, version: int | None = None, batches: Sequence[str] | None = None) -> None:
-        """Raises FileLost when a file of this version is gone or cut off."""
+        """Raise FileLost if a file of this version is missing or truncated."""
         lost = self.lost_files(table, version, batches)
         if lost:
             raise FileLost(integrity.one_line(table, lost))
 
     def history(self, table: Table, version: int) -> list[dict[str, Any]]:
-        """Metadata of the commits up to one version that the store still has, newest first."""
+        """Return the metadata of the commits up to one version that the log still has, newest first."""
         return list(self._at(table, version).history())
 
     def files(self, table: Table, version: int | None = None) -> list[str]:
-        """Return the sorted paths of the Parquet files of one version (None: the latest), in an object store the URIs.
+        """Return the sorted paths (URIs in an object store) of the Parquet files of one version (None: the latest).
 
-        [] when the table was never written.
+        Return [] if the table was never written.
         """
         if not self.exists(table):
             return []
@@ -222,11 +222,11 @@ class DeltaTables(Location):
         return sorted(self.root + uri.removeprefix(root) for uri in opened.file_uris())
 
     def files_by_slice(self, table: Table, version: int) -> list[tuple[Slice, str]]:
-        """The same with the partition values that each file's folder says."""
+        """Return `files`, each with the partition values in its path."""
         return [(slice_of(table, uri), uri) for uri in self.files(table, version)]
 
     def batches(self, table: Table) -> list[str]:
-        """Batches that have rows in the table, sorted."""
+        """Return the batches that have rows in the table, sorted."""
         if not self.exists(table):
             return []
         found = {str(p["batch"]) for p in self._newest(table).partitions()}

@@ -1,1 +1,1 @@
-"""What a lake needs besides runs: maintenance, quarantine, takedowns."""
+"""Upkeep of a lake besides runs: maintenance, quarantine, takedowns."""

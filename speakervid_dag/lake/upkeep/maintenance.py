@@ -1,10 +1,10 @@
-"""Care of tables: compaction, readers' copies, checkpoints, vacuum with retention, files that nothing names any more.
+"""Maintenance of tables: compaction, readers' copies, checkpoints, vacuum with retention, removal of unused files.
 
-Belongs here: what keeps a lake small and quick without changing what it says. Does not belong here: removing a video
-(takedown.py), printing (cli/maintain.py).
+Belongs here: everything that keeps a lake small and fast without changing its content. Does not belong here: removing a
+video (takedown.py), printing (cli/maintain.py).
 
-A published snapshot is a promise: no file it shows is removed while it is kept. So snapshots past the retention are
-dropped first (never the newest), and vacuum is told every version that the rest show.
+No file that a published snapshot shows is removed as long as the snapshot is kept. So snapshots past the retention are
+dropped first (never the newest), and vacuum keeps every version that the others show.
 """
 
 import shutil
@@ -28,27 +28,26 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice, slice_of_row
 from speakervid_dag.lake.storage.staging import Overtaken, StagedRows
 
-TARGET_BYTES = 128 * 2**20  # a merged file; slices that have more are left as they are
-PUBLISH_ATTEMPTS = 20  # each begins anew from what another process has published meanwhile
-ASIDE_AGE = timedelta(days=1)  # a file written aside that is older was left behind by a killed process
+TARGET_BYTES = 128 * 2**20  # size of a merged file; larger slices are left as they are
+PUBLISH_ATTEMPTS = 20  # each restarts from what another process has published meanwhile
+ASIDE_AGE = timedelta(days=1)  # an older temporary file was left behind by a killed process
 
 
 @dataclass(frozen=True)
 class TableCare:
-    """What one table needs: files, those a compaction would merge, and superseded files that may go."""
+    """Maintenance of one table: number of files, files to merge, superseded files to remove."""
 
     name: str
     files: int
     mergeable_files: int
     superseded: tuple[str, ...]
     superseded_bytes: int
-    is_busy: bool = False  # a run wrote to it meanwhile: left for the next time
+    is_busy: bool = False  # a run wrote to it meanwhile: left for next time
 
 
 @dataclass(frozen=True)
 class CarePlan:
-    """What care would do (or did): tables, snapshots past the retention, files and folders that nothing names, and
-    readers' copies of the newest snapshot."""
+    """Planned (or completed) maintenance: tables, expired snapshots, unused files and folders, new readers' copies."""
 
     tables: tuple[TableCare, ...]
     snapshots: tuple[Snapshot, ...]
@@ -58,7 +57,7 @@ class CarePlan:
 
 
 def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime | None = None) -> CarePlan:
-    """What `apply_care` would do; changes nothing.
+    """Return what `apply_care` would do; change nothing.
 
     Args:
         keep: age up to which snapshots, and files that no snapshot shows, are kept.
@@ -73,14 +72,13 @@ def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime
 def apply_care(
     lake: DeltaLake, lake_dir: Path, *, keep: timedelta, run_id: str, now: datetime | None = None
 ) -> CarePlan:
-    """Merges small files, publishes the same rows anew, writes readers' copies, drops old snapshots, vacuums, collects
-    loose files.
+    """Merge small files, republish, write readers' copies, drop old snapshots, vacuum, and remove unused files.
 
-    Not to be started beside a run (execution.refuse_while_running); a table that one writes to nevertheless is left
-    alone. Gives what was done.
+    Return what was done. Do not start it during a run (execution.refuse_while_running); a table that a run writes to
+    nevertheless is skipped.
 
     Raises:
-        OperationError: the store refused.
+        OperationError: the store failed.
     """
     moment = now or datetime.now(UTC)
     plan = plan_care(lake, lake_dir, keep=keep, now=moment)
@@ -109,11 +107,11 @@ def vacuum(
     dry_run: bool = False,
     is_full: bool = True,
 ) -> tuple[tuple[str, ...], int]:
-    """Removes files that neither the latest version nor a kept snapshot shows and that are older than `keep`.
+    """Remove files that are older than `keep` and that neither the latest version nor a kept snapshot shows.
 
     Args:
-        dry_run: removes nothing.
-        is_full: also files that no commit ever named (a killed write). Only with a `keep` longer than any write takes.
+        dry_run: remove nothing.
+        is_full: also remove files that no commit ever named (of a killed write). `keep` must be longer than any write.
 
     Returns:
         Their paths in the table's folder, and their bytes (0 in an object store).
@@ -127,38 +125,38 @@ def vacuum(
     folder, files = Path(lake.uri(table)), lake.file_system(table)
     handle: Any = lake.open(table)
     listed = sorted(handle.vacuum(dry_run=True, **options))
-    found = tuple(name for name in listed if lake.is_remote or (folder / name).is_file())  # OpenDAL: folders too
+    found = tuple(name for name in listed if lake.is_remote or (folder / name).is_file())  # OpenDAL lists folders too
     size = 0 if lake.is_remote else sum(size_of(folder / name) for name in found)
-    # delta-rs itself would commit what it removes, and with every twentieth commit drop log that a snapshot needs
+    # delta-rs would commit its removals, and with every twentieth commit drop log entries that a snapshot needs
     for name in () if dry_run else found:
         files.delete_file(name) if lake.is_remote else remove(folder / name)
     return found, size
 
 
 def oldest_shown(lake: DeltaLake, table: Table, kept: Sequence[Snapshot]) -> int:
-    """Return the oldest version of a table that is there which the present state or one of these snapshots shows."""
+    """Return the oldest version of an existing table that its present state or one of these snapshots shows."""
     return min({lake.version(table) or 0, *(v for snapshot in kept for v in snapshot.shown_versions(table.name))})
 
 
 def drop_lost(lake: DeltaLake, run_id: str) -> dict[str, int]:
-    """Go on without the lost files of tables that no run can make again: table → rows that are gone for good.
+    """Drop the lost files of tables that no run can recompute. Return table → number of rows lost for good.
 
     Raises:
-        OperationError: the store refused.
+        OperationError: the store failed.
     """
     gone = {}
     for table, lost in lake.all_lost_files():
         if integrity.is_made_by_a_stage(table):
             continue
         for file in lost:
-            file.path.unlink(missing_ok=True)  # one that is cut off: Delta's repair looks for missing ones
+            file.path.unlink(missing_ok=True)  # a truncated file: Delta's repair finds only missing ones
         lake.change(table, lambda handle, how: handle.repair(**how), run_id)
         gone[table.name] = sum(file.row_count or 0 for file in lost)
     return gone
 
 
 def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) -> None:
-    """Takes snapshots out of the list; their files are then vacuum's."""
+    """Remove snapshots from the list; vacuum then removes their files."""
     if dropped:
         is_dropped = pl.col("snapshot").is_in([s.number for s in dropped])
         for table in (SNAPSHOTS, SNAPSHOT_PINS):
@@ -166,7 +164,7 @@ def drop_snapshots(lake: DeltaLake, dropped: Sequence[Snapshot], run_id: str) ->
 
 
 class Publication(NamedTuple):
-    """What is to be published as the next snapshot."""
+    """Content of the next snapshot."""
 
     profile: str | None
     versions: Mapping[str, int]
@@ -176,14 +174,14 @@ class Publication(NamedTuple):
 def publish_for_readers(
     lake: DeltaLake, lake_dir: Path, run_id: str, decide: Callable[[Snapshot | None], Publication | None]
 ) -> Snapshot | None:
-    """Publish what `decide` makes of the newest snapshot, and the analysts' database file of it.
+    """Publish `decide(newest snapshot)` as the next snapshot, and write its analysts' database file.
 
     Args:
-        decide: is given the newest snapshot (None: there is none) and reads the tables' versions itself; it is asked
-            again when another process has published meanwhile. It gives None when nothing is to be published.
+        decide: gets the newest snapshot (None: there is none) and reads the tables' versions itself. It is called again
+            if another process has published meanwhile. It returns None if there is nothing to publish.
 
     Raises:
-        OperationError: the store refused, or others kept publishing.
+        OperationError: the store failed, or others kept publishing.
     """
     for _ in range(PUBLISH_ATTEMPTS):
         with snapshots.only_publisher(lake):
@@ -193,15 +191,15 @@ def publish_for_readers(
                 return None
             try:
                 made = snapshots.publish(lake, run_id, *wanted, after=newest.number if newest else 0)
-            except Overtaken:  # by a process that the lock does not reach
+            except Overtaken:  # by a process that does not see the lock
                 continue
             analyst_db.remake(lake, lake_dir)
             return made
-    raise OperationError(f"others kept publishing: {PUBLISH_ATTEMPTS} attempts, repeat the command")
+    raise OperationError(f"other processes kept publishing ({PUBLISH_ATTEMPTS} attempts): rerun the command")
 
 
 def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[Path]:
-    """Artifacts nobody needs: of videos in no batch, old checkpoints, refused frames closed long ago, leftovers."""
+    """Yield unused artifacts: of videos in no batch, old checkpoints, refused frames closed long ago, leftovers."""
     book, artifacts = BatchBook(lake_dir), lake_dir / "artifacts"
     batches = set(book.names())
     videos = {file.video_id for batch in batches for file in book.read(batch)}
@@ -238,19 +236,19 @@ def loose_files(lake: DeltaLake, lake_dir: Path, before: datetime) -> Iterator[P
 
 
 def unneeded_copies(lake: DeltaLake) -> list[Path]:
-    """Readers' copies that do not serve the newest snapshot."""
+    """Return the readers' copies that the newest snapshot does not use."""
     newest = snapshots.latest(lake)
     return list(copies.unneeded(lake, session.shown_files(lake, newest) if newest else {}))
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of the files in a folder."""
+    """Return the bytes of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(p.stat().st_size for p in files if p.is_file())
 
 
 def remove(path: Path) -> None:
-    """A file or a whole folder; one that is gone already is fine."""
+    """Remove a file or a whole folder; a missing file is fine."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -258,7 +256,7 @@ def remove(path: Path) -> None:
 
 
 def _split(found: Sequence[Snapshot], before: datetime) -> tuple[list[Snapshot], list[Snapshot]]:
-    """Snapshots kept and past the retention; the newest is always kept."""
+    """Return the snapshots to keep and those past the retention; the newest is always kept."""
     expired = [s for s in found[:-1] if s.at < before]
     return [s for s in found if s not in expired], expired
 
@@ -270,7 +268,7 @@ def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: t
 
 
 def _mergeable(lake: DeltaLake, table: Table) -> list[tuple[Slice, int]]:
-    """The slices of several files that one file may hold, and how many there are."""
+    """Return the slices whose files can be merged into one, with the number of files."""
     actions = pl.DataFrame(lake.open(table).get_add_actions(flatten=True))  # type: ignore[attr-defined]
     if actions.is_empty():
         return []
@@ -288,7 +286,7 @@ def _missing_copies(lake: DeltaLake) -> list[Path]:
 
 
 def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
-    """Writes the copies of the newest snapshot, and lets the analysts' file read them."""
+    """Write the copies of the newest snapshot, and point the analysts' database file to them."""
     with snapshots.only_publisher(lake):
         newest = snapshots.latest(lake)
         made = session.write_copies(lake, newest) if newest else []
@@ -298,7 +296,7 @@ def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
 
 
 def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_id: str) -> set[str]:
-    """Merges small files of a partition; the newest snapshot is published anew over them. Gives tables left alone."""
+    """Merge small files per partition and republish the newest snapshot over them. Return the tables that were busy."""
     compacted: dict[str, tuple[int, int]] = {}  # version before and after
     busy = set()
     for care in tables:
@@ -322,15 +320,15 @@ def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_i
 
 
 def _merge_files(lake: DeltaLake, table: Table, run_id: str) -> int:
-    """Gives the version after it. Raises Overtaken when another writer has committed meanwhile."""
+    """Merge the table's small files and return its new version. Raises Overtaken if another writer has committed."""
     version, slices = lake.version(table), [part for part, _ in _mergeable(lake, table)]
     with StagedRows(lake, table) as staged:
-        for part in slices:  # one by one: a table may be larger than memory
+        for part in slices:  # one at a time: a table may be larger than memory
             staged.add(lake.read(table, version=version, where=part.where), [part])
         return staged.land([(part, None) for part in slices], {"run_id": run_id}, after=version).version
 
 
 def _changed(path: Path) -> datetime:
-    """When the file was last written; of a folder, the newest time in it."""
+    """Return when the file was last written; for a folder, the newest time in it."""
     paths = [path, *path.rglob("*")] if path.is_dir() else [path]
     return datetime.fromtimestamp(max(p.stat().st_mtime for p in paths), UTC)

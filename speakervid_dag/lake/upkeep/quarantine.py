@@ -1,10 +1,10 @@
-"""Quarantine: what an audit refused, why, and whether something has replaced it since.
+"""Quarantine: batches that an audit refused, why, and whether they have been replaced since.
 
-Belongs here: keeping refused frames and the findings about them, opening and closing. Does not belong here: judging a
-frame (quality_checks), the command line.
+Belongs here: storing refused frames and the findings about them, opening and closing findings. Does not belong here:
+auditing a frame (quality_checks), the command line.
 
-Findings are rows of the `quarantine` table (a slice a table × batch); the refused frame itself is a Parquet file under
-`artifacts/quarantine/<table>/<batch>/<run_id>.parquet`, whatever its columns are.
+Findings are rows of the `quarantine` table (one slice per table × batch). The refused frame itself is a Parquet file,
+`artifacts/quarantine/<table>/<batch>/<run_id>.parquet`, and may have any columns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +21,12 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
-MAX_KEYS = 1000  # failing rows named for each expectation; the refused frame holds them all
+MAX_KEYS = 1000  # failing rows listed per expectation; the refused frame has them all
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One failing row of one expectation; `key` is null where the batch as a whole is the matter."""
+    """One failing row of one expectation; `key` is None if the finding concerns the batch as a whole."""
 
     expectation: str
     severity: str
@@ -37,8 +37,7 @@ class Entry:
 def record(
     lake: DeltaLake, table: Table, entries: Mapping[str, Sequence[Entry]], run_id: str, *, is_open: bool
 ) -> None:
-    """Adds findings by batch; with `is_open` these batches count as refused until `close`, and earlier findings are
-    closed."""
+    """Add findings by batch. With `is_open`, the batches count as refused until `close`, and earlier findings close."""
     at = datetime.now(UTC)
     rows: list[dict[str, object]] = [
         {
@@ -65,22 +64,22 @@ def record(
 
 
 def open_findings(lake: DeltaLake, table: Table, batch: str) -> pl.DataFrame:
-    """Rows of `quarantine` that keep this batch of the table from being used; empty when nothing is open."""
+    """Return the rows of `quarantine` that keep this batch of the table from being used; empty if none is open."""
     found = _findings(lake, table.name, [batch])
     return found.filter(pl.col("is_open")).sort("quarantine_id")
 
 
 def close(lake: DeltaLake, table: Table, batches: Sequence[str], run_id: str = "") -> int:
-    """Marks the batches' findings as replaced, once a later commit promoted them. Gives their number."""
+    """Close the batches' findings once a later commit has promoted the batches. Return the number of findings."""
     still = _findings(lake, table.name, batches).filter(pl.col("is_open"))
     if still.height:
-        ids = still["quarantine_id"].to_list()  # what is opened meanwhile stays open
+        ids = still["quarantine_id"].to_list()  # findings opened meanwhile stay open
         _change(lake, table.name, still["batch"].unique().sort().to_list(), lambda before: _closed(before, ids), run_id)
     return still.height
 
 
 def list_open(lake: DeltaLake) -> pl.DataFrame:
-    """One row a refused batch: table, batch, run_id, at, expectations (list), failing_count; newest first."""
+    """Return one row per refused batch: table, batch, run_id, at, expectations (list), failing_count; newest first."""
     found = lake.read(QUARANTINE, where=pl.col("is_open"))
     return (
         found.group_by("table", "batch", "run_id")
@@ -94,10 +93,10 @@ def list_open(lake: DeltaLake) -> pl.DataFrame:
 
 
 def show(lake: DeltaLake, ident: str) -> pl.DataFrame:
-    """Findings by `table/batch` (all of them, newest first) or by a quarantine_id.
+    """Return the findings of a `table/batch` (newest first), or the one with a quarantine_id.
 
     Raises:
-        UserError: there is nothing of that name.
+        UserError: there is no such finding.
     """
     table, _, rest = ident.partition("/")
     batch = rest.partition("/")[0]
@@ -110,12 +109,12 @@ def show(lake: DeltaLake, ident: str) -> pl.DataFrame:
 
 
 def frame_uri(lake: DeltaLake, table: Table, batch: str, run_id: str) -> str:
-    """Where the refused frame of that run is kept."""
+    """Return the path or URI of a run's refused frame."""
     return f"{lake.root.rstrip('/')}/artifacts/quarantine/{table.name}/{batch}/{run_id}.parquet"
 
 
 def keep_frame(lake: DeltaLake, table: Table, batch: str, frame: pl.DataFrame, run_id: str) -> str:
-    """Keeps a refused frame as it is; gives its URI."""
+    """Store a refused frame unchanged and return its path or URI."""
     uri = frame_uri(lake, table, batch, run_id)
     if lake.is_remote:
         frame.write_parquet(uri, storage_options=dict(lake.storage_options) or None)
@@ -126,7 +125,7 @@ def keep_frame(lake: DeltaLake, table: Table, batch: str, frame: pl.DataFrame, r
 
 
 def refused_frame(lake: DeltaLake, table: Table, batch: str, run_id: str) -> pl.DataFrame:
-    """The refused frame of that run."""
+    """Return a run's refused frame. Raises FileNotFoundError."""
     options = dict(lake.storage_options) or None
     uri = frame_uri(lake, table, batch, run_id)
     return pl.read_parquet(uri, storage_options=options, glob=False, hive_partitioning=False)
@@ -137,7 +136,7 @@ def _findings(lake: DeltaLake, table: str, batches: Sequence[str]) -> pl.DataFra
 
 
 def _closed(findings: pl.DataFrame, ids: Sequence[str] | None = None) -> pl.DataFrame:
-    """The findings with these of them (None: all) closed."""
+    """Return the findings with these ids closed (None: all)."""
     is_meant = pl.lit(True) if ids is None else pl.col("quarantine_id").is_in(ids)
     return findings.with_columns(is_open=pl.col("is_open") & ~is_meant)
 

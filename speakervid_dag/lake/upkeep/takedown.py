@@ -1,12 +1,12 @@
-"""Takedown: a video and all that came from it leave every table and artifact, and its bytes are refused from then on.
+"""Takedown: remove a video and everything derived from it, and refuse its content from then on.
 
 Belongs here: finding what came from a video, removing it, recording that. Does not belong here: printing
 (cli/forget.py), vacuum (maintenance.py).
 
-The order makes it safe to be killed and repeated: the refusal is recorded first, so that no run brings the video back;
-then the tables, the artifacts, the batch's manifest; publishing is last, and then copies of what was shown before go.
-Rows are deleted without touching the marks of what made their batch (tables.py), and the manifest keeps its digest:
-nothing else of the batch becomes stale.
+The order makes it safe to kill and repeat a takedown. First the refusal is recorded, so that no run brings the video
+back. Then the tables, the artifacts and the batch's manifest are cleared, a snapshot is published, and copies of what
+was shown before are removed. Deleting rows keeps their batch's data version (storage/tables.py), and the manifest keeps
+its digest: nothing else in the batch becomes stale.
 """
 
 import json
@@ -35,30 +35,30 @@ from speakervid_dag.places import place_of
 
 REPORT = "report.html"
 REDACTED = "forgotten"
-LOG_RETENTION = "interval 30 days"  # Delta's own default
+LOG_RETENTION = "interval 30 days"  # Delta's default
 Link = tuple[str, float | None]
 
 
 @dataclass(frozen=True)
 class TakedownPlan:
-    """What would go: rows by table, findings that name it, files, and people whose identity it was."""
+    """What a takedown would remove or change: rows by table, findings that name the video, files, identity links."""
 
     video_id: str
-    batch: str | None  # None: its manifest was cleared already (a takedown that is repeated)
+    batch: str | None  # None: its manifest is already cleared (a repeated takedown)
     file: SourceFile | None
     rows: Mapping[str, int]
     findings: int
     files: tuple[Path, ...]
     links: Mapping[str, Link]
-    releases: Mapping[str, tuple[str, ...]]  # id → where it was written; they hold the video and are not touched
+    releases: Mapping[str, tuple[str, ...]]  # id → where it was written; they contain the video and are not changed
     is_recorded: bool
 
 
 def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
-    """What belongs to the video called `what`: its id, a place it was found at, or its file name. Changes nothing.
+    """Return what belongs to the video `what` (its id, a path where it was found, or its file name). Change nothing.
 
     Raises:
-        UserError: nothing, or more than one video, is called so.
+        UserError: no video, or more than one, matches.
     """
     recorded = set(lake.read(TAKEDOWNS)["video_id"])
     batch, file = _find(BatchBook(lake_dir), what)
@@ -68,7 +68,7 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
     rows = {t.name: _count(lake, t, _names(lake, t, video_id)) for t in _tables(lake)}
     findings = _count(lake, QUARANTINE, _is_told_of(video_id, file))
     files = tuple(sorted(p for p in (lake_dir / "artifacts").rglob(f"{video_id}[.-]*") if p.is_file()))
-    files += tuple(p for p in [lake_dir / REPORT] if p.is_file())  # it shows faces and words; it can be made anew
+    files += tuple(p for p in [lake_dir / REPORT] if p.is_file())  # it shows faces and words, and can be recreated
     links = new_links(lake.read(PEOPLE), video_id)
     kept_rows = {name: count for name, count in rows.items() if count}
     holding = releases_with(lake, lake_dir, video_id)
@@ -76,12 +76,12 @@ def plan_takedown(lake: DeltaLake, lake_dir: Path, what: str) -> TakedownPlan:
 
 
 def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: str, run_id: str) -> Snapshot | None:
-    """Removes what the plan says, records it, publishes what is left. None where nothing was ever published.
+    """Remove what the plan lists, record it, and publish the rest. Return None if nothing was ever published.
 
-    A takedown that was stopped before is finished with it: what is published would hold half of its rows.
+    Interrupted takedowns are completed first; otherwise half of their rows would be published.
 
     Raises:
-        OperationError: the store refused; repeat the command.
+        OperationError: the store failed; repeat the command.
     """
     if not plan.is_recorded:
         row: dict[str, object] = {
@@ -97,8 +97,10 @@ def take_down(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, *, reason: st
 
 
 def unfinished(lake: DeltaLake, lake_dir: Path) -> list[str]:
-    """Videos whose takedown was stopped before they had left their batch's manifest: until it is finished some tables
-    hold their rows and some do not, and nothing of the lake is to be published."""
+    """Return the videos whose takedown was interrupted before they were removed from their batch's manifest.
+
+    Until it is completed, only some tables have their rows, and nothing in the lake may be published.
+    """
     recorded = set(lake.read(TAKEDOWNS)["video_id"])
     if not recorded:
         return []
@@ -107,7 +109,7 @@ def unfinished(lake: DeltaLake, lake_dir: Path) -> list[str]:
 
 
 def finish(lake: DeltaLake, lake_dir: Path, run_id: str) -> None:
-    """Complete the takedowns that were stopped."""
+    """Complete the interrupted takedowns."""
     if stopped := unfinished(lake, lake_dir):
         _complete(lake, lake_dir, set(stopped), run_id)
 
@@ -130,7 +132,7 @@ def _complete(lake: DeltaLake, lake_dir: Path, video_ids: Set[str], run_id: str)
         return Publication(newest.profile, versions, _hidden(lake, versions, pins, older & naming))
 
     made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_them)
-    for path in maintenance.unneeded_copies(lake):  # of files that held the videos' rows, among others
+    for path in maintenance.unneeded_copies(lake):  # some contain the videos' rows
         maintenance.remove(path)
     return made
 
@@ -147,15 +149,15 @@ def _remove(lake: DeltaLake, lake_dir: Path, plan: TakedownPlan, run_id: str) ->
     sync_folders({path.parent for path in plan.files})
     for path in (lake_dir / "artifacts" / "quarantine").rglob("*.parquet"):
         _strip(path, plan.video_id)
-    if plan.batch is not None:  # last: it is what finds the video's names, should this be repeated
+    if plan.batch is not None:  # last: a repetition needs it to find the video's names
         BatchBook(lake_dir).forget(plan.batch, {plan.video_id})
 
 
 def _take_back(lake: DeltaLake, held: Pins, batches: Set[str], run_id: str) -> None:
-    """Make these batches again what is shown of them (`held`), marks included.
+    """Reset these batches to the state that is shown (`held`), data versions included.
 
-    Nothing can be deleted from an older version. What a run has made since that was not whole goes, and the next run
-    makes it again. A batch of which a shown file is lost stays as it is.
+    Rows cannot be deleted from an older version. Incomplete results of later runs are dropped; the next run recomputes
+    them. A batch stays as it is if a shown file of it is lost.
     """
     for part, version in held.items():
         if version is None or part.batch not in batches:
@@ -174,21 +176,21 @@ def _take_back(lake: DeltaLake, held: Pins, batches: Set[str], run_id: str) -> N
 
 
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
-    """Removes every older state now: what is left on disk is what the newest snapshot shows. No run may be in progress.
+    """Remove every older state now, so that only the newest snapshot is left on disk. No run may be in progress.
 
-    Old commits go too: they hold the smallest and largest values of columns, names and words among them. A batch that
-    was shown at an older version, since it is not whole, is therefore taken back to it; where a file of that version is
-    lost, it is not shown any more until it is mended.
+    Old commits are removed too: their column statistics contain names and words. A batch that is shown at an older
+    version, because it is incomplete, is therefore reset to that version. If a file of that version is lost, the batch
+    is hidden until it is repaired.
 
     Returns:
-        Files removed, and their bytes.
+        Number of files removed, and their bytes.
 
     Raises:
-        OperationError: the store refused, or something was published meanwhile; repeat the command.
+        OperationError: the store failed, or something was published meanwhile; repeat the command.
     """
     before = snapshots.latest(lake)
     pins: Pins = {}
-    if before is not None:  # decided while the older log is there: it goes with the retention
+    if before is not None:  # decided while the older log still exists: the retention change removes it
         _, held = _held(lake, before)
         _take_back(lake, held, _older(held), run_id)
         versions, held = _held(lake, before)
@@ -202,7 +204,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
             return None
         if before is None or newest.number != before.number:
             raise OperationError("another process published meanwhile: repeat the command")
-        # at versions under which the older log may go
+        # present versions: the log before them may be removed
         return Publication(newest.profile, snapshots.present_versions(lake), pins)
 
     made = maintenance.publish_for_readers(lake, lake_dir, run_id, without_older)
@@ -211,7 +213,7 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
     count = size = 0
     for table in tables:
         kept = [made] if made else []
-        # what a killed run wrote and no commit names holds the video, too; people may be reviewing meanwhile
+        # uncommitted files of a killed run contain the video too; not in REVIEWS, since people may be reviewing
         is_full = "video_id" in table.schema and table.name != REVIEWS.name
         gone, freed = maintenance.vacuum(lake, table, kept, timedelta(0), is_full=is_full)
         count, size = count + len(gone), size + freed
@@ -221,24 +223,24 @@ def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
 
 
 def _held(lake: DeltaLake, newest: Snapshot) -> tuple[dict[str, int], dict[Part, int | None]]:
-    """Versions and pins that show what `newest` shows, less what was deleted meanwhile."""
+    """Return versions and pins that show what `newest` shows, without what was deleted meanwhile."""
     versions = snapshots.present_versions(lake)
     return versions, parts.moved(lake, newest, versions)
 
 
 def _older(pins: Pins) -> set[str]:
-    """Batches of which rows of an older version are shown."""
+    """Return the batches that are shown at an older version."""
     return {part.batch for part, version in pins.items() if version is not None}
 
 
 def _hidden(lake: DeltaLake, versions: Mapping[str, int], pins: Pins, batches: Set[str]) -> dict[Part, int | None]:
-    """The pins with these batches hidden whole: nothing can be deleted from an older version."""
+    """Return the pins with these batches hidden: rows cannot be deleted from an older version."""
     of_them = [p for p in pins if p.batch in batches] + [p for b in batches for p in parts.parts_of(lake, versions, b)]
     return {**pins, **dict.fromkeys(of_them)}
 
 
 def _naming_batches(lake: DeltaLake, shown: Snapshot, video_ids: Set[str]) -> set[str]:
-    """Batches that have a row of these videos, or one that names them, in what a snapshot shows."""
+    """Return the batches for which a snapshot shows a row that belongs to these videos or names them."""
     found: set[str] = set()
     for table in (t for t in parts.batched() if "video_id" in t.schema):
         for version in shown.shown_versions(table.name):
@@ -253,10 +255,10 @@ def _naming_batches(lake: DeltaLake, shown: Snapshot, video_ids: Set[str]) -> se
 
 
 def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, tuple[str, ...]]:
-    """Return release_id → every place it was written to, for releases that hold a sample of the video.
+    """Return release_id → every place it was written to, for releases that contain a sample of the video.
 
-    No place is known of one whose export was cut off before it was recorded. What is published cannot be called back
-    from here: the manifests stay, since they say what has to be withdrawn.
+    The place is unknown if the export was interrupted before recording it. A published release cannot be recalled from
+    here, so the manifests are kept: they say what has to be withdrawn.
     """
     places: dict[str, dict[str, None]] = {}
     for release_id, place in lake.read(RELEASES).sort("at").select("release_id", "place").iter_rows():
@@ -266,25 +268,25 @@ def releases_with(lake: DeltaLake, lake_dir: Path, video_id: str) -> dict[str, t
 
 
 def released(lake_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give release_id and manifest of each release of this lake. Raises OperationError for a file that is damaged."""
+    """Yield release_id and manifest of each release of this lake. Raises OperationError for a damaged file."""
     for path in sorted(kept_manifests(lake_dir).glob("r*.json")):
         try:
             manifest: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as problem:
-            raise OperationError(f"{path} is damaged: put the manifest.json of that release in its place") from problem
+            raise OperationError(f"{path} is damaged: replace it by the manifest.json of that release") from problem
         yield path.stem, manifest
 
 
 def videos_of(manifest: Mapping[str, Any]) -> set[str]:
-    """Return the video_ids of what a release's manifest says is in it."""
+    """Return the video_ids that a release's manifest lists."""
     parts = (part for sample in manifest["samples"].values() for part in sample["clips"].values())
     return {part["clip_id"].partition("-")[0] for part in parts}
 
 
 def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:
-    """person_id → identity_id and cosine to it, for people whose identity is a person of this video.
+    """Return person_id → new identity_id and cosine to it, for people whose identity is a person of this video.
 
-    The earliest of those left (by batch and person_id, the order of linking) becomes the identity of all.
+    The earliest remaining person (by batch and person_id, the order of linking) becomes the identity of the others.
     """
     orphaned = people.filter(
         pl.col("identity_id").str.starts_with(f"{video_id}-") & (pl.col("video_id") != video_id)
@@ -313,9 +315,9 @@ def _tables(lake: DeltaLake) -> list[Table]:
 
 
 def _names(lake: DeltaLake, table: Table, video_id: str, version: int | None = None) -> pl.Expr:
-    """Whether a row is of the video, or of another and names it, or a clip, person … of it.
+    """Return a condition: the row belongs to the video, or names the video or one of its clips, people, ….
 
-    A table that an older package wrote may lack columns.
+    A table written by an older package may lack columns.
     """
     plain, stored = ("video_id", "identity_id", "speaker_id"), lake.stored_columns(table, version)
     columns = [name for name in table.schema.names() if name in stored]
@@ -325,7 +327,7 @@ def _names(lake: DeltaLake, table: Table, video_id: str, version: int | None = N
 
 
 def _is_told_of(video_id: str, file: SourceFile | None) -> pl.Expr:
-    """Whether the video, or a place or name of it, stands in a finding's key or observation."""
+    """Return a condition: a finding's key or observation contains the video's id, name or one of its places."""
     words = {video_id, *(map(place_of, file.uris) if file else ()), *([file.name] if file else ())}
     told = (pl.col(column).str.contains(word, literal=True) for column in ("key", "observed") for word in sorted(words))
     return pl.any_horizontal(*told).fill_null(False)
@@ -362,7 +364,7 @@ def _relink(lake: DeltaLake, links: Mapping[str, Link], run_id: str) -> None:
 
 
 def _redact(lake: DeltaLake, where: pl.Expr, run_id: str) -> None:
-    """Findings stay, since an open one keeps its batch from being used; what they name goes."""
+    """Redact findings: they stay, since an open one keeps its batch from being used, but what they name is removed."""
     told = pl.lit(REDACTED)
     key, observed = pl.col("key"), pl.col("observed")
     gone = {
@@ -373,7 +375,7 @@ def _redact(lake: DeltaLake, where: pl.Expr, run_id: str) -> None:
 
 
 def _strip(path: Path, video_id: str) -> None:
-    """Takes the video's rows out of a refused frame; a frame that does not say whose its rows are goes whole."""
+    """Remove the video's rows from a refused frame; remove a frame without video_ids entirely."""
     frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
     if frame.schema.get("video_id") != pl.String:
         maintenance.remove(path)
