@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from speakervid_dag.assets.graph import in_order, recipes
-from speakervid_dag.assets.recipes import DataVersions, Recipe, mark_of
+from speakervid_dag.assets.recipes import DataVersions, Recipe, promoted_version
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
 from speakervid_dag.lake.storage.slices import Slice
@@ -28,10 +28,10 @@ def stale_batches(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, lis
     something upstream is stale. What another batch's rows will change once they are made again does not count before
     that.
     """
-    marks = DataVersions(lakehouse.lake)
+    recorded = DataVersions(lakehouse.lake)
     refused = open_refusals(lakehouse, batches)
     lost = lost_parts(lakehouse, batches)
-    found = {batch: _stale(lakehouse, marks, refused, lost, batch) for batch in batches}
+    found = {batch: _stale(lakehouse, recorded, refused, lost, batch) for batch in batches}
     return {batch: names for batch, names in found.items() if names}
 
 
@@ -52,7 +52,11 @@ def lost_parts(lakehouse: Lakehouse, batches: Sequence[str]) -> set[tuple[str, s
 
 
 def _stale(
-    lakehouse: Lakehouse, marks: DataVersions, refused: set[tuple[str, str]], lost: set[tuple[str, str]], batch: str
+    lakehouse: Lakehouse,
+    recorded: DataVersions,
+    refused: set[tuple[str, str]],
+    lost: set[tuple[str, str]],
+    batch: str,
 ) -> list[str]:
     stale: list[str] = []
     profile = lakehouse.profile.name
@@ -62,22 +66,22 @@ def _stale(
             any((name, batch) in refused for name in names)
             or any((t.name, recipe.part(t, batch, profile).app_id) in lost for t in (*recipe.tables, STAGE_OUTCOMES))
             or any(t.name in stale for t in recipe.reads)
-            or not _is_current(lakehouse, marks, recipe, batch)
+            or not _is_current(lakehouse, recorded, recipe, batch)
         ):
             stale += names
     return stale
 
 
-def is_coherent(lakehouse: Lakehouse, marks: DataVersions, recipe: Recipe, batch: str) -> bool:
+def is_coherent(lakehouse: Lakehouse, recorded: DataVersions, recipe: Recipe, batch: str) -> bool:
     """Whether the stage's rows are made from today's code, settings, weights and the inputs that are promoted; those of
     a stage that lost videos by a fault of ours are, too, and those made before other batches changed."""
-    expected = recipe.fingerprint(lakehouse, marks, batch)
-    wanted = (expected, mark_of(expected, marks.faults(recipe.name, batch)))
-    found = [marks.of(table, recipe.part(table, batch, lakehouse.profile.name)) for table in recipe.tables]
+    expected = recipe.data_version(lakehouse, recorded, batch)
+    wanted = (expected, promoted_version(expected, recorded.faults(recipe.name, batch)))
+    found = [recorded.of(table, recipe.part(table, batch, lakehouse.profile.name)) for table in recipe.tables]
     return all(m is not None and any(recipe.is_same_but_for_others(m, w) for w in wanted) for m in found)
 
 
-def _is_current(lakehouse: Lakehouse, marks: DataVersions, recipe: Recipe, batch: str) -> bool:
+def _is_current(lakehouse: Lakehouse, recorded: DataVersions, recipe: Recipe, batch: str) -> bool:
     profile = lakehouse.profile.name
-    expected = recipe.fingerprint(lakehouse, marks, batch)
-    return all(marks.of(table, recipe.part(table, batch, profile)) == expected for table in recipe.tables)
+    expected = recipe.data_version(lakehouse, recorded, batch)
+    return all(recorded.of(table, recipe.part(table, batch, profile)) == expected for table in recipe.tables)

@@ -28,7 +28,7 @@ from speakervid_dag.lake.schemas import (
     TRANSCRIPTS,
     Table,
 )
-from speakervid_dag.lake.storage.slices import fingerprint_of
+from speakervid_dag.lake.storage.slices import data_version_of
 from speakervid_dag.sql import measure_view
 from speakervid_dag.tiering import gold as gold_sql
 
@@ -55,7 +55,7 @@ def _gold(
     )
 
 
-def _percentiles(lakehouse: "Lakehouse", marks: DataVersions, _: str) -> int | None:
+def _percentiles(lakehouse: "Lakehouse", recorded: DataVersions, _: str) -> int | None:
     """Stands for the thresholds that enforced percentiles are in the lake now; None when the profile has none."""
     if not gold_sql.enforced_percentiles(lakehouse.profile):
         return None
@@ -63,9 +63,9 @@ def _percentiles(lakehouse: "Lakehouse", marks: DataVersions, _: str) -> int | N
     def of_the_lake() -> int:
         with session.run_session(lakehouse.lake, statistics=()) as connection:
             found = gold_sql.enforced_thresholds(connection, lakehouse.profile)
-        return fingerprint_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
+        return data_version_of(*(f"{name}={value!r}" for name, value in sorted(found.items())))
 
-    return marks.once("enforced percentiles", of_the_lake)
+    return recorded.once("enforced percentiles", of_the_lake)
 
 
 clip_gates = _gold(

@@ -22,12 +22,12 @@ from speakervid_dag.assets.table_asset import (
     OWNERS,
     column_schema,
     commit_metadata,
-    fingerprints,
+    data_versions,
     refusal,
     table_metadata,
 )
 from speakervid_dag.lake.queries import session
-from speakervid_dag.lake.storage.slices import fingerprint_of
+from speakervid_dag.lake.storage.slices import data_version_of
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.chunked import Chunk, audit_and_commit_chunks
 from speakervid_dag.quality_checks.factory import check_result, check_spec
@@ -63,8 +63,10 @@ def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
 def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe) -> Iterator[Any]:
     (table,) = recipe.tables
     lake, profile, batches = lakehouse.lake, lakehouse.profile, list(context.partition_keys)
-    stamps = fingerprints(lakehouse, recipe, batches)
-    parts = [(recipe.part(table, batch, profile.name), stamp) for batch, stamp in zip(batches, stamps, strict=True)]
+    versions = data_versions(lakehouse, recipe, batches)
+    parts = [
+        (recipe.part(table, batch, profile.name), version) for batch, version in zip(batches, versions, strict=True)
+    ]
     started = time.perf_counter()
     preview: list[pl.DataFrame] = []
     parents = {"asked_gates": gold_sql.asked_gates(profile)}
@@ -77,7 +79,7 @@ def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe
     if outcome.commit is None:
         raise refusal(table, batches)
     # Dagster takes one data version for all batches of a run
-    version = stamps[0] if len(stamps) == 1 else fingerprint_of(*map(str, stamps))
+    version = versions[0] if len(versions) == 1 else data_version_of(*map(str, versions))
     told = table_metadata(pl.concat(preview), outcome.commit.version, time.perf_counter() - started)
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(f"{version:016x}"),

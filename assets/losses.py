@@ -71,8 +71,10 @@ def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> d
 def _has_other_recipe(lakehouse: Lakehouse, newest: Snapshot, batch: str, before: Shown) -> bool:
     """Whether what is shown was made by other code, profile sections, weights or files than today's."""
     versions = {name: before.get(Part(name, batch)) or newest.versions.get(name) for name in TABLES}
-    marks = DataVersions(lakehouse.lake, {name: version for name, version in versions.items() if version is not None})
-    return not all(is_coherent(lakehouse, marks, recipe, batch) for recipe in _upstream())
+    recorded = DataVersions(
+        lakehouse.lake, {name: version for name, version in versions.items() if version is not None}
+    )
+    return not all(is_coherent(lakehouse, recorded, recipe, batch) for recipe in _upstream())
 
 
 def _upstream() -> list[Recipe]:

@@ -37,38 +37,40 @@ def report_promoted(
     """
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     events = cache(lambda name: instance.get_latest_storage_id_by_partition(dg.AssetKey(name), kind))
-    marks, missing = DataVersions(lakehouse.lake), []
+    recorded, missing = DataVersions(lakehouse.lake), []
     for recipe in in_order():
         for table in recipe.tables:
             known = instance.get_materialized_partitions(dg.AssetKey(table.name))
-            unknown = [b for b in batches if b not in known and _mark(lakehouse, marks, table, b) is not None]
+            unknown = [
+                b for b in batches if b not in known and _data_version(lakehouse, recorded, table, b) is not None
+            ]
             missing += [(recipe, table, batch) for batch in unknown]
     if missing:
         announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
     for recipe, table, batch in missing:
-        instance.report_runless_asset_event(_event(lakehouse, marks, events, recipe, table, batch))
+        instance.report_runless_asset_event(_event(lakehouse, recorded, events, recipe, table, batch))
 
 
 def _event(
-    lakehouse: Lakehouse, marks: DataVersions, events: Events, recipe: Recipe, table: Table, batch: str
+    lakehouse: Lakehouse, recorded: DataVersions, events: Events, recipe: Recipe, table: Table, batch: str
 ) -> dg.AssetMaterialization:
     """What the asset itself would have reported: the same data version, made from the same inputs by the same code."""
-    is_current = is_coherent(lakehouse, marks, recipe, batch)
+    is_current = is_coherent(lakehouse, recorded, recipe, batch)
     tags = {
-        DATA_VERSION_TAG: _version(_mark(lakehouse, marks, table, batch)),
+        DATA_VERSION_TAG: _version(_data_version(lakehouse, recorded, table, batch)),
         CODE_VERSION_TAG: recipe.code_version(lakehouse) if is_current else "of an earlier run",
     }
     for parent in recipe.parents(table):
         key = dg.AssetKey(parent.name)
-        tags[get_input_data_version_tag(key)] = _version(_mark(lakehouse, marks, parent, batch))
+        tags[get_input_data_version_tag(key)] = _version(_data_version(lakehouse, recorded, parent, batch))
         tags[get_input_event_pointer_tag(key)] = str(events(parent.name).get(batch, "NULL"))
     told = {"reported": "promoted in the lake; this instance had no record of it"}
     return dg.AssetMaterialization(table.name, partition=batch, tags=tags, metadata=told)
 
 
-def _mark(lakehouse: Lakehouse, marks: DataVersions, table: Table, batch: str) -> int | None:
-    return marks.of(table, maker_of(table).part(table, batch, lakehouse.profile.name))
+def _data_version(lakehouse: Lakehouse, recorded: DataVersions, table: Table, batch: str) -> int | None:
+    return recorded.of(table, maker_of(table).part(table, batch, lakehouse.profile.name))
 
 
-def _version(mark: int | None) -> str:
-    return f"{mark:016x}" if mark is not None else ""
+def _version(data_version: int | None) -> str:
+    return f"{data_version:016x}" if data_version is not None else ""

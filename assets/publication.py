@@ -52,12 +52,12 @@ def publish_next(lakehouse: Lakehouse, run_id: str) -> Snapshot:
 def next_snapshot(lakehouse: Lakehouse) -> tuple[dict[str, int], Pinned]:
     """The versions and pins to publish now."""
     versions, by_batch = _changed(lakehouse)
-    marks, pins = DataVersions(lakehouse.lake, versions), Pinned()
+    recorded, pins = DataVersions(lakehouse.lake, versions), Pinned()
     for batch, changes in by_batch.items():
         before = _moved(changes)
         if not lakehouse.settings.allow_loss and _unasked(lakehouse, batch, changes, versions):
             pins |= {part: change.before for part, change in changes.items()}
-        elif _is_whole(lakehouse, marks, batch, before):
+        elif _is_whole(lakehouse, recorded, batch, before):
             pins |= _pins(lakehouse, batch, before, versions)
         else:
             pins |= before
@@ -73,8 +73,8 @@ def held_losses(lakehouse: Lakehouse) -> list[Loss]:
 def half_done(lakehouse: Lakehouse) -> set[str]:
     """Batches whose stages below gold were left between two states: gold made of them would not be shown."""
     versions, by_batch = _changed(lakehouse)
-    marks = DataVersions(lakehouse.lake, versions)
-    return {batch for batch, changes in by_batch.items() if not _is_ready(lakehouse, marks, batch, _moved(changes))}
+    recorded = DataVersions(lakehouse.lake, versions)
+    return {batch for batch, changes in by_batch.items() if not _is_ready(lakehouse, recorded, batch, _moved(changes))}
 
 
 def is_published(lakehouse: Lakehouse) -> bool:
@@ -117,18 +117,18 @@ def _pins(lakehouse: Lakehouse, batch: str, before: Pinned, versions: Mapping[st
     return others
 
 
-def _is_whole(lakehouse: Lakehouse, marks: DataVersions, batch: str, before: Pinned) -> bool:
-    return _is_ready(lakehouse, marks, batch, before) and all(
-        is_coherent(lakehouse, marks, recipe, batch) for recipe in gold_recipes()
+def _is_whole(lakehouse: Lakehouse, recorded: DataVersions, batch: str, before: Pinned) -> bool:
+    return _is_ready(lakehouse, recorded, batch, before) and all(
+        is_coherent(lakehouse, recorded, recipe, batch) for recipe in gold_recipes()
     )
 
 
-def _is_ready(lakehouse: Lakehouse, marks: DataVersions, batch: str, before: Pinned) -> bool:
+def _is_ready(lakehouse: Lakehouse, recorded: DataVersions, batch: str, before: Pinned) -> bool:
     """Whether the stages below gold are made from one another. As they were shown before they are, though it may be
     from older settings than today's."""
     has_moved = any(part.profile is None for part in before)
     below = [r for r in in_order() if r.tables[0].layer != "gold"]
-    return not has_moved or all(is_coherent(lakehouse, marks, r, batch) for r in below)
+    return not has_moved or all(is_coherent(lakehouse, recorded, r, batch) for r in below)
 
 
 def _gold_inputs() -> set[str]:

@@ -1,12 +1,12 @@
-"""What a stage's rows are made from: the fingerprints by which "up to date" is decided.
+"""Recipes: the inputs of a stage's rows, and the data version by which "up to date" is decided.
 
-Belongs here: recipes, the decorator that declares one, and reading what is promoted. Does not belong here: the list of
-all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (freshness.py).
+Belongs here: recipes, the decorator that declares one, reading recorded data versions. Does not belong here: the list
+of all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (freshness.py).
 
-A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs: a change
-anywhere upstream travels down by itself. Rows that depend on other batches, too, say so in the mark's low bits
-(docs/decisions/0006). A stage that lost a video by a fault of ours (`internal_error`) gets another
-mark than the one that is asked for, so it counts as stale until it is mended, and so does what was made from it.
+The data version of a batch in a table is a hash of its code, profile sections, weights and the data versions of its
+inputs, so a change anywhere upstream travels down by itself. Rows that also depend on other batches record that in the
+low bits (docs/decisions/0006). A stage that lost a video to an internal error records another data version than the
+expected one. So it counts as stale until the error is fixed, and so does everything computed from it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from speakervid_dag.lake.queries.session import sql_text
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.integrity import FileLost
-from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.slices import Slice, data_version_of
 from speakervid_dag.lake.used_weights import MISSING, used_weights
 from speakervid_dag.models.registry import examine
 from speakervid_dag.stages.stage import Compute
@@ -32,14 +32,13 @@ from speakervid_dag.stages.stage import Compute
 if TYPE_CHECKING:
     from speakervid_dag.assets.resources import Lakehouse
 
-CROSS_BATCH_BITS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a cross_batch
+CROSS_BATCH_BITS = (1 << 24) - 1  # of a data version: they depend on other batches, in recipes with `cross_batch`
 T = TypeVar("T")
 
 
 @dataclass
 class DataVersions:
-    """The marks of a lake as they are now, or were at `versions`: each table's are read once, however many batches are
-    asked for."""
+    """Data versions recorded in a lake, now or at the table versions `versions`; each table is read once."""
 
     lake: DeltaLake
     versions: Mapping[str, int] = field(default_factory=dict)
@@ -47,35 +46,35 @@ class DataVersions:
     _known: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, find: Callable[[], T]) -> T:
-        """What `find` gives: asked the first time only, for what is the same for all batches."""
+        """Return the result of `find`, which is called once; for values that all batches share."""
         if name not in self._known:
             self._known[name] = find()
         found: T = self._known[name]
         return found
 
     def of(self, table: Table, part: Slice) -> int | None:
-        """What the slice was made from; None when it was never promoted."""
+        """Return the data version of a slice; None if it was never promoted."""
         if table.name not in self._read:
-            self._read[table.name] = self.lake.fingerprints(table, self.versions.get(table.name))
+            self._read[table.name] = self.lake.data_versions(table, self.versions.get(table.name))
         return self._read[table.name](part.app_id)
 
     def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
-        """Outcomes of the videos that a fault of ours cost in a stage; none where their file is lost."""
+        """Return outcomes of the videos that a stage lost to an internal error; none if their file is lost."""
         is_fault = (pl.col("stage") == stage) & (pl.col("reason") == FAULT)
         version = self.versions.get(STAGE_OUTCOMES.name)
         try:
             return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
-        except FileLost:  # the stage is stale for that, whatever they said
+        except FileLost:  # the stage is stale for that reason alone
             return []
 
 
-# stands for what a batch's rows depend on of other batches; None: on nothing, as things are
+# gives a hash of the inputs that a batch takes from other batches; None: there are none at present
 CrossBatch = Callable[["Lakehouse", DataVersions, str], int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a stage's rows are made from: the statement its fingerprint is computed from.
+    """The inputs of a stage's rows, from which their data version is computed.
 
     Attributes:
         tables: what it makes.
@@ -131,24 +130,24 @@ class Recipe:
         """
         return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
-    def upstream(self, marks: DataVersions, batch: str, profile: str) -> dict[str, int | None]:
-        """What each input table's batch was made from; None for one that was never promoted."""
-        return {t.name: marks.of(t, self.part(t, batch, profile)) for t in self.reads}
+    def upstream(self, recorded: DataVersions, batch: str, profile: str) -> dict[str, int | None]:
+        """Return the recorded data version of the batch per input table; None for one never promoted."""
+        return {t.name: recorded.of(t, self.part(t, batch, profile)) for t in self.reads}
 
-    def fingerprint(self, lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int:
-        """What the batch's rows would be made from now."""
-        upstream = self.upstream(marks, batch, lakehouse.profile.name)
+    def data_version(self, lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int:
+        """Return the data version that the batch's rows would have if they were computed now."""
+        upstream = self.upstream(recorded, batch, lakehouse.profile.name)
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
             told.append(lakehouse.book.digest(batch))
-        code = marks.once(f"code of {self.name}", lambda: self.code_version(lakehouse))
-        own = fingerprint_of(code, batch, *told)
-        others = self.cross_batch(lakehouse, marks, batch) if self.cross_batch is not None else None
+        code = recorded.once(f"code of {self.name}", lambda: self.code_version(lakehouse))
+        own = data_version_of(code, batch, *told)
+        others = self.cross_batch(lakehouse, recorded, batch) if self.cross_batch is not None else None
         return own if others is None else own_part(own) | others & CROSS_BATCH_BITS
 
-    def is_same_but_for_others(self, mark: int, other: int) -> bool:
-        """Whether both marks are of the same code, settings and inputs of the batch itself."""
-        return mark == other or (self.cross_batch is not None and own_part(mark) == own_part(other))
+    def is_same_but_for_others(self, data_version: int, other: int) -> bool:
+        """Return whether both data versions are of the same code, settings and inputs of the batch itself."""
+        return data_version == other or (self.cross_batch is not None and own_part(data_version) == own_part(other))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +155,9 @@ class StageRecipe(Recipe):
     """A stage below gold: a function gives the rows of one batch.
 
     Attributes:
-        compute: gives a frame for each table; what it reads stands in `stage[name]`.
-        kinds: what Dagster shows as its tools.
-        pool: of Dagster, when only so many may run at once.
+        compute: returns one frame per table; its inputs are in `stage[name]`.
+        kinds: tools that Dagster displays.
+        pool: Dagster pool that limits how many run at once.
     """
 
     compute: Compute
@@ -196,17 +195,17 @@ def makes(
     return declare
 
 
-def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
-    """The mark under which rows are promoted: the fingerprint, or another one while faults of ours left videos out."""
+def promoted_version(expected: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
+    """Return the data version to record: the expected one, or another one if internal errors cost videos."""
     faulty = sorted(str(o["video_id"]) for o in outcomes if o["reason"] == FAULT)
     if not faulty:
-        return fingerprint
-    return own_part(fingerprint_of(str(own_part(fingerprint)), FAULT, *faulty)) | fingerprint & CROSS_BATCH_BITS
+        return expected
+    return own_part(data_version_of(str(own_part(expected)), FAULT, *faulty)) | expected & CROSS_BATCH_BITS
 
 
-def own_part(mark: int) -> int:
-    """A mark without the bits that stand for other batches."""
-    return mark & ~CROSS_BATCH_BITS
+def own_part(data_version: int) -> int:
+    """Return a data version without the bits that depend on other batches."""
+    return data_version & ~CROSS_BATCH_BITS
 
 
 def base_name(name: str) -> str:

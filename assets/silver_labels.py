@@ -30,7 +30,7 @@ from speakervid_dag.lake.schemas import (
     VIDEOS,
 )
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.slices import Slice, data_version_of
 from speakervid_dag.stages.crops import crops_of
 from speakervid_dag.stages.sound import RATE_HZ, sound_of
 from speakervid_dag.stages.stage import Rows, Stage, VideoTask
@@ -71,19 +71,19 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SYNC_SCORES], work)
 
 
-def _lake_threshold(lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int:
+def _lake_threshold(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int:
     """Stands for the threshold of synchrony in force, which the mismatches of all batches set."""
-    known = marks.once(
+    known = recorded.once(
         "calibrations",
         lambda: lakehouse.lake.read(
             SYNC_CALIBRATION,
-            version=marks.versions.get(SYNC_CALIBRATION.name),
+            version=recorded.versions.get(SYNC_CALIBRATION.name),
             columns=calibration.POOLED_COLUMNS,
         ),
     )
     own = known.filter(pl.col("batch") == batch)
     threshold = calibration.threshold_for(own, known, lakehouse.profile.calibration)
-    return fingerprint_of(f"{threshold}")
+    return data_version_of(f"{threshold}")
 
 
 @makes(
@@ -107,7 +107,7 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
     return stage.each_video([SPEAKER_BINDINGS], work)
 
 
-def _earlier_people(lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> int | None:
+def _earlier_people(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int | None:
     """Stands for what the people of earlier batches were made from; None when there are none."""
 
     def before_each() -> dict[str, int | None]:
@@ -115,12 +115,12 @@ def _earlier_people(lakehouse: "Lakehouse", marks: DataVersions, batch: str) -> 
         so_far = None
         for name in sorted(lakehouse.book.names()):
             found[name] = so_far
-            mark = marks.of(PEOPLE, Slice({"batch": name}))
-            if mark is not None:
-                so_far = fingerprint_of(str(so_far), name, str(mark))
+            data_version = recorded.of(PEOPLE, Slice({"batch": name}))
+            if data_version is not None:
+                so_far = data_version_of(str(so_far), name, str(data_version))
         return found
 
-    return marks.once("people before each batch", before_each).get(batch)
+    return recorded.once("people before each batch", before_each).get(batch)
 
 
 @makes(

@@ -1,6 +1,6 @@
 """What turns the recipe of a stage into audited Delta tables with an asset in the graph.
 
-Belongs here: what every table asset shares — inputs, fingerprint, audit before commit, checks, metadata. Does not
+Belongs here: what every table asset shares — inputs, data version, audit before commit, checks, metadata. Does not
 belong here: what any one table computes.
 """
 
@@ -17,7 +17,7 @@ from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
 from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
-from speakervid_dag.assets.recipes import DataVersions, Recipe, StageRecipe, mark_of, weight_state
+from speakervid_dag.assets.recipes import DataVersions, Recipe, StageRecipe, promoted_version, weight_state
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS, Table
@@ -84,12 +84,12 @@ def _spec(lakehouse: Lakehouse, recipe: StageRecipe, table: Table) -> dg.AssetSp
 
 def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe, compute: Compute) -> Iterator[Any]:
     batch, lake = context.partition_key, lakehouse.lake
-    (stamp,) = fingerprints(lakehouse, recipe, [batch])
+    (expected,) = data_versions(lakehouse, recipe, [batch])
     stage = Stage(
         name=recipe.name,
         batch=batch,
         run_id=context.run.run_id,
-        fingerprint=stamp,
+        data_version=expected,
         settings=lakehouse.settings,
         profile=lakehouse.profile,
         inputs={t.name: lake.read(t, batches=[batch]) for t in recipe.reads},
@@ -100,10 +100,10 @@ def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe
     with checked_weights.kept(lakehouse, recipe, stage):
         frames = compute(stage)
     metadata = commit_metadata(context.run.run_id, lakehouse, recipe)
-    mark = mark_of(stamp, stage.outcomes)
+    data_version = promoted_version(expected, stage.outcomes)
     outcomes = stage.outcome_frame()
     parents = {**stage.inputs, **frames, STAGE_OUTCOMES.name: outcomes}
-    parts = [(recipe.part(STAGE_OUTCOMES, batch, lakehouse.profile.name), mark)]
+    parts = [(recipe.part(STAGE_OUTCOMES, batch, lakehouse.profile.name), data_version)]
     outcome = audit_and_commit(lake, STAGE_OUTCOMES, outcomes, parts, parents, metadata)
     yield check_result(outcome.report, asset=recipe.tables[0].name)
     if outcome.commit is None:
@@ -111,7 +111,7 @@ def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe
         _refuse_all(lake, recipe, batch, context.run.run_id)
         raise refusal(STAGE_OUTCOMES, [batch])
     for table in recipe.tables:
-        parts = [(recipe.part(table, batch, lakehouse.profile.name), mark)]
+        parts = [(recipe.part(table, batch, lakehouse.profile.name), data_version)]
         outcome = audit_and_commit(
             lake, table, frames[table.name], parts, parents, metadata, audit_parameters(lakehouse)
         )
@@ -121,7 +121,7 @@ def _run(context: dg.AssetExecutionContext, lakehouse: Lakehouse, recipe: Recipe
             raise refusal(table, [batch])
         yield dg.MaterializeResult(
             asset_key=table.name,
-            data_version=dg.DataVersion(f"{mark:016x}"),
+            data_version=dg.DataVersion(f"{data_version:016x}"),
             metadata=table_metadata(frames[table.name], outcome.commit.version, time.perf_counter() - started),
         )
     stage.forget_checkpoints()
@@ -143,7 +143,7 @@ def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
     return dg.Failure(told, allow_retries=False)
 
 
-def fingerprints(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -> list[int]:
+def data_versions(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -> list[int]:
     """Of each batch, what its rows are about to be made from. Protection across runs: nothing is made from an input
     that was refused or never made.
 
@@ -152,9 +152,9 @@ def fingerprints(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -
         WeightsUnusable: the weights it needs are damaged, or made rows of the lake and are gone.
     """
     checked_weights.require_weights(lakehouse, [recipe])
-    marks, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), []
+    recorded, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), []
     for batch in batches:
-        upstream = recipe.upstream(marks, batch, lakehouse.profile.name)
+        upstream = recipe.upstream(recorded, batch, lakehouse.profile.name)
         for table in (t.name for t in recipe.reads):
             if (table, batch) in refused:
                 where = f"{table}/{batch}"
@@ -163,7 +163,7 @@ def fingerprints(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -
                 )
             if upstream[table] is None:
                 raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not there yet: run it")
-        found.append(recipe.fingerprint(lakehouse, marks, batch))
+        found.append(recipe.data_version(lakehouse, recorded, batch))
     return found
 
 

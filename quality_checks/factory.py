@@ -50,7 +50,7 @@ def audit_and_commit(
     """Commits a frame that passes its audit; refuses it whole otherwise: nothing of it is written but to quarantine.
 
     Args:
-        parts: what is replaced, each with the fingerprint of what made it (see `DeltaLake.replace`).
+        parts: what is replaced, each with its data version (see `DeltaLake.replace`).
         parents: frames the caller has at hand, by table name; those the suite needs besides are read from the lake.
         metadata: of the commit; its `run_id` names the refusal.
 

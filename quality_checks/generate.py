@@ -1,7 +1,7 @@
 """Generator of suites/<table>.json from the rules: `python -m speakervid_dag.quality_checks.generate`.
 
-Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. Audits run these
-files, and reviewers see their changes; a test checks that they match the rules.
+Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. Audits run
+these files, and reviewers see their changes; a test checks that they match the rules.
 
 Where an expectation names a column that an audit computes, its `meta` says what is computed: `rule`, the condition with
 its columns and bounds, and `when`, the rows it applies to; or `found_by`, the function that lists the failing rows.

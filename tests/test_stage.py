@@ -98,7 +98,7 @@ def test_a_killed_run_loses_one_video_at_most(tmp_path: Path) -> None:
 def test_other_settings_do_not_reuse_a_checkpoint(tmp_path: Path) -> None:
     stage(tmp_path, videos("v1")).each_video([SHOTS], one_shot)
     other = stage(tmp_path, videos("v1"))
-    other.fingerprint = 8
+    other.data_version = 8
     calls: list[str] = []
     other.each_video([SHOTS], lambda task: calls.append(task.video_id) or one_shot(task))
     assert calls == ["v1"]

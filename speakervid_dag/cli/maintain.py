@@ -12,7 +12,7 @@ from speakervid_dag.cli.deletions import new_run_id, refuse_while_running
 from speakervid_dag.cli.options import lake_option
 
 if TYPE_CHECKING:
-    from speakervid_dag.lake.upkeep.maintenance import CarePlan
+    from speakervid_dag.lake.upkeep.maintenance import UpkeepPlan
 
 
 @click.command()
@@ -47,13 +47,13 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: boo
         run_id = new_run_id("maintain")
         for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
             say(f"{rows} rows of {table} were lost with their file.")
-        done = maintenance.apply_care(opened, settings.lake_dir, keep=keep, run_id=run_id)
+        done = maintenance.apply_upkeep(opened, settings.lake_dir, keep=keep, run_id=run_id)
     else:
-        done = maintenance.plan_care(opened, settings.lake_dir, keep=keep)
-    _print_care(done, settings.lake_dir, is_applied)
+        done = maintenance.plan_upkeep(opened, settings.lake_dir, keep=keep)
+    _print_upkeep(done, settings.lake_dir, is_applied)
 
 
-def _print_care(plan: "CarePlan", lake_dir: Path, is_applied: bool) -> None:
+def _print_upkeep(plan: "UpkeepPlan", lake_dir: Path, is_applied: bool) -> None:
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.lake.schemas import REVIEWS
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.slices import Slice, data_version_of
 from speakervid_dag.quality_checks import factory
 from speakervid_dag.quality_checks.audit import audit
 
@@ -68,7 +68,7 @@ class AnswerBook:
             if not report.passed:
                 first = report.critical[0]
                 raise OperationError(f"the answer was refused by its audit: {first.doc}: {first.observed}")
-            stamp = fingerprint_of(self.reviewer, str(time.time_ns()))
+            stamp = data_version_of(self.reviewer, str(time.time_ns()))
             self.lake.replace(REVIEWS, after, [(part, stamp)], {"run_id": f"review-{self.reviewer}"})
 
 

@@ -85,11 +85,11 @@ def _unready(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, str]:
     from speakervid_dag.assets import publication
     from speakervid_dag.assets.freshness import open_refusals
 
-    marks, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), {}
+    recorded, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), {}
     half_done = publication.half_done(lakehouse)
     inputs = _inputs()
     for batch in batches:
-        missing = [t.name for t in inputs if marks.of(t, maker_of(t).part(t, batch, lakehouse.profile.name)) is None]
+        missing = [t.name for t in inputs if recorded.of(t, maker_of(t).part(t, batch, lakehouse.profile.name)) is None]
         red = [t.name for t in inputs if (t.name, batch) in refused]
         if red:
             found[batch] = f"{red[0]} is in quarantine: see `speakervid quarantine show {red[0]}/{batch}`"

@@ -106,12 +106,12 @@ class VideoTask:
 
 @dataclass
 class Stage:
-    """A stage's context for one batch; `fingerprint` identifies the code, settings, weights and inputs."""
+    """A stage's context for one batch; `data_version` identifies the code, settings, weights and inputs."""
 
     name: str
     batch: str
     run_id: str
-    fingerprint: int
+    data_version: int
     settings: Settings
     profile: Profile
     inputs: Mapping[str, pl.DataFrame]
@@ -297,14 +297,14 @@ class Stage:
         return self._checkpoints / "exchange"
 
     def _keep(self, video_id: str, frames: Mapping[str, pl.DataFrame], outcome: Mapping[str, Any]) -> None:
-        folder = self._checkpoints / f"{self.fingerprint:016x}"
+        folder = self._checkpoints / f"{self.data_version:016x}"
         for name, frame in frames.items():
             with written_aside(folder / f"{video_id}.{name}.arrow") as aside:
                 frame.write_ipc(aside)
         write_bytes(folder / f"{video_id}.json", json.dumps(dict(outcome)).encode())  # last: marks the rest complete
 
     def _load(self, video_id: str, tables: Sequence[Table]) -> tuple[dict[str, pl.DataFrame], dict[str, Any]] | None:
-        folder = self._checkpoints / f"{self.fingerprint:016x}"
+        folder = self._checkpoints / f"{self.data_version:016x}"
         told = folder / f"{video_id}.json"
         if not told.is_file():
             return None

@@ -94,7 +94,7 @@ def _request(stage: Stage, module: str, lost: Mapping[str, tuple[str, str]], lim
         "module": module,
         "batch": stage.batch,
         "run_id": stage.run_id,
-        "fingerprint": stage.fingerprint,
+        "data_version": stage.data_version,
         "settings": stage.settings.model_dump(mode="json"),
         "profile": stage.profile.model_dump(mode="json"),
         "folder": str(stage.exchange),

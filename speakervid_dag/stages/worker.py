@@ -73,7 +73,7 @@ def compute(request: dict[str, Any], events: Events) -> None:
         name=request["stage"],
         batch=request["batch"],
         run_id=request["run_id"],
-        fingerprint=request["fingerprint"],
+        data_version=request["data_version"],
         settings=Settings.model_validate(request["settings"]),
         profile=Profile.model_validate(request["profile"]),
         inputs=read_frames(folder / "in"),

@@ -21,7 +21,9 @@ from speakervid_dag.runs.execution import ORIGIN
 
 
 @pytest.mark.parametrize(
-    "count", [4, pytest.param(MANY, marks=[pytest.mark.benchmark, pytest.mark.timeout(3000)])], ids="{} batches".format
+    "count",
+    [4, pytest.param(MANY, marks=[pytest.mark.benchmark, pytest.mark.timeout(3000)])],
+    ids="{} batches".format,
 )
 def test_a_run_killed_in_the_middle_is_resumed_and_does_every_batch_once(tmp_path: Path, count: int) -> None:
     videos, settings, reached = tmp_path / "videos", made_settings(tmp_path / "lake"), tmp_path / "reached"

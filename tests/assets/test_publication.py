@@ -184,7 +184,7 @@ def test_gold_of_another_profile_goes_when_its_clips_are_replaced_and_comes_back
 def test_maintenance_keeps_what_is_pinned(red: tuple[House, Mapping[str, Seen]]) -> None:
     house, before = red
     lake_dir = house.settings.lake_dir
-    maintenance.apply_care(house.lake, lake_dir, keep=timedelta(0), run_id="care")
+    maintenance.apply_upkeep(house.lake, lake_dir, keep=timedelta(0), run_id="care")
     (kept,) = snapshots.snapshots(house.lake)
     assert kept.held_back == [B1]
     assert seen(house, B1) == before[B1]

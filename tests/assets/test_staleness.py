@@ -17,7 +17,7 @@ GOLD = [name for name, table in TABLES.items() if table.layer == "gold"]
 
 
 def stale_in_ui(house: House, changed_code: str = "", *, is_loaded_now: bool = False) -> dict[str, set[str]]:
-    """Batch → tables that the UI marks as stale.
+    """Batch → tables that the UI recorded as stale.
 
     Args:
         changed_code: a table whose code version is another one now.

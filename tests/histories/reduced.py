@@ -20,7 +20,7 @@ from speakervid_dag.lake.schemas import CLIPS, TABLES, TIERS, VIDEOS, Table
 from speakervid_dag.lake.snapshots import parts, snapshots
 from speakervid_dag.lake.snapshots.snapshots import UNVERSIONED
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.slices import Slice, fingerprint_of, slice_of_row
+from speakervid_dag.lake.storage.slices import Slice, data_version_of, slice_of_row
 from speakervid_dag.lake.upkeep import maintenance, takedown
 
 MADE = (
@@ -55,10 +55,10 @@ def run(home: Path, lake: DeltaLake, generation: int) -> None:
     takedown.finish(lake, Path(lake.root), run_id)
     book.enlist(book.plan([home / "films"], batch_size=BATCH_SIZE))
     for batch in book.names():
-        mark = fingerprint_of(book.digest(batch), str(generation))
+        mark = data_version_of(book.digest(batch), str(generation))
         with book.claim(batch, wait=True):
             for table, column in MADE:
-                if lake.fingerprint(table, part(table, batch)) != mark:
+                if lake.data_version(table, part(table, batch)) != mark:
                     ids = [file.video_id for file in book.read(batch)]
                     lake.replace(
                         table,
@@ -91,7 +91,7 @@ def forget(_: Path, lake: DeltaLake, video_id: str) -> None:
 
 
 def maintain(_: Path, lake: DeltaLake) -> None:
-    maintenance.apply_care(lake, Path(lake.root), keep=timedelta(0), run_id="maintain")
+    maintenance.apply_upkeep(lake, Path(lake.root), keep=timedelta(0), run_id="maintain")
 
 
 def look(_: Path, lake: DeltaLake) -> dict[str, Any]:

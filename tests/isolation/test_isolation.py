@@ -40,7 +40,7 @@ def batch_of(lake: Path, *names: str, stage: str = "troubled") -> Stage:
         name=stage,
         batch="b000001",
         run_id="run",
-        fingerprint=1,
+        data_version=1,
         settings=load_settings(lake=lake),
         profile=load_profile("laptop"),
         inputs={"videos": VIDEOS.frame(rows)},
@@ -110,7 +110,7 @@ def test_many_poisons_and_the_process_is_reused(lake_dir: Path) -> None:
     assert frames["shots"]["video_id"].to_list() == [f"v{i:016x}" for i in (1, 4, 6)]
     pid = supervisor._process(LIMITS).pid
     again = batch_of(lake_dir, *GOOD)
-    again.fingerprint = 2
+    again.data_version = 2
     compute_apart(again, "troubled_stage", LIMITS)
     assert supervisor._process(LIMITS).pid == pid, "models would be loaded anew"
 

@@ -33,7 +33,7 @@ def lake(lake_dir: Path) -> DeltaLake:
 
 
 def care(lake: DeltaLake, lake_dir: Path) -> tuple[Path, ...]:
-    return maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care").copies
+    return maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care").copies
 
 
 def newest(lake: DeltaLake) -> Snapshot:
@@ -54,7 +54,7 @@ def files_read(lake: DeltaLake, snapshot: Snapshot) -> tuple[int, int]:
 
 
 def test_care_writes_a_copy_of_a_hundred_batches_and_readers_see_the_same(lake: DeltaLake, lake_dir: Path) -> None:
-    planned = maintenance.plan_care(lake, lake_dir, keep=KEEP).copies
+    planned = maintenance.plan_upkeep(lake, lake_dir, keep=KEEP).copies
     assert [path.exists() for path in planned] == [False], "a dry run writes nothing"
     before = tiers(lake, newest(lake))
     assert files_read(lake, newest(lake)) == (0, 20)
@@ -97,8 +97,8 @@ def test_copies_that_serve_no_more_are_collected_after_the_retention(lake: Delta
     (copy,) = care(lake, lake_dir)
     write(lake, BATCHES[-1], "rejected")
     snapshots.publish(lake, "r")
-    assert copy not in maintenance.plan_care(lake, lake_dir, keep=KEEP).loose
-    done = maintenance.apply_care(lake, lake_dir, keep=timedelta(0), run_id="care")
+    assert copy not in maintenance.plan_upkeep(lake, lake_dir, keep=KEEP).loose
+    done = maintenance.apply_upkeep(lake, lake_dir, keep=timedelta(0), run_id="care")
     assert copy in done.loose
     assert not copy.exists()
     assert [path.exists() for path in done.copies] == [True]

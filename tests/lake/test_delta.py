@@ -18,7 +18,7 @@ from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import CLIP_GATES, FACE_TRACKS, SHOTS, TIERS, TRANSCRIPTS
 from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.slices import SchemaMismatch, Slice, fingerprint_of
+from speakervid_dag.lake.storage.slices import SchemaMismatch, Slice, data_version_of
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def lake(tmp_path: Path) -> DeltaLake:
 def test_a_table_never_written_reads_as_empty(lake: DeltaLake) -> None:
     assert lake.read(SHOTS).equals(SHOTS.empty())
     assert lake.version(SHOTS) is None
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) is None
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) is None
     assert lake.batches(SHOTS) == []
 
 
@@ -39,7 +39,7 @@ def test_a_rerun_replaces_exactly_its_batch(lake: DeltaLake) -> None:
     commit = lake.replace(SHOTS, shots("a", "a3"), part("a", 2), {})
     assert sorted(lake.read(SHOTS)["shot_id"]) == ["a3", "b1"]
     assert (commit.row_count, commit.version) == (1, lake.version(SHOTS))
-    assert [lake.fingerprint(SHOTS, Slice({"batch": b})) for b in "ab"] == [2, 1]
+    assert [lake.data_version(SHOTS, Slice({"batch": b})) for b in "ab"] == [2, 1]
     assert lake.batches(SHOTS) == ["a", "b"]
 
 
@@ -48,13 +48,13 @@ def test_an_empty_frame_clears_its_batch_and_is_promoted(lake: DeltaLake) -> Non
     lake.replace(SHOTS, shots("b", "b1"), part("b"), {})
     lake.replace(SHOTS, SHOTS.empty(), part("a", 7), {})
     assert lake.read(SHOTS)["shot_id"].to_list() == ["b1"]
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == 7
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) == 7
 
 
 def test_an_empty_first_write_is_promoted(lake: DeltaLake) -> None:
     lake.replace(SHOTS, SHOTS.empty(), part("a", 7), {})
     assert lake.read(SHOTS).is_empty()
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == 7
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) == 7
 
 
 def test_several_slices_in_one_commit(lake: DeltaLake) -> None:
@@ -135,11 +135,11 @@ def test_the_fingerprint_is_the_latest_and_survives_a_checkpoint(lake: DeltaLake
     lake.replace(SHOTS, shots("a", "a1"), part("a", 3), {})
     lake.open(SHOTS).create_checkpoint()  # type: ignore[attr-defined]
     lake.replace(SHOTS, shots("b", "b1"), part("b", 5), {})
-    assert [lake.fingerprint(SHOTS, Slice({"batch": b})) for b in "ab"] == [3, 5]
+    assert [lake.data_version(SHOTS, Slice({"batch": b})) for b in "ab"] == [3, 5]
 
 
 def test_the_fingerprints_of_all_slices_are_those_of_each(lake: DeltaLake) -> None:
-    assert lake.fingerprints(SHOTS)("a") is None, "no table"
+    assert lake.data_versions(SHOTS)("a") is None, "no table"
     for stamp in (1, 2):
         for batch in ("a", "b'c", "d"):
             lake.replace(SHOTS, shots(batch, "x"), part(batch, stamp), {})
@@ -147,19 +147,19 @@ def test_the_fingerprints_of_all_slices_are_those_of_each(lake: DeltaLake) -> No
     handle.create_checkpoint()
     for version in (1, 3, 4, 5, 6, None):
         opened: Any = lake.open(SHOTS, version)
-        told = lake.fingerprints(SHOTS, version)
+        told = lake.data_versions(SHOTS, version)
         assert [told(b) for b in ("a", "b'c", "d", "e")] == [
             opened.transaction_version(b) for b in ("a", "b'c", "d", "e")
         ]
-    assert [lake.fingerprints(SHOTS)(b) for b in ("a", "b'c", "d")] == [2, 2, 2]
+    assert [lake.data_versions(SHOTS)(b) for b in ("a", "b'c", "d")] == [2, 2, 2]
     log = Path(lake.uri(SHOTS)) / "_delta_log"
     (log / f"{2:020d}.json").unlink()
-    assert lake.fingerprints(SHOTS)("a") == 2, "read from the checkpoint on"
+    assert lake.data_versions(SHOTS)("a") == 2, "read from the checkpoint on"
 
 
 def test_fingerprints_fit_delta_and_tell_their_parts_apart() -> None:
-    assert fingerprint_of("ab", "c") != fingerprint_of("a", "bc")
-    assert all(0 <= fingerprint_of(str(i)) < 2**63 for i in range(100))
+    assert data_version_of("ab", "c") != data_version_of("a", "bc")
+    assert all(0 <= data_version_of(str(i)) < 2**63 for i in range(100))
 
 
 def test_the_commit_carries_its_provenance(lake: DeltaLake) -> None:
@@ -245,7 +245,7 @@ def test_eight_processes_on_different_batches_lose_nothing(lake: DeltaLake) -> N
     kept = lake.read(SHOTS)
     assert sorted(kept["shot_id"]) == sorted(f"{b}-{i}-{ROUNDS - 1}-{c}" for b, i in jobs for c in "xy")
     assert len({v for mine in versions for v in mine}) == 8 * ROUNDS
-    assert [lake.fingerprint(SHOTS, Slice({"batch": b})) for b, i in jobs] == [i * 100 + ROUNDS - 1 for _, i in jobs]
+    assert [lake.data_version(SHOTS, Slice({"batch": b})) for b, i in jobs] == [i * 100 + ROUNDS - 1 for _, i in jobs]
 
 
 def test_two_processes_on_one_batch_leave_one_whole_write(lake: DeltaLake) -> None:
@@ -254,7 +254,7 @@ def test_two_processes_on_one_batch_leave_one_whole_write(lake: DeltaLake) -> No
     assert len(kept) == 2
     assert kept[0][:-1] == kept[1][:-1], "rows of two writes are mixed"
     writer, round_ = (int(n) for n in kept[0].split("-")[1:3])
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == writer * 100 + round_, "rows and mark are of two writes"
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) == writer * 100 + round_, "rows and mark are of two writes"
     assert len({v for mine in versions for v in mine}) == 2 * ROUNDS
 
 
@@ -272,7 +272,7 @@ def test_a_table_of_an_older_package_gets_its_new_columns(lake: DeltaLake) -> No
 
     fresh = frame(table, [{**names, "batch": "b2", "clip_id": "c", "position": 3, "measure": "m"}])
     lake.replace(table, fresh, [(Slice({"batch": "b2", "profile": "p"}), 8)], {"run_id": "r"})
-    assert lake.fingerprint(table, Slice({"batch": "b1", "profile": "p"})) == 7
+    assert lake.data_version(table, Slice({"batch": "b1", "profile": "p"})) == 7
     query = "SELECT batch, clip_id, position, measure FROM clip_gates ORDER BY batch"
     old = Snapshot(1, datetime.now(UTC), "r", "p", {"clip_gates": before})
     now = lake.version(table)
@@ -305,7 +305,7 @@ def test_a_table_made_anew_in_its_place_is_not_taken_for_the_one_before(lake: De
         lake.replace(SHOTS, shots("b", f"new{n}"), part("b", stamp=2), {})
     assert lake.version(SHOTS) == commits
     assert lake.read(SHOTS)["shot_id"].to_list() == [f"new{commits - 1}"]
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) is None
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) is None
 
 
 def test_a_handle_kept_open_outlives_a_log_that_was_cleaned_up(lake: DeltaLake) -> None:

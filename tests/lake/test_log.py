@@ -27,7 +27,7 @@ def test_a_log_entry_torn_by_a_power_cut_was_no_commit(lake: DeltaLake, torn: by
     again = DeltaLake(lake.root)
     handles._kept.__dict__.clear()  # as a process that has not seen the table
     assert again.read(SHOTS)["shot_id"].to_list() == ["a1"]
-    assert again.fingerprint(SHOTS, part("b")[0][0]) is None
+    assert again.data_version(SHOTS, part("b")[0][0]) is None
     again.replace(SHOTS, shots("b", "b2"), part("b"), {})
     assert sorted(again.read(SHOTS)["shot_id"]) == ["a1", "b2"]
 
@@ -101,7 +101,7 @@ def test_a_table_put_back_from_a_backup_in_the_same_folder_is_not_taken_for_the_
     shutil.copytree(other.uri(SHOTS), lake.uri(SHOTS), dirs_exist_ok=True)
     assert sorted(lake.read(SHOTS)["shot_id"]) == ["c1", "d1", "e1"]
     assert lake.read(SHOTS, version=1)["shot_id"].to_list() == ["c1"]
-    assert lake.fingerprint(SHOTS, part("a")[0][0]) is None
+    assert lake.data_version(SHOTS, part("a")[0][0]) is None
 
 
 def test_a_version_that_was_read_is_kept_open_and_a_few_only(lake: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def age(path: Path, days: int) -> None:
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(lake: DeltaLake, lake_dir: Path) -> None:
     before = files_on_disk(lake_dir)
-    plan = maintenance.plan_care(lake, lake_dir, keep=timedelta(0), now=LATER)
+    plan = maintenance.plan_upkeep(lake, lake_dir, keep=timedelta(0), now=LATER)
     assert files_on_disk(lake_dir) == before
     assert [s.number for s in plan.snapshots] == [1]
     (shots,) = [t for t in plan.tables if t.name == "shots"]
@@ -64,7 +64,7 @@ def test_snapshots_within_the_retention_keep_their_files(lake: DeltaLake, lake_d
     first = shown(lake, 1)
     for path in lake_dir.rglob("*.parquet"):
         age(path, 400)
-    done = maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    done = maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     assert done.snapshots == ()
     assert shown(lake, 1) == first
     assert shown(lake, 2)[0].startswith("two")
@@ -73,13 +73,13 @@ def test_snapshots_within_the_retention_keep_their_files(lake: DeltaLake, lake_d
 def test_old_snapshots_go_with_their_files_and_the_newest_stays(lake: DeltaLake, lake_dir: Path) -> None:
     keep = timedelta(0)  # file times cannot be put back in Delta's log, so the retention is what is short
     served, before = shown(lake, 2), len(list(lake_dir.glob("tables/shots/batch=*/*.parquet")))
-    done = maintenance.apply_care(lake, lake_dir, keep=keep, run_id="care", now=LATER)
+    done = maintenance.apply_upkeep(lake, lake_dir, keep=keep, run_id="care", now=LATER)
     assert [s.number for s in done.snapshots] == [1]
     assert [s.number for s in snapshots.snapshots(lake)] == [2]
     assert (before, len(list(lake_dir.glob("tables/shots/batch=*/*.parquet")))) == (4, 2)
     assert shown(lake, 2) == served
-    assert maintenance.plan_care(lake, lake_dir, keep=keep, now=LATER).snapshots == ()
-    assert lake.fingerprint(SHOTS, Slice({"batch": "a"})) == 7
+    assert maintenance.plan_upkeep(lake, lake_dir, keep=keep, now=LATER).snapshots == ()
+    assert lake.data_version(SHOTS, Slice({"batch": "a"})) == 7
 
 
 def test_log_that_the_newest_snapshot_needs_stays_however_old_it_is(lake: DeltaLake, lake_dir: Path) -> None:
@@ -88,7 +88,7 @@ def test_log_that_the_newest_snapshot_needs_stays_however_old_it_is(lake: DeltaL
     before = shown(lake, 2)
     for path in lake_dir.rglob("*.json"):
         age(path, 60)
-    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     handles._kept.__dict__.clear()  # as a process that has not seen the table
     assert shown(lake, 2) == before
     entries = sorted(Path(lake.uri(SHOTS), "_delta_log").glob("*.json"))
@@ -105,7 +105,7 @@ def split(lake: DeltaLake) -> None:
 def test_small_files_of_a_partition_are_merged_and_published(lake: DeltaLake, lake_dir: Path) -> None:
     split(lake)
     snapshots.publish(lake, "r")
-    done = maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    done = maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     (tiers,) = [t for t in done.tables if t.name == "tiers"]
     assert (tiers.mergeable_files, tiers.files) == (3, 1)
     newest = snapshots.latest(lake)
@@ -116,12 +116,12 @@ def test_small_files_of_a_partition_are_merged_and_published(lake: DeltaLake, la
         assert session.run_sql(con, "SELECT count(*) FROM tiers").item() == 3
     assert (lake_dir / "lake.duckdb").is_file()
     assert lake.open(TIERS).history(1)[0]["run_id"] == "care"  # type: ignore[attr-defined]
-    assert maintenance.plan_care(lake, lake_dir, keep=KEEP, now=NOW).tables[0].mergeable_files == 0
+    assert maintenance.plan_upkeep(lake, lake_dir, keep=KEEP, now=NOW).tables[0].mergeable_files == 0
 
 
 def test_rows_that_were_never_published_are_not_published_by_a_compaction(lake: DeltaLake, lake_dir: Path) -> None:
     split(lake)  # a run in progress: tiers are not in any snapshot
-    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     assert len(lake.files(TIERS)) == 1
     newest = snapshots.latest(lake)
     assert newest is not None
@@ -132,18 +132,18 @@ def test_the_list_of_snapshots_is_compacted_too(lake: DeltaLake, lake_dir: Path)
     for i in range(4):
         snapshots.publish(lake, f"r{i}")
     told = [(s.number, dict(s.versions)) for s in snapshots.snapshots(lake)]
-    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     assert len(lake.files(SNAPSHOTS)) == 1
     assert [(s.number, dict(s.versions)) for s in snapshots.snapshots(lake)] == told
 
 
 def test_marks_survive_a_checkpoint(lake: DeltaLake, lake_dir: Path) -> None:
-    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     log = Path(lake.uri(SHOTS)) / "_delta_log"
     assert list(log.glob("*.checkpoint.parquet"))
     for path in log.glob("*.json"):
         path.unlink()  # the checkpoint alone must carry them
-    assert lake.fingerprint(SHOTS, Slice({"batch": "b"})) == 7
+    assert lake.data_version(SHOTS, Slice({"batch": "b"})) == 7
 
 
 def put(path: Path, days: int = 0) -> Path:
@@ -182,7 +182,7 @@ def test_files_that_nothing_names_are_found_and_collected(lake: DeltaLake, lake_
         put(artifacts / "quarantine/shots/b000001/closed.parquet", 400),
         put(artifacts / "quarantine/shots/b000001/unknown.parquet"),
     ]
-    assert set(maintenance.plan_care(lake, lake_dir, keep=KEEP, now=NOW).loose) == set(loose)
-    maintenance.apply_care(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
+    assert set(maintenance.plan_upkeep(lake, lake_dir, keep=KEEP, now=NOW).loose) == set(loose)
+    maintenance.apply_upkeep(lake, lake_dir, keep=KEEP, run_id="care", now=NOW)
     assert [p for p in loose if p.exists()] == []
     assert [p for p in kept if not p.exists()] == []

@@ -63,7 +63,7 @@ def test_pieces_land_in_one_commit_and_replace_exactly_their_slices(lake: DeltaL
         commit = staged.land(stamped("a", "b", stamp=7), {"run_id": "r1"})
     assert (commit.version, commit.row_count) == (2, 2)
     assert sorted(lake.read(TIERS)["clip_id"]) == ["a2", "a3", "c1"]
-    assert [lake.fingerprint(TIERS, part(b)) for b in "abc"] == [7, 7, 1]
+    assert [lake.data_version(TIERS, part(b)) for b in "abc"] == [7, 7, 1]
     assert lake.read(TIERS, version=1).equals(before), "the version before can still be read"
     lake.replace(TIERS, tiers("a", "a4"), stamped("a", stamp=8), {})
     assert sorted(lake.read(TIERS)["clip_id"]) == ["a4", "c1"], "an ordinary write replaces what was staged"
@@ -123,7 +123,7 @@ def test_it_repeats_its_commit_when_another_writer_was_quicker(
             staged.land(stamped(batch, stamp=3), {})
             monkeypatch.undo()
         assert lake.read(TIERS, batches=[batch])["clip_id"].to_list() == ["staged"]
-        assert lake.fingerprint(TIERS, part(batch)) == 3
+        assert lake.data_version(TIERS, part(batch)) == 3
 
 
 def test_a_slice_that_stays_contended_is_told_and_nothing_is_deleted(

@@ -66,7 +66,7 @@ def test_a_table_is_written_and_read_there(name: str, tmp_path: Path) -> None:
     assert asked(lake) == rows
     assert pairs(lake.read(SHOTS, batches=["b2"])) == rows[1:]
     assert pairs(lake.read(SHOTS, version=1)) == [("b1", "b1x")]
-    assert [lake.fingerprint(SHOTS, Slice({"batch": b})) for b in ("b1", "b2")] == [6, 7]
+    assert [lake.data_version(SHOTS, Slice({"batch": b})) for b in ("b1", "b2")] == [6, 7]
     files = lake.files(SHOTS)
     assert [Path(f).is_relative_to(folder) and Path(f).is_file() for f in files] == [True, True]
     assert [part.values["batch"] for part, _ in lake.files_by_slice(SHOTS, 4)] == ["b1", "b2"]
@@ -85,7 +85,7 @@ def test_a_table_is_written_and_read_under_any_name(name: str) -> None:
         for stamp in (5, 6):
             replace(lake, "b1", f"x{stamp}", stamp=stamp)
         assert pairs(lake.read(SHOTS)) == [("b1", "x6")]
-        assert lake.fingerprint(SHOTS, Slice({"batch": "b1"})) == 6
+        assert lake.data_version(SHOTS, Slice({"batch": "b1"})) == 6
         assert [p.name for p in Path(folder).iterdir()] == [name]
 
 
@@ -112,7 +112,7 @@ def test_no_folder_of_the_path_becomes_a_value(lake: DeltaLake) -> None:
             assert con.sql("SELECT batch, language FROM transcripts").fetchall() == [("b000001", "de")]
         Path(copied).unlink()
         session.write_copies(lake, first)
-    maintenance.apply_care(lake, Path(lake.root), keep=timedelta(0), run_id="care")
+    maintenance.apply_upkeep(lake, Path(lake.root), keep=timedelta(0), run_id="care")
     assert asked(lake) == rows
 
 
@@ -146,7 +146,7 @@ def test_what_a_killed_write_leaves_aside_is_collected(tmp_path: Path) -> None:
     left = Path(lake.root) / "tables" / ".aside" / "00000000000000000001.json.x"
     left.write_text("half")
     os.utime(left, (0, 0))
-    assert left in maintenance.plan_care(lake, Path(lake.root), keep=timedelta(days=1)).loose
+    assert left in maintenance.plan_upkeep(lake, Path(lake.root), keep=timedelta(days=1)).loose
 
 
 def test_writers_take_turns_where_the_store_cannot_refuse(tmp_path: Path) -> None:

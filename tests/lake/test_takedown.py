@@ -176,7 +176,7 @@ def test_nothing_becomes_stale(lake: DeltaLake, lake_dir: Path, forget: Forget) 
     assert [f.video_id for f in BatchBook(lake_dir).read(BATCH)] == [V2]
     for table in TABLES.values():
         if "batch" in table.schema and "video_id" in table.schema:
-            assert {lake.fingerprint(table, p) for b in (BATCH, OTHER) for p in parts(table, b)} == {STAMP}, table.name
+            assert {lake.data_version(table, p) for b in (BATCH, OTHER) for p in parts(table, b)} == {STAMP}, table.name
 
 
 def test_the_same_bytes_are_refused_wherever_they_come_from(lake_dir: Path, folder: Path, forget: Forget) -> None:
@@ -251,7 +251,7 @@ def test_a_purge_leaves_no_trace_on_disk(lake: DeltaLake, lake_dir: Path, forget
     with session.open_session(lake, newest, read_only_user_sql=True) as con:
         assert session.run_sql(con, "SELECT count(*) FROM videos").item() == 2
     assert all(everything(lake)[name].equals(made) for name, made in kept.items())
-    assert lake.fingerprint(SHOTS, Slice({"batch": BATCH})) == STAMP
+    assert lake.data_version(SHOTS, Slice({"batch": BATCH})) == STAMP
 
 
 @pytest.mark.usefixtures("a_checkpoint_with_each_commit")

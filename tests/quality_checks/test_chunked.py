@@ -68,7 +68,7 @@ def test_chunks_land_what_one_frame_would(lake: DeltaLake, rows: Frames, groups:
     assert outcome.commit is not None
     assert (outcome.commit.version, outcome.commit.row_count) == (before + 1, changed.height)  # type: ignore[operator]
     assert stored(lake, TIERS).equals(changed.sort("batch", *TIERS.key))
-    assert [lake.fingerprint(TIERS, part) for part, _ in parts(2)] == [2, 2, 2]
+    assert [lake.data_version(TIERS, part) for part, _ in parts(2)] == [2, 2, 2]
 
 
 def test_a_red_second_chunk_leaves_the_old_rows_and_stops_the_rest(lake: DeltaLake, rows: Frames) -> None:
@@ -85,7 +85,7 @@ def test_a_red_second_chunk_leaves_the_old_rows_and_stops_the_rest(lake: DeltaLa
     assert outcome.commit is None
     assert [(f.expectation, f.failing_count) for f in outcome.report.critical] == [("every_clip_has_a_tier", 1)]
     assert stored(lake, TIERS).equals(old)
-    assert [lake.fingerprint(TIERS, part) for part, _ in parts(2)] == [1, 1, 1]
+    assert [lake.data_version(TIERS, part) for part, _ in parts(2)] == [1, 1, 1]
     assert asked == [["b0001"], ["b0002"]]
     why = {b: quarantine.open_findings(lake, TIERS, b)["expectation"].to_list() for b in BATCHES}
     together = ["refused_together"]

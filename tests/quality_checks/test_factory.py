@@ -43,7 +43,7 @@ def test_a_green_frame_is_committed(lake: DeltaLake, frames: dict[str, pl.DataFr
     outcome = audit_and_commit(lake, CLIPS, frames["clips"], [part()], stage_of(frames, "clips"), {"run_id": "r1"})
     assert outcome.commit is not None
     assert outcome.commit.row_count == 8
-    assert lake.fingerprint(CLIPS, part()[0]) == 1
+    assert lake.data_version(CLIPS, part()[0]) == 1
     assert not lake.exists(QUARANTINE)
 
 
@@ -57,7 +57,7 @@ def test_a_red_frame_leaves_what_was_published_and_closes_once_replaced(
     outcome = audit_and_commit(lake, CLIPS, red, [part(stamp=2)], parents, {"run_id": "r2"})
     assert outcome.commit is None
     assert lake.version(CLIPS) == before
-    assert lake.fingerprint(CLIPS, part()[0]) == 1
+    assert lake.data_version(CLIPS, part()[0]) == 1
     assert lake.read(CLIPS).sort("clip_id").equals(frames["clips"].sort("clip_id"))
     found = quarantine.open_findings(lake, CLIPS, BATCH)
     assert set(found["expectation"]) == {"box_corners_ordered"}

@@ -84,11 +84,14 @@ def _changes(lake: DeltaLake, table: Table, previous: Snapshot | None, version: 
     if shown == {version} and previous and not any(part.table == table.name for part in previous.pins):
         return
     files = {v: files_by_part(lake, table, v) for v in {version, *shown}}
-    marks = {v: lake.fingerprints(table, v) for v in files}
+    recorded = {v: lake.data_versions(table, v) for v in files}
     for part in {part for parts in files.values() for part in parts}:
         before = previous.version_of(part) if previous else None
         now, then = files[version].get(part, {}), {} if before is None else files[before].get(part, {})
         if now.keys() == then.keys():
             continue
         slices = {values.app_id for values in (*now.values(), *then.values())}
-        yield part, Change(before, before is None or any(marks[version](s) != marks[before](s) for s in slices))
+        yield (
+            part,
+            Change(before, before is None or any(recorded[version](s) != recorded[before](s) for s in slices)),
+        )

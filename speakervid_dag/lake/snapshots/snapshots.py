@@ -1,8 +1,8 @@
 """Snapshots: one consistent set of table versions, numbered, published after a run.
 
 Belongs here: publishing and finding snapshots, one publisher at a time. Does not belong here: deciding which batches
-are complete (assets/publication.py), changes since a snapshot (parts.py), reading rows of a version (queries/session.py,
-storage/tables.py), releases (they are made from a snapshot).
+are complete (assets/publication.py), changes since a snapshot (parts.py), reading rows of a version
+(queries/session.py, storage/tables.py), releases (they are made from a snapshot).
 
 Each table has its own Delta history, so a reader who opens tables one by one could see a batch in one table and not in
 the next. A snapshot records the versions that belong together. A batch that is incomplete at that moment is pinned:

@@ -35,7 +35,7 @@ class Slice:
         return pl.all_horizontal(pl.lit(True), *(pl.col(name) == value for name, value in self.values.items()))
 
 
-def fingerprint_of(*parts: str) -> int:
+def data_version_of(*parts: str) -> int:
     """A positive 63-bit integer that stands for these strings (it fits Delta's transaction version)."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -136,14 +136,14 @@ class DeltaTables(Location):
         """Return the columns that a version (None: the latest) has on disk. An older package may have written fewer."""
         return {field.name for field in self._at(table, version).schema().fields}
 
-    def fingerprint(self, table: Table, part: Slice) -> int | None:
+    def data_version(self, table: Table, part: Slice) -> int | None:
         """Return the slice's data version, or None if it was never promoted."""
         if not self.exists(table):
             return None
         found = self._newest(table).transaction_version(part.app_id)
         return None if found is None else int(found)
 
-    def fingerprints(self, table: Table, version: int | None = None) -> Callable[[str], int | None]:
+    def data_versions(self, table: Table, version: int | None = None) -> Callable[[str], int | None]:
         """Return a lookup of data versions by `app_id` at one version (None: the latest): faster for many slices."""
         if not self.exists(table):
             return lambda _: None

@@ -34,7 +34,7 @@ ASIDE_AGE = timedelta(days=1)  # an older temporary file was left behind by a ki
 
 
 @dataclass(frozen=True)
-class TableCare:
+class TableUpkeep:
     """Maintenance of one table: number of files, files to merge, superseded files to remove."""
 
     name: str
@@ -46,18 +46,18 @@ class TableCare:
 
 
 @dataclass(frozen=True)
-class CarePlan:
+class UpkeepPlan:
     """Planned (or completed) maintenance: tables, expired snapshots, unused files and folders, new readers' copies."""
 
-    tables: tuple[TableCare, ...]
+    tables: tuple[TableUpkeep, ...]
     snapshots: tuple[Snapshot, ...]
     loose: tuple[Path, ...]
     loose_bytes: int
     copies: tuple[Path, ...] = ()
 
 
-def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime | None = None) -> CarePlan:
-    """Return what `apply_care` would do; change nothing.
+def plan_upkeep(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime | None = None) -> UpkeepPlan:
+    """Return what `apply_upkeep` would do; change nothing.
 
     Args:
         keep: age up to which snapshots, and files that no snapshot shows, are kept.
@@ -66,12 +66,12 @@ def plan_care(lake: DeltaLake, lake_dir: Path, *, keep: timedelta, now: datetime
     kept, expired = _split(snapshots.snapshots(lake), moment - keep)
     tables = tuple(_plan_table(lake, table, kept, keep) for table in TABLES.values() if lake.exists(table))
     loose = tuple(loose_files(lake, lake_dir, moment - keep))
-    return CarePlan(tables, tuple(expired), loose, sum(map(size_of, loose)), tuple(_missing_copies(lake)))
+    return UpkeepPlan(tables, tuple(expired), loose, sum(map(size_of, loose)), tuple(_missing_copies(lake)))
 
 
-def apply_care(
+def apply_upkeep(
     lake: DeltaLake, lake_dir: Path, *, keep: timedelta, run_id: str, now: datetime | None = None
-) -> CarePlan:
+) -> UpkeepPlan:
     """Merge small files, republish, write readers' copies, drop old snapshots, vacuum, and remove unused files.
 
     Return what was done. Do not start it during a run (execution.refuse_while_running); a table that a run writes to
@@ -81,21 +81,23 @@ def apply_care(
         OperationError: the store failed.
     """
     moment = now or datetime.now(UTC)
-    plan = plan_care(lake, lake_dir, keep=keep, now=moment)
+    plan = plan_upkeep(lake, lake_dir, keep=keep, now=moment)
     busy = _compact(lake, lake_dir, plan.tables, run_id)
     copied = _copy(lake, lake_dir)
     drop_snapshots(lake, plan.snapshots, run_id)
     kept = snapshots.snapshots(lake)
     done = []
-    for care in plan.tables:
-        table = TABLES[care.name]
+    for table_plan in plan.tables:
+        table = TABLES[table_plan.name]
         gone, size = vacuum(lake, table, kept, keep)
         lake.drop_old_log(table, oldest_shown(lake, table, kept))
         files = len(lake.files(table))
-        done.append(TableCare(care.name, files, care.mergeable_files, gone, size, care.name in busy))
+        done.append(
+            TableUpkeep(table_plan.name, files, table_plan.mergeable_files, gone, size, table_plan.name in busy)
+        )
     for path in plan.loose:
         remove(path)
-    return CarePlan(tuple(done), plan.snapshots, plan.loose, plan.loose_bytes, tuple(copied))
+    return UpkeepPlan(tuple(done), plan.snapshots, plan.loose, plan.loose_bytes, tuple(copied))
 
 
 def vacuum(
@@ -261,10 +263,10 @@ def _split(found: Sequence[Snapshot], before: datetime) -> tuple[list[Snapshot],
     return [s for s in found if s not in expired], expired
 
 
-def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: timedelta) -> TableCare:
+def _plan_table(lake: DeltaLake, table: Table, kept: Sequence[Snapshot], keep: timedelta) -> TableUpkeep:
     superseded, size = vacuum(lake, table, kept, keep, dry_run=True)
     mergeable = sum(files for _, files in _mergeable(lake, table))
-    return TableCare(table.name, len(lake.files(table)), mergeable, superseded, size)
+    return TableUpkeep(table.name, len(lake.files(table)), mergeable, superseded, size)
 
 
 def _mergeable(lake: DeltaLake, table: Table) -> list[tuple[Slice, int]]:
@@ -295,20 +297,20 @@ def _copy(lake: DeltaLake, lake_dir: Path) -> list[Path]:
     return made
 
 
-def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableCare], run_id: str) -> set[str]:
+def _compact(lake: DeltaLake, lake_dir: Path, tables: Sequence[TableUpkeep], run_id: str) -> set[str]:
     """Merge small files per partition and republish the newest snapshot over them. Return the tables that were busy."""
     compacted: dict[str, tuple[int, int]] = {}  # version before and after
     busy = set()
-    for care in tables:
-        if care.mergeable_files < 2:
+    for table_plan in tables:
+        if table_plan.mergeable_files < 2:
             continue
-        table = TABLES[care.name]
+        table = TABLES[table_plan.name]
         try:
             version = _merge_files(lake, table, run_id)
         except Overtaken:
-            busy.add(care.name)
+            busy.add(table_plan.name)
             continue
-        compacted[care.name] = version - 1, version
+        compacted[table_plan.name] = version - 1, version
 
     def over_them(newest: Snapshot | None) -> Publication | None:
         shown = newest.versions if newest else {}

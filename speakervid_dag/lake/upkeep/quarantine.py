@@ -18,7 +18,7 @@ from speakervid_dag.failures import UserError
 from speakervid_dag.files import written_aside
 from speakervid_dag.lake.schemas import QUARANTINE, Table
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.slices import Slice, fingerprint_of
+from speakervid_dag.lake.storage.slices import Slice, data_version_of
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 MAX_KEYS = 1000  # failing rows listed per expectation; the refused frame has them all
@@ -143,5 +143,5 @@ def _closed(findings: pl.DataFrame, ids: Sequence[str] | None = None) -> pl.Data
 
 def _change(lake: DeltaLake, table: str, batches: Sequence[str], change: Change, run_id: str) -> None:
     now = datetime.now(UTC).isoformat()
-    parts = [(Slice({"table": table, "batch": batch}), fingerprint_of(table, batch, run_id, now)) for batch in batches]
+    parts = [(Slice({"table": table, "batch": batch}), data_version_of(table, batch, run_id, now)) for batch in batches]
     lake.rewrite(QUARANTINE, change, parts, {"run_id": run_id})

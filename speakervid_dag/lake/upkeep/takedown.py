@@ -165,14 +165,16 @@ def _take_back(lake: DeltaLake, held: Pins, batches: Set[str], run_id: str) -> N
         table = TABLES[part.table]
         found = [parts.files_by_part(lake, table, v).get(part, {}) for v in (version, lake.version(table) or 0)]
         slices = {values.app_id: values for files in found for values in files.values()}
-        marks = lake.fingerprints(table, version)
+        recorded = lake.data_versions(table, version)
         try:
             rows = lake.read(table, batches=[part.batch], version=version)
         except FileLost:
             continue
         if part.profile is not None:
             rows = rows.filter(pl.col("profile") == part.profile)
-        lake.replace(table, rows, [(values, marks(name) or 0) for name, values in slices.items()], {"run_id": run_id})
+        lake.replace(
+            table, rows, [(values, recorded(name) or 0) for name, values in slices.items()], {"run_id": run_id}
+        )
 
 
 def purge(lake: DeltaLake, lake_dir: Path, run_id: str) -> tuple[int, int]:
