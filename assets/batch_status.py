@@ -16,7 +16,7 @@ SHOWN = 4  # names of tables in one line
 
 
 def batch_status(lakehouse: Lakehouse) -> pl.DataFrame:
-    """One row a batch, in order: batch, files, state (finished, unfinished, refused, faulty), why."""
+    """Return one row per batch, in order: batch, files, state (finished, unfinished, refused, faulty), why."""
     names = lakehouse.book.names()
     refused = open_refusals(lakehouse, names)
     stale = stale_batches(lakehouse, names)
@@ -36,8 +36,8 @@ def batch_status(lakehouse: Lakehouse) -> pl.DataFrame:
 
 
 def _faults(lakehouse: Lakehouse) -> dict[str, str]:
-    """Batch → which stages lost how many videos to faults of ours; without batches whose outcomes cannot be read."""
-    unread = {file.values["batch"] for file in lakehouse.lake.lost_files(STAGE_OUTCOMES)}  # stale for that
+    """Return, per batch, the videos that stages lost to internal errors; without batches of unreadable outcomes."""
+    unread = {file.values["batch"] for file in lakehouse.lake.lost_files(STAGE_OUTCOMES)}  # stale for that reason
     readable = ~pl.col("batch").is_in(sorted(unread))
     lost = lakehouse.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
     counted = lost.group_by("batch", "stage").len().sort("batch", "stage")

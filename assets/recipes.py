@@ -74,17 +74,17 @@ CrossBatch = Callable[["Lakehouse", DataVersions, str], int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The inputs of a stage's rows, from which their data version is computed.
+    """Everything that a stage's rows are computed from: the input of its data version.
 
     Attributes:
-        tables: what it makes.
+        tables: tables that it computes.
         reads: upstream tables. Each must be promoted and not refused.
         sections: parts of the profile that the rows depend on.
-        computed_by: the definitions from which all that computes the rows is reached.
-        queries: names of the SQL files that compute them.
-        weights: gives the names of the weights that the rows depend on.
-        has_manifest: the rows depend on the batch's list of files, too.
-        cross_batch: what they depend on of other batches; None: on nothing.
+        computed_by: definitions from which all code that computes the rows is reached.
+        queries: names of the SQL files that compute the rows.
+        weights: returns the names of the weights that the rows depend on.
+        has_manifest: the rows also depend on the batch's list of files.
+        cross_batch: what the rows depend on in other batches; None: nothing.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Recipe:
 
     @cached_property
     def code(self) -> str:
-        """Hex digest of what computes it."""
+        """Hex digest of the code that computes the rows."""
         asked = repr((self.computed_by, self.tables, self.queries))
         return kept_digests().once(asked, self._read_code)
 
@@ -107,10 +107,10 @@ class Recipe:
         return CODE.digest(self.computed_by, self.tables, [sql_said(sql_text(query)) for query in self.queries])
 
     def code_version(self, lakehouse: "Lakehouse") -> str:
-        """Changes with the source, the profile's sections this stage reads, and the weights on disk.
+        """Return a hash of the source, the profile sections that this stage reads, and the weights on disk.
 
-        Weights that the lake was made with and that are gone or damaged count as those that were used: their absence is
-        no new input (nothing is computed without them, see weights.py).
+        Weights that the lake was computed with and that are now missing or damaged count as the ones used then: their
+        absence is not a new input (nothing is computed without them, see weights.py).
         """
         weights = [_steady_state(lakehouse, name) for name in self.weights(lakehouse)]
         return hashlib.sha256(
@@ -122,11 +122,11 @@ class Recipe:
         return Slice({k: values[k] for k in table.partition_by})
 
     def parents(self, table: Table) -> list[Table]:
-        """Return the tables on which one of the step's tables hangs in the graph.
+        """Return the parents in the graph of one of the step's tables.
 
-        A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as deep as
-        its deepest table, and split what reads the first one off into a run of its own. Intake reads no table, so its
-        shots hang on its videos.
+        The tables of a step are siblings. If one depended on another, a backfill would place the step as deep as its
+        deepest table, and move whatever reads the first table into a separate run. Intake reads no table, so its shots
+        depend on its videos.
         """
         return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
@@ -152,11 +152,11 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecipe(Recipe):
-    """A stage below gold: a function gives the rows of one batch.
+    """Recipe of a stage below gold: a function computes the rows of one batch.
 
     Attributes:
         compute: returns one frame per table; its inputs are in `stage[name]`.
-        kinds: tools that Dagster displays.
+        kinds: tools that Dagster shows for it.
         pool: Dagster pool that limits how many run at once.
     """
 
@@ -175,7 +175,7 @@ def makes(
     kinds: frozenset[str] = frozenset({"polars"}),
     pool: str | None = None,
 ) -> Callable[[Compute], StageRecipe]:
-    """Declare that the decorated function makes these tables of one batch; see StageRecipe."""
+    """Declare that the decorated function computes these tables for one batch; see StageRecipe."""
 
     def declare(compute: Compute) -> StageRecipe:
         return StageRecipe(
@@ -209,14 +209,14 @@ def own_part(data_version: int) -> int:
 
 
 def base_name(name: str) -> str:
-    """The name of weights without the state that those outside the registry carry (`NAME@STATE`)."""
+    """Return the name of weights without the state that names outside the registry carry (`NAME@STATE`)."""
     return name.partition("@")[0]
 
 
 def weight_state(name: str) -> str:
-    """Return the hash of weights found on disk, or 'missing': rows made without a model are made anew once it is there.
+    """Return the hash of weights on disk, or 'missing', so that rows are recomputed once a missing model is there.
 
-    What is not in the registry (a model of the lake's own, a package, a face pack) carries its state: `NAME@STATE`.
+    Names outside the registry (the lake's own model, a package, a face pack) carry their state: `NAME@STATE`.
     """
     return name.partition("@")[2] if "@" in name else examine(name).sha256 or MISSING
 
