@@ -45,7 +45,7 @@ class DissolveFinder:
         self._settings = settings
         self._most = round(settings.max_dissolve_s * settings.dissolve_hz)
         self._looks: deque[_Look] = deque(maxlen=self._most + 2 * _CALM_LOOKS + 1)
-        self._products = np.zeros((self._looks.maxlen or 0,) * 2)  # inner products of the looks' lumas
+        self._products = np.zeros((self._looks.maxlen or 0,) * 2)  # inner products of the samples' lumas
         self._found: list[Interval] = []
 
     def feed(self, time_s: float, luma: Luma, structure: Luma) -> None:
