@@ -1,1 +1,1 @@
-"""The tables clips and dropped_spans."""
+"""Rows of clips and dropped_spans, and a clip's sound."""

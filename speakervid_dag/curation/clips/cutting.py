@@ -1,12 +1,11 @@
 """Cutting tracks and turns into clips of one person in one shot.
 
-Belongs here: which spans become talking and listening clips, and why other time of a track does not. Does not belong
-here:
-who is bound (bindings.py), measuring clips, gates.
+Belongs here: which spans become talking and listening clips, and why the rest of a track does not. Does not belong
+here: binding speakers to faces (speaking/bindings.py), scoring clips, gates.
 
-A contribution is a run of turns of one speaker with short pauses in which nobody else speaks. A talking clip is one
-contribution of the person in view, a listening clip one contribution of somebody else; both are pieces of at most
-`max_s`, cut at pauses where there are any.
+A contribution is a run of one speaker's turns with short pauses in which nobody else speaks. A talking clip is a
+contribution of the person in view, a listening clip a contribution of somebody else. Both are split into pieces of at
+most `max_s`, at pauses if there are any.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class BoundTurn:
-    """A speech turn with its answer: the bound tracks with the time each is seen, margin, status."""
+    """A speech turn with its binding: the bound tracks with the time each is seen, margin, status."""
 
     turn_id: str
     speaker_id: str
@@ -40,13 +39,13 @@ class BoundTurn:
 
     @property
     def is_unsure(self) -> bool:
-        """It is not known who speaks."""
+        """Return True if the speaker is not known."""
         return self.status in ("ambiguous", "not_evaluated")
 
 
 @dataclass(frozen=True)
 class ShownTrack:
-    """A face track inside its shot; `span` is the time both share."""
+    """A face track limited to its shot; `span` is the overlap of both."""
 
     row: Row
     span: Interval
@@ -59,7 +58,7 @@ class ShownTrack:
 
 @dataclass
 class TrackTime:
-    """What became of one track's time."""
+    """Outcome of one track's time: its clips, and dropped spans with role and reason."""
 
     clips: list[Row] = field(default_factory=list)
     dropped: list[tuple[Interval, str, str]] = field(default_factory=list)
@@ -73,7 +72,7 @@ def make_clips(
     scores: pl.DataFrame,
     settings: ClipSettings,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Clips of one video and the time that became none.
+    """Return the clips of one video, and the time outside them with the reasons.
 
     Args:
         shots, tracks, turns, bindings, scores: rows of shots, face_tracks, speech_turns, speaker_bindings and
@@ -118,10 +117,10 @@ def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[BoundTurn]:
 
 
 def _talkers(scores: pl.DataFrame, bindings: pl.DataFrame, settings: ClipSettings) -> set[tuple[str, str]]:
-    """(track, turn) of mouths that talk in a turn, whoever it is bound to: they do not listen to it.
+    """Return (track, turn) for mouths that talk during a turn, whoever it is bound to; they are no listeners.
 
-    Where another face is the speaker, moving lips may be a laugh: they talk when they are in step with the sound. Where
-    no face is, it is enough that they move: the voice is dubbed, or the binding missed it.
+    If another face is the speaker, moving lips may be a laugh, so they count only when in sync with the sound. If no
+    face is the speaker, movement is enough: the voice is dubbed, or the binding missed it.
     """
     unseen = bindings.filter(pl.col("track_id").is_null())["turn_id"].unique().to_list()
     in_step = pl.col("sync_conf") >= settings.min_step_conf
@@ -145,7 +144,7 @@ def _tracks(shots: pl.DataFrame, tracks: pl.DataFrame, bindings: pl.DataFrame) -
 
 
 def _near(turns: list[BoundTurn], span: Interval, settings: ClipSettings) -> list[BoundTurn]:
-    """Turns that can matter to a track: those in its time, or close enough to touch a pause or a pad."""
+    """Return the turns that can affect a track: those in its time, or close enough to touch a pause or a pad."""
     reach = settings.join_pause_s + settings.pad_s
     return [t for t in turns if t.span[0] < span[1] + reach and t.span[1] > span[0] - reach]
 
@@ -157,12 +156,12 @@ def _span(row: Row) -> Interval:
 def _cut_track(
     track: ShownTrack, turns: list[BoundTurn], talkers: set[tuple[str, str]], settings: ClipSettings
 ) -> TrackTime:
-    """Clips of one track, none of a copy; `talkers`: see _talkers."""
+    """Cut one track into clips; none for a copy or a face that is not alive. `talkers`: see _talkers."""
     cut = TrackTime()
     if track.row["copy_of"] is not None:
         cut.dropped.append((track.span, "unknown", "copy_of_a_face"))
         return cut
-    if track.row["person_id"] is None:  # the picture of a face neither talks nor listens
+    if track.row["person_id"] is None:  # a picture of a face neither talks nor listens
         cut.dropped.append((track.span, "unknown", "not_alive"))
         return cut
     own = [t for t in turns if track.track_id in t.seen]
@@ -172,13 +171,13 @@ def _cut_track(
         others = [t.span for t in turns if t.turn_id not in own_ids]
         _add(cut, track, "talking", run, spans, _padded(spans, track.span, others, settings), settings)
     person = str(track.row["person_id"])
-    # who may be the speaker does not listen; a person with another voice cannot be
+    # a possible speaker is not a listener; someone with a known other voice is not a possible speaker
     unsure = [t.span for t in turns if t.is_unsure and track.speaker_id in (None, t.speaker_id)]
     mine = [t.span for t in turns if person in t.people]
     foreign = [t for t in turns if person not in t.people]
     talks = [t.span for t in foreign if (track.track_id, t.turn_id) in talkers]
     for run in _contributions(foreign, turns, settings):
-        # speakers can overlap: what one contribution has taken is not cut again for the next
+        # speakers can overlap: time used for one contribution is not cut again for the next
         free = intervals.subtract([track.span], [*unsure, *mine, *talks, *map(_span, cut.clips)])
         for part in intervals.intersect([(run[0].span[0], run[-1].span[1])], free):
             inside = [t for t in run if intervals.overlap_s(t.span, part) > 0]
@@ -191,7 +190,7 @@ def _cut_track(
 
 
 def _contributions(chosen: list[BoundTurn], turns: list[BoundTurn], settings: ClipSettings) -> list[list[BoundTurn]]:
-    """Runs of the chosen turns of one speaker, at most `join_pause_s` apart, with nobody else in the pause."""
+    """Return runs of the chosen turns of one speaker, at most `join_pause_s` apart, with no other speaker between."""
     runs: list[list[BoundTurn]] = []
     for turn in chosen:
         last = next((r for r in reversed(runs) if r[-1].speaker_id == turn.speaker_id), None)
@@ -209,7 +208,7 @@ def _continues(before: BoundTurn, after: BoundTurn, turns: list[BoundTurn], sett
 
 
 def _padded(spans: list[Interval], limit: Interval, others: Iterable[Interval], settings: ClipSettings) -> Interval:
-    """The hull of the spans, up to `pad_s` wider, inside the limit and free of other speakers' turns."""
+    """Return the hull of the spans, padded by up to `pad_s`, inside the limit and free of other speakers' turns."""
     if not spans:
         return (0.0, 0.0)
     hull = spans[0][0], spans[-1][1]
@@ -228,7 +227,7 @@ def _add(
     whole: Interval,
     settings: ClipSettings,
 ) -> None:
-    """Clips of one contribution, or the reason why there is none."""
+    """Add the clips of one contribution, or the reason why there is none, to `cut`."""
     if whole[1] - whole[0] < settings.min_s:
         if whole[1] > whole[0]:
             cut.dropped.append((whole, role, "too_short"))
@@ -259,13 +258,13 @@ def _clip(track: ShownTrack, role: str, span: Interval, turns: list[BoundTurn], 
 
 
 def clip_id(video_id: str, track_id: str, role: str, span: Interval) -> str:
-    """`video_id-c` + 8 hex digits of the SHA-256 of track, role, start and end in ms."""
+    """Return `video_id-c` + 8 hex digits of the SHA-256 of track, role, start and end in ms."""
     key = f"{track_id}|{role}|{round(span[0] * 1000)}|{round(span[1] * 1000)}"
     return f"{video_id}-c{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def _box(track: Row, span: Interval, settings: ClipSettings) -> dict[str, float]:
-    """Union of the face boxes in the span (SpeakerVid-5M: union over time), with a margin, inside the picture."""
+    """Return the union of the face boxes in the span (as in SpeakerVid-5M), with a margin, inside the picture."""
     times: list[float] = track["frame_times_s"]  # type: ignore[assignment]
     boxes: list[list[float]] = track["boxes"]  # type: ignore[assignment]
     inside = [b for t, b in zip(times, boxes, strict=True) if span[0] <= t < span[1]] or boxes
@@ -276,7 +275,7 @@ def _box(track: Row, span: Interval, settings: ClipSettings) -> dict[str, float]
 
 
 def _dropped_rows(track: ShownTrack, cut: TrackTime) -> list[Row]:
-    """The track's time outside its clips, each moment once: candidates with their reason first, then the rest."""
+    """Return rows for the track's time outside its clips, without overlap: spans with a reason first, then the rest."""
     done = [_span(c) for c in cut.clips]
     rows: list[Row] = []
     for span, role, reason in [*cut.dropped, (track.span, "unknown", "no_usable_speech")]:

@@ -93,7 +93,7 @@ class FollowedFace:
 
 
 class ShotTracker:
-    """Feed the frames of one shot in order, then `finish`.
+    """The tracks of one shot. Feed its frames in order, then `finish`.
 
     Args:
         detector, mesher, embedder: the models.

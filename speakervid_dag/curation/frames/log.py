@@ -80,7 +80,7 @@ class Texture:
 
 
 class TextModel(Protocol):
-    """models.text_detector.TextDetector."""
+    """See models.text_detector.TextDetector."""
 
     def probability(self, image: Image, long_side_px: int) -> NDArray[np.float32]: ...
 

@@ -1,1 +1,1 @@
-"""The table clip_scores: every measure of a clip."""
+"""Rows of clip_scores: every score of a clip."""

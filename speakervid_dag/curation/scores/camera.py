@@ -1,10 +1,10 @@
-"""What a clip's frames say of camera, coding, borders and burnt-in text: scores from frame_series.
+"""Scores of camera, coding, borders and burnt-in text of a clip, from frame_series.
 
-Belongs here: formulas over the sampled series of a shot. Does not belong here: how a frame is looked at
-(camera_motion.py, picture_texture.py), luminance and motion of every frame (picture_measures.py), gates.
+Belongs here: formulas over the sampled series of a shot. Does not belong here: how a frame is sampled
+(frames/camera.py, frames/texture.py), luminance and motion of every frame (picture.py), gates.
 
-Every measure gives (value, "ok") or (None, reason): off, too_few_frames, no_background (people fill the picture, or
-it is bare), no_corners, too_dark, weights_missing, shrunk (coded larger than it was decoded), too_small.
+Every score is (value, "ok") or (None, reason): off, too_few_frames, no_background (people fill the picture, or it is
+bare), no_corners, too_dark, weights_missing, shrunk (coded larger than it was decoded), too_small.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +29,7 @@ _MIN_SEEN_SHARE = 0.5  # a camera whose steps are mostly unknown has no path
 def picture_scores(
     series: Row | None, span: Interval, settings: ScoreSettings, disabled: Collection[str], reason: str
 ) -> dict[str, Measurement]:
-    """Scores of one clip; `disabled`: parts of the sampling that were off, `reason`: why there is no series."""
+    """Return scores of one clip; `disabled`: parts of the sampling that were off, `reason`: why there is no series."""
     found: dict[str, Measurement] = {}
     for part, names in (("camera", CAMERA), ("texture", tuple(TEXTURE)), ("text", TEXT)):
         if part in disabled:
@@ -78,7 +78,7 @@ def _camera(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, M
 
 
 def camera_path(times_s: Array, steps: Array, window_s: float) -> tuple[float, float, float]:
-    """Pan (long sides/s), zoom (natural log/s) and shake (deviation of the path from its running mean, long sides).
+    """Return pan (long sides/s), zoom (natural log/s) and shake (RMS from the path's running mean, long sides).
 
     Args:
         times_s: (n,) end of each step.
@@ -105,7 +105,7 @@ def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, 
     for name, gap in TEXTURE.items():
         values = array(series[name])[inside]
         values = values[np.isfinite(values)]
-        # bars stay: what is black in every frame is a bar, what is black in one may be a dark scene
+        # only what is black in every frame is a bar; black in one frame may be a dark scene
         summary = np.min if name == "border_share" else np.mean
         enough = len(values) >= settings.min_samples
         found[name] = (float(summary(values)), "ok") if enough else (None, gap)
@@ -113,7 +113,7 @@ def _texture(series: Row, span: Interval, settings: ScoreSettings) -> dict[str, 
 
 
 def _text(series: Row, span: Interval, settings: ScoreSettings) -> Measurement:
-    """Median over the looks: a caption stands, a hand that the network takes for writing passes by."""
+    """Return the median over the samples: a caption stays, a hand mistaken for writing passes."""
     if series["text_status"] != "ok":
         return None, str(series["text_status"])
     times = array(series["text_times_s"])
@@ -125,5 +125,5 @@ def _text(series: Row, span: Interval, settings: ScoreSettings) -> Measurement:
 
 
 def array(values: Iterable[float | None]) -> Array:
-    """As float64, a missing value as NaN."""
+    """Return the values as float64, missing ones as NaN."""
     return np.asarray(list(values), dtype=np.float64)

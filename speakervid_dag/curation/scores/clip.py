@@ -1,14 +1,12 @@
-"""The measurements of a clip: picture, face, words, sound, synchrony. One video at a time.
+"""The scores of a clip: picture, face, words, sound, synchrony. One video at a time.
 
-Belongs here: how words, sound and synchrony become one number a clip, and the row of all measures. Does not belong
-here: measures of picture and face (picture_measures.py), thresholds (gates of a profile), models (they are passed in),
-decoding.
+Belongs here: reducing words, sound and synchrony to one number per clip, and the row of all scores. Does not belong
+here: scores of picture and face (picture.py), thresholds (gates of a profile), models (they are passed in), decoding.
 
-Every measure gives (value, "ok") or (None, reason): never NaN, never 0 in place of something that was not measured.
+Every score is (value, "ok") or (None, reason): never NaN, and never 0 for something that was not measured.
 Reasons: role_listening (the clip's person does not speak), no_words, no_audio, audio_too_short, too_little_speech,
-digital_silence, no_sync_score,
-weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
-those of picture_measures, audio_measures and clip_looks, and whatever reason an upstream stage had.
+digital_silence, no_sync_score, weights_missing, no_expected_language, weights_of_one_language, off (in the profile),
+those of the other modules of scores/, and those of upstream stages.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -59,7 +57,7 @@ SPEECH = (
 
 
 class Quality(Protocol):
-    """What DNSMOS says of a clip, MOS 1-5."""
+    """DNSMOS scores of a clip, MOS 1-5."""
 
     @property
     def sig(self) -> float: ...
@@ -73,14 +71,14 @@ class Quality(Protocol):
 
 @dataclass(frozen=True)
 class Sound:
-    """Mono sound of the whole video; sample 0 is the container's start. `None` where there is none, with the reason."""
+    """Mono sound of the whole video; sample 0 is the container's start. None without sound, for `reason`."""
 
     samples: Floats | None
     rate_hz: int
     reason: str = "no_audio"
 
     def cut(self, span: Interval) -> Floats:
-        """The samples of the span, limited to full scale; () when there are none."""
+        """Return the samples of the span, limited to full scale; empty if there are none."""
         if self.samples is None:
             return np.zeros(0, np.float32)
         first, last = (max(0, round(t * self.rate_hz)) for t in span)
@@ -89,13 +87,13 @@ class Sound:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was seen of a video.
+    """Visual input of a video.
 
     Attributes:
         shots: by shot, the video's row with the size of the shot's own pictures.
         series, tracks, poses: rows of frame_series by shot, of face_tracks and poses by track.
-        no_series: why a shot that has no row of frame_series has none.
-        left_out: parts of SamplingSettings that the picture pass left out.
+        no_series: the reason for shots without a row of frame_series.
+        left_out: parts of SamplingSettings that the picture pass skipped.
     """
 
     video: Row
@@ -109,7 +107,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Speech:
-    """What was heard in a video: rows of transcripts, speech_turns and sync_scores; `missing`: stage → reason."""
+    """Audible input of a video: rows of transcripts, speech_turns and sync_scores; `missing`: stage → reason."""
 
     segments: Sequence[Row]
     turns: Sequence[Row]
@@ -138,22 +136,22 @@ def score_clips(
     sampling_disabled: Collection[str] = (),
     clock: PartClock | None = None,
 ) -> pl.DataFrame:
-    """Rows of clip_scores for the clips of one video, in their order.
+    """Return rows of clip_scores for the clips of one video, in their order.
 
     Args:
         clips, face_tracks … sync_scores: that video's rows of the tables.
         videos: its one row.
         audio: (n,) float32, -1 to 1, mono, sample 0 at the container's start; None without sound.
-        dnsmos: scores clips of 16 kHz sound, one answer each; None when its weights are not there.
-        missing: stage → reason, for upstream stages that gave no result for this video (`audio` and `dnsmos` among
-            them); the measures that rest on a stage take its reason as their status.
-        shots: its rows, which know the size of their pictures; None: all are of the video's.
-        looked: by clip_id, the scores that models took from the clip's own pictures (clip_looks); None: `off`.
-        sampling_disabled: parts of SamplingSettings that the picture pass left out.
-        clock: is told the seconds of each group of scores.
+        dnsmos: scores clips of 16 kHz sound, one answer each; None if its weights are missing.
+        missing: stage → reason, for upstream stages without a result for this video (including `audio` and `dnsmos`);
+            scores that depend on a stage take its reason as their status.
+        shots: its rows, with the size of their pictures; None: all have the video's size.
+        looked: by clip_id, the scores that models took from the clip's own pictures (looks.py); None: `off`.
+        sampling_disabled: parts of SamplingSettings that the picture pass skipped.
+        clock: records the seconds spent per group of scores.
 
     Raises:
-        UserError: `settings.disabled` names no score.
+        UserError: `settings.disabled` contains a name that is not a score.
     """
     clock = clock or PartClock()
     check_disabled(settings)
@@ -188,7 +186,7 @@ def score_clips(
 
 
 def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClock) -> dict[str, Measurement]:
-    """What is seen in a clip: picture, head, body."""
+    """Return the visual scores of a clip: picture, head, body."""
     span = (clip["start_s"], clip["end_s"])
     shot = pictures.series.get(clip["shot_id"])
     track, pose = (rows.get(clip["track_id"]) for rows in (pictures.tracks, pictures.poses))
@@ -209,7 +207,7 @@ def _seen(clip: Row, pictures: Pictures, settings: ScoreSettings, clock: PartClo
 
 
 def _heard(clip: Row, speech: Speech, settings: ScoreSettings, clock: PartClock) -> dict[str, Measurement]:
-    """What is heard in a clip in which its person talks: words, sound, synchrony with the lips."""
+    """Return the speech scores of a talking clip: words, sound, synchrony with the lips."""
     with clock.timed("words"):
         found = _words(clip, speech.segments, speech.missing.get("transcripts"), settings)
     with clock.timed("sound"):
@@ -218,19 +216,19 @@ def _heard(clip: Row, speech: Speech, settings: ScoreSettings, clock: PartClock)
 
 
 def _sized(video: Row, shot: Row) -> Row:
-    """The video's row with the size of the shot's pictures; a lake of before that was kept has only the video's."""
+    """Return the video's row with the size of the shot's pictures; older lakes have only the video's size."""
     return {**video, **{side: shot[side] or video[side] for side in ("width_px", "height_px")}}
 
 
 def check_disabled(settings: ScoreSettings) -> None:
-    """Raises UserError when a switched-off score is no column of clip_scores."""
+    """Raise UserError if a disabled score is not a column of clip_scores."""
     unknown = [name for name in settings.disabled if f"{name}_status" not in CLIP_SCORES.schema]
     if unknown:
         raise UserError(f"scores.disabled names no score: {', '.join(unknown)}")
 
 
 def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: ScoreSettings) -> dict[str, Measurement]:
-    """Confidence and rate of the clip's own words: segments of its turns, weighted by their time inside the clip."""
+    """Return confidence and rate of the clip's own words: segments of its turns, weighted by time inside the clip."""
     if missing is not None:
         return dict.fromkeys(WORDS, (None, missing))
     span = (clip["start_s"], clip["end_s"])
@@ -263,7 +261,7 @@ def _words(clip: Row, segments: Sequence[Row], missing: str | None, settings: Sc
 
 
 def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSettings) -> dict[str, Measurement]:
-    """Share of own speech, SNR against the clip's pauses (anybody's speech is no noise), clipping."""
+    """Return the share of own speech, SNR against the clip's pauses (nobody's speech is noise), and clipping."""
     span = (clip["start_s"], clip["end_s"])
     own_s = total_s(_own_speech(clip, turns))
     share: Measurement = (own_s / (span[1] - span[0]), "ok")
@@ -292,7 +290,7 @@ def _voice(clip: Row, turns: Sequence[Row], sound: Sound, settings: ScoreSetting
 
 
 def _sync(clip: Row, scores: Sequence[Row], missing: str | None) -> Measurement:
-    """Mean Sync-C of the clip's track with the clip's turns."""
+    """Return the mean Sync-C of the clip's track over the clip's turns."""
     if missing is not None:
         return None, missing
     own = [s for s in scores if s["track_id"] == clip["track_id"] and s["turn_id"] in clip["turn_ids"]]
@@ -310,7 +308,7 @@ def _qualities(
     dnsmos: Callable[[Sequence[Floats]], Sequence[Quality]] | None,
     gone: Mapping[str, str],
 ) -> dict[str, dict[str, Measurement]]:
-    """DNSMOS of every talking clip that asks for one by clip_id; all clips go to the model in one call."""
+    """Return DNSMOS, or the reason for its absence, of every talking clip by clip_id, with one call of the model."""
     reasons: dict[str, str] = {}
     pieces: dict[str, Floats] = {}
     for clip in clips:
@@ -325,7 +323,7 @@ def _qualities(
         elif dnsmos is None:
             reasons[clip["clip_id"]] = gone.get("dnsmos", "weights_missing")
         elif len(samples) < settings.min_speech_s * sound.rate_hz:
-            reasons[clip["clip_id"]] = "audio_too_short"  # the model would repeat it until it fills 9 s
+            reasons[clip["clip_id"]] = "audio_too_short"  # the model would repeat the sound to fill 9 s
         elif total_s(_own_speech(clip, turns)) < settings.min_speech_s:
             reasons[clip["clip_id"]] = "too_little_speech"
         elif audio_measures.is_silent(samples):

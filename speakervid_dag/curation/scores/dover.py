@@ -1,16 +1,16 @@
-"""What DOVER looks at in a clip, and what its two numbers mean.
+"""DOVER's two views of a clip, and the scores from its two raw outputs.
 
-Belongs here: which frames and which parts of them make its two views, and the formulas from its raw outputs to scores.
-Does not belong here: the network (models/dover.py), decoding, gates.
+Belongs here: the frames and parts of frames that make up its views, and the formulas from raw outputs to scores. Does
+not belong here: the network (models/dover.py), decoding, gates.
 
 DOVER (Wu et al., ICCV 2023) has two branches. The aesthetic one sees 32 frames spread over the clip, squeezed to
-224×224. The technical one sees a few runs of 32 frames, every second one, as 7×7 fragments of 32×32 px that are cut
-out unscaled, so that blur, noise and blocks stay what they are. The published sampler draws runs and fragments at
-random inside their cells (two runs over one file differ by about 0.02, says its author); here they are the middle ones,
-so that a score is reproducible. What it looks at is ours: the clip's box, as a release cuts it out.
+224×224. The technical one sees a few runs of 32 frames, every second one, as 7×7 fragments of 32×32 px, cut out without
+scaling to preserve blur, noise and blocks. The published sampler draws runs and fragments at random inside their cells
+(according to its author, two passes over one file differ by about 0.02); here the middle ones are taken, so that a
+score is reproducible. The area is our choice: the clip's box, as a release cuts it out.
 
-Every measure gives (value, "ok") or (None, reason): too_few_frames (fewer than 32), too_small (a side of the box below
-32 px), frames_lost (decoded once more, the file gave other frames), not_finite.
+Every score is (value, "ok") or (None, reason): too_few_frames (fewer than 32), too_small (a side of the box below
+32 px), frames_lost (the second decode gave other frames), not_finite.
 """
 
 import math
@@ -36,7 +36,7 @@ TECHNICAL_WEIGHT, AESTHETIC_WEIGHT = 0.6104, 0.3896
 
 
 class QualityModel(Protocol):
-    """models.dover.Dover. `runs`: how many runs its technical view has."""
+    """See models.dover.Dover. `runs`: number of runs of its technical view."""
 
     @property
     def runs(self) -> int: ...
@@ -44,25 +44,25 @@ class QualityModel(Protocol):
 
 
 def technical_z(raw: float) -> float:
-    """The technical branch's raw output in deviations from the mean of KoNViD-1k."""
+    """Return the technical branch's raw output in standard deviations from the mean of KoNViD-1k."""
     return (raw - TECHNICAL[0]) / TECHNICAL[1]
 
 
 def fused(technical: float, aesthetic: float) -> float:
-    """Raw outputs → overall quality, 0-1."""
+    """Return the overall quality, 0-1, from the raw outputs."""
     z = TECHNICAL_WEIGHT * technical_z(technical) + AESTHETIC_WEIGHT * (aesthetic - AESTHETIC[0]) / AESTHETIC[1]
     return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
 
 
 def aesthetic_frames(count: int) -> NDArray[np.intp]:
-    """Numbers of 32 frames, one in the middle of each 32nd of `count`: (32,). `count` is 32 or more."""
+    """Return the numbers of 32 frames, one in the middle of each 32nd of `count`: (32,). `count` is 32 or more."""
     return _runs(count, FRAMES, 1)[:, 0]
 
 
 def technical_frames(count: int, runs: int) -> NDArray[np.intp]:
-    """Numbers of every second frame, 32 of them, from each part of `count`: (runs, 32).
+    """Return the numbers of 32 frames, every second one, from each part of `count`: (runs, 32).
 
-    A run that does not fit into its part begins with it, and one that reaches beyond the clip goes on at its start.
+    A run that does not fit into its part begins with it; one that reaches beyond the clip wraps around to its start.
     """
     return _runs(count, runs, FRAMES)
 
@@ -74,15 +74,15 @@ def _runs(count: int, parts: int, length: int) -> NDArray[np.intp]:
 
 
 def squeezed(picture: Image) -> Image:
-    """The whole picture (h, w, 3) as (224, 224, 3): bilinear without smoothing before, as DOVER was trained."""
+    """Resize the whole picture (h, w, 3) to (224, 224, 3): bilinear without antialiasing, as DOVER was trained."""
     import cv2
 
     return np.asarray(cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def fragments(picture: Image) -> Image:
-    """The middle 32×32 px of each of 7×7 cells, side by side: (224, 224, 3). A picture smaller than that is enlarged
-    until its short side is 224 px."""
+    """Return the middle 32×32 px of each of 7×7 cells, side by side: (224, 224, 3). A picture smaller than that is
+    enlarged until its short side is 224 px."""
     import cv2
 
     height, width = picture.shape[:2]
@@ -101,14 +101,14 @@ def _fragment_index(length: int) -> NDArray[np.intp]:
 
 
 def as_input(pictures: NDArray[np.uint8]) -> Floats:
-    """(frames, 224, 224, 3) BGR 0-255 → (3, frames, 224, 224) RGB, normalised."""
+    """Convert (frames, 224, 224, 3) BGR 0-255 to (3, frames, 224, 224) RGB, normalised."""
     mean, deviation = np.array(MEAN, np.float32), np.array(DEVIATION, np.float32)
     rgb = (pictures[..., ::-1].astype(np.float32) - mean) / deviation
     return np.ascontiguousarray(rgb.transpose(3, 0, 1, 2))
 
 
 def cut_out(image: Image, box: tuple[float, float, float, float]) -> Image:
-    """The part of the picture in a box of normalised x1, y1, x2, y2."""
+    """Return the part of the picture in a box of normalised x1, y1, x2, y2."""
     height, width = image.shape[:2]
     left, right = (round(min(max(x, 0.0), 1.0) * width) for x in box[::2])
     top, bottom = (round(min(max(y, 0.0), 1.0) * height) for y in box[1::2])
@@ -116,7 +116,7 @@ def cut_out(image: Image, box: tuple[float, float, float, float]) -> Image:
 
 
 class DoverLook:
-    """DOVER's look at one clip: `see` each of `times_s`, then `answer`."""
+    """DOVER on one clip: call `see` for each of `times_s`, then `answer`."""
 
     part = "dover"
     names: tuple[str, ...] = NAMES

@@ -1,10 +1,10 @@
 """TalkVid's six head scores (arXiv 2508.13618), with its formulas.
 
-Belongs here: the formulas over sampled frames of a clip. Does not belong here: where points and angles come from
-(face_geometry.py), thresholds (profile talkvid). Every score lies in 0-100, 100 is best; mean and
-least over the samples.
+Belongs here: the formulas over sampled frames of a clip. Does not belong here: computing points and angles
+(faces/geometry.py), thresholds (profile talkvid). Every score lies in 0-100, 100 is best; mean and minimum over the
+samples.
 
-TalkVid does not say how often it samples; movement and rotation compare neighbouring samples, so the rate matters:
+TalkVid does not state its sampling rate. Movement and rotation compare neighbouring samples, so the rate matters:
 `ScoreSettings.head_sample_hz`.
 """
 
@@ -31,7 +31,7 @@ _PART_WEIGHTS = (0.15, 0.15, 0.4, 0.15, 0.15)  # of the five points: eyes .3, no
 def head_scores(
     track: Row | None, series: Row | None, span: Interval, video: Row, settings: ScoreSettings
 ) -> dict[str, Measurement]:
-    """The scores of one clip: a row of face_tracks, of frame_series and of videos.
+    """Return the scores of one clip from its rows of face_tracks, frame_series and videos.
 
     Reasons: no_picture_size, too_few_frames (fewer than two sampled frames with a trusted mesh).
     """
@@ -66,35 +66,35 @@ def head_scores(
 
 
 def movement(points_px: Array, short_side_px: float) -> Array:
-    """(n, 5, 2) points → (n - 1,): 100 - 100 · mean |Δ point| / min(width, height)."""
+    """Return 100 - 100 · mean |Δ point| / min(width, height): (n, 5, 2) points → (n - 1,)."""
     moved = np.linalg.norm(np.diff(points_px, axis=0), axis=2).mean(axis=1)
     return _score(100.0 - 100.0 * moved / short_side_px)
 
 
 def rotation(angles_deg: Array) -> Array:
-    """(n, 3) pitch, yaw, roll → (n - 1,): 100 - √(Δpitch² + Δyaw² + Δroll²)."""
+    """Return 100 - √(Δpitch² + Δyaw² + Δroll²): (n, 3) pitch, yaw, roll → (n - 1,)."""
     return _score(100.0 - np.linalg.norm(np.diff(angles_deg, axis=0), axis=1))
 
 
 def orientation(angles_deg: Array) -> Array:
-    """(n, 3) pitch, yaw, roll → (n,): 100 - √Σ (|angle| / 180 · 100)²."""
+    """Return 100 - √Σ (|angle| / 180 · 100)²: (n, 3) pitch, yaw, roll → (n,)."""
     return _score(100.0 - np.linalg.norm(np.abs(angles_deg) / 180.0 * 100.0, axis=1))
 
 
 def resolution(boxes: Array, picture: Box = WHOLE) -> Array:
-    """(n, 4) normalised boxes → (n,): 30 · the face's share of the frame (without its bars) in %."""
+    """Return 30 · the face's share of the frame (without its bars) in %: (n, 4) normalised boxes → (n,)."""
     size = boxes[:, 2:] - boxes[:, :2]
     return _score(30.0 * 100.0 * size.prod(axis=1) / area(picture))
 
 
 def completeness(points: Array) -> Array:
-    """(n, 5, 2) normalised points (eyes, nose, mouth corners) → (n,): eyes .3, nose .4, mouth .3 in the frame."""
+    """Return the weight of points in the frame (eyes .3, nose .4, mouth .3): (n, 5, 2) normalised points → (n,)."""
     inside = ((points >= 0.0) & (points <= 1.0)).all(axis=2)
     return _score(100.0 * inside @ np.array(_PART_WEIGHTS))
 
 
 def face_consistency(series: Row | None, span: Interval, settings: ScoreSettings) -> Measurement:
-    """100 - 20 for each sampled frame of the clip without exactly one face, at least 0."""
+    """Return 100 minus 20 for each sampled frame of the clip without exactly one face, at least 0."""
     if series is None:
         return None, "too_few_frames"
     chosen = _spaced(_array(series["frame_times_s"]), span, settings.head_sample_hz)
@@ -110,7 +110,7 @@ def _short_side_px(picture: Box, width_px: int, height_px: int) -> float:
 
 
 def _spaced(times_s: Array, span: Interval, rate_hz: float) -> NDArray[np.intp]:
-    """Indices of the first time at or after each of span[0], span[0] + 1 / rate …, none twice."""
+    """Return the indices of the first time at or after each of span[0], span[0] + 1 / rate …, without repeats."""
     moments = np.arange(span[0], span[1], 1.0 / rate_hz)
     at = np.unique(np.searchsorted(times_s, moments - 1e-6))
     return at[(at < len(times_s)) & (times_s[np.minimum(at, len(times_s) - 1)] < span[1])] if len(times_s) else at[:0]

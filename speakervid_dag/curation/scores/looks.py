@@ -1,10 +1,10 @@
 """Scores that a video model takes from a clip's own pictures, for all clips of one video in one pass over its frames.
 
-Belongs here: which clip is looked at by which model, handing each frame to those that want it. Does not belong here:
-what a look consists of (dover_views.py, point_tracks.py), decoding, loading models.
+Belongs here: which model scores which clip, and passing each frame to the models that need it. Does not belong here:
+what a model does with its frames (dover.py, points.py), decoding, loading models.
 
-The one pass through the full frames (face_pass.py) comes before clips are known, so these scores cost a decode of their
-own: only when such a model is there and a clip asks for it. Held are the small pictures of the clips that are on.
+The pass over the full frames (frames/frame_pass.py) runs before clips are known, so these scores need a decode of their
+own. It is done only if such a model is available and a clip needs it. Holds the small pictures of the current clips.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,9 +24,10 @@ Answers = dict[str, dict[str, Measurement]]  # by clip_id, then by score
 
 
 class ClipModel(Protocol):
-    """One model's look at one clip: `see` each of `times_s`, then `answer`.
+    """One model on one clip: call `see` for each of `times_s`, then `answer`.
 
-    `part`: as whose its cost is told; `names`: its scores; `times_s` is empty when no frame can change the answer.
+    `part`: name under which its time is recorded; `names`: its scores; `times_s` is empty if no frame can change the
+    answer.
     """
 
     part: str
@@ -38,13 +39,13 @@ class ClipModel(Protocol):
     def answer(self) -> dict[str, Measurement]: ...
 
 
-# a clip's row and the times of its shot's frames → a look; or why nothing looks (`off`, `weights_missing` …)
+# a clip's row and the times of its shot's frames → its model; or why there is none (`off`, `weights_missing` …)
 Maker = Callable[[Row, NDArray[np.float64]], ClipModel] | str
 
 
 @dataclass
 class ClipModels:
-    """Build with `plan`, `watch` the frames where `is_needed`; then `answers` holds every score of every clip."""
+    """The models on all clips of a video: build with `plan`, `watch` the frames if `is_needed`, read `answers`."""
 
     answers: Answers = field(default_factory=dict)
     looks: list[ClipModel] = field(default_factory=list)
@@ -57,12 +58,12 @@ class ClipModels:
         makers: Mapping[tuple[str, ...], Maker],
         disabled: Collection[str] = (),
     ) -> "ClipModels":
-        """What is to be looked at.
+        """Plan which models see which clips.
 
         Args:
             clips, frame_series: one video's rows.
-            makers: by the scores that a look gives.
-            disabled: scores that are not asked for; a look is left out when all of its own are.
+            makers: by the names of the scores that a model gives.
+            disabled: scores that are not wanted; a model is skipped if all of its scores are disabled.
         """
         plan = cls({str(clip["clip_id"]): {} for clip in clips})
         times = {s["shot_id"]: np.asarray(s["frame_times_s"], np.float64) for s in frame_series}
@@ -80,11 +81,11 @@ class ClipModels:
 
     @property
     def is_needed(self) -> bool:
-        """Whether any frame must be seen."""
+        """Return True if any frame must be seen."""
         return bool(self.looks)
 
     def watch(self, frames: Iterable[TimedImage], clock: PartClock) -> None:
-        """Gives each look its frames and takes its answer after the last one; stops when nothing is wanted any more.
+        """Pass each model its frames and store its answer after the last one; stop when no frame is needed any more.
 
         Args:
             frames: of the whole video in rising time, at full size.
@@ -106,11 +107,11 @@ class ClipModels:
                     left[id(look)] -= 1
                     if not left[id(look)]:
                         self._take(look)
-        for look in list(self.looks):  # the file lacks frames that it had when it was first read
+        for look in list(self.looks):  # frames that the first decode gave are missing now
             self._take(look)
 
     def give_up(self, reason: str) -> None:
-        """The frames cannot be had: what has not been answered says why."""
+        """Record `reason` for every score not answered yet, because the frames cannot be decoded."""
         for look in self.looks:
             self.answers[look.clip_id] |= dict.fromkeys(look.names, (None, reason))
         self.looks = []

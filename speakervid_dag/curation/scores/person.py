@@ -1,10 +1,10 @@
-"""What a clip shows of its person: framing, hands, motion, expression, and coding loss on the face.
+"""Scores of a clip's person: framing, hands, motion, expression, and coding loss on the face.
 
-Belongs here: formulas over a row of poses. Does not belong here: looking at pictures (person_samples.py), head scores
-(head_scores.py), gates.
+Belongs here: formulas over a row of poses. Does not belong here: sampling pictures (frames/person.py), head scores
+(head.py), gates.
 
-Every measure gives (value, "ok") or (None, reason): off, weights_missing, too_few_frames, no_body, no_hands, frozen
-(no frame moved), no_face_pixels (a face below 32 px, or none in the clip).
+Every score is (value, "ok") or (None, reason): off, weights_missing, too_few_frames, no_body, no_hands, frozen (no
+frame moved), no_face_pixels (a face below 32 px, or none in the clip).
 """
 
 from collections import Counter
@@ -32,13 +32,13 @@ EXPRESSION = ("emotion", "emotion_probability")
 NAMES = (*BODY, *HANDS, *EXPRESSION, "face_repeat_share")
 _SHOULDERS, _LEGS = [11, 12], [25, 26, 27, 28]  # MediaPipe: legs are knees and ankles
 _MOVING = [0, 11, 12, 13, 14, 15, 16]  # nose, shoulders, elbows, wrists
-_MAX_GAP_STEPS = 1.5  # two looks further apart than this many usual steps are no movement
+_MAX_GAP_STEPS = 1.5  # samples further apart than this many usual steps give no movement
 
 
 def person_scores(
     pose: Row | None, track: Row | None, series: Row | None, span: Interval, video: Row, settings: ScoreSettings
 ) -> dict[str, Measurement]:
-    """Scores of one clip from its rows of poses, face_tracks, frame_series and videos."""
+    """Return the scores of one clip from its rows of poses, face_tracks, frame_series and videos."""
     times = array(pose["sample_times_s"] if pose else [])
     inside = np.flatnonzero((times >= span[0]) & (times < span[1]))
     if pose is None or len(inside) < settings.min_samples:
@@ -58,14 +58,14 @@ def person_scores(
 
 
 def motion_degree(speed: float, still: float, lively: float) -> float:
-    """Speed → 1-5: 1 up to `still`, 5 from `lively`, even steps of its logarithm between."""
+    """Return the degree of a speed, 1-5: 1 up to `still`, 5 from `lively`, linear in its logarithm between."""
     if speed <= still:
         return 1.0
     return float(min(5.0, 1.0 + 4.0 * np.log(speed / still) / np.log(lively / still)))
 
 
 def _skeleton(numbers: Sequence[int]) -> Array:
-    """(33, 3): x, y in 0-1 of the picture, visibility 0-1."""
+    """Return a stored skeleton as (33, 3): x, y in 0-1 of the picture, visibility 0-1."""
     return np.asarray(numbers, dtype=np.float64).reshape(-1, 3) / (COORDINATE_SCALE, COORDINATE_SCALE, VISIBILITY_SCALE)
 
 
@@ -75,7 +75,7 @@ def _seen(body: Array, points: Sequence[int], min_visibility: float) -> NDArray[
 
 
 def _framing(bodies: Mapping[float, Array], settings: ScoreSettings) -> dict[str, Measurement]:
-    """full_body: a knee or ankle is seen; half_body: a shoulder; head: neither. What most looks say."""
+    """Return the framing of most samples: full_body (a knee or ankle is seen), half_body (a shoulder) or head."""
     if len(bodies) < settings.min_samples:
         return {"framing": (None, "no_body")}
 
@@ -95,7 +95,7 @@ def _motion(
     video: Row,
     settings: ScoreSettings,
 ) -> dict[str, Measurement]:
-    """Mean speed of the seen points between neighbouring looks, the camera's own way taken out where it is known."""
+    """Return the mean speed of visible points between neighbouring samples, minus the camera's movement if known."""
     names = ("motion_speed", "motion_degree")
     width, height = video["width_px"], video["height_px"]
     if not width or not height:
@@ -126,7 +126,7 @@ def _motion(
 
 
 def _camera_way(series: Row | None, start_s: float, end_s: float) -> Array:
-    """(2,) background's way between two moments, long sides of the picture; 0 where it was not seen."""
+    """Return the background's shift between two times, (2,) in long sides of the picture; 0 where it was not seen."""
     if series is None:
         return np.zeros(2)
     times = array(series["camera_times_s"])
@@ -159,7 +159,7 @@ def _emotion(looks: Sequence[Sequence[float]], settings: ScoreSettings) -> dict[
 def _face_repeat(
     pose: Row, inside: NDArray[np.intp], times: Array, track: Row | None, settings: ScoreSettings
 ) -> Measurement:
-    """Over looks at frames in which the person moved: a repeated frame (12 fps in 25) is no coding loss of the face."""
+    """Return the mean over samples in which the person moved: a repeated frame (12 fps in 25) is not coding loss."""
     if track is None or not len(track["frame_times_s"]):
         return None, "too_few_frames"
     values = array(pose["face_repeat"])[inside]

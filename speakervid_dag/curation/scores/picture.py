@@ -1,10 +1,10 @@
-"""Measures of a clip's picture and face from stored series.
+"""Scores of a clip's picture and face from stored series.
 
 Belongs here: formulas over the series of frame_series and face_tracks, and the source file's clarity. Does not belong
 here: decoding, thresholds (gates of a profile), words and sound.
 
-Every measure gives (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate, no_face_pixels (the
-face has no height, or too little of it is seen).
+Every score is (value, "ok") or (None, reason): too_few_frames, no_picture_size, no_bit_rate, no_face_pixels (the face
+has no height, or too little of it is visible).
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,13 +23,13 @@ Array = NDArray[np.float64]
 
 
 def sharpness_index(variance: Array, reference: float) -> Array:
-    """Laplacian variance of a 128×128 face crop → ln(1 + variance) / ln(1 + reference): 0 for a flat crop, 1 at the
-    reference, strictly rising. Logarithmic, because blur divides the variance."""
+    """Return ln(1 + variance) / ln(1 + reference) of the Laplacian variance of a 128×128 face crop: 0 for a flat crop,
+    1 at the reference, strictly rising. Logarithmic, because blur divides the variance."""
     return np.asarray(np.log1p(np.maximum(variance, 0.0)) / np.log1p(reference), dtype=np.float64)
 
 
 def longest_run_s(times_s: Array, flags: NDArray[np.bool_], until_s: float) -> float:
-    """Duration of the longest run of flagged frames, s; a frame lasts until the next one, the last until `until_s`."""
+    """Return the longest run of flagged frames, s; a frame lasts until the next one, the last until `until_s`."""
     if not flags.any():
         return 0.0
     edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
@@ -39,13 +39,13 @@ def longest_run_s(times_s: Array, flags: NDArray[np.bool_], until_s: float) -> f
 
 
 def picture_box(series: Row | None) -> Box:
-    """The picture without its bars in this shot, x1, y1, x2, y2 in 0-1; all of it where nobody looked."""
+    """Return the shot's picture without its bars, x1, y1, x2, y2 in 0-1; the whole picture if it was not sampled."""
     found = _array((series and series["picture_box"]) or [])
     return (found[0], found[1], found[2], found[3]) if len(found) else WHOLE
 
 
 def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reason: str) -> Measurement:
-    """Share of the clip's decoded frames with exactly one face."""
+    """Return the share of the clip's decoded frames with exactly one face."""
     if series is None:
         return None, reason
     times = _array(series["frame_times_s"])
@@ -55,7 +55,7 @@ def face_count(series: Row | None, span: Interval, settings: ScoreSettings, reas
 
 
 def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) -> dict[str, Measurement]:
-    """Luminance, its runs, motion and freezing of the person's region over the tracked frames of the clip."""
+    """Return luminance, its runs, motion and freezing of the person's region over the clip's tracked frames."""
     names = ("luminance", "dark_run_frames", "bright_run_frames", "motion", "freeze_share")
     times = _array(track["frame_times_s"] if track else [])
     inside = (times >= span[0]) & (times < span[1])
@@ -79,7 +79,7 @@ def region_measures(track: Row | None, span: Interval, settings: ScoreSettings) 
 
 
 def clarity(video: Row) -> Measurement:
-    """SpeakerVid-5M: bit rate of the source file by the root of its pixels."""
+    """Return SpeakerVid-5M's clarity: bit rate of the source file over the square root of its pixels."""
     rate, width, height = video["bit_rate_bps"], video["width_px"], video["height_px"]
     if not rate:
         return None, "no_bit_rate"
@@ -91,9 +91,9 @@ def clarity(video: Row) -> Measurement:
 def face_measures(
     track: Row | None, span: Interval, video: Row, settings: ScoreSettings, picture: Box = WHOLE
 ) -> dict[str, Measurement]:
-    """Sharpness, size, movement and pose of the face over the tracked frames of the clip.
+    """Return sharpness, size, movement and pose of the face over the tracked frames of the clip.
 
-    `picture`: what lies between the bars, 0-1; shares are of it.
+    `picture`: the area between the bars, 0-1; shares refer to it.
     """
     names = (
         "face_blur",
@@ -141,5 +141,5 @@ def _mean(values: Array, min_count: int, reason: str = "too_few_frames") -> Meas
 
 
 def _array(values: Iterable[float | None]) -> Array:
-    """As float64, a missing value as NaN."""
+    """Return the values as float64, missing ones as NaN."""
     return np.asarray(list(values), dtype=np.float64)

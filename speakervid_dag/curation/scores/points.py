@@ -1,16 +1,16 @@
-"""TalkVid's motion measure of a clip: the share of CoTracker's points that stay in sight.
+"""TalkVid's motion score of a clip: the share of CoTracker's points that stay visible.
 
-Belongs here: which frames a tracker is given, and the formula over what it sees. Does not belong here: the tracker
-(models/cotracker.py), the measure of sparse optical flow that needs no weights (camera_motion.py), gates.
+Belongs here: the frames that the tracker gets, and the formula over its output. Does not belong here: the tracker
+(models/cotracker.py), the score from sparse optical flow, which needs no weights (camera.py), gates.
 
-TalkVid's paper names the ratio and its band [0.85, 0.999]; how it is taken stands in the authors' scripts: two pictures
-a second of the whole frame, 0.2 s left out at either end, windows of at most 6 s (the first, a middle and the last one
-of a longer clip), a grid of 50×50 points on the first picture of each, and of the windows' mean visibilities the least.
-Ours: frames are chosen by their times, so that a variable frame rate does not matter, and shrunk at once to the
-512×384 px at which the tracker works (the scripts go through a quarter of the size).
+TalkVid's paper names the ratio and its band [0.85, 0.999]. The procedure is in the authors' scripts: two pictures per
+second of the whole frame, 0.2 s skipped at either end, windows of at most 6 s (the first, a middle and the last one of
+a longer clip), a grid of 50×50 points on the first picture of each, and the minimum of the windows' mean visibilities.
+Two differences: frames are chosen by their times, so that a variable frame rate does not matter; and they are shrunk
+directly to the tracker's 512×384 px (the scripts first go to a quarter of the size).
 
-The measure gives (value, "ok") or (None, reason): too_few_frames (a window has fewer pictures than scores.min_samples),
-too_small (a picture of less than 16 px), frames_lost (decoded once more, the file gave other frames).
+The score is (value, "ok") or (None, reason): too_few_frames (a window has fewer pictures than scores.min_samples),
+too_small (a side of a picture is below 16 px), frames_lost (the second decode gave other frames).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,18 +28,18 @@ Times = NDArray[np.float64]
 
 NAME = "cotracker_ratio"
 SIZE_PX = (512, 384)  # width, height of CoTracker's input
-MIN_SIDE_PX = 16  # its features have a stride of 4 px, and the grid needs a few of them
+MIN_SIDE_PX = 16  # the features have a stride of 4 px, and the grid needs a few of them
 
 
 class PointTracker(Protocol):
-    """models.cotracker.CoTracker: which points of a grid on the first picture are seen in each, bool (t, points)."""
+    """See models.cotracker.CoTracker: visibility in each picture of a grid on the first one, bool (t, points)."""
 
     def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]: ...
 
 
 def windows(span: Interval, length_s: float) -> list[Interval]:
-    """The span itself when it is no longer than `length_s`, its first and last `length_s` up to twice that, and a
-    middle one besides beyond that."""
+    """Return the span itself if it is at most `length_s` long, else its first and last `length_s`, and also a middle
+    window if it is longer than twice that."""
     start, end = span
     if end - start <= length_s:
         return [span]
@@ -49,20 +49,20 @@ def windows(span: Interval, length_s: float) -> list[Interval]:
 
 
 def sampled(times_s: Times, span: Interval, rate_hz: float) -> Times:
-    """Of rising frame times those that are the first at or after a tick of `rate_hz`, from the span's start on."""
+    """Return the first of the ascending frame times at or after each tick of `rate_hz` from the span's start."""
     inside = times_s[(times_s >= span[0]) & (times_s < span[1])]
     ticks = np.arange(span[0], span[1], 1 / rate_hz)
-    first = np.searchsorted(inside, ticks - 1e-6)  # rounding must not cost a frame that is on its tick
+    first = np.searchsorted(inside, ticks - 1e-6)  # rounding must not skip a frame that is on its tick
     return np.asarray(inside[np.unique(first[first < len(inside)])], np.float64)
 
 
 def track_ratio(seen: Sequence[NDArray[np.bool_]]) -> float:
-    """The least over the windows of the mean visibility over pictures and points, 0-1; one window or more."""
+    """Return the minimum over one or more windows of the mean visibility over pictures and points, 0-1."""
     return min(float(window.mean()) for window in seen)
 
 
 class PointLook:
-    """The tracker's look at one clip: `see` each of `times_s`, then `answer`."""
+    """The tracker on one clip: call `see` for each of `times_s`, then `answer`."""
 
     part = "cotracker"
     names: tuple[str, ...] = (NAME,)

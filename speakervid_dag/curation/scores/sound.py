@@ -1,4 +1,4 @@
-"""Measures of a piece of sound that need no model: signal-to-noise ratio, clipping, silence.
+"""Scores of sound that need no model: signal-to-noise ratio, clipping, silence.
 
 Belongs here: formulas over samples and speech regions. Does not belong here: perceived quality
 (models/speech_quality.py), thresholds (profiles).
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from speakervid_dag.curation.scores.measurement import Measurement
 
 FRAME_S = 0.02  # power is measured in frames of 20 ms
-GUARD_S = 0.1  # this close to speech a frame is neither speech nor noise: onsets and reverberation
-MIN_FRAMES = 10  # 0.2 s of speech, and of noise, are needed for a figure
+GUARD_S = 0.1  # closer to speech, a frame is neither speech nor noise: onsets and reverberation
+MIN_FRAMES = 10  # a ratio needs 0.2 s of speech and of noise
 FULL_SCALE = 0.999  # 16-bit full scale is 0.99997; lossy coding moves peaks by about 1e-3
-MIN_RUN = 3  # clipped samples stand in runs: a lone peak at full scale is not clipping
-DIGITAL_SILENCE = 1e-10  # power of -100 dBFS; 16-bit dither lies at about -98
+MIN_RUN = 3  # clipped samples come in runs: a single peak at full scale is not clipping
+DIGITAL_SILENCE = 1e-10  # power of -100 dBFS; 16-bit dither is at about -98
 
 Floats = NDArray[np.float32]
 Span = tuple[float, float]
@@ -30,18 +30,18 @@ def _inside(moments_s: NDArray[np.float64], spans: Sequence[Span], grow_s: float
 
 
 def frame_power(samples: Floats, rate_hz: int) -> NDArray[np.float64]:
-    """Mean square of each whole frame of 20 ms: (n,) float64."""
+    """Return the mean square of each whole frame of 20 ms: (n,) float64."""
     size = round(FRAME_S * rate_hz)
     whole = samples[: len(samples) // size * size].reshape(-1, size)
     return np.asarray(np.mean(np.square(whole, dtype=np.float64), axis=1), dtype=np.float64)
 
 
 def snr_db(samples: Floats, rate_hz: int, speech: Sequence[Span]) -> Measurement:
-    """Signal-to-noise ratio: 10 log10((S - N) / N), dB.
+    """Return the signal-to-noise ratio 10 log10((S - N) / N), dB.
 
-    S is the mean power of frames inside speech, N the median power of frames more than 0.1 s away from any. Where the
-    piece holds fewer than 0.2 s of such frames, N is the 5th percentile of all frames' power: pauses between words are
-    then the only noise to be heard, so the figure is a lower bound.
+    S is the mean power of frames inside speech, N the median power of frames more than 0.1 s away from any speech. With
+    less than 0.2 s of such frames, N is the 5th percentile of all frames' power: then only the pauses between words
+    show the noise, so the ratio is a lower bound.
 
     Args:
         samples: (n,) float32, mono.
@@ -69,12 +69,12 @@ def snr_db(samples: Floats, rate_hz: int, speech: Sequence[Span]) -> Measurement
 
 
 def is_silent(samples: Floats) -> bool:
-    """Is nothing recorded: mean power below -100 dBFS?"""
+    """Return True if nothing is recorded: no samples, or mean power below -100 dBFS."""
     return not len(samples) or float(np.mean(np.square(samples, dtype=np.float64))) < DIGITAL_SILENCE
 
 
 def clipping_share(samples: Floats) -> Measurement:
-    """Share of samples that are clipped: in a run of at least three whose level is at full scale (|x| >= 0.999), 0-1.
+    """Return the share of clipped samples, 0-1: those in runs of at least three at full scale (|x| >= 0.999).
 
     Returns:
         (share, "ok"), or (None, "audio_too_short") without samples.
@@ -88,10 +88,10 @@ def clipping_share(samples: Floats) -> Measurement:
 
 
 def silence_share(duration_s: float, speech: Sequence[Span]) -> Measurement:
-    """Share of the time without speech, 0-1; regions may reach beyond [0, duration_s) and overlap.
+    """Return the share of the time without speech, 0-1; regions may reach beyond [0, duration_s) and overlap.
 
     Returns:
-        (share, "ok"), or (None, "audio_too_short") when there is no time.
+        (share, "ok"), or (None, "audio_too_short") if the duration is not positive.
     """
     if duration_s <= 0:
         return None, "audio_too_short"

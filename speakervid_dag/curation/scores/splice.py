@@ -1,11 +1,11 @@
-"""How much a clip looks spliced: a jump cut inside one person's take.
+"""Jump-cut score of a clip: evidence of a splice inside one person's take.
 
-Belongs here: the measure, from series that are stored anyway. Does not belong here: cuts between takes (shots.py),
-thresholds (gates of a profile).
+Belongs here: the score, from series that are stored anyway. Does not belong here: cuts between takes
+(sources/shots.py), thresholds (gates of a profile).
 
-In a jump cut a stretch of one take is taken out: the place and the people stay, so that no shot boundary is found, and
-picture and head jump in one frame while a moment before and after both move as they do. A quick gesture moves the
-head over several frames, a flash moves no head, and the tracker's own jitter moves no picture.
+A jump cut removes a stretch of one take. Place and people stay, so no shot boundary is found, but picture and head jump
+in one frame, while both move normally just before and after. A quick gesture moves the head over several frames, a
+flash does not move the head, and tracker jitter does not move the picture.
 """
 
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ from speakervid_dag.curation.scores.measurement import Measurement
 
 Row = Mapping[str, Any]
 Array = NDArray[np.float64]
-_NEAR = 12  # frames on either side that say how much moves anyway
-_FEWEST = 8  # of them, at least
-_BUSY = 90  # percentile of these frames that a jump is measured by
-# steps of a frame that are jitter: picture in luma of 0-255, face centre in face sizes, head in degrees
+_NEAR = 12  # frames on either side, which show the usual movement
+_FEWEST = 8  # of these frames must be known
+_BUSY = 90  # percentile of these frames to which a jump is compared
+# steps per frame that are only jitter: picture in luma of 0-255, face centre in face sizes, head in degrees
 _STILL_LUMA, _STILL_FACE, _STILL_DEG = 0.3, 0.004, 0.5
 
 
 def splice_jump(track: Row | None, series: Row | None, span: Interval, settings: ScoreSettings) -> Measurement:
-    """The largest jump of picture and head in one frame, as a multiple of what moves around it.
+    """Return the largest jump of picture and head in one frame, as a multiple of the movement around it.
 
-    At each frame the lesser of two ratios: of the picture's motion, and of the head's (its place or its angles).
+    Each frame counts with the smaller of two ratios: the picture's motion, and the head's (position or angles).
 
     Args:
         track: row of face_tracks.
         series: row of frame_series of its shot.
 
     Returns:
-        About 1-2 in an uncut take, mostly 3 and more over a jump cut; or why there is none: too_few_frames.
+        About 1-2 in an uncut take, mostly 3 and more over a jump cut; or None and the reason: too_few_frames.
     """
     if track is None or series is None:
         return None, "too_few_frames"
@@ -60,7 +60,7 @@ def splice_jump(track: Row | None, series: Row | None, span: Interval, settings:
 
 
 def _ratio(steps: Array, still: float) -> Array:
-    """Each step over the busiest of its neighbours (`_BUSY`), NaN where there are too few."""
+    """Return each step over the `_BUSY` percentile of its neighbours; NaN where there are too few."""
     padded = np.pad(steps, _NEAR, constant_values=np.nan)
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEAR + 1).copy()
     near[:, _NEAR] = np.nan
@@ -71,7 +71,7 @@ def _ratio(steps: Array, still: float) -> Array:
 
 
 def _centres(boxes: Array) -> Array:
-    """(n, 2): the face's centre in face widths and heights; NaN of a box without extent."""
+    """Return the face's centre in face widths and heights, (n, 2); NaN for a box without extent."""
     size = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
     return (boxes[:, :2] + boxes[:, 2:]) / 2 / np.where(size > 0, size, np.nan)
 
@@ -81,7 +81,7 @@ def _steps(places: Array) -> Array:
 
 
 def _motion(series: Row, times: Array) -> Array:
-    """The picture's motion in the frames at these times; NaN where there is no such frame."""
+    """Return the picture's motion in the frames at these times; NaN where there is no such frame."""
     frames = np.asarray(series["frame_times_s"], dtype=np.float64)
     if not len(frames):
         return np.full(len(times), np.nan)
@@ -90,5 +90,5 @@ def _motion(series: Row, times: Array) -> Array:
 
 
 def _floats(values: Any) -> Array:
-    """As float64, a missing value as NaN."""
+    """Return the values as float64, missing ones as NaN."""
     return np.asarray(list(values), dtype=np.float64)

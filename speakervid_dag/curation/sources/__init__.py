@@ -1,1 +1,1 @@
-"""Tables of whole files: shots, near-duplicates, the sound that is used."""
+"""Tables of whole files: shots, near-duplicates, the chosen sound."""

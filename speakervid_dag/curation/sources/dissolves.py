@@ -1,14 +1,15 @@
-"""Dissolves: one take fades into another, so that no frame is a cut.
+"""Dissolves: one take fades into another, so that there is no cut.
 
-Belongs here: which stretch of a picture is a mixture of what stands before and after it. Does not belong here: cuts
-(shots.py), fades through black (their frames are no mixture of both sides), what is done with the stretch.
+Belongs here: finding the stretches that mix the pictures before and after them. Does not belong here: cuts (shots.py),
+fades through black (their frames are not a mixture of both sides), what is done with a dissolve.
 
-Twin comparison (Zhang, Kankanhalli and Smoliar 1993) finds two pictures that differ as across a cut although no frame
-between them is one. A moving camera or person gives that, too. In a dissolve, moreover,
+Twin comparison (Zhang, Kankanhalli and Smoliar 1993) finds two pictures that differ as across a cut although there is
+no cut between them. A moving camera or person can do the same. A dissolve must also meet three conditions:
 - both sides are calm: outside it less changes than between the ends, and at a slower pace;
-- each frame between is w · after + (1 - w) · before, but for what moves: the rest is small in most of the picture;
+- each frame between is w · after + (1 - w) · before, except for what moves: the residual is small in most of the
+  picture;
 - w rises steadily from 0 to 1.
-A pan, a zoom or a person who walks in fails the second: what is between is somewhere else, not two pictures at once.
+A pan, a zoom or a person who walks in fails the second: the frames between show something else, not both pictures.
 """
 
 from collections import deque
@@ -21,11 +22,11 @@ from speakervid_dag.config.sections import ShotSettings
 from speakervid_dag.curation.intervals import Interval, merge
 from speakervid_dag.curation.sources.structure import CELLS, SIDE_PX, cell_change, cells_exceeded, structure_change
 
-_CALM_LOOKS = 3  # looks outside either end that must be calm
-_MIN_BLENDED = 2  # looks that show both sides at once
-_MAX_PACE = 2.0  # times max_unrest: outside little changes at the pace of the blend; a camera that pans keeps its pace
-_BOTH = (0.2, 0.8)  # weights at which they do
-_STEADY = (0.1, 0.9)  # weights that the line of the blend is laid through
+_CALM_LOOKS = 3  # samples outside either end that must be calm
+_MIN_BLENDED = 2  # samples that show both sides at once
+_MAX_PACE = 2.0  # times max_unrest: limit of the change outside, at the pace of the blend; a panning camera keeps pace
+_BOTH = (0.2, 0.8)  # weights at which a sample shows both sides
+_STEADY = (0.1, 0.9)  # weights to which the line of the blend is fitted
 _EPSILON_S = 1e-3
 Luma = NDArray[np.float32]
 
@@ -33,22 +34,22 @@ Luma = NDArray[np.float32]
 @dataclass(frozen=True, eq=False)
 class _Look:
     time_s: float
-    luma: Luma  # (64 * 64,), mean taken out
+    luma: Luma  # (64 * 64,), mean removed
     structure: Luma
 
 
 class DissolveFinder:
-    """Feed the thumbnails of every frame in order, then `finish`. Holds as many as the longest dissolve has looks."""
+    """Finder of dissolves. Feed the thumbnail of every frame in order, then `finish`. Holds the longest dissolve."""
 
     def __init__(self, settings: ShotSettings) -> None:
         self._settings = settings
         self._most = round(settings.max_dissolve_s * settings.dissolve_hz)
         self._looks: deque[_Look] = deque(maxlen=self._most + 2 * _CALM_LOOKS + 1)
-        self._products = np.zeros((self._looks.maxlen or 0,) * 2)  # inner products of the looks' lumas
+        self._products = np.zeros((self._looks.maxlen or 0,) * 2)  # inner products of the samples' lumas
         self._found: list[Interval] = []
 
     def feed(self, time_s: float, luma: Luma, structure: Luma) -> None:
-        """Take the next frame: its luma as float32 (64, 64), and the same without mean and contrast."""
+        """Take the next frame: its luma as float32 (64, 64), and the same with mean and contrast removed."""
         step_s = 1.0 / self._settings.dissolve_hz
         if self._looks and time_s - self._looks[-1].time_s < step_s - _EPSILON_S:
             return
@@ -56,7 +57,7 @@ class DissolveFinder:
             self._products[:-1, :-1] = self._products[1:, 1:]
         self._looks.append(_Look(time_s, (luma - luma.mean()).ravel(), structure))
         newest, place = self._looks[-1].luma, len(self._looks) - 1
-        # one by one: a product of matrices would wake BLAS's threads, which cost more than they save
+        # one by one: a matrix product would start BLAS threads, which cost more than they save
         self._products[place, : place + 1] = [np.dot(look.luma, newest) for look in self._looks]
         self._products[: place + 1, place] = self._products[place, : place + 1]
         looks = list(self._looks)
@@ -65,11 +66,11 @@ class DissolveFinder:
             self._judge(looks, last)
 
     def finish(self) -> list[Interval]:
-        """The dissolves (start_s, end_s), in order."""
+        """Return the dissolves (start_s, end_s), in order."""
         return merge(self._found)
 
     def _judge(self, looks: list[_Look], last: int) -> None:
-        """Does a dissolve end with look number `last`?"""
+        """Add the dissolves that end with sample number `last`, if any."""
         settings = self._settings
         firsts = np.arange(_CALM_LOOKS, last - _MIN_BLENDED)
         apart = np.stack([cell_change(looks[i].structure, looks[last].structure) for i in firsts])
@@ -85,7 +86,7 @@ class DissolveFinder:
                 self._found.append(span)
 
     def _rise(self, times_s: list[float], parts: NDArray[np.float32]) -> Interval | None:
-        """When the weight of the later end is 0 and when 1, if it rises steadily while the other one's falls."""
+        """Return when the later end's weight is 0 and when 1; None unless it rises steadily as the other's falls."""
         inside, weight = np.array(times_s[1:-1]), parts[1]
         is_shared = np.abs(parts.sum(axis=0) - 1) <= self._settings.max_mixture_error
         shown = np.sum((weight > _BOTH[0]) & (weight < _BOTH[1]))
@@ -101,14 +102,14 @@ class DissolveFinder:
         return max(times_s[0], float(-offset / slope)), min(times_s[-1], float((1 - offset) / slope))
 
     def _is_mixture(self, lumas: NDArray[np.float32], parts: NDArray[np.float32]) -> bool:
-        """Are the pictures that should show the first and the last one at once a mixture of these two?"""
+        """Return True if the pictures that should show both ends at once are a mixture of them."""
         ends, shows_both = lumas[[0, -1]], (parts[1] > _BOTH[0]) & (parts[1] < _BOTH[1])
         before, after = parts[:, shows_both, None]
         rest = lumas[1:-1][shows_both] - before * ends[0] - after * ends[1]
         return _mixture_error(rest, ends[1] - ends[0]) <= self._settings.max_mixture_error
 
     def _stands_apart(self, looks: list[_Look], first: int, last: int) -> bool:
-        """Do both ends differ as across a cut, while outside it changes less, and slower than between them?"""
+        """Return True if the ends differ as across a cut, and less changes outside, more slowly than between them."""
         change = structure_change(looks[first].structure, looks[last].structure)
         outside = max(
             _change(looks[first - _CALM_LOOKS], looks[first]), _change(looks[last], looks[last + _CALM_LOOKS])
@@ -120,15 +121,15 @@ class DissolveFinder:
 
 
 def _change(before: _Look, after: _Look) -> float:
-    """As structure_change, but a moving camera counts."""
+    """Return the change like structure_change, but count a moving camera."""
     return float(cells_exceeded(cell_change(before.structure, after.structure)))
 
 
 def _parts(products: NDArray[np.float64], first: int, last: int) -> NDArray[np.float32]:
-    """(2, n): how much of either end is in each look between them, by least squares.
+    """Return the share of either end in each sample between them, by least squares: (2, n).
 
     Args:
-        products: inner products of all looks.
+        products: inner products of all samples.
         first, last: the ends.
     """
     ends, inside = [first, last], range(first + 1, last)
@@ -137,9 +138,9 @@ def _parts(products: NDArray[np.float64], first: int, last: int) -> NDArray[np.f
 
 
 def _mixture_error(rest: NDArray[np.float32], difference: NDArray[np.float32]) -> float:
-    """What the mixture leaves over, as a share of half the difference of both ends: 0 = mixture, 1.4 = a third picture.
+    """Return the residual of the mixture over half the difference of the ends: 0 = mixture, 1.4 = a third picture.
 
-    The value that ten of sixteen cells stay below (what moves, a mouth or a head, fills a few), in the median look.
+    In the median sample, the value of the tenth lowest of sixteen cells (what moves, a mouth or a head, fills a few).
     """
 
     def rms(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

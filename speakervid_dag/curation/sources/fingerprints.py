@@ -1,11 +1,11 @@
-"""A source's fingerprint: what its picture looks like twice a second, and how much of it changes five times a second.
+"""A source's fingerprint: a hash of its picture twice per second, and the amount of change five times per second.
 
 Belongs here: fingerprints from the thumbnails of the shot pass. Does not belong here: decoding, comparing two sources
 (near_duplicates).
 
-The look is a 64-bit perceptual hash (pHash: signs of the low frequencies of a cosine transform against their median,
-Zauner 2010): it survives scaling, re-encoding, brightness and narrow cropping. A portrait before a still wall keeps one
-look for an hour; what tells two such videos apart is when the picture moves, and that the activity says.
+The hash is a 64-bit perceptual hash (pHash: the low frequencies of a cosine transform compared with their median,
+Zauner 2010). It survives scaling, re-encoding, brightness changes and narrow cropping. A portrait before a still wall
+keeps one hash for an hour; two such videos are distinguished by when the picture moves, which the activity records.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _GRID, _LOW = 32, 8
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Steps count from the container's start; None where no picture begins.
+    """Hashes and activity by step from the container's start; None where no picture begins.
 
-    `look_hashes[k]` is of the first picture from k / 2 s on, `activity[k]` the change of the picture (deviations of
-    luma) in the fifth of a second from k / 5 s on.
+    `look_hashes[k]` is the hash of the first picture from k / 2 s on, `activity[k]` the change of the picture
+    (deviations of luma) in the fifth of a second from k / 5 s on.
     """
 
     look_hashes: list[int | None]
@@ -33,7 +33,7 @@ class Fingerprint:
 
 
 class Fingerprinter:
-    """Feed the look of every frame in order, then `finish`."""
+    """Builder of one source's fingerprint. Feed the signature of every frame in order, then `finish`."""
 
     def __init__(self) -> None:
         self._hashes: dict[int, int] = {}
@@ -57,7 +57,7 @@ class Fingerprinter:
 
 
 def picture_hash(structure: NDArray[np.float32]) -> int:
-    """Signed 64-bit pHash of a (64, 64) thumbnail."""
+    """Return the signed 64-bit pHash of a (64, 64) thumbnail."""
     import cv2
 
     small = cv2.resize(structure, (_GRID, _GRID), interpolation=cv2.INTER_AREA)

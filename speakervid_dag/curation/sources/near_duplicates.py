@@ -1,11 +1,11 @@
-"""Which source shows, for a while, what an earlier source shows: re-encoded, scaled, trimmed, narrowly cropped.
+"""Near-duplicates: stretches of a source that an earlier source also shows, re-encoded, scaled, trimmed or cropped.
 
-Belongs here: comparing fingerprints. Does not belong here: making them (fingerprints), reading the lake.
+Belongs here: comparing fingerprints. Does not belong here: computing them (fingerprints), reading the lake.
 
-Candidates share a band of bits of some look (locality-sensitive hashing; a band that many sources share, such as
-black, tells nothing and is left out), so that sources are not compared all with all. A candidate is laid over the
-source at every offset. A stretch counts when the looks agree throughout *and* the picture moves at the same moments:
-looks alone would call every two portraits before one wall duplicates. A still picture is therefore never marked.
+To avoid comparing all pairs, candidates must share a band of bits of some hash (locality-sensitive hashing; a band that
+many sources share, such as black, is not informative and is skipped). A candidate is compared with the source at every
+offset. A stretch counts if the hashes agree throughout *and* the picture moves at the same times: by hashes alone, any
+two portraits before the same wall would be duplicates. A still picture is therefore never marked.
 """
 
 from collections import Counter
@@ -19,27 +19,27 @@ from speakervid_dag.config.sections import NearDuplicateSettings
 from speakervid_dag.curation.sources.fingerprints import ACTIVITY_HZ, HASH_HZ, Fingerprint
 
 Hashes = tuple[str, Sequence[int | None]]
-_BAND_BITS, _BAND_STARTS = 20, range(0, 45, 6)  # 16 bits would soon be shared by everybody
-_LAG_STEPS = 3  # activity is also tried so many fifths of a second off: hashes are half a second apart
+_BAND_BITS, _BAND_STARTS = 20, range(0, 45, 6)  # too many sources would share 16 bits
+_LAG_STEPS = 3  # activity is also compared up to this many fifths of a second off: hashes are half a second apart
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """[start_s, end_s) of a source shows what an earlier one shows from start_s + offset_s on."""
+    """A stretch [start_s, end_s) of a source that an earlier one shows from start_s + offset_s on."""
 
     start_s: float
     end_s: float
     offset_s: float
-    distance: float  # mean Hamming distance of the looks, bits
+    distance: float  # mean Hamming distance of the hashes, bits
     agreement: float  # rank correlation of the activities
 
 
 def candidates(own: Sequence[Hashes], known: Sequence[Hashes], settings: NearDuplicateSettings) -> dict[str, list[str]]:
-    """For each of `own` the sources before it that share most bands with it, at most `max_candidates`.
+    """Return for each of `own` the earlier sources that share most bands with it, at most `max_candidates`.
 
     Args:
-        own, known: sources with their looks; all of `known` are before all of `own`, which stand in their order. Only
-            the bands of `own` are held, however large the lake.
+        own, known: sources with their hashes; all of `known` come before all of `own`, which are in order. Only the
+            bands of `own` are held, however large the lake.
     """
     bands = {source: _bands(looks) for source, looks in own}
     holders: dict[tuple[int, int], list[str]] = {band: [] for held in bands.values() for band in held}
@@ -59,7 +59,7 @@ def candidates(own: Sequence[Hashes], known: Sequence[Hashes], settings: NearDup
 def duplicate_rows(
     source: Fingerprint, earlier: Fingerprint, duration_s: float, settings: NearDuplicateSettings
 ) -> list[dict[str, float]]:
-    """What `find_duplicates` gives as rows of `near_duplicates`; a stretch ends with the source at the latest."""
+    """Return the result of `find_duplicates` as rows of `near_duplicates`; stretches are cut at the source's end."""
     rows = []
     for found in find_duplicates(source, earlier, settings):
         end_s = min(found.end_s, duration_s)
@@ -68,7 +68,7 @@ def duplicate_rows(
 
 
 def find_duplicates(source: Fingerprint, earlier: Fingerprint, settings: NearDuplicateSettings) -> list[Duplicate]:
-    """Stretches of `source` that `earlier` shows too, in order of time; they do not overlap."""
+    """Return the stretches of `source` that `earlier` also shows, in order of time and without overlap."""
     a, has_a = _arrays(source.look_hashes)
     b, has_b = _arrays(earlier.look_hashes)
     least = round(settings.min_s * HASH_HZ)
@@ -94,19 +94,19 @@ def find_duplicates(source: Fingerprint, earlier: Fingerprint, settings: NearDup
 
 
 def _bands(looks: Sequence[int | None]) -> set[tuple[int, int]]:
-    """(which band, its bits) of every look."""
+    """Return (band number, its bits) of every hash."""
     known, mask = {look for look in looks if look is not None}, (1 << _BAND_BITS) - 1
     return {(start, (look >> start) & mask) for look in known for start in _BAND_STARTS}
 
 
 def _arrays(looks: Sequence[int | None]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """Looks, 0 where there is none, and where there is one."""
+    """Return the hashes, 0 where there is none, and a mask of those present."""
     values = np.array([look or 0 for look in looks], dtype=np.int64).view(np.uint64)
     return values, np.array([look is not None for look in looks], dtype=np.bool_)
 
 
 def _runs(same: NDArray[np.bool_], max_hole: int) -> list[tuple[int, int]]:
-    """[start, end) of runs of True; holes up to `max_hole` steps are bridged."""
+    """Return [start, end) of runs of True; holes up to `max_hole` steps are bridged."""
     places = np.flatnonzero(same)
     if not len(places):
         return []
@@ -118,8 +118,8 @@ def _runs(same: NDArray[np.bool_], max_hole: int) -> list[tuple[int, int]]:
 def _agreement(
     activity: Sequence[float | None], earlier: Sequence[float | None], span: tuple[int, int], offset: int
 ) -> tuple[float, float]:
-    """Spearman's correlation of both activities over `span` (hash steps), the best over small lags, and that lag in s;
-    -1 when either never changes or too little of it is known."""
+    """Return the best Spearman correlation of both activities over `span` (hash steps) at small lags, and that lag in
+    s; -1 if either never changes or too little of it is known."""
     ratio = ACTIVITY_HZ / HASH_HZ
     first, count = round(span[0] * ratio), round((span[1] - span[0]) * ratio)
     best = (-1.0, 0.0)
@@ -136,7 +136,7 @@ def _agreement(
 
 
 def _rank_correlation(pairs: NDArray[np.float64]) -> float:
-    """Spearman's; -1 when one side is constant."""
+    """Return Spearman's correlation; -1 if one side is constant."""
     from scipy.stats import spearmanr
 
     return -1.0 if (np.ptp(pairs, axis=0) == 0).any() else float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)

@@ -1,20 +1,20 @@
-"""Shot boundaries, found frame by frame over a low-resolution pass.
+"""Shot boundaries, found frame by frame in a low-resolution pass.
 
-Belongs here: which change is a cut, and the shots between cuts and dissolves. Does not belong here: how unlike two
-pictures are (structure.py), dissolves (dissolves.py), decoding, faces, or what is done with shots.
+Belongs here: deciding which changes are cuts, and the shots between cuts and dissolves. Does not belong here: the
+difference of two pictures (structure.py), dissolves (dissolves.py), decoding, faces, what is done with shots.
 
-A cut changes most of the picture at once, stays, and stands between two calm sides:
-- *structure* compares pictures with mean and contrast taken out, so that a cut from dark to dark counts as much as one
-  in daylight. It is the change that all but the calmest cells of a grid exceed, each cell after its best small shift:
+A cut changes most of the picture at once, for good, and has a calm picture on both sides:
+- *structure* compares pictures with mean and contrast removed, so that a cut from dark to dark counts as much as one in
+  daylight. It is the change that all but the calmest cells of a grid exceed, each cell after its best small shift:
   a jump in one half of a split screen or an inserted picture leaves calm cells;
-- *histogram* is PySceneDetect's luma histogram distance (SpeakerVid-5M's detector), used as a second witness for cuts
-  between alike pictures. Alone it fires on flicker and inserted pictures;
-- a flash returns to the picture before it, a shaking camera is calm on neither side, a dissolve changes little a frame:
-  none of these is a cut;
-- where size or orientation of the picture change, there is a cut, whatever it shows: boxes are shares of one geometry.
+- *histogram* is PySceneDetect's luma histogram distance (SpeakerVid-5M's detector), used as additional evidence for
+  cuts between similar pictures. Alone it fires on flicker and inserted pictures;
+- a flash returns to the picture before it, a shaking camera is calm on neither side, a dissolve changes little per
+  frame: none of these is a cut;
+- a change of the picture's size or orientation is always a cut, because boxes are shares of one geometry.
 
-A dissolve parts two shots like a cut. Its frames show both takes at once and belong to neither: the shot before ends
-where it begins, the shot after begins where it ends.
+A dissolve separates two shots like a cut. Its frames show both takes and belong to neither: the shot before ends where
+it begins, the shot after begins where it ends.
 """
 
 import itertools
@@ -33,7 +33,7 @@ from speakervid_dag.curation.sources.structure import normalised, structure_chan
 
 
 class TimedImage(Protocol):
-    """A decoded frame: time in seconds, (height, width, 3) BGR uint8, number of its stretch of one geometry."""
+    """A decoded frame: time in seconds, (height, width, 3) BGR uint8, number of its stretch of constant geometry."""
 
     @property
     def time_s(self) -> float: ...
@@ -45,7 +45,7 @@ class TimedImage(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FrameSignature:
-    """What is kept of a frame: its time in s, float32 (64, 64) luma, the same of mean 0 and deviation 1, histogram."""
+    """Data kept of a frame: time in s, float32 (64, 64) luma, the same with mean 0 and deviation 1, histogram."""
 
     time_s: float
     luma: NDArray[np.float32]
@@ -54,7 +54,7 @@ class FrameSignature:
 
 
 class ShotFinder:
-    """Feed every frame in order, then `finish`. Holds a handful of thumbnails, whatever the length."""
+    """Finder of shots. Feed every frame in order, then `finish`. Holds a few thumbnails, whatever the length."""
 
     def __init__(self, settings: ShotSettings) -> None:
         self._settings = settings
@@ -68,10 +68,10 @@ class ShotFinder:
         self._dissolves = DissolveFinder(settings)
 
     def feed(self, frame: TimedImage) -> FrameSignature:
-        """Take the next frame; gives what is kept of it.
+        """Take the next frame and return its signature.
 
         Raises:
-            ValueError: its time does not rise.
+            ValueError: its time is not after the previous frame's.
         """
         if self._last_s is None:
             self._starts.append(frame.time_s)
@@ -93,9 +93,9 @@ class ShotFinder:
         return look
 
     def finish(self) -> list[Interval]:
-        """Shots as (start_s, end_s): each starts at its first frame, the last ends with the last frame.
+        """Return shots as (start_s, end_s): each starts at its first frame, the last ends with the last frame.
 
-        They touch at cuts and leave dissolves out.
+        Shots touch at cuts; dissolves are excluded.
         """
         if self._last_s is None:
             return []
@@ -108,7 +108,7 @@ class ShotFinder:
         return shots or [(self._starts[0], end_s)]
 
     def _end_stretch(self) -> None:
-        """Judge the changes that waited for what comes after them; nothing does."""
+        """Judge the changes that still wait for later frames, which will not come."""
         first = self._around if len(self._window) == self._window.maxlen else -1
         for place in range(first + 1, len(self._changes)):
             self._judge(place)
@@ -116,7 +116,7 @@ class ShotFinder:
         self._changes.clear()
 
     def _judge(self, place: int) -> None:
-        """Is the change from frame `place` of the window to the next one a cut?"""
+        """Start a shot after frame `place` of the window if the change to the next frame is a cut."""
         settings, change = self._settings, self._changes[place]
         before, after = self._window[place], self._window[place + 1]
         if change < settings.structure_threshold and (
@@ -141,12 +141,12 @@ class ShotFinder:
 
 
 def _parted(take: Interval, cuts: list[float]) -> list[Interval]:
-    """The take, parted at the cuts inside it."""
+    """Return the take, split at the cuts inside it."""
     return list(itertools.pairwise([take[0], *(at_s for at_s in cuts if take[0] < at_s < take[1]), take[1]]))
 
 
 def signature_of(frame: TimedImage, histogram_bins: int) -> FrameSignature:
-    """The thumbnail and histogram of a frame."""
+    """Return the thumbnail and histogram of a frame."""
     from scenedetect.detectors import HistogramDetector
 
     luma = thumbnail(frame.image)
@@ -155,7 +155,7 @@ def signature_of(frame: TimedImage, histogram_bins: int) -> FrameSignature:
 
 
 def histogram_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """1 - correlation of two luma histograms, 0 (same) to 2: the measure of PySceneDetect's HistogramDetector."""
+    """Return 1 - correlation of two luma histograms, 0 (same) to 2, as in PySceneDetect's HistogramDetector."""
     import cv2
 
     return 1.0 - float(cv2.compareHist(before, after, cv2.HISTCMP_CORREL))

@@ -1,12 +1,12 @@
-"""Which sound tracks and channels of a file are used: those that speak.
+"""Choice of a file's sound tracks and channels: those with speech.
 
-Belongs here: the decision, from levels and speech per channel, and its words. Does not belong here: decoding and levels
-(media/), the speech detector (models/vad) and reading the sound that was chosen (assets/sound).
+Belongs here: the decision, from levels and speech per channel, and its wording. Does not belong here: decoding and
+levels (media/), the speech detector (models/vad), reading the chosen sound (stages/sound).
 
-Within a track the standard downmix is right where channels add up, and is taken without asking further. Where they
-cancel, one of them is taken. Where they differ, a speech detector is asked, and so it is for several tracks. What
-speaks *in turns* with what is taken already (two microphones, one voice per channel) is mixed with it. What speaks *at
-the same time* (an interpreter, a dub) is left out: two voices at once match no lips, and players, too, play the first.
+If the channels of a track add up, its standard downmix is used without further tests. If they cancel, one of them is
+used. If they differ, a speech detector decides; so it does between several tracks. Speech that *alternates* with what
+is already taken (two microphones, one voice per channel) is mixed with it. Speech *at the same time* (an interpreter, a
+dub) is left out: two voices at once match no lips, and players also play only the first.
 """
 
 import math
@@ -23,13 +23,13 @@ from speakervid_dag.media.decoder.sound_levels import FLOOR_DB, STEP_S
 from speakervid_dag.media.probe import SoundTrack
 from speakervid_dag.media.sound_streams import DOWNMIX
 
-# What became of a channel, and of a track as a whole; of a track also the reason of a failure (unsupported_codec …).
+# Outcome of a channel or a whole track; for a track also the reason of a failure (unsupported_codec …).
 TAKEN, SILENT, FAINT, INVERTED, NO_SPEECH = "taken", "silent", "faint", "inverted", "no_speech"
-SAME_SPEECH, OTHER_SPEECH = "same_speech", "other_speech"  # as what was taken; at the same time as what was taken
+SAME_SPEECH, OTHER_SPEECH = "same_speech", "other_speech"  # same as what was taken; simultaneous with it
 OTHER_LANGUAGE, EXTRA, NOT_HEARD = "other_language", "extra", "not_heard"  # by its tags; beyond the budget
-MAX_ASKED = 8  # channels of a track that the speech detector hears, loudest first: bounds the cost of 64 of them
-LOUD, SPEAKING = 95, 90  # percentiles that stand for how loud a channel, or its speech, is
-SMOOTHED_STEPS = 15  # half a second: levels of two voices are compared over words, not over sounds
+MAX_ASKED = 8  # channels per track that the speech detector gets, loudest first; bounds the cost of 64 channels
+LOUD, SPEAKING = 95, 90  # percentiles used as the loudness of a channel, and of its speech
+SMOOTHED_STEPS = 15  # half a second: levels of two voices are compared per word, not per sound
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -47,7 +47,7 @@ class HeardTrack:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is used (`taken`; empty where nothing can be), and what there was: rows of `videos.sound_tracks`."""
+    """The chosen channels (`taken`; empty if none is usable), and rows of `videos.sound_tracks` for all tracks."""
 
     tracks: list[dict[str, Any]]
     taken: list[Taken]
@@ -55,7 +55,7 @@ class Choice:
 
 @dataclass
 class _Source:
-    """What of a track would be used: its weights, and how loud that is in each step."""
+    """The candidate mix of a track: its channels with weights, and its level in each step."""
 
     heard: HeardTrack
     taken: list[Taken]
@@ -73,11 +73,11 @@ class _Voice:
 
 
 def choose(heard: Sequence[HeardTrack], asked: Asked, settings: SoundSettings) -> Choice:
-    """Decide.
+    """Choose the tracks and channels of a file.
 
     Args:
-        heard: a file's tracks, the one that players take first.
-        asked: says in which steps of 32 ms a mono mix holds speech, (steps,) from the container's start.
+        heard: the file's tracks, starting with the one that players play.
+        asked: returns in which steps of 32 ms a mono mix holds speech, (steps,) from the container's start.
     """
     words = {h.track.track: h.reason or SILENT for h in heard}
     sources = [source for h in _ordered(heard, settings) if (source := _of_track(h, asked, settings))]
@@ -91,7 +91,7 @@ def choose(heard: Sequence[HeardTrack], asked: Asked, settings: SoundSettings) -
 
 
 def _ordered(heard: Sequence[HeardTrack], settings: SoundSettings) -> list[HeardTrack]:
-    """Tracks of preferred languages first, those for a special use last."""
+    """Return tracks of preferred languages first, those for a special use last."""
     last = len(settings.language)
 
     def place(h: HeardTrack) -> tuple[int, bool]:
@@ -107,7 +107,7 @@ def _ordered(heard: Sequence[HeardTrack], settings: SoundSettings) -> list[Heard
 
 
 def _of_track(heard: HeardTrack, asked: Asked, settings: SoundSettings) -> _Source | None:
-    """What would be used of one track; None where it is silent or was not decoded."""
+    """Return the candidate mix of one track; None if it is silent or was not decoded."""
     levels, track = heard.levels, heard.track.track
     if levels is None:
         return None
@@ -129,7 +129,7 @@ def _of_track(heard: HeardTrack, asked: Asked, settings: SoundSettings) -> _Sour
 
 
 def _of_channels(mixed: _Source, live: Sequence[int], asked: Asked, settings: SoundSettings) -> _Source:
-    """What would be used of channels that hold different sounds; their mix where none speaks."""
+    """Return the candidate mix of channels with different sounds; the mix of all if none has speech."""
     heard, levels = mixed.heard, mixed.heard.levels
     assert levels is not None
     loudest = sorted(live, key=lambda c: -_loud(levels.channels[c]))[:MAX_ASKED]
@@ -154,21 +154,21 @@ def _of_channels(mixed: _Source, live: Sequence[int], asked: Asked, settings: So
 
 
 def _only(heard: HeardTrack, best: int, words: Sequence[str], others: str) -> _Source:
-    """One channel alone; `others` is said of the live rest."""
+    """Return one channel alone; the other live channels get the word `others`."""
     assert heard.levels is not None
     told = [word if c == best or word == SILENT else others for c, word in enumerate(words)]
     return _Source(heard, [Taken(heard.track.track, best, 1.0)], heard.levels.channels[best], told)
 
 
 def _downmix(levels: TrackLevels, track: int, live: Sequence[int]) -> list[Taken]:
-    """The standard weights of the channels that hold something; their squares add up to 1, .707 each for stereo."""
+    """Return the standard weights of the live channels; their squares add up to 1, .707 each for stereo."""
     weights = {c: levels.downmix[c] for c in live if levels.downmix[c] > 0} or dict.fromkeys(live, 1.0)
     total = math.hypot(*weights.values())
     return [Taken(track, c, weight / total) for c, weight in weights.items()]
 
 
 def _gain_db(levels: TrackLevels) -> float:
-    """What the downmix has over the sum of its channels' powers where the sound is loud, median, dB.
+    """Return the downmix's median level above the sum of its channels' powers, in loud steps, dB.
 
     3 for two equal channels, 0 for different sounds, far below for channels that cancel.
     """
@@ -180,19 +180,19 @@ def _gain_db(levels: TrackLevels) -> float:
 
 
 def _is_one_sound(levels: TrackLevels, channels: Sequence[int], settings: SoundSettings) -> bool:
-    """Whether the channels rise and fall with their mix: no voice is lost in it that one of them has."""
+    """Return True if all channels rise and fall with their mix, so that it loses no channel's voice."""
     is_loud = levels.mix >= np.percentile(levels.mix, LOUD) - 20
     mix = levels.mix[is_loud]
     return all(_correlation(levels.channels[c][is_loud], mix) >= settings.in_phase_likeness for c in channels)
 
 
 def _is_designed(levels: TrackLevels) -> bool:
-    """Whether the channels are one picture of sound (stereo, 5.1 …), not separate microphones."""
+    """Return True if the channels form one sound stage (stereo, 5.1 …), not separate microphones."""
     return len(levels.names) <= 2 or all(name in DOWNMIX for name in levels.names)
 
 
 def _holds_speech_of(one: _Source, mixed: _Source, settings: SoundSettings) -> bool:
-    """Whether a mix speaks as long as one of its channels, and about as loudly."""
+    """Return True if the mix has about as much speech as one of its channels, and about as loud."""
     assert one.speech is not None
     assert mixed.speech is not None
     steps = min(len(one.speech), len(one.levels), len(mixed.levels))
@@ -210,7 +210,7 @@ def _holds_speech_of(one: _Source, mixed: _Source, settings: SoundSettings) -> b
 def _of_tracks(
     sources: Sequence[_Source], asked: Asked, settings: SoundSettings, words: dict[int, str]
 ) -> list[_Source]:
-    """The tracks that are used; what became of each is noted in `words`. Empty where none speaks."""
+    """Return the tracks to use, empty if none has speech, and record each one's outcome in `words`."""
     chosen = []
     found = _composed(sources, asked, settings)
     for source, word in zip(sources, found, strict=True):
@@ -221,8 +221,8 @@ def _of_tracks(
 
 
 def _composed(sources: Sequence[_Source], asked: Asked, settings: SoundSettings) -> list[str]:
-    """What becomes of each source, in their order: the first that speaks is taken, and whatever speaks in turns with
-    what was taken before."""
+    """Return the outcome of each source, in their order: the first with speech is taken, and so is each later one that
+    alternates with those taken before."""
     words: list[str] = []
     voices: list[_Voice] = []
     first: SoundTrack | None = None
@@ -259,7 +259,7 @@ def _voice(source: _Source) -> _Voice:
 
 
 def _relation(voice: _Voice, taken: Sequence[_Voice], settings: SoundSettings) -> str:
-    """Whether a voice speaks in turns with those taken, with them, or is what they say."""
+    """Return TAKEN if a voice alternates with those taken, SAME_SPEECH if it repeats one, else OTHER_SPEECH."""
     steps = max(len(v.relative_db) for v in (voice, *taken))
     others = np.max([_fitted(v.relative_db, steps, -np.inf) for v in taken], axis=0)
     mine = _fitted(voice.relative_db, steps, -np.inf)
@@ -274,7 +274,7 @@ def _relation(voice: _Voice, taken: Sequence[_Voice], settings: SoundSettings) -
 
 
 def _likeness(a: _Voice, b: _Voice, where: Flags) -> float:
-    """Correlation of two sources' levels, step by step; 1 where there is too little to tell them apart."""
+    """Return the correlation of two sources' levels by step; 1 if there is too little to distinguish them."""
     return _correlation(*(_fitted(v.levels, len(where), FLOOR_DB)[where] for v in (a, b)))
 
 
@@ -289,13 +289,13 @@ def _loud(levels: Floats) -> float:
 
 
 def _smooth(levels: Floats) -> Floats:
-    """Mean power over half a second, dB."""
+    """Return the mean power over half a second, dB."""
     power = np.convolve(10 ** (levels.astype(np.float64) / 10), np.ones(SMOOTHED_STEPS) / SMOOTHED_STEPS, "same")
     return np.asarray(10 * np.log10(np.maximum(power[: len(levels)], 10 ** (FLOOR_DB / 10))), np.float32)
 
 
 def _fitted(values: Any, steps: int, fill: float = 0) -> Any:
-    """An array cut or filled up to a number of steps."""
+    """Return an array cut or padded to a number of steps."""
     return np.pad(values[:steps], (0, max(0, steps - len(values))), constant_values=fill)
 
 
@@ -303,7 +303,7 @@ def _fitted(values: Any, steps: int, fill: float = 0) -> Any:
 
 
 def _row(heard: HeardTrack, word: str, source: _Source | None) -> dict[str, Any]:
-    """A row of `videos.sound_tracks`."""
+    """Return a row of `videos.sound_tracks`."""
     track, levels = heard.track, heard.levels
     channels = [SILENT] * len(levels.channels) if levels is not None else []
     if source is not None:
@@ -322,13 +322,13 @@ def _row(heard: HeardTrack, word: str, source: _Source | None) -> dict[str, Any]
 
 
 def header_row(track: SoundTrack) -> dict[str, Any]:
-    """What the header alone gives of such a row."""
+    """Return the part of such a row that the header provides."""
     names = ("track", "codec", "language", "title", "is_default", "channels", "layout", "sample_rate_hz")
     return {name: getattr(track, name) for name in names}
 
 
 def lines(tracks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each of `videos.sound_tracks`: what it is, how loud, and what became of it."""
+    """Return one line per row of `videos.sound_tracks`: the track, its level and its outcome."""
     return [_line(track) for track in tracks]
 
 

@@ -1,6 +1,6 @@
-"""How unlike two thumbnails are in structure: contrast-normalised pictures, compared cell by cell.
+"""Structural difference of two thumbnails: contrast-normalised pictures, compared cell by cell.
 
-Belongs here: the thumbnail and its distance. Does not belong here: what change is a cut or a dissolve (shots.py,
+Belongs here: the thumbnail and its distance. Does not belong here: which change is a cut or a dissolve (shots.py,
 dissolves.py).
 """
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 SIDE_PX = 64
 CELLS = 4
 _SHIFT_PX = 2
-_NOISE_LUMA = 3.0  # added to the deviation: a black or white picture has no structure, only noise
-_QUIET_CELLS = 6  # so many of the sixteen may be calm in a change of most of the picture
+_NOISE_LUMA = 3.0  # added to the deviation, because a black or white picture has only noise
+_QUIET_CELLS = 6  # of the sixteen cells, how many may stay calm when most of the picture changes
 
 Thumbnail = NDArray[np.float32]
 
 
 def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
-    """The luma of a (height, width, 3) BGR picture at 64 x 64 px, 0-255, float32."""
+    """Return the luma of a (height, width, 3) BGR picture at 64 x 64 px, 0-255, float32."""
     import cv2
 
     small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
@@ -27,12 +27,12 @@ def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
 
 
 def normalised(luma: Thumbnail) -> Thumbnail:
-    """A thumbnail with mean 0 and deviation 1; less deviation where there is nothing but noise."""
+    """Return a thumbnail with mean 0 and deviation 1; a smaller deviation if there is only noise."""
     return np.asarray((luma - luma.mean()) / (luma.std() + _NOISE_LUMA), dtype=np.float32)
 
 
 def structure_change(before: Thumbnail, after: Thumbnail) -> float:
-    """How much most of the picture changed, in standard deviations; 0 = same, unrelated pictures about 0.7.
+    """Return the change of most of the picture, in standard deviations; 0 = same, unrelated pictures about 0.7.
 
     Args:
         before, after: float32 (64, 64), normalised.
@@ -50,11 +50,11 @@ def structure_change(before: Thumbnail, after: Thumbnail) -> float:
 
 
 def cell_change(before: Thumbnail, after: Thumbnail) -> NDArray[np.float32]:
-    """(16,) mean absolute difference of each cell, without any shift."""
+    """Return the mean absolute difference of each cell, without any shift: (16,)."""
     cell = SIDE_PX // CELLS
     return np.asarray(np.abs(after - before).reshape(CELLS, cell, CELLS, cell).mean(axis=(1, 3)).ravel())
 
 
 def cells_exceeded(change: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The change that ten of the sixteen cells exceed; (..., 16) to (...)."""
+    """Return the change that ten of the sixteen cells exceed; (..., 16) to (...)."""
     return np.asarray(np.sort(change, axis=-1)[..., _QUIET_CELLS - 1])
