@@ -1,8 +1,8 @@
 """Speech recognition with word times: Whisper weights in CTranslate2 (faster-whisper).
 
-Belongs here: packing of speech into chunks, language detection, asking the recogniser. Does not belong here: its output
-as plain data (curation/voices/recognition.py), which turn a word belongs to (curation/voices/transcripts.py), speech
-regions (models/vad.py).
+Belongs here: packing of speech into chunks, language detection, running the recogniser. Does not belong here: its
+output as plain data (curation/voices/recognition.py), assigning words to turns (curation/voices/transcripts.py), speech
+probabilities (models/vad.py).
 """
 
 import itertools
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from speakervid_dag.config.sections import TranscriptSettings
 
 RATE_HZ = 16_000
-WHISPER_WINDOW_S = 30.0  # what the encoder sees at once; shorter sound is filled up
+WHISPER_WINDOW_S = 30.0  # input of the encoder; shorter sound is padded
 
 Floats = NDArray[np.float32]
 Span = tuple[float, float]
 
 
 def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s: float, end_s: float) -> list[Span]:
-    """Join speech regions to chunks for the recogniser, none longer than max_s, with no silence inside above max_gap_s.
+    """Join speech regions into chunks for the recogniser, none longer than max_s or with a silence above max_gap_s.
 
-    A chunk that would grow too long is cut at the longest silence in its second half that leaves no rest too long.
+    A chunk that would grow too long is cut at the longest silence in its second half that leaves a rest within max_s.
 
     Args:
-        regions: speech in order of time, s. One that is longer than max_s is cut into equal parts.
+        regions: speech in order of time, s. One longer than max_s is cut into equal parts.
         pad_s: context kept around a chunk, never reaching into the next region, s.
         end_s: end of the signal, s.
     """
@@ -70,9 +70,9 @@ class Recognizer:
     Args:
         weights: registry name (`whisper-base`, `whisper-tiny-en`), or the path of a CTranslate2 folder.
         threads: CPU threads.
-        compute_type: CTranslate2 number type; int8 is exact enough and twice as fast on a CPU. On a GPU `auto` is used
-            instead of int8.
-        device: None = cuda when present, else cpu.
+        compute_type: CTranslate2 number type; int8 is accurate enough and twice as fast on a CPU. On a GPU, `auto` is
+            used instead of int8.
+        device: None = cuda if present, else cpu.
 
     Raises:
         WeightsMissing: the weights are not on disk.
@@ -101,11 +101,11 @@ class Recognizer:
         )
 
     def transcribe(self, samples: Floats, regions: Sequence[Span], settings: "TranscriptSettings") -> Recognition:
-        """Recognise the speech of one file; only one chunk of at most settings.max_chunk_s is worked on at a time.
+        """Recognise the speech of one file, one chunk of at most settings.max_chunk_s at a time.
 
         Args:
             samples: (n,) float32 mono at 16 kHz.
-            regions: speech, s from the first sample, in order of time. Sound outside is not looked at.
+            regions: speech, s from the first sample, in order of time. Sound outside is ignored.
 
         Returns:
             Segments with times in seconds from the first sample.
@@ -119,7 +119,10 @@ class Recognizer:
         return Recognition(language, probability, tuple(segments))
 
     def _language(self, samples: Floats, chunks: Sequence[Span], count: int) -> tuple[str, float | None]:
-        """The file's language: mean probability over up to `count` of the longest chunks, weighted by their length."""
+        """Return the file's most probable language and its mean probability over the `count` longest chunks.
+
+        The mean is weighted by length, of at most 30 s per chunk. The probability is None for one-language weights.
+        """
         if not self._model.model.is_multilingual:
             return "en", None
         votes: dict[str, float] = defaultdict(float)

@@ -1,11 +1,11 @@
-"""CoTracker 3, offline (Karaev et al. 2024): which points of a grid stay in sight, by its authors' own package.
+"""CoTracker 3, offline (Karaev et al. 2024): visibility of a grid of points over time, by its authors' own package.
 
-Belongs here: building the tracker with a checkpoint of the registry, running it. Does not belong here: which pictures
-it is given and what their visibility means (curation/scores/points.py).
+Belongs here: building the tracker with a checkpoint of the registry, running it. Does not belong here: the choice of
+pictures and the meaning of their visibility (curation/scores/points.py).
 
-The package `cotracker` is not in the package index and comes under a non-commercial licence, so it is no dependency: a
-user installs it from the authors' repository (docs/scores.md). The checkpoint is loaded by us, as weights only; nothing
-is fetched by torch.hub. Tested with a package of the same interface.
+The package `cotracker` is not in the package index and has a non-commercial licence, so it is not a dependency: users
+install it from the authors' repository (docs/scores.md). This module loads the checkpoint itself, as weights only;
+torch.hub fetches nothing. Tests use a package with the same interface.
 """
 
 import importlib
@@ -25,19 +25,19 @@ _WINDOW_FRAMES = 60  # of the published offline model
 
 
 class PackageMissing(PermanentFailure):
-    """The package is not installed."""
+    """Failure: the package is not installed."""
 
     def __init__(self) -> None:
         super().__init__("package_missing", f"the package {PACKAGE} is not installed")
 
 
 def package_state() -> str:
-    """The package's version, or `missing`: rows made without it are made anew once it is there."""
+    """Return the package's version, or `missing`: rows made without it are recomputed once it is installed."""
     if importlib.util.find_spec(PACKAGE) is None:
         return "missing"
     try:
         return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:  # on the path without having been installed
+    except importlib.metadata.PackageNotFoundError:  # importable, but never installed
         return "unknown"
 
 
@@ -45,13 +45,13 @@ class CoTracker:
     """The tracker, loaded once.
 
     Args:
-        checkpoint: scaled_offline.pth; None = the registry's (WeightsMissing when it is not on disk, OperationError
-            when it is not the file that was accepted).
-        device: torch device; None = cuda when present, else cpu.
+        checkpoint: scaled_offline.pth; None = the registry's (WeightsMissing if it is not on disk, OperationError if it
+            is not the accepted file).
+        device: torch device; None = cuda if present, else cpu.
 
     Raises:
         PackageMissing: `cotracker` is not installed.
-        OperationError: the file holds another network.
+        OperationError: the file contains another network.
     """
 
     def __init__(self, checkpoint: Path | None = None, device: str | None = None) -> None:
@@ -67,7 +67,9 @@ class CoTracker:
         self._predictor = _loaded(checkpoint).to(self.device)
 
     def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]:
-        """Which points of a grid×grid on the first picture are seen in each: bool (t, grid²); all are in the first.
+        """Return which points of a grid×grid on the first picture are visible in each: bool (t, grid²).
+
+        All are visible in the first picture.
 
         Args:
             pictures: (t, h, w, 3) BGR 0-255.

@@ -1,12 +1,12 @@
-"""DOVER (Wu et al., ICCV 2023) from the ONNX file that its authors' own script writes: technical and aesthetic quality.
+"""DOVER (Wu et al., ICCV 2023), technical and aesthetic quality, from the ONNX file that its authors' script writes.
 
-Belongs here: loading that file, refusing another one, running it. Does not belong here: views and formulas
+Belongs here: loading that file, rejecting any other, running it. Does not belong here: views and formulas
 (curation/scores/dover.py), gates.
 
-No ONNX file is published, and an architecture is not copied here: `convert_to_onnx.py` of the authors' repository turns
-DOVER.pth into onnx_dover.onnx (docs/scores.md). Its inputs are `aes_view` (1, 3, 32, 224, 224) and `tech_view`
-(runs, 3, 32, 224, 224), its outputs the aesthetic and the technical raw scores, in this order. The script fixes four
-runs, dover.yml has three: the file says which. Loader and shapes are tested with small networks of that interface.
+No ONNX file is published, and the architecture is not copied here: `convert_to_onnx.py` of the authors' repository
+turns DOVER.pth into onnx_dover.onnx (docs/scores.md). Its inputs are `aes_view` (1, 3, 32, 224, 224) and `tech_view`
+(runs, 3, 32, 224, 224). Its outputs are the aesthetic and the technical raw scores, in this order. The script fixes
+four runs, dover.yml has three; the number is read from the file. Tests use small networks with the same interface.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from speakervid_dag.failures import OperationError
 from speakervid_dag.models.onnx_session import open_session
 
 WEIGHTS = "dover"
-DEFAULT_RUNS = 3  # of dover.yml, for a file that takes any number
+DEFAULT_RUNS = 3  # from dover.yml, for a file that accepts any number
 _VIEW = (3, 32, 224, 224)
 _INPUTS = ("aes_view", "tech_view")
 
@@ -29,12 +29,12 @@ class Dover:
     """The network, loaded once.
 
     Args:
-        path: the ONNX file; None = the registry's (WeightsMissing when it is not on disk, OperationError when it is not
-            the file that was accepted).
+        path: the ONNX file; None = the registry's (WeightsMissing if it is not on disk, OperationError if it is not
+            the accepted file).
         threads: CPU threads of the runtime.
 
     Raises:
-        OperationError: the file is no ONNX network, or none with DOVER's inputs and outputs.
+        OperationError: the file is not an ONNX network with DOVER's inputs and outputs.
     """
 
     def __init__(self, path: Path | None = None, threads: int = 2) -> None:
@@ -44,7 +44,7 @@ class Dover:
             path = weight_path(WEIGHTS)
         try:
             self._session = open_session(path, threads)
-        except Exception as problem:  # onnxruntime has no common base of its errors
+        except Exception as problem:  # onnxruntime's errors have no common base class
             raise OperationError(f"{path.name} is no ONNX network: {problem}") from problem
         self.runs = self._runs(path.name)
 
@@ -59,7 +59,7 @@ class Dover:
         return runs if isinstance(runs, int) else DEFAULT_RUNS
 
     def raw(self, aesthetic: Floats, technical: Floats) -> tuple[float, float]:
-        """(technical, aesthetic) raw scores, each the mean over its view's runs.
+        """Return (technical, aesthetic) raw scores, each the mean over its view's runs.
 
         Args:
             aesthetic: float32 (1, 3, 32, 224, 224), normalised RGB.

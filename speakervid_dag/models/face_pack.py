@@ -1,13 +1,13 @@
-"""Face model packs: folders of ONNX files that InsightFace loads, the embedded CenterFace one and a user's own alike.
+"""Face model packs: folders of ONNX files that InsightFace loads, both the embedded CenterFace pack and a user's own.
 
 Belongs here: turning CenterFace into a pack, opening a pack. Does not belong here: detecting (faces.py), embedding
 (identity.py).
 
-InsightFace reads a detector as SCRFD: input (x - 127.5) / 128 in RGB, and for strides 8, 16, 32 two anchors a cell
+InsightFace treats a detector as SCRFD: input (x - 127.5) / 128 in RGB, and for strides 8, 16, 32 two anchors per cell
 with score, distances to the box sides and 5 points, in units of the stride. CenterFace has one head of stride 4 on
 0-255 RGB: a heat map, log height and width, the offset of the centre, and points relative to the box. The adapter
-adds nodes that rescale the input, keep the best of each 2 x 2 block of cells (stride 4 to 8), and write its box the
-way SCRFD would. The second anchor and the strides 16 and 32 always score 0.
+adds nodes that rescale the input, keep the best of each 2 x 2 block of cells (stride 4 to 8), and output its box as
+SCRFD would. The second anchor and the strides 16 and 32 always score 0.
 """
 
 import atexit
@@ -26,15 +26,16 @@ from speakervid_dag.models.registry import file_hash, weight_hash, weight_path, 
 
 _ADAPTER_VERSION = "1"  # part of the pack's folder name: raise it when the graph below changes
 PACK_FILE, PACK_RECORD = "centerface_as_scrfd.onnx", "sha256"  # the network, and its hash when it was built
-_OPSET = (
-    11  # first with a Slice that steps and a Clip-free Pad; every node of CenterFace (opset 9) means the same in it
-)
+_OPSET = 11  # the first with a stepping Slice and a Clip-free Pad; CenterFace's nodes (opset 9) mean the same in it
 _SCORE, _SIZE, _OFFSET, _POINTS = "537", "538", "539", "540"  # CenterFace's outputs
 
 
 def embedded_pack() -> Path:
-    """Return the folder of the CenterFace pack, built from the pulled weights on first use and whenever it is not what
-    was built. Raise WeightsMissing, WeightsUnusable."""
+    """Return the folder of the CenterFace pack; build it from the pulled weights on first use or if it has changed.
+
+    Raises:
+        WeightsMissing, WeightsUnusable.
+    """
     source = weight_path("centerface")
     key = hashlib.sha256(f"{weight_hash('centerface')} {_ADAPTER_VERSION}".encode()).hexdigest()[:12]
     folder = weights_dir() / "packs" / f"centerface-{key}"
@@ -42,11 +43,11 @@ def embedded_pack() -> Path:
         is_whole = file_hash(folder / PACK_FILE) == (folder / PACK_RECORD).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         is_whole = False
-    if not is_whole:  # two processes may both build it: the same bytes, either wins
+    if not is_whole:  # two processes may both build it: the bytes are the same
         content = adapt_centerface(source.read_bytes())
         try:
             _write_pack(folder, content)
-        except OSError:  # the folder of weights is read-only
+        except OSError:  # the weights folder is read-only
             folder = _own_pack(content)
     return folder
 
@@ -66,15 +67,15 @@ def _own_pack(content: bytes) -> Path:
 
 
 def open_pack(pack: Path | None, modules: list[str], threads: int) -> Any:
-    """`insightface.app.FaceAnalysis` over a folder of ONNX files; None is the embedded CenterFace pack.
+    """Return an `insightface.app.FaceAnalysis` over a folder of ONNX files.
 
     Args:
-        pack: any InsightFace pack; it needs a detector.
+        pack: any InsightFace pack with a detector; None = the embedded CenterFace pack.
         modules: InsightFace task names to load, `detection` among them.
         threads: CPU threads of each network.
 
     Raises:
-        PermanentFailure `face_pack_unusable`: no such folder, or no detector in it.
+        PermanentFailure: `face_pack_unusable`, no such folder or no detector in it.
     """
     import onnxruntime
     from insightface.app import FaceAnalysis
@@ -87,7 +88,7 @@ def open_pack(pack: Path | None, modules: list[str], threads: int) -> Any:
     options.log_severity_level = 3
     try:
         app = FaceAnalysis(name=str(folder), allowed_modules=modules, sess_options=options)
-    except AssertionError as error:  # InsightFace asserts that the folder holds a detector
+    except AssertionError as error:  # InsightFace asserts that the folder has a detector
         raise PermanentFailure("face_pack_unusable", f"no face detector among the ONNX files of {folder}") from error
     return app
 
@@ -99,17 +100,17 @@ def pack_hash(pack: Path | None) -> str:
 
 
 def pack_state(pack: Path) -> str:
-    """Return `pack_hash`, or `missing` for a folder that is not there or holds no ONNX file. Raise OSError."""
+    """Return `pack_hash`, or `missing` if the folder does not exist or has no ONNX file. Raise OSError."""
     return pack_hash(pack) if _networks(pack) else "missing"
 
 
 def _networks(folder: Path) -> list[Path]:
-    """The files that InsightFace looks at, sorted."""
+    """Return the files that InsightFace loads, sorted."""
     return sorted(p for p in folder.expanduser().glob("*.onnx") if not p.name.startswith("."))
 
 
 def adapt_centerface(content: bytes) -> bytes:
-    """CenterFace's ONNX file to one with SCRFD's input convention, nine outputs and dynamic batch, height and width."""
+    """Return CenterFace's ONNX file with SCRFD's input convention, nine outputs, dynamic batch, height and width."""
     import onnx
 
     model = onnx.load_from_string(content)
@@ -136,7 +137,7 @@ def adapt_centerface(content: bytes) -> bytes:
 
 
 def _as_scrfd(nodes: "_Nodes") -> list[tuple[str, int]]:
-    """Nodes from CenterFace's four heads to SCRFD's nine outputs; returns (output name, channels) in SCRFD's order."""
+    """Add nodes from CenterFace's four heads to SCRFD's nine outputs; return (output name, channels), SCRFD's order."""
     score = nodes.blocks(_SCORE)  # (batch, 4 sub-cells, rows / 8, columns / 8); sub-cells 0 1 / 2 3
     best = nodes.op("ReduceMax", score, axes=[1], keepdims=1)
     # One-hot choice of the best sub-cell; ArgMax takes the first of equals.
@@ -148,7 +149,10 @@ def _as_scrfd(nodes: "_Nodes") -> list[tuple[str, int]]:
         return nodes.op("ReduceSum", nodes.op("Mul", nodes.blocks(one), chosen), axes=[1], keepdims=1)
 
     def along(size_channel: int, sub_cell: list[float]) -> tuple[str, str, str]:
-        """Box length, low and high side on one axis, in strides of 8 from the block's corner (heads: 0 = y, 1 = x)."""
+        """Return box length, low and high side on one axis, in strides of 8 from the block's corner.
+
+        Channels of the heads: 0 = y, 1 = x.
+        """
         length = nodes.op("Mul", nodes.op("Exp", pick(size_channel, _SIZE)), nodes.const(4 / 8))
         grid = nodes.const(np.reshape(sub_cell, (1, 4, 1, 1)))
         cell = nodes.op("ReduceSum", nodes.op("Mul", chosen, grid), axes=[1], keepdims=1)
@@ -168,7 +172,7 @@ def _as_scrfd(nodes: "_Nodes") -> list[tuple[str, int]]:
 
 
 class _Nodes:
-    """Collects ONNX nodes and constants under fresh names."""
+    """Collector of ONNX nodes and constants under fresh names."""
 
     def __init__(self) -> None:
         self.made: list[Any] = []
@@ -192,7 +196,7 @@ class _Nodes:
         return self.op("SpaceToDepth", head, blocksize=2)
 
     def levels(self, parts: dict[str, list[str]]) -> list[tuple[str, int]]:
-        """(batch, cells x 2 anchors, channels) a part for stride 8, and zeros of the right length for 16 and 32."""
+        """Add outputs per part: (batch, cells x 2 anchors, channels) for stride 8, fitting zeros for 16 and 32."""
         outputs: list[tuple[str, int]] = []
         for part, channels in parts.items():
             stacked = channels[0] if len(channels) == 1 else self.op("Concat", *channels, axis=1)

@@ -1,7 +1,7 @@
-"""Face detection: boxes and five points, through InsightFace over any pack.
+"""Face detection: boxes and five points, by InsightFace with any pack.
 
 Belongs here: input sizes and the detector behind one small class. Does not belong here: packs (face_pack.py), landmarks
-(mesh.py), identity (identity.py), tracking (curation/).
+(mesh.py), identity (identity.py), tracking (curation/faces/tracking.py).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class FaceBox:
         box_px: x1, y1, x2, y2 in image px, clipped to the image.
         score: 0-1.
         keypoints_px: (5, 2) float32: eye on the left of the picture, other eye, nose tip, left and right mouth corner;
-            NaN if the pack's detector gives none.
+            NaN if the pack's detector returns none.
     """
 
     box_px: tuple[float, float, float, float]
@@ -32,12 +32,12 @@ class FaceBox:
 
 
 class FaceDetector:
-    """Faces of images, one network run an image (on a CPU a batch costs as much as its images one by one).
+    """Face detector that runs the network once per image (on a CPU a batch costs as much as its images one by one).
 
     Args:
-        pack: folder of an InsightFace pack; None is the embedded CenterFace.
-        input_long_side_px: an image is shrunk so that its long side is this; a smaller one is not enlarged.
-        score_threshold: 0-1, below it a face is dropped.
+        pack: folder of an InsightFace pack; None = the embedded CenterFace.
+        input_long_side_px: larger images are shrunk to this long side; smaller ones are not enlarged.
+        score_threshold: 0-1; faces below it are dropped.
         threads: CPU threads.
     """
 
@@ -49,7 +49,7 @@ class FaceDetector:
         self._long_side_px = input_long_side_px
 
     def detect(self, images: list[NDArray[np.uint8]]) -> list[list[FaceBox]]:
-        """Faces of each (height, width, 3) BGR image, best score first."""
+        """Return the faces of each (height, width, 3) BGR image, best score first."""
         return [self._detect_one(image) for image in images]
 
     def _detect_one(self, image: NDArray[np.uint8]) -> list[FaceBox]:
@@ -70,7 +70,7 @@ class FaceDetector:
 
 
 def input_size_px(width: int, height: int, long_side_px: int) -> tuple[int, int]:
-    """Width and height of the network input: the image's aspect, at most `long_side_px`, sides rounded up to 32 px."""
+    """Return width and height of the network input: the image's aspect, at most `long_side_px`, rounded up to 32 px."""
     scale = min(1.0, long_side_px / max(width, height))
     return _up_to_grid(width * scale), _up_to_grid(height * scale)
 

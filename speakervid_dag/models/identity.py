@@ -1,7 +1,7 @@
-"""Face identity: one unit vector a face, near for the same person.
+"""Face identity: one unit vector per face; vectors of the same person are close.
 
 Belongs here: alignment of the face and the two embedders (dlib's ResNet; ArcFace of a pack). Does not belong here:
- which frames to embed, averaging over a track, and clustering (curation/).
+choosing frames to embed, averaging over a track, clustering (curation/faces).
 """
 
 from pathlib import Path
@@ -23,19 +23,19 @@ _CHIP_MESH_POINTS = [
     mesh.LEFT_EYE_INNER,
     mesh.NOSE_BASE,
 ]
-# Where dlib's mean face has these points, in a unit square (get_face_chip_details, dlib/image_transforms).
+# Positions of these points in dlib's mean face, in a unit square (get_face_chip_details, dlib/image_transforms).
 _CHIP_MEAN_FACE = np.array([[0.8596, 0.2135], [0.6461, 0.2290], [0.1206, 0.2137], [0.3341, 0.2291], [0.4901, 0.6278]])
 
 
 class FaceEmbedder(Protocol):
-    """What turns an aligned face into a vector. Vectors of two backends (or two `weights_hash`) are not comparable."""
+    """Protocol: a face to a vector. Vectors of different backends or `weights_hash` are not comparable."""
 
     backend: str
     dim: int
     weights_hash: str
 
     def embed(self, image: NDArray[np.uint8], points_px: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(dim,) float32 of length 1.
+        """Return the face's vector, (dim,) float32 of length 1.
 
         Args:
             image: (height, width, 3) BGR.
@@ -45,7 +45,7 @@ class FaceEmbedder(Protocol):
 
 
 def load_embedder(pack: Path | None, threads: int) -> FaceEmbedder:
-    """ArcFace if the pack holds a recogniser, else dlib's ResNet; raises WeightsMissing."""
+    """Return ArcFace if the pack contains a recogniser, else dlib's ResNet. Raise WeightsMissing."""
     if pack is not None and (
         recogniser := open_pack(pack, ["detection", "recognition"], threads).models.get("recognition")
     ):
@@ -54,7 +54,7 @@ def load_embedder(pack: Path | None, threads: int) -> FaceEmbedder:
 
 
 class DlibEmbedder:
-    """dlib's ResNet, 128-d. About 70 ms a face on a CPU: embed a few good frames of a track, not all."""
+    """dlib's ResNet, 128-d. About 70 ms per face on a CPU: embed a few good frames of a track, not all."""
 
     backend = "dlib_resnet"
     dim = 128
@@ -90,12 +90,12 @@ class ArcFaceEmbedder:
         """See FaceEmbedder."""
         from insightface.app.common import Face
 
-        # Aligned by the mesh, not by the detector's points: same faces 5th percentile .31 against .21 on real clips.
+        # Aligned by the mesh, not the detector's points: 5th percentile of same faces .31 against .21 on real clips.
         return unit_length(np.asarray(self._recogniser.get(image, Face(kps=five_points(points_px)))))
 
 
 def five_points(points_px: NDArray[np.float32]) -> NDArray[np.float32]:
-    """InsightFace's (5, 2) points of a mesh: eye left in the picture, other eye, nose tip, both mouth corners."""
+    """Return InsightFace's (5, 2) points of a mesh: eye left in the picture, other eye, nose tip, mouth corners."""
     xy = points_px[:, :2]
     left_eye = xy[[mesh.LEFT_EYE_OUTER, mesh.LEFT_EYE_INNER]].mean(axis=0)
     right_eye = xy[[mesh.RIGHT_EYE_OUTER, mesh.RIGHT_EYE_INNER]].mean(axis=0)
@@ -104,9 +104,9 @@ def five_points(points_px: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def similarity_transform(source: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
-    """(2, 3) map of turn, uniform scale and shift that brings (n, 2) points nearest to others in least squares."""
+    """Return the (2, 3) least-squares map of rotation, uniform scale and shift from (n, 2) points to others."""
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    # In the complex plane a turn with scale is one multiplication, and its least-squares value a projection.
+    # In the complex plane, rotation with scale is one multiplication, and its least-squares value is a projection.
     a, b = ((points - mean) @ [1, 1j] for points, mean in ((source, source_mean), (target, target_mean)))
     factor = np.vdot(a, b) / np.vdot(a, a).real
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
@@ -114,6 +114,6 @@ def similarity_transform(source: NDArray[Any], target: NDArray[Any]) -> NDArray[
 
 
 def unit_length(vector: NDArray[Any]) -> NDArray[np.float32]:
-    """The vector divided by its length, float32."""
+    """Return the vector divided by its length, float32."""
     unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
     return unit

@@ -1,11 +1,11 @@
-"""A small synchrony network that learns from the lake itself, and the backend that reads it.
+"""Small synchrony network trained on the lake itself, and the backend that uses it.
 
-Belongs here: network, training, file, backend. Does not belong here: what it is trained on and judged by
-(curation/speaking/synchrony_training.py), when it is used (assets/backends.py).
+Belongs here: network, training, file, backend. Does not belong here: training and test data
+(curation/speaking/synchrony_training.py), the choice of backend (assets/backends.py).
 
-Two towers of temporal convolutions (0.36 s) give 24 numbers of unit length for each 25 Hz cell of lips and of sound;
-the mean cosine over a stretch is its agreement at a lag. Training (InfoNCE): of all lags of the own sound and of other
-stretches' sound, choose lag 0 of the own.
+Two towers of temporal convolutions (0.36 s) give a 24-d unit vector for each 25 Hz cell of lips and of sound; the mean
+cosine over a stretch is its agreement at a lag. Training (InfoNCE): among all lags of the own sound and the sound of
+other stretches, choose lag 0 of the own.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ LIPS, HIDDEN, DIMENSIONS, KERNEL = 83, 48, 24, 5
 
 
 def network(bands: int, dropout: float) -> "torch.nn.ModuleDict":
-    """The two towers and the temperature's logarithm, with random weights."""
+    """Return the two towers, with random weights."""
     from torch import nn
 
     def tower(inputs: int) -> nn.Sequential:
@@ -43,14 +43,17 @@ def network(bands: int, dropout: float) -> "torch.nn.ModuleDict":
 
 
 def _embed(tower: "torch.nn.Module", rows: "torch.Tensor") -> "torch.Tensor":
-    """(n, t, features) → (n, 24, t), each cell of unit length."""
+    """Return the embedding of (n, t, features): (n, 24, t), each cell of unit length."""
     from torch.nn import functional
 
     return functional.normalize(tower(rows.transpose(1, 2)), dim=1)
 
 
 def train(stretches: Sequence[Stretch], sync: SyncSettings, settings: TrainingSettings) -> "torch.nn.ModuleDict":
-    """A network trained on these stretches, the same at every run. At least one must be `window_cells` long."""
+    """Return a network trained on these stretches, the same in every run.
+
+    At least one stretch must be `window_cells` long.
+    """
     import torch
     from torch.nn import functional
 
@@ -93,14 +96,14 @@ def _batch(
 
 
 def packed(net: "torch.nn.ModuleDict") -> bytes:
-    """The network as a safetensors file."""
+    """Return the network as the bytes of a safetensors file."""
     from safetensors.torch import save
 
     return save({k: v.contiguous() for k, v in net.state_dict().items()})
 
 
 def refuse_other(path: Path, sha256: str) -> None:
-    """Raise WeightsUnusable when the file is gone or is not the one that was judged."""
+    """Raise WeightsUnusable if the file is missing or is not the one that was evaluated."""
     if not path.is_file() or file_hash(path) != sha256:
         raise WeightsUnusable(
             f"the trained model {path} is gone or is not the file of trained_models: run `speakervid train` again"
@@ -108,7 +111,7 @@ def refuse_other(path: Path, sha256: str) -> None:
 
 
 class LakeSynchrony:
-    """Synchrony by a network that was trained in the lake."""
+    """Backend for `synchrony` with a network trained on the lake."""
 
     name = "lake_model"
     question: Literal["synchrony"] = "synchrony"
@@ -118,7 +121,7 @@ class LakeSynchrony:
 
     @classmethod
     def load(cls, path: Path, sha256: str) -> "LakeSynchrony":
-        """Return the network of a file with this hash. Raise WeightsUnusable."""
+        """Return the backend with the network of a file with this hash. Raise WeightsUnusable."""
         from safetensors.torch import load_file
 
         refuse_other(path, sha256)
@@ -128,7 +131,7 @@ class LakeSynchrony:
         return cls(net.eval())
 
     def scorer(self) -> Scorer:
-        """For figures on held-out windows."""
+        """Return a scorer for figures on held-out windows."""
 
         def score(window: Stretch, heard: Stretch) -> Array:
             v, a = self._rows("lips", window.lips), self._rows("sound", heard.sound)
@@ -138,7 +141,7 @@ class LakeSynchrony:
         return score
 
     def _rows(self, tower: str, inputs: Floats) -> Floats:
-        """Embeddings (t, 24) of (t, features)."""
+        """Return embeddings (t, 24) of (t, features)."""
         import torch
 
         with torch.inference_mode():
@@ -146,7 +149,7 @@ class LakeSynchrony:
         return np.asarray(found, np.float32)
 
     def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
-        """Mean cosine per lag of each pair, and of all pairs of its speaker and person."""
+        """Return the mean cosine per lag of each pair, and of all pairs of its speaker and person."""
         lips = scene.lips()
         seen = {name: self._rows("lips", lip_inputs(s, scene.settings)) for name, s in lips.items() if len(s.speed)}
         heard = self._rows("sound", sound_inputs(scene.audio, scene.rate_hz, scene.settings))
@@ -171,6 +174,6 @@ class LakeSynchrony:
 
 
 def _curve(seen: Floats, heard: Floats, cells: "np.ndarray[tuple[int], np.dtype[np.int64]]", max_lag: int) -> Array:
-    """Mean cosine at lags -max_lag … +max_lag; what lies outside the sound agrees with nothing."""
+    """Return the mean cosine at lags -max_lag … +max_lag; cells outside the sound count as 0."""
     padded = np.pad(heard, ((max_lag, max_lag + max(0, int(cells.max()) + 1 - len(heard))), (0, 0)))
     return np.array([(seen * padded[cells + lag]).sum(axis=1).mean() for lag in range(2 * max_lag + 1)], np.float64)

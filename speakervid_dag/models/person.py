@@ -1,10 +1,10 @@
-"""A person's body, hands and expression: MediaPipe's pose and hand landmarks, and a 7-class emotion network.
+"""Body, hands and expression of a person: MediaPipe's pose and hand landmarks, and a 7-class emotion network.
 
-Belongs here: crops, the networks, points back in image px. Does not belong here: when and where a person is looked at
-(curation/frames/person.py), measures made from points (curation/scores/person.py).
+Belongs here: crops, the networks, points back in image px. Does not belong here: when and where a person is sampled
+(curation/frames/person.py), scores computed from points (curation/scores/person.py).
 
-All three networks take a square crop around a known place, so no detector is run: the caller derives it from the face,
-from the body's own points a moment before, or from a wrist.
+All three networks take a square crop around a known place, so no detector is run. The caller derives the crop from the
+face, from the body's own points a moment before, or from a wrist.
 """
 
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ class Body:
     Attributes:
         points_px: (33, 2) float32, image px; may lie outside the picture.
         visibility: (33,) float32, 0-1: is the point in the picture and not hidden?
-        presence: 0-1, the network's belief that the crop holds a person.
-        circle: the square around the whole body, by the network: where to look a moment later.
+        presence: 0-1, the network's belief that the crop contains a person.
+        circle: the network's square around the whole body: the crop for a moment later.
     """
 
     points_px: Floats
@@ -54,7 +54,7 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Hand:
-    """(21, 2) float32 points in image px, and the belief 0-1 that the crop holds a hand."""
+    """A hand's landmarks: (21, 2) float32 points in image px, and the belief, 0-1, that the crop contains a hand."""
 
     points_px: Floats
     presence: float
@@ -67,7 +67,7 @@ class BodyPose:
         self._network = _CropNetwork(str(weight_path("poses", "pose_landmark_full.tflite")), threads)
 
     def find(self, image: Image, crop: Square) -> Body:
-        """The body in the crop of a (height, width, 3) BGR image."""
+        """Return the body in the crop of a (height, width, 3) BGR image."""
         outputs = self._network.run(_rgb(_cut(image, crop, _BODY_INPUT_PX)))
         raw = outputs["Identity"].reshape(_RAW_BODY_POINTS, 5)  # x, y, z, visibility, presence
         points = _in_image(raw[:, :2], crop, _BODY_INPUT_PX)
@@ -84,7 +84,7 @@ class HandPose:
         self._network = _CropNetwork(str(weight_path("poses", "hand_landmark_lite.tflite")), threads)
 
     def find(self, image: Image, crop: Square) -> Hand:
-        """The hand in the crop of a (height, width, 3) BGR image."""
+        """Return the hand in the crop of a (height, width, 3) BGR image."""
         outputs = self._network.run(_rgb(_cut(image, crop, _HAND_INPUT_PX)))
         raw = outputs["Identity"].reshape(HAND_POINTS, 3)
         return Hand(_in_image(raw[:, :2], crop, _HAND_INPUT_PX), float(outputs["Identity_1"].item()))
@@ -97,7 +97,7 @@ class Emotion:
         self._network = _CropNetwork(str(weight_path("emotion")), threads)
 
     def probabilities(self, image: Image, face: Square) -> Floats:
-        """(7,) float32, sum 1, in the order of `EMOTIONS`, of the face in a (height, width, 3) BGR image."""
+        """Return (7,) float32, sum 1, in the order of `EMOTIONS`, for the face in a (height, width, 3) BGR image."""
         import cv2
 
         grey = cv2.cvtColor(_cut(image, face, _FACE_INPUT_PX), cv2.COLOR_BGR2GRAY)[..., None]
@@ -105,7 +105,7 @@ class Emotion:
 
 
 class _CropNetwork:
-    """A LiteRT network of one square picture."""
+    """A LiteRT network whose input is one square picture."""
 
     def __init__(self, path: str, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -123,7 +123,7 @@ class _CropNetwork:
 
 
 def _cut(image: Image, crop: Square, side_px: int) -> Image:
-    """The crop at `side_px`; black outside the picture."""
+    """Return the crop scaled to `side_px`; black outside the picture."""
     import cv2
 
     scale = side_px / max(crop.side, 1.0)
@@ -138,6 +138,6 @@ def _rgb(picture: Image) -> Floats:
 
 
 def _in_image(points: Floats, crop: Square, side_px: int) -> Floats:
-    """Points of the crop in image px."""
+    """Convert points of the crop to image px."""
     middle = np.array([crop.x, crop.y], dtype=np.float32)
     return np.asarray((points - side_px / 2) * (crop.side / side_px) + middle, dtype=np.float32)

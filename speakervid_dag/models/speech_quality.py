@@ -1,7 +1,7 @@
-"""DNSMOS (Microsoft, MIT): perceived speech quality without a reference, P.835 and P.808, straight from the ONNX files.
+"""DNSMOS (Microsoft, MIT): perceived speech quality without a reference, P.835 and P.808, run from the ONNX files.
 
 Belongs here: windows, features, the two networks, the calibration. Does not belong here: gates on the scores, and
-measures that need no model (curation/scores/sound.py).
+scores that need no model (curation/scores/sound.py).
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ RATE_HZ = 16_000
 WINDOW_SAMPLES = 144_160  # 9.01 s, the networks' fixed input
 HOP_SAMPLES = RATE_HZ
 MELS, MEL_WINDOW, MEL_HOP = 120, 321, 160
-BATCH = 8  # windows in one call
+BATCH = 8  # windows per call
 
-# Raw network output to MOS: the polynomials that the DNSMOS authors fitted, highest power first (non-personalised).
+# Raw network output to MOS: the DNSMOS authors' polynomials, highest power first (non-personalised).
 CALIBRATION = {
     "sig": (-0.08397278, 1.22083953, 0.0052439),
     "bak": (-0.13166888, 1.60915514, -0.39604546),
@@ -41,9 +41,9 @@ class SpeechQuality:
 
 
 def windows(samples: Floats) -> Floats:
-    """Windows of 9.01 s, one each second: (n, 144160) float32. Shorter sound is repeated, as in the original.
+    """Return windows of 9.01 s, one per second: (n, 144160) float32. Shorter sound is repeated, as in the original.
 
-    The original loses some windows to a rounding error of 9.01 * 16000; here all count (MOS differ by about 0.01).
+    The original loses some windows to a rounding error of 9.01 * 16000; here none are lost (MOS differ by about 0.01).
     """
     audio = samples.astype(np.float32, copy=False)
     while len(audio) < WINDOW_SAMPLES:
@@ -53,9 +53,9 @@ def windows(samples: Floats) -> Floats:
 
 
 def p808_features(window: Floats) -> Floats:
-    """Log mel spectrum of a window, in (dB below its maximum + 40) / 40, at most 80 dB deep: (900, 120) float32."""
+    """Return a window's log mel spectrum, (dB relative to its maximum + 40) / 40, floor -80 dB: (900, 120) float32."""
     power = mel_power(window[:-MEL_HOP], RATE_HZ, MEL_WINDOW, MEL_HOP, MELS)
-    floor = 1e-10  # as librosa's power_to_db
+    floor = 1e-10  # as in librosa's power_to_db
     level = 10 * np.log10(np.maximum(power, floor)) - 10 * np.log10(max(floor, float(power.max())))
     return np.asarray((np.maximum(level, level.max() - 80) + 40) / 40, dtype=np.float32)
 
@@ -64,7 +64,7 @@ class SpeechQualityModel:
     """The two networks, loaded once.
 
     Args:
-        folder: holds sig_bak_ovr.onnx and model_v8.onnx; None = the registry's `dnsmos`.
+        folder: contains sig_bak_ovr.onnx and model_v8.onnx; None = the registry's `dnsmos`.
         threads: CPU threads of the runtime.
     """
 
@@ -80,7 +80,7 @@ class SpeechQualityModel:
         self._p835, self._p808 = (open_session(path, threads) for path in paths)
 
     def score(self, clips: Sequence[Floats]) -> list[SpeechQuality]:
-        """Scores of each clip: the mean over its windows.
+        """Return the scores of each clip: the mean over its windows.
 
         Args:
             clips: mono float32 at 16 kHz, -1 to 1, none empty.

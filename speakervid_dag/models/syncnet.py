@@ -1,12 +1,11 @@
-"""SyncNet v2 (Chung and Zisserman, "Out of time", 2016) written anew in torch: does this voice belong to these lips?
+"""SyncNet v2 (Chung and Zisserman, "Out of time", 2016), reimplemented in torch: does this voice belong to these lips?
 
 Belongs here: the network under the names and shapes of the VGG group's `syncnet_v2.model`, and its loading. Does not
-belong here: which pictures and sound of a scene it gets and the distances of its embeddings
-(curation/speaking/syncnet.py).
+belong here: its input from a scene and the distances of its embeddings (curation/speaking/syncnet.py).
 
 Two streams of convolutions give 1024 numbers for 0.2 s of face (5 frames of 224×224 BGR, 0-255) and of sound (20 frames
-of 13 MFCC); their Euclidean distance, averaged over a turn, is least at the lag where sound and lips meet. The weights
-cannot be fetched by this project's own tests: architecture, loader and formulas are tested with random weights.
+of 13 MFCC). Their Euclidean distance, averaged over a turn, is least at the lag where sound and lips match. The
+project's tests cannot fetch the weights, so they test architecture, loader and formulas with random weights.
 """
 
 from pathlib import Path
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 FRAMES, CEPSTRA = 5, 20  # a window: 5 pictures, 20 frames of sound
 DIMENSIONS = 1024
 WEIGHTS = "syncnet"
-_BATCH = 16  # windows in one call
-_COUNTER = "num_batches_tracked"  # of batch norms; files from before torch 0.4.1 lack it
+_BATCH = 16  # windows per call
+_COUNTER = "num_batches_tracked"  # of batch norms; files older than torch 0.4.1 lack it
 
 Floats = NDArray[np.float32]
 
 
 def network() -> "torch.nn.ModuleDict":
-    """The four parts, with random weights, under the names of the published file."""
+    """Return the four parts, with random weights, under the names of the published file."""
     from torch import nn
 
     def step(convolution: Any, norm: Any) -> list[Any]:
@@ -59,7 +58,7 @@ def network() -> "torch.nn.ModuleDict":
 
 
 def load(weights: Path) -> "torch.nn.ModuleDict":
-    """The network with the weights of a file. Raises OperationError when it holds another network."""
+    """Return the network with the weights of a file. Raise OperationError if it contains another network."""
     import torch
 
     net = network()
@@ -78,9 +77,9 @@ class SyncNet:
     """The network with weights.
 
     Args:
-        weights: the published file, or None for the registry's (WeightsMissing when it is not on disk, OperationError
-            when it is not the file that was accepted).
-        device: torch device; None = cuda when present, else cpu.
+        weights: the published file; None = the registry's (WeightsMissing if it is not on disk, OperationError if it
+            is not the accepted file).
+        device: torch device; None = cuda if present, else cpu.
     """
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
@@ -94,15 +93,15 @@ class SyncNet:
         self._net = load(weights).to(self.device)
 
     def embed_faces(self, pictures: NDArray[np.uint8]) -> Floats:
-        """Windows of five of the pictures (t, 224, 224, 3) BGR: (t - 4, 1024) float32; row i begins at picture i."""
+        """Embed windows of five pictures of (t, 224, 224, 3) BGR: (t - 4, 1024) float32; row i begins at picture i."""
         series = pictures.transpose(3, 0, 1, 2)
         return self._embed("lip", [series[:, i : i + FRAMES] for i in range(len(pictures) - FRAMES + 1)])
 
     def embed_sound(self, samples: Floats, count: int) -> Floats:
-        """Windows of 0.2 s, one each 40 ms: (count, 1024) float32.
+        """Embed windows of 0.2 s, one every 40 ms: (count, 1024) float32.
 
         Args:
-            samples: (n,) float32 mono at 16 kHz, from the first window on; 40 ms per window, and 0.2 s more.
+            samples: (n,) float32 mono at 16 kHz, from the first window on; 40 ms per window plus 0.2 s.
         """
         cepstra = mfcc(samples)
         return self._embed("aud", [cepstra.T[None, :, 4 * i : 4 * i + CEPSTRA] for i in range(count)])

@@ -1,7 +1,7 @@
-"""Where a picture shows writing: the detector of PP-OCRv4 (differentiable binarization, Liao et al. 2020).
+"""Detector of writing in pictures: PP-OCRv4 (differentiable binarization, Liao et al. 2020).
 
 Belongs here: the network and its input. Does not belong here: reading the words (nothing here does), when a picture is
-looked at (curation/frames/log.py), the share of the picture (curation/frames/texture.py).
+sampled (curation/frames/log.py), the share of the picture (curation/frames/texture.py).
 """
 
 from typing import Any
@@ -28,10 +28,11 @@ class TextDetector:
         self._input = self._network.get_inputs()[0].name
 
     def probability(self, image: Image, long_side_px: int) -> NDArray[np.float32]:
-        """Belief, 0-1, that a pixel belongs to the middle of a line of text: (h, w) float32, about `long_side_px` long.
+        """Return the belief, 0-1, that each pixel is in the middle of a text line: (h, w) float32.
 
         Args:
-            image: (height, width, 3) BGR; shrunk to `long_side_px`, never enlarged: blown-up pixels look like writing.
+            image: (height, width, 3) BGR; shrunk to `long_side_px`, never enlarged: blown-up pixels resemble writing.
+            long_side_px: about the long side of the result.
         """
         import cv2
 

@@ -1,4 +1,4 @@
-"""Silero VAD v6 (MIT), the ONNX file that lies inside the faster-whisper package: how likely each 32 ms holds speech.
+"""Silero VAD v6 (MIT), the ONNX file inside the faster-whisper package: probability of speech in each 32 ms.
 
 Belongs here: running that network. Does not belong here: thresholds and regions (curation/voices/diarization.py).
 """
@@ -21,15 +21,15 @@ _PACKAGE, _FILE = "faster_whisper", "assets/silero_vad_v6.onnx"
 RATE_HZ = 16_000
 HOP_SAMPLES = 512
 HOP_S = HOP_SAMPLES / RATE_HZ
-CONTEXT_SAMPLES = 64  # the network sees the end of the step before
-BLOCK_STEPS = 4096  # steps in one call (131 s of sound): bounds memory; the state is carried over
+CONTEXT_SAMPLES = 64  # the network also gets the end of the step before
+BLOCK_STEPS = 4096  # steps per call (131 s of sound), to bound memory; the state is carried over
 
 
 @functools.cache
 def _session() -> "InferenceSession":
     return open_session(
         network_path(), threads=1, on_gpu=False
-    )  # tiny steps: threads and a GPU cost more than they give
+    )  # tiny steps: threads and a GPU cost more than they gain
 
 
 def network_path() -> Path:
@@ -38,22 +38,22 @@ def network_path() -> Path:
 
 
 def package_state() -> str:
-    """Return the network's SHA-256, or `missing` where the installed faster-whisper does not carry it."""
+    """Return the network's SHA-256, or `missing` if the installed faster-whisper does not contain it."""
     return packaged_state(_PACKAGE, _FILE)
 
 
 def speech_probabilities(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Speech probability of each step of the signal; step i covers [i * hop_s, (i + 1) * hop_s).
+    """Return the speech probability of each step of the signal; step i covers [i * hop_s, (i + 1) * hop_s).
 
     Args:
-        samples: (n,) float32 mono at 16 kHz, -1 to 1. Not changed. The last step is filled up with zeros.
+        samples: (n,) float32 mono at 16 kHz, -1 to 1. Not changed. The last step is padded with zeros.
 
     Returns:
         ((ceil(n / 512),) float32 probabilities 0-1, hop in seconds = 0.032).
 
     Raises:
-        WeightsMissing: the installed faster-whisper does not carry the network.
-        WeightsUnusable: it carries another one than was installed.
+        WeightsMissing: the installed faster-whisper does not contain the network.
+        WeightsUnusable: the file differs from the one that was installed.
     """
     steps = -(-len(samples) // HOP_SAMPLES)
     state = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}

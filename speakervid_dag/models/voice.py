@@ -1,7 +1,7 @@
-"""Voice embeddings: the GE2E network of Resemblyzer (Apache-2.0 weights) written anew, with its mel front end.
+"""Voice embeddings: the GE2E network of Resemblyzer (Apache-2.0 weights), reimplemented, with its mel front end.
 
-Belongs here: the network, its front end, batching, windows over a signal. Does not belong here: clustering and turns
-(curation/voices/diarization.py), speech regions (models/vad.py).
+Belongs here: the network, its front end, batching, windows over a signal. Does not belong here: clustering
+(curation/voices/clusters.py), turns and speech regions (curation/voices/diarization.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ RATE_HZ = 16_000
 WINDOW_SAMPLES, HOP_SAMPLES, MELS = 400, 160, 40  # 25 ms, 10 ms
 HIDDEN, LAYERS, DIMENSIONS = 256, 3, 256
 PARTIAL_FRAMES = 160  # 1.6 s: the length the network was trained on
-MIN_FRAMES = 25  # 0.25 s: below, there is less than a syllable and the result is noise
+MIN_FRAMES = 25  # 0.25 s: shorter sound is less than a syllable, and the result is noise
 TARGET_DBFS = -30.0  # quiet sound is raised to this level, as in training
 BATCH = 64
 
@@ -29,15 +29,15 @@ Floats = NDArray[np.float32]
 
 
 def voice_mels(samples: Floats) -> Floats:
-    """Mel power, a frame each 10 ms, of sound raised to at least -30 dBFS: (1 + n // 160, 40) float32."""
+    """Return mel power, one frame per 10 ms, of sound raised to at least -30 dBFS: (1 + n // 160, 40) float32."""
     rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
     gain = max(1.0, 10 ** (TARGET_DBFS / 20) / rms) if rms > 0 else 1.0
-    # power is quadratic in the gain, so it is applied to the small array
+    # power is quadratic in the gain, so the gain can be applied to the small array
     return mel_power(samples, RATE_HZ, WINDOW_SAMPLES, HOP_SAMPLES, MELS) * np.float32(gain**2)
 
 
 def unit(rows: NDArray[Any]) -> Floats:
-    """Rows scaled to length 1: (n, d) float32. A row of zeros stays zero."""
+    """Return rows scaled to length 1: (n, d) float32. A row of zeros stays zero."""
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
@@ -52,13 +52,16 @@ def _network(state: dict[str, "torch.Tensor"]) -> "torch.nn.ModuleDict":
         }
     )
     wanted = net.state_dict()
-    net.load_state_dict({name: state[name] for name in wanted})  # the file also holds the training loss's parameters
+    net.load_state_dict({name: state[name] for name in wanted})  # the file also has the training loss's parameters
     return net.eval()
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """An LSTM's steps are tiny: two threads took 6 × the processor time of one (160 windows: 2.7 s against 0.45 s)."""
+    """Run torch on one thread.
+
+    An LSTM's steps are tiny: two threads took 6 × the processor time of one (160 windows: 2.7 s against 0.45 s).
+    """
     import torch
 
     before = torch.get_num_threads()
@@ -70,11 +73,13 @@ def _one_thread() -> Iterator[None]:
 
 
 class VoiceEncoder:
-    """GE2E: 3-layer LSTM over mels, linear, ReLU, unit length. Cosine of two embeddings tells how alike two voices are.
+    """GE2E: 3-layer LSTM over mels, linear, ReLU, unit length.
+
+    The cosine of two embeddings measures how alike the voices are.
 
     Args:
-        weights: the .pt file, or None for the registry's `resemblyzer` (WeightsMissing when it is not on disk).
-        device: torch device; None = cuda when present, else cpu.
+        weights: the .pt file; None = the registry's `resemblyzer` (WeightsMissing if it is not on disk).
+        device: torch device; None = cuda if present, else cpu.
     """
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
@@ -89,7 +94,7 @@ class VoiceEncoder:
         self._net = _network(checkpoint["model_state"]).to(self.device)
 
     def embed_mels(self, mels: Sequence[Floats]) -> Floats:
-        """Embeddings of equally or differently long mel pieces, each (frames, 40): (n, 256) float32 of unit length."""
+        """Return embeddings of mel pieces of any length, each (frames, 40): (n, 256) float32 of unit length."""
         import torch
 
         out = np.zeros((len(mels), DIMENSIONS), np.float32)
@@ -109,7 +114,7 @@ class VoiceEncoder:
         return unit(out)
 
     def embed(self, segments: Sequence[Floats]) -> Floats:
-        """One embedding a segment: the unit mean over partials of 1.6 s (half overlapping) that cover the segment.
+        """Return one embedding per segment: the unit mean over half-overlapping partials of 1.6 s that cover it.
 
         Args:
             segments: mono float32 at 16 kHz, each at least 0.25 s of speech.
@@ -135,7 +140,9 @@ class VoiceEncoder:
         return unit(sums)
 
     def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
-        """Embeddings of windows of `window_s` seconds around given moments of one signal (short at its ends).
+        """Return embeddings of windows of `window_s` seconds around given moments of one signal.
+
+        Windows are moved inwards at the ends of the signal.
 
         Args:
             samples: (n,) float32 mono at 16 kHz, at least 0.25 s.

@@ -1,12 +1,12 @@
-"""Who is talking: the two questions, the one protocol of everything that answers one of them, and what they are asked.
+"""Active-speaker detection: its two tasks (talking, synchrony), the backend protocol, and a backend's input.
 
-Belongs here: pairs of track and turn, the scene a backend looks at, the shape of its answers. Does not belong here:
+Belongs here: pairs of track and turn, the scene given to a backend, the form of its answers. Does not belong here:
 any backend (lip_backends.py, light_asd.py, syncnet.py, models/lake_synchrony.py), rows of `sync_scores` (sync.py),
 decisions (bindings.py).
 
-`talking`: is this face talking? A mouth that talks under somebody else's voice talks as well. `synchrony`: does this
-voice belong to these lips? Only the second one can tell a dubbed face. No backend answers both, and two backends of one
-question have no common scale: what they say stands beside their name.
+`talking`: is this face talking? A mouth that talks under somebody else's voice counts too. `synchrony`: does this voice
+belong to these lips? Only the second one can detect a dubbed face. No backend answers both, and two backends for one
+task have no common scale, so their answers are stored with their name.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,20 +59,20 @@ class Pair:
         return str(self.turn["speaker_id"])
 
     def cells(self, settings: SyncSettings, context_s: float = 0.0) -> tuple[int, int]:
-        """First and last (exclusive) cell of the common time, widened by the context."""
+        """Return the first and last (exclusive) grid cell of the common time, widened by the context."""
         first = round((self.start_s - context_s) * settings.grid_hz)
         return max(0, first), round((self.end_s + context_s) * settings.grid_hz)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Agreement of lips and sound per lag, -max_lag … +max_lag frames, of one pair: bigger = better.
+    """Agreement of one pair's lips and sound per lag, -max_lag … +max_lag frames: bigger = better.
 
     Attributes:
         own: of the pair itself.
         pooled: of all pairs of the same speaker and person (`own` where a backend does not pool).
-        cells: grid cells the pair rests on.
-        is_lag_shared: the peak is looked for near the lag that the whole video agrees on.
+        cells: grid cells that the pair's curve is measured on.
+        is_lag_shared: the peak is searched near the lag that the whole video agrees on.
     """
 
     own: Array
@@ -83,7 +83,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class BackendAnswer:
-    """A backend's answer about one pair: a talking score 0-1 or a synchrony curve; or why there is none."""
+    """A backend's answer about one pair: a talking score 0-1, a synchrony curve, or the reason why there is none."""
 
     talking: float | None = None
     curve: Curve | None = None
@@ -92,7 +92,7 @@ class BackendAnswer:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a backend looks at: the pairs of one video, and its sound (float32 mono, sample 0 at the start)."""
+    """Input of a backend: the pairs of one video, and its sound (float32 mono, sample 0 at the start)."""
 
     pairs: list[Pair]
     audio: npt.NDArray[np.float32]
@@ -104,19 +104,19 @@ class Scene:
         return {p.track_id: p.track for p in self.pairs}
 
     def problem(self, pair: Pair) -> str | None:
-        """Why no backend can measure a pair; None when one may try."""
+        """Return why no backend can measure a pair; None when one may try."""
         if pair.cells(self.settings)[0] >= len(self.audio) * self.settings.grid_hz // self.rate_hz:
             return "no_sound"
         times: list[float] = pair.track["frame_times_s"]  # type: ignore[assignment]
         return None if any(pair.start_s <= t < pair.end_s for t in times) else "no_face_frames"
 
     def lips(self) -> dict[str, LipSeries]:
-        """Each track's lips on the common grid."""
+        """Return each track's lips on the common grid."""
         return {name: lips_of(track, self.settings) for name, track in self.tracks().items()}
 
 
 class ActiveSpeakerBackend(Protocol):
-    """What answers one of the two questions. `name` stands in the tables beside its answers."""
+    """A method for one of the two tasks. `name` is stored with its answers in the tables."""
 
     @property
     def name(self) -> str: ...
@@ -124,13 +124,13 @@ class ActiveSpeakerBackend(Protocol):
     def question(self) -> Question: ...
 
     def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
-        """An answer to every pair of the scene."""
+        """Return an answer for every pair of the scene."""
         ...
 
 
 def pairs_of(turns: pl.DataFrame, tracks: pl.DataFrame, settings: SyncSettings) -> list[Pair]:
-    """Every person's track and turn of one video that overlap by `min_overlap_s`, by turn and track; no copies."""
-    people = tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())  # a picture says nothing
+    """Return each pair of a person's track and a turn that overlap by `min_overlap_s`, by turn and track; no copies."""
+    people = tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())  # copies do not speak
     faces = people.select(*_LABELS, *_SERIES).sort("track_id").to_dicts()
     found = []
     for turn in turns.select("turn_id", "speaker_id", "start_s", "end_s").sort("start_s", "turn_id").to_dicts():
@@ -142,7 +142,7 @@ def pairs_of(turns: pl.DataFrame, tracks: pl.DataFrame, settings: SyncSettings) 
 
 
 def lips_of(track: Row, settings: SyncSettings) -> LipSeries:
-    """A track's lips on the common grid; frames without a good mesh, or turned away, are left out."""
+    """Return a track's lips on the common grid, without frames that have no good mesh or are turned away."""
     times = np.asarray(track["frame_times_s"], np.float64)
     points: list[list[float] | None] = track["lip_shape"]  # type: ignore[assignment]
     width = max((len(p) for p in points if p), default=0)

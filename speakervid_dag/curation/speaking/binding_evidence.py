@@ -1,7 +1,8 @@
-"""What a video says about each speaker and each person: synchrony, moving lips, contrast with others.
+"""Evidence for each speaker and each person of a video: synchrony, moving lips, contrast with others.
 
-Belongs here: pooling `sync_scores` over a speaker's turns, and how strong the pooled evidence is. Does not belong here:
-the decision and its margins (bindings.py), cuts that follow the voice (co_visibility.py), lips and sound (sync.py).
+Belongs here: pooling `sync_scores` over a speaker's turns, and the strength of the pooled evidence. Does not belong
+here: the decision and its margins (bindings.py), cuts that follow the voice (co_visibility.py), lips and sound
+(sync.py).
 """
 
 from collections import defaultdict
@@ -20,14 +21,14 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one person's tracks say about one speaker.
+    """Evidence of one person's tracks for one speaker.
 
     Attributes:
         seen_s: common time in which the mouth is seen, s.
-        talking: mean talking score over it, 0-1.
+        talking: mean talking score over that time, 0-1.
         sync_s: the part of it in which synchrony could be measured, s.
-        sync: how far the pooled lag curve stands out at its peak: mean of its lead over the median lag and over the
-            best lag elsewhere, as correlation. A foreign voice has peaks too, but several of one height.
+        sync: prominence of the pooled lag curve's peak: mean of its lead over the median lag and over the best lag
+            elsewhere, as a correlation. A foreign voice has peaks too, but several of equal height.
         beside_s: the part of seen_s in which other mouths are seen as well, s.
         lead: mean talking score over that part, minus that of the busiest other mouth there, -1 to 1.
         co_visible: evidence of cuts that follow the voice, nats (co_visibility.py).
@@ -45,7 +46,7 @@ class Evidence:
 def pooled_evidence(
     pairs: pl.DataFrame, co_visible: Mapping[Key, float], settings: BindingSettings
 ) -> dict[Key, Evidence]:
-    """Evidence of every (speaker, person), from all their measured pairs weighted by common time.
+    """Return the evidence of every (speaker, person), from all their measured pairs weighted by common time.
 
     Args:
         pairs: rows of sync_scores with `speaker_id` and `person_id`.
@@ -67,7 +68,7 @@ def pooled_evidence(
 
 
 def prominence(scored: pl.DataFrame, settings: BindingSettings) -> float:
-    """How far the mean lag curve of these rows stands out at their own mean offset, correlation."""
+    """Return how far the mean lag curve of these rows stands out at their own mean offset, as a correlation."""
     seconds = (scored["end_s"] - scored["start_s"]).to_numpy()
     curve = np.average(np.array(scored["lag_curve"].to_list(), np.float64), axis=0, weights=seconds)
     zero = len(curve) // 2
@@ -77,7 +78,7 @@ def prominence(scored: pl.DataFrame, settings: BindingSettings) -> float:
 
 
 def _leads(rows: list[Row]) -> dict[Key, tuple[float, float]]:
-    """(speaker, person) -> time beside other mouths, and the mean lead over the busiest of them."""
+    """Return (speaker, person) -> time beside other mouths, s, and the mean lead over the busiest of them."""
     turns: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         turns[str(row["turn_id"])].append(row)
@@ -103,10 +104,10 @@ def strength(
     settings: BindingSettings,
     is_partner: bool = False,
 ) -> float:
-    """Synchrony in deviations of a foreign voice, plus moving lips against other turns and other faces, plus cuts.
+    """Return synchrony in deviations of a foreign voice, plus moving lips against other turns and faces, plus cuts.
 
-    A busier mouth beside it speaks against a person. That it is the busiest itself speaks for it only when a partner
-    of somebody is looked for: under a voice-over somebody may move the lips as well.
+    A busier mouth nearby is evidence against a person. Being the busiest is evidence for a person only when
+    `is_partner`: somebody may also move their lips under a voice-over.
     """
     item = evidence[speaker, person]
     synchrony = float(item.sync * np.sqrt(item.sync_s)) / settings.foreign_deviation
@@ -114,7 +115,7 @@ def strength(
         synchrony = min(synchrony, settings.max_synchrony)
     lead = (item.lead if is_partner else min(item.lead, 0.0)) * item.beside_s / max(speech_s[speaker], 1e-9)
     return (
-        # no lag stands out: that happens to foreign voices and to hidden mouths, how far below 0 it falls says nothing
+        # foreign voices and hidden mouths have no lag that stands out; how far below 0 they fall means nothing
         max(synchrony, -settings.max_contrary)
         + settings.talking_weight * (_contrast(speaker, person, evidence, speech_s) + lead)
         + settings.co_visible_weight * item.co_visible
@@ -122,7 +123,7 @@ def strength(
 
 
 def _contrast(speaker: str, person: str, evidence: Mapping[Key, Evidence], speech_s: Mapping[str, float]) -> float:
-    """Share of this speaker's speech that shows the person talking, minus that of the others', -1 to 1; 0 if alone."""
+    """Return the share of this speaker's speech that shows the person talking, minus the others', -1 to 1; 0: alone."""
 
     def shown(names: list[str]) -> float:
         seen = [evidence[n, person] for n in names if (n, person) in evidence]

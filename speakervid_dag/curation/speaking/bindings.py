@@ -1,14 +1,15 @@
-"""Whose face a turn is: evidence of a whole video, one assignment of speakers to people, and the right to abstain.
+"""Binding of turns to faces: evidence of a whole video, one assignment of speakers to people, and abstention.
 
 Belongs here: the assignment, its margins, the answer of each turn, rows of `speaker_bindings`. Does not belong here:
-pooling and weighing evidence (binding_evidence.py), cuts that follow the voice (co_visibility.py), clips (clips.py).
+pooling and weighing evidence (binding_evidence.py), cuts that follow the voice (co_visibility.py), clips
+(clips/cutting.py).
 
-Evidence is counted in deviations of what a foreign voice gives. A speaker may stay without a face; that answer costs
-`min_evidence`. The margin of a speaker is the total of the best assignment minus the best total in which this speaker
-has another answer, so it counts what every other speaker would have to give up.
+Evidence is measured in standard deviations of a foreign voice's scores. A speaker may stay without a face; that answer
+is worth `min_evidence`. A speaker's margin is the total of the best assignment minus the best total in which this
+speaker has another answer, so it includes what every other speaker would have to give up.
 
-Then a conversation in one picture may complete itself: when one face is bound and falls silent while another voice
-speaks, and one free face beside it talks instead, that face asks less (`min_partner_evidence`) to be the other voice.
+A second pass may complete a conversation in one picture. A bound face falls silent while another voice speaks, and a
+free face beside it talks instead: then that face needs less evidence (`min_partner_evidence`) to be the other voice.
 """
 
 from collections import defaultdict
@@ -28,10 +29,10 @@ _FORBIDDEN = -1e6
 
 @dataclass(frozen=True)
 class Answer:
-    """A speaker's face: person or None, the lead over the best other answer, why it is None, the figures of that.
+    """A speaker's face: person or None, the lead over the best other answer, why it is None, and the figures for that.
 
-    `least_talking` is what a mouth must show in a turn to be the speaker's: less when cuts follow the voice;
-    `support` is the evidence of those cuts.
+    `least_talking` is the talking score that a mouth needs in a turn to be the speaker's, lower when cuts follow the
+    voice. `support` is the evidence of those cuts.
     """
 
     person_id: str | None
@@ -45,14 +46,14 @@ class Answer:
 def bind_video(
     shots: pl.DataFrame, turns: pl.DataFrame, tracks: pl.DataFrame, scores: pl.DataFrame, settings: BindingSettings
 ) -> pl.DataFrame:
-    """Bindings of every turn of one video.
+    """Return the bindings of every turn of one video.
 
     Args:
         shots, turns, tracks, scores: rows of shots, speech_turns, face_tracks and sync_scores of one video.
 
     Returns:
-        Rows of speaker_bindings: one a track of the bound person that is seen in the turn, with the time it is seen;
-        or one without a track over the whole turn.
+        Rows of speaker_bindings: one per track of the bound person seen in the turn, with the time it is seen; or one
+        without a track over the whole turn.
     """
     if turns.is_empty():
         return SPEAKER_BINDINGS.empty()
@@ -80,7 +81,7 @@ def _speech_s(turns: pl.DataFrame) -> dict[str, float]:
 def assign(
     speakers: list[str], evidence: Mapping[Key, Evidence], speech_s: Mapping[str, float], settings: BindingSettings
 ) -> dict[str, Answer]:
-    """One person at most a speaker and one speaker at most a person, with the greatest total evidence."""
+    """Assign at most one person per speaker and one speaker per person, with the greatest total evidence."""
     answers = _assigned(speakers, evidence, speech_s, settings.min_evidence, settings)
     open_speakers = [s for s in speakers if answers[s].person_id is None]
     partners = {(s, p): e for s in open_speakers for p, e in _partners(s, answers, evidence, speech_s, settings)}
@@ -98,7 +99,7 @@ def _assigned(
     settings: BindingSettings,
     candidates: Mapping[Key, Evidence] | None = None,
 ) -> dict[str, Answer]:
-    """The best assignment among the candidates (all evidence unless given); `nobody` is what no face costs."""
+    """Return the best assignment among the candidates (default: all evidence); `nobody` is the value of no face."""
     allowed = evidence if candidates is None else candidates
     people = sorted({person for _, person in allowed})
     gain = np.full((len(speakers), len(people) + len(speakers)), _FORBIDDEN)
@@ -127,7 +128,7 @@ def _partners(
     speech_s: Mapping[str, float],
     settings: BindingSettings,
 ) -> list[tuple[str, Evidence]]:
-    """Free people who talk beside a bound one, while that one falls silent for this speaker."""
+    """Return free people who talk beside a bound person while that person is silent for this speaker."""
     half_s = speech_s[speaker] / 2
     beside = {p: e for (s, p), e in evidence.items() if s == speaker and e.beside_s >= half_s}
     taken = {a.person_id: name for name, a in answers.items() if a.person_id}
@@ -139,7 +140,7 @@ def _partners(
 
 
 def least_talking(item: Evidence, settings: BindingSettings) -> float:
-    """Talking score below which a mouth does not speak: lower where cuts say that the camera follows this voice."""
+    """Return the talking score below which a mouth does not speak: lower where cuts follow this voice."""
     is_followed = item.co_visible * settings.co_visible_weight >= settings.min_margin
     return settings.still_talking if is_followed else settings.min_talking
 
@@ -152,7 +153,7 @@ def _best(gain: np.ndarray) -> tuple[float, list[int]]:  # type: ignore[type-arg
 
 
 def _answer(person: str | None, margin: float, best: float, item: Evidence | None, settings: BindingSettings) -> Answer:
-    # with no candidate at all every other answer is forbidden, and the margin has no meaning
+    # without any candidate every other answer is forbidden, and the margin has no meaning
     known = margin if margin < -_FORBIDDEN / 2 else None
     if person is None or item is None:
         asked = settings.min_evidence + settings.min_margin
@@ -168,7 +169,7 @@ def _answer(person: str | None, margin: float, best: float, item: Evidence | Non
 
 
 def threshold_of(settings: BindingSettings) -> float | None:
-    """Return the synchrony that binds without other evidence, a score of `sync_calibration`; None where none does."""
+    """Return the synchrony that binds without other evidence, a score as in `sync_calibration`; None if none does."""
     asked = settings.min_evidence + settings.min_margin
     is_enough = settings.max_synchrony is None or settings.max_synchrony >= asked
     return settings.foreign_deviation * asked if is_enough else None
@@ -189,7 +190,7 @@ def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings
 
 
 def _figures(reason: str | None, answer: Answer, pairs: list[Row], settings: BindingSettings) -> str | None:
-    """The figures behind an abstention; None where the reason says all."""
+    """Return the figures behind an abstention; None where the reason is enough."""
     if reason is not None and reason == answer.reason:
         return answer.detail
     shown = [float(str(p["talking_score"])) for p in pairs if p["talking_score"] is not None]
@@ -201,7 +202,7 @@ def _figures(reason: str | None, answer: Answer, pairs: list[Row], settings: Bin
 def _turn_status(
     turn: Row, pairs: list[Row], own: list[Row], answers: dict[str, Answer], settings: BindingSettings
 ) -> tuple[str, str | None]:
-    """Status and reason of one turn, given its speaker's answer and the faces in view."""
+    """Return status and reason of one turn, given its speaker's answer and the faces in view."""
     if not pairs:
         return "off_screen", "no_face_seen"
     measured = [p for p in pairs if p["talking_score"] is not None]
@@ -211,15 +212,15 @@ def _turn_status(
     taken = {a.person_id for name, a in answers.items() if name != turn["speaker_id"]}
     rivals = [p for p in measured if p["person_id"] != answer.person_id and _talks(p, settings.min_talking)]
     if own:
-        # the speaker's label of a single turn can be wrong: another talking face that fits this very turn clearly
-        # better says so
+        # the speaker label of a single turn can be wrong: another talking face that fits this turn clearly better
+        # shows that
         best = max(_fit(p, settings) for p in own) + max(settings.min_margin, answer.support)
         return ("ambiguous", "turn_disagrees") if any(_fit(p, settings) > best for p in rivals) else ("bound", None)
     if len(measured) < len(pairs):
         return "ambiguous", "mouth_not_visible"
     free = [p for p in measured if p["person_id"] not in taken]
-    # a face with another voice does not speak here, nor does a mouth that is still: quite still, unless it is known
-    # that the voice has another face
+    # a face with another voice does not speak here, nor does a still mouth; the bar for "still" is stricter unless the
+    # voice is known to have another face
     still = settings.min_talking if answer.person_id else settings.still_talking
     if any(_talks(p, still) for p in free):
         return "ambiguous", answer.reason or "lips_still"
@@ -232,7 +233,7 @@ def _talks(pair: Row, least: float) -> bool:
 
 
 def _fit(pair: Row, settings: BindingSettings) -> float:
-    """Synchrony of one pair in deviations of a foreign voice; 0 where it is not known."""
+    """Return the synchrony of one pair in deviations of a foreign voice; 0 where unknown."""
     if pair["lag_curve"] is None:
         return 0.0
     seconds = float(str(pair["end_s"])) - float(str(pair["start_s"]))

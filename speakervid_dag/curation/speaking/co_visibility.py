@@ -1,13 +1,13 @@
-"""Does the picture follow the voice? In shot and reverse shot a new voice comes with a cut to another face.
+"""Cuts that follow the voice: in shot and reverse shot, a new voice comes with a cut to another face.
 
-Belongs here: what shots show, the changes of voice, and how far cuts at them stand out from chance. Does not belong
-here: lips and sound (sync.py), the joint decision (bindings.py).
+Belongs here: the faces that shots show, changes of voice, and how far cuts at these changes exceed chance. Does not
+belong here: lips and sound (sync.py), the joint decision (bindings.py).
 
-Two explanations of the changes of voice are compared. Following: the face of the speaker before is cut to the face of
-the speaker after, in `follow_share` of the changes. Chance: cuts between those two faces fall anywhere, at the rate the
-video has them. The log-likelihood ratio, less the choice among all assignments of speakers to people, is evidence
-that a voice-over cannot have: over one shot there is no cut to meet, and one meeting is not enough
-(`min_coincidences`).
+Two explanations of the changes of voice are compared. Following: in `follow_share` of the changes, the picture cuts
+from the face of the speaker before to that of the speaker after. Chance: cuts between those two faces fall anywhere, at
+the video's own rate. The evidence is the log-likelihood ratio, less a penalty for choosing among all assignments of
+speakers to people. A voice-over cannot have it: within one shot no cut coincides with a change, and a single
+coincidence is not enough (`min_coincidences`).
 """
 
 import itertools
@@ -35,7 +35,7 @@ class FaceCut:
 
 @dataclass(frozen=True)
 class VoiceChange:
-    """From one speaker to another; `within` is the pause (or the overlap) between them, s."""
+    """A change from one speaker to another; `within` is the pause (or the overlap) between them, s."""
 
     speakers: Faces
     within: Interval
@@ -44,7 +44,7 @@ class VoiceChange:
 def co_visibility(
     shots: pl.DataFrame, tracks: pl.DataFrame, turns: pl.DataFrame, settings: BindingSettings
 ) -> dict[tuple[str, str], float]:
-    """Evidence in nats that a speaker is a person, for the pairs that the cuts speak for; empty when they do not.
+    """Return the evidence, nats, that a speaker is a person, for the pairs that cuts support; empty if there are none.
 
     Args:
         shots, tracks, turns: rows of shots, face_tracks and speech_turns of one video.
@@ -73,7 +73,7 @@ def co_visibility(
 
 
 def face_cuts(shots: pl.DataFrame, tracks: pl.DataFrame, settings: BindingSettings) -> list[FaceCut]:
-    """Cuts between neighbouring shots, each of which shows one person, and not the same."""
+    """Return cuts between neighbouring shots that each show one person, not the same one."""
     found = []
     seen: dict[str, dict[str, list[Interval]]] = defaultdict(lambda: defaultdict(list))
     people = tracks.filter(pl.col("person_id").is_not_null())
@@ -91,7 +91,7 @@ def face_cuts(shots: pl.DataFrame, tracks: pl.DataFrame, settings: BindingSettin
 
 
 def voice_changes(turns: pl.DataFrame) -> list[VoiceChange]:
-    """Changes of speaker between turns that follow each other."""
+    """Return changes of speaker between consecutive turns."""
     ordered = turns.sort("start_s", "turn_id").select("speaker_id", "start_s", "end_s").iter_rows()
     return [
         VoiceChange((a, b), (min(end, start), max(end, start)))
@@ -110,7 +110,7 @@ def _near(change: VoiceChange, cuts: list[FaceCut], settings: BindingSettings) -
 
 
 def _likeliest(cuts: list[FaceCut], changes: list[VoiceChange], settings: BindingSettings) -> dict[str, str]:
-    """Speaker -> person, one to one, so that the most cuts near changes agree; speakers without any are left out."""
+    """Return speaker -> person, one to one, that agrees with most cuts near changes; omit speakers without any."""
     from scipy.optimize import linear_sum_assignment
 
     votes = Counter(
@@ -141,7 +141,7 @@ def _ratio(
     seen_s: float,
     settings: BindingSettings,
 ) -> float:
-    """Log-likelihood ratio of one change of voice: following against chance."""
+    """Return the log-likelihood ratio of one change of voice: following against chance."""
     same = sum(cut.faces == _faces(change, people) for cut in cuts)
     length = change.within[1] - change.within[0] + 2 * settings.cut_tolerance_s
     chance = 1 - math.exp(-same * length / seen_s)

@@ -1,7 +1,7 @@
-"""Light-ASD's answer about a scene: is this face talking? The network is handed in.
+"""Light-ASD backend: is this face talking? The network is an argument.
 
-Belongs here: which pictures and which sound the network gets, and its answer about each pair. Does not belong here: the
-network (models/light_asd.py), which backend is chosen (assets/backends.py), cutting faces (faces/crops.py), rows.
+Belongs here: the pictures and sound that the network gets, and its answer about each pair. Does not belong here: the
+network (models/light_asd.py), the choice of backend (assets/backends.py), cutting faces (faces/crops.py), rows.
 """
 
 from collections.abc import Mapping
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Key, Pair, Row, Scene
 
-FPS = 25  # pictures a second
+FPS = 25  # pictures per second
 SIDE_PX = 112
-_CHUNK_S = 20.0  # a long track is scored in pieces: bounds memory
+_CHUNK_S = 20.0  # a long track is scored in pieces, to bound memory
 
 Floats = NDArray[np.float32]
 
 
 class TalkingNetwork(Protocol):
-    """models.light_asd.LightASD."""
+    """The network: models.light_asd.LightASD."""
 
     def scores(self, faces: NDArray[np.uint8], samples: Floats) -> Floats: ...
 
 
 class LightASDBackend:
-    """Talking, from face pictures and sound."""
+    """Backend for `talking`, from face pictures and sound."""
 
     name = "light_asd"
     question: Literal["talking"] = "talking"
@@ -35,12 +35,12 @@ class LightASDBackend:
         self._net = net
 
     def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
-        """Share of a pair's pictures in which the face talks."""
+        """Return the share of each pair's pictures in which the face talks."""
         series = {name: self._track(scene, track) for name, track in scene.tracks().items()}
         return {p.key: _answer(scene, p, series[p.track_id]) for p in scene.pairs}
 
     def _track(self, scene: Scene, track: Row) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]] | None:
-        """Time of the first picture, talks (t,), is seen (t,) at 25 Hz; None when no pictures were kept."""
+        """Return the time of the first picture, talks (t,), is seen (t,) at 25 Hz; None when no pictures were kept."""
         crops = scene.crops(str(track["track_id"]))
         if crops is None:
             return None
@@ -58,7 +58,7 @@ class LightASDBackend:
 
 
 def middle_grey(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle half of BGR crops (t, 224, 224, 3) as grey: (t, 112, 112) uint8."""
+    """Return the middle half of BGR crops (t, 224, 224, 3) as grey: (t, 112, 112) uint8."""
     edge = (crops.shape[1] - SIDE_PX) // 2
     inner = crops[:, edge : edge + SIDE_PX, edge : edge + SIDE_PX]
     return np.asarray(np.rint(inner @ np.array([0.114, 0.587, 0.299], np.float32)), np.uint8)

@@ -1,8 +1,8 @@
-"""The default answers, from lip landmarks alone: lip motion (talking) and landmark-audio regression (synchrony).
+"""Default backends, from lip landmarks alone: lip motion (talking) and landmark-audio regression (synchrony).
 
-Belongs here: the two default backends of curation/speaking/active_speaker.py. Does not belong here: the regression's
-arithmetic (sync_regression.py), backends with trained weights (light_asd.py, syncnet.py,
-models/lake_synchrony.py), rows and decisions.
+Belongs here: the two default backends of active_speaker.py's protocol. Does not belong here: the regression's
+arithmetic (sync_regression.py), backends with trained weights (light_asd.py, syncnet.py, models/lake_synchrony.py),
+rows and decisions.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from speakervid_dag.curation.speaking.sync_regression import Array, LipSeries
 
 
 class LipMotion:
-    """Is this face talking: the share of the common time in which the mouth moves."""
+    """Backend for `talking`: the share of the common time in which the mouth moves."""
 
     name = "lip_motion"
     question: Literal["talking"] = "talking"
@@ -36,7 +36,7 @@ class LipMotion:
 
 
 class LipRidge:
-    """Does this voice belong to these lips: ridge regression from lips to band energies, fitted within the video."""
+    """Backend for `synchrony`: ridge regression from lips to band energies, fitted within the video."""
 
     name = "lip_ridge"
     question: Literal["synchrony"] = "synchrony"
@@ -58,7 +58,7 @@ def _too_short(curve: Curve | None) -> str | None:
 
 
 def lips_problem(scene: Scene, pair: Pair, lips: LipSeries) -> str | None:
-    """Why a pair's lips cannot be measured; None when they can."""
+    """Return why a pair's lips cannot be measured; None when they can."""
     if problem := scene.problem(pair):
         return problem
     first, last = pair.cells(scene.settings)
@@ -67,7 +67,7 @@ def lips_problem(scene: Scene, pair: Pair, lips: LipSeries) -> str | None:
 
 
 def _rest_speeds(pairs: list[Pair], lips: dict[str, LipSeries], settings: SyncSettings) -> dict[str, float]:
-    """Each person's still mouth: a low quantile of its speeds, not under the measurement's own jitter."""
+    """Return the speed of each person's still mouth: a low quantile of its speeds, at least the landmark jitter."""
     speeds: dict[str, list[Array]] = defaultdict(list)
     for track_id, person_id in {(p.track_id, p.person_id) for p in pairs}:
         speeds[person_id].append(lips[track_id].speed[lips[track_id].is_seen])
@@ -76,14 +76,14 @@ def _rest_speeds(pairs: list[Pair], lips: dict[str, LipSeries], settings: SyncSe
 
 
 def _talking(pair: Pair, lips: LipSeries, rest: float, settings: SyncSettings) -> float:
-    """Share of the turn in which the mouth moves more than twice as fast as at rest, 0-1."""
+    """Return the share of the seen time in which the mouth moves more than twice as fast as at rest, 0-1."""
     first, last = pair.cells(settings)
     speed = lips.part(lips.speed, first, last)[lips.part(lips.is_seen, first, last).astype(bool)]
     return float((speed > 2 * rest).mean())
 
 
 def _curves(pairs: list[Pair], lips: dict[str, LipSeries], sound: Array, settings: SyncSettings) -> dict[Key, Curve]:
-    """Lag curves of all pairs: one regression for each person and speaker, on all their common time."""
+    """Return lag curves of all pairs: one regression per person and speaker, on all their common time."""
     tracks_of: dict[str, set[str]] = defaultdict(set)
     groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for pair in pairs:
@@ -130,7 +130,7 @@ def _group_curves(
 def _samples(
     pair: Pair, features: dict[str, Array], lips: dict[str, LipSeries], sound: Array, lag: int, settings: SyncSettings
 ) -> tuple[Array, Array]:
-    """Lips and sound of a pair at one lag: the sound of the turn (and its context), the lips `lag` cells earlier."""
+    """Return a pair's lips and sound at one lag: sound of the turn and its context, the lips `lag` cells earlier."""
     name = pair.track_id
     first, last = pair.cells(settings, settings.context_s)
     heard = np.arange(first, min(last, len(sound)))
@@ -142,7 +142,7 @@ def _samples(
 
 
 def _folds(counts: list[int], settings: SyncSettings) -> npt.NDArray[np.int64]:
-    """Held-out group of each sample: consecutive stretches, at most `max_folds` of them, at least two."""
+    """Return the held-out group of each sample: consecutive stretches, at least two, at most `max_folds`."""
     total = sum(counts)
     length = max(settings.fold_s * settings.grid_hz, total / settings.max_folds)
     count = max(2, round(total / length))

@@ -1,14 +1,14 @@
-"""Rows of `sync_scores`: what the two backends of a profile say about each track and turn of a video.
+"""Rows of `sync_scores`: the answers of a profile's two backends about each track and turn of a video.
 
-Belongs here: asking the backends, Sync-C, Sync-D and offset of a curve, the lag a video shares. Does not belong here:
+Belongs here: running the backends, Sync-C, Sync-D and offset of a curve, the lag a video shares. Does not belong here:
 the backends (lip_backends.py, light_asd.py, syncnet.py, models/lake_synchrony.py), and the decision who is bound
 (bindings.py).
 
 Definitions. Lag of k frames: the sound k frames later fits the picture (positive = audio late).
 `lag_curve[k + max_lag]` = agreement at lag k, a mean of the turn's own curve and that of all turns of the same speaker
 and person (where the backend pools them). distance = distance_scale * (1 - agreement): for the regression, agreement is
-a correlation; a network's own distances come through unchanged. `sync_dist` (Sync-D) = least distance, near the lag
-that the whole video shares where the backend asks for that; `sync_conf` (Sync-C) = median distance over all lags -
+a correlation; a network's own distances are kept unchanged. `sync_dist` (Sync-D) = least distance; where the backend
+requires it, only lags near the one the whole video shares count. `sync_conf` (Sync-C) = median distance over all lags -
 `sync_dist`: bigger = better synchronised, about 0 or less for a foreign voice.
 """
 
@@ -47,18 +47,18 @@ def score_video(
     synchrony: ActiveSpeakerBackend = DEFAULT_SYNCHRONY,
     crops: CropSource = lambda _: None,
 ) -> pl.DataFrame:
-    """Scores of every track and turn of one video that overlap by `min_overlap_s`.
+    """Return scores of every track and turn of one video that overlap by `min_overlap_s`.
 
     Args:
         turns: rows of speech_turns of one video.
         tracks: rows of face_tracks of the same video.
         audio: float32 mono, sample 0 at the container's start.
         rate_hz: its sample rate.
-        talking, synchrony: what answers the two questions.
+        talking, synchrony: backends for the two tasks.
         crops: face pictures, for the backends that need them.
 
     Returns:
-        Rows of sync_scores, one a pair, ordered by turn and track.
+        Rows of sync_scores, one per pair, ordered by turn and track.
     """
     scene = Scene(pairs_of(turns, tracks, settings), audio, rate_hz, settings, crops)
     if not scene.pairs:
@@ -69,14 +69,14 @@ def score_video(
 
 
 def synchrony_rows(scene: Scene, backend: ActiveSpeakerBackend) -> list[Row]:
-    """Rows of sync_scores, a pair each in their order, without the answer to the other question."""
+    """Return rows of sync_scores, one per pair in the scene's order, without the talking score."""
     fits = backend.measure(scene)
     lag = shared_lag([m.curve for m in fits.values() if m.curve], scene.settings)
     return [{"backend": backend.name} | _row(p, fits[p.key], lag, scene.settings) for p in scene.pairs]
 
 
 def shared_lag(curves: Iterable[Curve], settings: SyncSettings) -> int:
-    """The lag that the whole file agrees on: all curves together, weighted by their cells, smoothed over neighbours."""
+    """Return the lag that the whole file agrees on: all curves summed, weighted by cells, smoothed over neighbours."""
     total = np.zeros(2 * settings.max_lag_frames + 1)
     for curve in curves:
         total += np.maximum(curve.pooled, 0) * curve.cells
@@ -85,12 +85,12 @@ def shared_lag(curves: Iterable[Curve], settings: SyncSettings) -> int:
 
 
 def sync_figures(distance: Array, near: int | None = None, tolerance: int = 0) -> tuple[float, float, int]:
-    """(Sync-C, Sync-D, offset in frames, positive = audio late) of the distances at lags -n … +n.
+    """Return (Sync-C, Sync-D, offset in frames, positive = audio late) from the distances at lags -n … +n.
 
-    Sync-D = least distance, Sync-C = median distance - Sync-D, offset = place of the least (Chung and Zisserman 2016).
+    Sync-D = least distance, Sync-C = median distance - Sync-D, offset = lag of the least (Chung and Zisserman 2016).
 
     Args:
-        near: only lags this near count as the place (up to `tolerance` frames away); None: all do.
+        near: search the least within `tolerance` frames of this lag only; None: among all lags.
     """
     zero = len(distance) // 2
     low, high = (0, len(distance)) if near is None else (max(0, zero + near - tolerance), zero + near + tolerance + 1)

@@ -1,13 +1,14 @@
-"""What a foreign voice looks like to a synchrony backend: its scores on deliberately mismatched sound.
+"""Calibration of a synchrony backend: its scores on deliberately mismatched sound, and the threshold from them.
 
-Belongs here: making the mismatches (other people's voices, large shifts of the own one), scoring them like real pairs,
-the threshold that follows from those that are shipped and those of a lake, rows of `sync_calibration`. Does not belong
-here: backends, the decision (bindings.py), reading sound.
+Belongs here: making mismatches (other people's voices, large shifts of the own one), scoring them like real pairs, the
+threshold from shipped mismatches and a lake's own, rows of `sync_calibration`. Does not belong here: backends, the
+decision (bindings.py), reading sound.
 
-A trial is one speaker and one person whose mouth talks; its score is the prominence of their pooled lag curve times the
-square root of its length, as in bindings. Nobody knows which of the real pairs are right, so the mismatches alone set
-the threshold: the bound under which the next mismatch stays with probability 1 - false_accept_rate (one-sided Student
-prediction bound, mean + t * deviation * sqrt(1 + 1/n)): few trials ask for more. Real pairs only tell what it costs.
+A trial is one speaker and one person whose mouth talks. Its score is the prominence of their pooled lag curve times the
+square root of its length, as in bindings. It is unknown which real pairs are correct, so the mismatches alone set the
+threshold: the bound that the next mismatch stays below with probability 1 - false_accept_rate (one-sided Student
+prediction bound, mean + t * deviation * sqrt(1 + 1/n)). Fewer trials give a higher bound. Real pairs only show what the
+threshold costs.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ Voice = tuple[str, str]
 
 @dataclass(frozen=True)
 class Trial:
-    """One speaker against one person: share of the time the mouth talks, 0-1, and the score."""
+    """One speaker tested against one person: share of the time the mouth talks, 0-1, and the score."""
 
     speaker_id: str
     person_id: str
@@ -42,10 +43,10 @@ class Trial:
 
 
 def foreign_voices(turns: pl.DataFrame, settings: CalibrationSettings) -> dict[Voice, list[Voice]]:
-    """For each voice of a batch, a few voices of other videos that are surely other people's.
+    """Return, for each voice of a batch, a few voices of other videos that surely belong to other people.
 
-    A voice without an embedding is compared with nobody: it could be anybody's. The choice is spread evenly over the
-    candidates, so that it is the same at every run.
+    A voice without an embedding is skipped: it could be anybody's. The choice is spread evenly over the candidates, so
+    it is the same in every run.
     """
     centres: dict[Voice, npt.NDArray[np.float64]] = {}
     known = turns.filter(pl.col("embedding").is_not_null()).sort("video_id", "start_s")
@@ -61,7 +62,7 @@ def foreign_voices(turns: pl.DataFrame, settings: CalibrationSettings) -> dict[V
 
 
 def speech_of(audio: Sound, turns: pl.DataFrame, rate_hz: int) -> Sound:
-    """The sound of these turns, end to end."""
+    """Return the sound of these turns, joined end to end."""
     spans = turns.sort("start_s").select("start_s", "end_s").iter_rows()
     parts = [audio[round(start * rate_hz) : round(end * rate_hz)] for start, end in spans]
     return np.concatenate([np.zeros(0, np.float32), *parts])
@@ -70,7 +71,7 @@ def speech_of(audio: Sound, turns: pl.DataFrame, rate_hz: int) -> Sound:
 def mismatches(
     audio: Sound, turns: pl.DataFrame, foreign: Sequence[Sound], rate_hz: int, settings: CalibrationSettings
 ) -> Iterator[Sound]:
-    """The sound of a video in which one speaker's turns say something else: the foreign speech, then own speech moved.
+    """Yield the video's sound with one speaker's turns replaced: by each foreign speech, then by own speech shifted.
 
     Args:
         turns: rows of speech_turns of that speaker.
@@ -104,7 +105,7 @@ def trials(
     binding: BindingSettings,
     crops: CropSource = lambda _: None,
 ) -> list[Trial]:
-    """The backend's scores of all speakers and talking people of these turns under this sound."""
+    """Return the backend's scores of all speakers and talking people of these turns under this sound."""
     scene = Scene(pairs_of(turns, tracks, settings), audio, rate_hz, settings, crops)
     if not scene.pairs:
         return []
@@ -115,7 +116,7 @@ def trials(
 def trials_of(
     rows: Sequence[Row], people: Mapping[Key, tuple[str, str]], talking: Mapping[Key, float], binding: BindingSettings
 ) -> list[Trial]:
-    """Trials from scored rows of one video; `people`: pair → (speaker, person)."""
+    """Return trials from scored rows of one video; `people`: pair → (speaker, person)."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         key = str(row["track_id"]), str(row["turn_id"])
@@ -134,7 +135,7 @@ def trials_of(
 
 
 def best_trials(found: Sequence[Trial]) -> list[Trial]:
-    """Each speaker's best person: most of them are right, voice-overs are among them."""
+    """Return each speaker's trial with the best person: mostly correct ones, with voice-overs among them."""
     best: dict[str, Trial] = {}
     for trial in found:
         if trial.speaker_id not in best or trial.score > best[trial.speaker_id].score:
@@ -144,7 +145,7 @@ def best_trials(found: Sequence[Trial]) -> list[Trial]:
 
 @dataclass(frozen=True)
 class Mismatches:
-    """Scores of mismatches: how many, their mean, their standard deviation (of the sample; 0 for fewer than two)."""
+    """Summary of mismatch scores: count, mean, and sample standard deviation (0 for fewer than two)."""
 
     count: int
     mean: float
@@ -159,7 +160,7 @@ def measured(scores: Sequence[float]) -> Mismatches:
 
 
 def pooled(parts: Iterable[Mismatches]) -> Mismatches:
-    """Return what `measured` gives for all scores of the parts together."""
+    """Return the same figures as `measured` over the scores of all parts together."""
     known = [part for part in parts if part.count]
     count = sum(part.count for part in known)
     if not count:
@@ -170,9 +171,9 @@ def pooled(parts: Iterable[Mismatches]) -> Mismatches:
 
 
 def threshold_of(wrong: Mismatches, settings: CalibrationSettings) -> float | None:
-    """Return the score that binds: Student's one-sided prediction bound of the next mismatch.
+    """Return the score that binds: Student's one-sided prediction bound for the next mismatch.
 
-    None where the mismatches are fewer than `min_count` or have no spread above 0.
+    None where there are fewer mismatches than `min_count`, or where the bound is not above 0.
     """
     from scipy.stats import t
 
@@ -184,7 +185,7 @@ def threshold_of(wrong: Mismatches, settings: CalibrationSettings) -> float | No
 
 
 def shipped(backend: str, basis: str, settings: CalibrationSettings) -> Mismatches:
-    """Return the mismatches that come with the profile; none for scores of another backend, settings or weights."""
+    """Return the mismatches shipped with the profile; none for scores of another backend, settings or weights."""
     found = settings.shipped.get(backend)
     if found is None or found.basis != basis:
         return Mismatches(0, 0.0, 0.0)
@@ -192,10 +193,10 @@ def shipped(backend: str, basis: str, settings: CalibrationSettings) -> Mismatch
 
 
 def threshold_in_force(prior: Mismatches, lake: Iterable[Mismatches], settings: CalibrationSettings) -> float | None:
-    """Return the threshold for every batch of a lake: the shipped mismatches and the lake's own, pooled.
+    """Return the threshold for every batch of a lake, from the shipped mismatches and the lake's own, pooled.
 
-    It moves in steps from the shipped one, so that a label does not hang on which videos lie beside it: only a lake
-    whose mismatches are clearly others, and enough, has another threshold. None where nothing is known.
+    It moves in steps from the shipped one, so that a label does not depend on which other videos are in the lake: only
+    enough mismatches that clearly differ change the threshold. None where nothing is known.
     """
     start, found = threshold_of(prior, settings), threshold_of(pooled([prior, *lake]), settings)
     if found is None:
@@ -224,7 +225,7 @@ def threshold_for(own: pl.DataFrame, lake: pl.DataFrame, settings: CalibrationSe
 
 
 def basis_of(profile: Profile, weights: Iterable[str]) -> str:
-    """Return 16 hex digits that stand for all that decides a score: scores of one basis may be pooled."""
+    """Return 16 hex digits that identify everything a score depends on: scores of one basis may be pooled."""
     parts = [profile.sync.model_dump_json(), profile.active_speaker.model_dump_json(), *sorted(weights)]
     parts += [f"{profile.binding.peak_frames} {profile.binding.min_talking}"]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
@@ -234,7 +235,7 @@ def calibrate(matched: Sequence[float], mismatched: Sequence[float], settings: C
     """Return the columns of sync_calibration that follow from the scores of one batch.
 
     Args:
-        matched: of the batch's real pairs; mismatched: of its mismatches.
+        matched: scores of the batch's real pairs; mismatched: scores of its mismatches.
     """
     wrong, right, own = np.array(mismatched, np.float64), np.array(matched, np.float64), measured(mismatched)
     row: Row = {"matched_count": len(right), "mismatched_count": own.count, "mismatched_mean": own.mean}
@@ -249,7 +250,7 @@ def calibrate(matched: Sequence[float], mismatched: Sequence[float], settings: C
 
 
 def _curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64]) -> list[dict[str, float | None]]:
-    """At thresholds from the least to the greatest score: share of mismatches and of real pairs that reach them."""
+    """Return the shares of mismatches and of real pairs that reach each of 25 thresholds, least to greatest score."""
     both = np.concatenate([right, wrong])
     if not len(both):
         return []
@@ -263,9 +264,9 @@ def _steps(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def calibrated(settings: BindingSettings, threshold: float | None) -> BindingSettings:
-    """Return binding settings in which synchrony is counted by this threshold; without one it cannot bind alone.
+    """Return binding settings with synchrony scaled by this threshold; without a threshold it cannot bind alone.
 
-    The threshold is where all evidence together binds; the profile's other evidence keeps its weight against it.
+    Synchrony at the threshold is just enough to bind; the profile's other evidence keeps its weight relative to it.
     """
     if threshold is None:
         return settings.model_copy(update={"max_synchrony": settings.uncalibrated_synchrony})

@@ -1,12 +1,10 @@
-"""How well lips predict sound at every lag: series on a common grid, cross-validated ridge regression, lag curves.
+"""Regression of sound on lips at every lag: series on a common grid, cross-validated ridge regression, agreement.
 
 Belongs here: signal features of one face and of the sound, and the regression between them. Does not belong here:
-turns,
-speakers, people, table rows (that is sync.py), thresholds (settings).
+turns, speakers, people, table rows (sync.py), thresholds (settings).
 
-The measure is the linear "lips to band energies" model of the lip-sync literature (mouth opening and the speech
-envelope
-share the syllable rhythm of 2-8 Hz, Chandrasekaran et al. 2009), fitted anew for each lag and judged only on
+The model is the linear "lips to band energies" model of the lip-sync literature: mouth opening and the speech envelope
+share the syllable rhythm of 2-8 Hz (Chandrasekaran et al. 2009). It is refitted for each lag and judged only on
 held-out time.
 """
 
@@ -40,13 +38,12 @@ class LipSeries:
     is_seen: Mask
 
     def part(self, series: Array | Mask, first: int, last: int) -> Array:
-        """Rows of one of these series in the grid cells [first, last), as far as it goes."""
+        """Return the rows of one of these series in the grid cells [first, last), as far as it goes."""
         return np.asarray(series[max(0, first - self.first) : max(0, last - self.first)])
 
 
 def band_energies(audio: npt.NDArray[np.float32], rate_hz: int, settings: SyncSettings) -> Array:
-    """Log energies of mel-spaced bands, float64 (T, bands); row i is the sound from i / grid_hz to (i + 1) / grid_hz
-    s."""
+    """Return log energies of mel-spaced bands, float64 (T, bands); row i covers [i, i + 1) / grid_hz, s."""
     window, hop = round(_WINDOW_S * rate_hz), round(_HOP_S * rate_hz)
     per_cell = round(1 / (_HOP_S * settings.grid_hz))
     count = len(audio) // hop // per_cell * per_cell
@@ -66,7 +63,7 @@ def band_energies(audio: npt.NDArray[np.float32], rate_hz: int, settings: SyncSe
 
 
 def _mel_weights(window: int, rate_hz: int, settings: SyncSettings) -> Array:
-    """Triangular filters, float64 (bands, bins), equally spaced in mel = 2595 log10(1 + f / 700)."""
+    """Return triangular filters, float64 (bands, bins), equally spaced in mel = 2595 log10(1 + f / 700)."""
     mel = 2595 * np.log10(1 + np.fft.rfftfreq(window, 1 / rate_hz) / 700)
     low, high = (2595 * np.log10(1 + f / 700) for f in (settings.audio_low_hz, settings.audio_high_hz))
     edges = np.linspace(low, high, settings.audio_bands + 2)
@@ -76,7 +73,7 @@ def _mel_weights(window: int, rate_hz: int, settings: SyncSettings) -> Array:
 
 
 def lip_series(times_s: Array, shape: Array, is_good: Mask, settings: SyncSettings) -> LipSeries:
-    """A track's lips on the grid by linear interpolation between good frames: irregular frame intervals are fine.
+    """Return a track's lips on the grid, linearly interpolated between good frames; frame intervals may be irregular.
 
     Args:
         times_s: float64 (n,), increasing.
@@ -87,14 +84,14 @@ def lip_series(times_s: Array, shape: Array, is_good: Mask, settings: SyncSettin
     times, points = times_s[good], shape[good]
     if len(times) < 2:
         return LipSeries(0, np.zeros((0, shape.shape[1])), np.zeros(0), np.zeros(0, bool))
-    # a picture is shown from its time stamp on: it stands for the half frame interval after it
+    # a picture is shown from its time stamp on, so it is placed half a frame interval later
     times = times + min(0.5 / settings.grid_hz, float(np.median(np.diff(times))) / 2)
     first = max(0, int(times[0] * settings.grid_hz))
     grid = (np.arange(first, int(times[-1] * settings.grid_hz) + 1) + 0.5) / settings.grid_hz
     right = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
     near = np.minimum(np.abs(times[right] - grid), np.abs(grid - times[right - 1]))
     hole = times[right] - times[right - 1]
-    # inside a short hole interpolation is fine; at a long hole and at the ends a frame covers its own cell only
+    # interpolation is fine inside a short gap; at a long gap and at the ends a frame covers its own cell only
     inside = (grid >= times[0]) & (grid <= times[-1]) & (hole <= settings.max_hole_s)
     seen = inside | (near <= 0.5 / settings.grid_hz + 1e-6)
     on_grid = np.stack([np.interp(grid, times, column) for column in points.T], axis=1)
@@ -102,7 +99,7 @@ def lip_series(times_s: Array, shape: Array, is_good: Mask, settings: SyncSettin
 
 
 def _speed(shape: Array, settings: SyncSettings) -> Array:
-    """Speed (T,) of the mouth's own movement: the head's jitter, which moves all lip points together, is taken out."""
+    """Return the speed (T,) of the mouth's own movement, without the head's jitter that moves all points together."""
     points = shape.reshape(len(shape), -1, 2)
     own = (points - points.mean(axis=1, keepdims=True)).reshape(len(shape), -1)
     change = np.gradient(own, axis=0) if len(own) > 1 else np.zeros_like(own)
@@ -111,7 +108,7 @@ def _speed(shape: Array, settings: SyncSettings) -> Array:
 
 
 def high_passed(series: Array, is_seen: Mask, settings: SyncSettings) -> Array:
-    """Series (T, d) minus its slow part (a moving mean over seen cells, `settings.slow_s` long); 0 where unseen."""
+    """Return a series (T, d) minus its moving mean over seen cells, `settings.slow_s` long; 0 where unseen."""
     width = 2 * round(settings.slow_s * settings.grid_hz / 2) + 1
     weight = _moving_sum(is_seen.astype(np.float64)[:, None], width)
     slow = _moving_sum(np.where(is_seen[:, None], series, 0.0), width) / np.maximum(weight, 1.0)
@@ -127,9 +124,9 @@ def _moving_sum(series: Array, width: int) -> Array:
 
 
 def lip_features(lips: LipSeries, basis: Array, settings: SyncSettings) -> Array:
-    """Predictors (T, 2k + 3): mouth height, width and log speed, then position and velocity along `basis` (40, k).
+    """Return predictors (T, 2k + 3): mouth height, width, log speed, then position and velocity along `basis` (40, k).
 
-    All are free of drift and in units of a still mouth's jitter, so that a still mouth gives predictors near 0 to 1.
+    All are free of drift and in units of a still mouth's jitter, so a still mouth gives predictors near 0 to 1.
     """
     points = lips.shape.reshape(len(lips.shape), -1, 2)
     width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), 1, 0)
@@ -142,7 +139,7 @@ def lip_features(lips: LipSeries, basis: Array, settings: SyncSettings) -> Array
 
 
 def shape_basis(series: list[LipSeries], settings: SyncSettings) -> Array:
-    """Main directions of a person's lip movement, float64 (40, k), over all tracks."""
+    """Return the main directions of a person's lip movement over all tracks, float64 (40, k)."""
     moves = np.concatenate([high_passed(s.shape, s.is_seen, settings)[s.is_seen] for s in series])
     _, axes = np.linalg.eigh(moves.T @ moves)
     basis: Array = axes[:, ::-1][:, : settings.shape_axes]
@@ -150,12 +147,11 @@ def shape_basis(series: list[LipSeries], settings: SyncSettings) -> Array:
 
 
 def held_out_predictions(lips: Array, sound: Array, groups: npt.NDArray[np.int64], settings: SyncSettings) -> Array:
-    """Prediction of every row of `sound` (n, bands) from `lips` (n, d), from a model that never saw its group.
+    """Return a prediction of every row of `sound` (n, bands) from `lips` (n, d), by a model that never saw its group.
 
-    The model is ridge regression towards a template: an opened, quickly moving mouth is loud. Short material stays
-    with the
-    template, long material learns the person's own way. Both sides are standardised over the whole sample
-    (columns of `lips` with a floor of the jitter).
+    The model is ridge regression towards a template: an open, quickly moving mouth is loud. Short material stays close
+    to the template; long material learns the person's own pattern. Both sides are standardised over the whole sample
+    (columns of `lips` with the jitter as a floor).
     """
     x = (lips - lips.mean(axis=0)) / np.sqrt(lips.var(axis=0) + 1.0)
     template = np.zeros((x.shape[1], sound.shape[1]))
@@ -166,7 +162,7 @@ def held_out_predictions(lips: Array, sound: Array, groups: npt.NDArray[np.int64
     gram = {g: (x[groups == g].T @ x[groups == g], x[groups == g].T @ rest[groups == g]) for g in folds}
     total_xx, total_xy = sum(v[0] for v in gram.values()), sum(v[1] for v in gram.values())
     for g in folds:
-        # the penalty is worth a fixed time of material: more material, more learning
+        # the penalty equals a fixed time of material: more material, more learning
         ridge = settings.ridge_s * settings.grid_hz * np.eye(x.shape[1])
         learned = np.linalg.solve(total_xx - gram[g][0] + ridge, total_xy - gram[g][1])
         expected[groups == g] += x[groups == g] @ learned
@@ -174,7 +170,7 @@ def held_out_predictions(lips: Array, sound: Array, groups: npt.NDArray[np.int64
 
 
 def agreement(predicted: Array, sound: Array, settings: SyncSettings) -> float:
-    """Mean correlation over bands; a prediction weaker than `prediction_floor` (in standard deviations) counts less."""
+    """Return the mean correlation over bands; a prediction weaker than `prediction_floor` (deviations) counts less."""
     p, s = predicted - predicted.mean(axis=0), sound - sound.mean(axis=0)
     scale = np.sqrt((p**2).mean(axis=0) + settings.prediction_floor**2) * np.sqrt((s**2).mean(axis=0) + 1e-12)
     return float(((p * s).mean(axis=0) / scale).mean())

@@ -1,10 +1,10 @@
-"""What a lake's own synchrony model is trained on and judged by: stretches of talking faces, split by person.
+"""Training and test data of a lake's own synchrony model: stretches of talking faces, split by person.
 
 Belongs here: lips and sound as the model reads them, the split, windows, figures of a scorer on held-out people. Does
 not belong here: the network (models/lake_synchrony.py), reading the lake (assets/training.py).
 
-No labels are needed: a stretch under its own sound is right, under another person's or at another lag wrong. Which lag
-is right comes from the default backend over the whole video; a window of 2 to 5 s is much harder than that.
+No labels are needed: a stretch with its own sound is a match; with another person's sound or at another lag it is not.
+The correct lag comes from the default backend over the whole video; a window of 2 to 5 s is a much harder task.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Stretch:
     Attributes:
         person: the same person has the same name in all videos.
         lips: float32 (t, features), see `lip_inputs`; series: the raw series of these cells, for the default.
-        sound: float32 (t + 2 * max_lag, bands): row i + max_lag is what is heard at row i.
+        sound: float32 (t + 2 * max_lag, bands): row i + max_lag is the sound at row i of `lips`.
     """
 
     person: str
@@ -43,7 +43,10 @@ Scorer = Callable[[Stretch, Stretch], Array]
 
 
 def lip_inputs(lips: LipSeries, settings: SyncSettings) -> Floats:
-    """Mouth height, width and log speed, 40 coordinates and their velocity, without drift, by a mouth's jitter."""
+    """Return mouth height, width, log speed, 40 coordinates and their velocity, float32 (t, 83), free of drift.
+
+    Units are a still mouth's jitter; each column is then scaled by its size over the seen cells and clipped to ±5.
+    """
     points = lips.shape.reshape(len(lips.shape), -1, 2)
     width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), 1, 0) / settings.lip_noise
     speed = np.log1p(lips.speed / settings.still_speed) / np.log(2)
@@ -56,17 +59,17 @@ def lip_inputs(lips: LipSeries, settings: SyncSettings) -> Floats:
 
 
 def sound_inputs(audio: Floats, rate_hz: int, settings: SyncSettings) -> Floats:
-    """Log band energies without drift, each band with deviation 1: (cells, bands)."""
+    """Return log band energies without drift, each band with deviation 1: float32 (cells, bands)."""
     bands = regression.band_energies(audio, rate_hz, settings)
     bands = regression.high_passed(bands, np.ones(len(bands), bool), settings)
     return np.asarray(bands / (bands.std(axis=0) + 1e-9 if len(bands) else 1.0), np.float32)
 
 
 def split(stretches: Sequence[Stretch], share: float) -> tuple[list[Stretch], list[Stretch]]:
-    """(train, held out): no person is in both.
+    """Return (train, held out); no person is in both.
 
-    People are held out in the order of their names' hashes until they make `share` of the speech; one who would make it
-    more than twice as much stays in training.
+    People are held out in the order of their names' hashes until they hold `share` of the speech. A person who would
+    raise it above twice that share stays in training.
     """
     cells: dict[str, int] = defaultdict(int)
     for s in stretches:
@@ -80,7 +83,7 @@ def split(stretches: Sequence[Stretch], share: float) -> tuple[list[Stretch], li
 
 
 def windows(stretches: Sequence[Stretch], cells: int, settings: SyncSettings) -> list[Stretch]:
-    """Every stretch cut into pieces of `cells`, one after the other."""
+    """Cut every stretch into consecutive pieces of `cells`."""
     found = []
     for s in stretches:
         for at in range(0, len(s.lips) - cells + 1, cells):
@@ -93,7 +96,11 @@ def windows(stretches: Sequence[Stretch], cells: int, settings: SyncSettings) ->
 
 @dataclass(frozen=True)
 class Figures:
-    """`auc`: a right window's peak stands out more than a wrong one's; `lag_accuracy`: its peak is within 1 frame."""
+    """Figures of a scorer, as shares.
+
+    `auc`: a matching window's peak stands out more than a mismatched one's. `lag_accuracy`: a matching window's peak is
+    within 1 frame of lag 0.
+    """
 
     count: int
     auc: float
@@ -101,7 +108,7 @@ class Figures:
 
 
 def figures(scorer: Scorer, held_out: Sequence[Stretch], peak_frames: int) -> Figures | None:
-    """A scorer on windows of held-out people: each under its own sound and under two other people's. None: too few."""
+    """Judge a scorer on held-out windows, each with its own sound and two of other people; None if there are none."""
     right, wrong, hits = [], [], []
     for i, window in enumerate(held_out):
         others = [w for w in held_out if w.person != window.person]
@@ -118,14 +125,14 @@ def figures(scorer: Scorer, held_out: Sequence[Stretch], peak_frames: int) -> Fi
 
 
 def prominence(curve: Array, peak_frames: int) -> float:
-    """How far the peak stands above the median and the best lag elsewhere."""
+    """Return the peak's mean lead over the median and over the best lag elsewhere."""
     peak = int(curve.argmax())
     elsewhere = np.abs(np.arange(len(curve)) - peak) > peak_frames
     return float(curve[peak] - (np.median(curve) + curve[elsewhere].max()) / 2)
 
 
 def default_scorer(settings: SyncSettings) -> Scorer:
-    """The default backend's regression, fitted within the window as it is within a video."""
+    """Return the default backend's regression as a scorer, fitted within the window as it is within a video."""
 
     def score(window: Stretch, heard: Stretch) -> Array:
         basis = regression.shape_basis([window.series], settings)

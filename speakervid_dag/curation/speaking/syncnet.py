@@ -1,8 +1,8 @@
-"""SyncNet's answer about a scene: does this voice belong to these lips? The network is handed in.
+"""SyncNet backend: does this voice belong to these lips? The network is an argument.
 
-Belongs here: which pictures and which sound the network gets, the distances at every lag, its answer about each pair.
-Does not belong here: the network (models/syncnet.py), which backend is chosen (assets/backends.py), Sync-C, Sync-D and
-offset of a distance curve (sync.py), face crops (faces/crops.py).
+Belongs here: the pictures and sound that the network gets, the distances at every lag, its answer about each pair. Does
+not belong here: the network (models/syncnet.py), the choice of backend (assets/backends.py), Sync-C, Sync-D and offset
+of a distance curve (sync.py), face crops (faces/crops.py).
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from speakervid_dag.curation.faces.crops import FaceCrops
 from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Pair, Scene
 
-FPS, FRAMES = 25, 5  # pictures a second, and in one of the network's windows
+FPS, FRAMES = 25, 5  # pictures per second, and per window of the network
 _CHUNK = 256  # windows whose pictures are held at once
 
 Floats = NDArray[np.float32]
 
 
 class SynchronyNetwork(Protocol):
-    """models.syncnet.SyncNet."""
+    """The network: models.syncnet.SyncNet."""
 
     def embed_faces(self, pictures: NDArray[np.uint8]) -> Floats: ...
     def embed_sound(self, samples: Floats, count: int) -> Floats: ...
 
 
 class SyncNetBackend:
-    """Synchrony, from face pictures and sound."""
+    """Backend for `synchrony`, from face pictures and sound."""
 
     name = "syncnet_v2"
     question: Literal["synchrony"] = "synchrony"
@@ -37,7 +37,7 @@ class SyncNetBackend:
         self._net = net
 
     def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
-        """A curve of 1 - distance / distance_scale for each pair, from the pair's own windows alone."""
+        """Return a curve of 1 - distance / distance_scale per pair, from the pair's own windows alone."""
         kept = {name: scene.crops(name) for name in scene.tracks()}
         return {p.key: self._answer(scene, p, kept[p.track_id]) for p in scene.pairs}
 
@@ -59,7 +59,7 @@ class SyncNetBackend:
         return BackendAnswer(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
 
     def _faces(self, crops: FaceCrops, start_s: float, count: int) -> tuple[Floats, NDArray[np.bool_]]:
-        """Embeddings of the windows in `count` pictures from `start_s` on, and which have all their pictures.
+        """Return embeddings of the windows in `count` pictures from `start_s` on, and which windows are complete.
 
         There is at least one window.
         """
@@ -72,7 +72,7 @@ class SyncNetBackend:
         return np.concatenate(parts), np.concatenate(seen)
 
     def _sound(self, scene: Scene, start_s: float, count: int) -> Floats:
-        """Embeddings of `count` windows of sound from `start_s` on; there is silence before and after the file."""
+        """Return embeddings of `count` windows of sound from `start_s` on, with silence before and after the file."""
         first, length = round(start_s * scene.rate_hz), round((count + FRAMES) / FPS * scene.rate_hz)
         before = max(0, -first)
         sound = np.pad(scene.audio[max(0, first) : max(0, first + length)], (before, 0))
@@ -80,11 +80,11 @@ class SyncNetBackend:
 
 
 def lag_distances(seen: Floats, heard: Floats, is_seen: NDArray[np.bool_], max_lag: int) -> NDArray[np.float64]:
-    """Mean Euclidean distance at lags -max_lag … +max_lag, float64 (2 * max_lag + 1,).
+    """Return the mean Euclidean distance at lags -max_lag … +max_lag, float64 (2 * max_lag + 1,).
 
     Args:
-        seen: (n, d) of the pictures.
-        heard: (n + 2 * max_lag, d) of the sound; row i + max_lag belongs to the moment of picture i.
+        seen: (n, d) embeddings of the pictures.
+        heard: (n + 2 * max_lag, d) embeddings of the sound; row i + max_lag belongs to the moment of picture i.
         is_seen: (n,), pictures that count; at least one.
     """
     good = np.flatnonzero(is_seen)
