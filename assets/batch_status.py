@@ -1,7 +1,7 @@
-"""How every batch of the lake stands: finished, or what it waits for.
+"""Batch status: each batch is finished, or something is missing.
 
-Belongs here: telling it, from fingerprints, refusals and outcomes. Does not belong here: mending it (runner.py,
-retier.py), what readers are shown meanwhile (publication.py).
+Belongs here: determining it from data versions, refusals and outcomes. Does not belong here: fixing it (runs/runner.py,
+runs/retier.py), what readers are shown meanwhile (publication.py).
 """
 
 import polars as pl

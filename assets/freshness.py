@@ -1,6 +1,6 @@
 """Staleness: assets of a batch that were not computed from the current code, settings, weights and inputs.
 
-Belongs here: comparing fingerprints over the graph. Does not belong here: running anything, and computing fingerprints
+Belongs here: comparing data versions over the graph. Does not belong here: running anything, computing data versions
 (recipes.py).
 """
 

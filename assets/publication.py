@@ -1,6 +1,6 @@
 """Publication: for each batch, readers see its newest rows or those shown before.
 
-Belongs here: deciding that from fingerprints, and publishing it. Does not belong here: recording it
+Belongs here: deciding that from data versions, and publishing it. Does not belong here: recording it
 (lake/snapshots/snapshots.py), comparing versions (lake/snapshots/parts.py), what is to be run (freshness.py).
 
 A batch's newest rows are shown only as a whole: all its stages and the profile's gold are computed from one another,

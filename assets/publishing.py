@@ -1,7 +1,7 @@
 """Assets that readers see: the published snapshot and its statistics.
 
-Belongs here: the assets at the end of the graph. Does not belong here: what is shown of each batch (publication.py), SQL
-(sql/statistics).
+Belongs here: the assets at the end of the graph. Does not belong here: what is shown of each batch (publication.py),
+SQL (sql/statistics).
 """
 
 from collections.abc import Iterator

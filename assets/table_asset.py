@@ -147,7 +147,7 @@ def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
 
 
 def data_versions(lakehouse: Lakehouse, recipe: Recipe, batches: Sequence[str]) -> list[int]:
-    """Return, per batch, the fingerprint of what its rows are about to be computed from.
+    """Return, per batch, the data version that its rows are about to be computed for.
 
     Protects across runs: nothing is computed from an input that was refused or never computed.
 

@@ -1,7 +1,7 @@
 """Checks of weights before they are used: those that the stages need must be present and undamaged.
 
 Belongs here: comparing what stages need with the disk and with the weights the lake was computed with; refusing. Does
-not belong here: hashes (models/registry.py), the lake's record (lake/used_weights.py), fingerprints (recipes.py).
+not belong here: hashes (models/registry.py), the lake's record (lake/used_weights.py), data versions (recipes.py).
 
 Weights that the lake never used may be missing: scores that need them are not evaluated, and are recomputed once they
 arrive. If rows of the lake were computed with weights that are now missing, that is an error of this machine: without
