@@ -1,10 +1,13 @@
 """Which batches are left, and why, is told by one function, one command and one standing check."""
 
 import polars as pl
+import pytest
 from house import B1, B2, House
 
 from speakervid_dag.assets.standing import standing
 from speakervid_dag.stages.stage import Stage
+
+pytestmark = pytest.mark.heavy
 
 
 def told(house: House) -> dict[str, tuple[str, str]]:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import generate
+import pytest
 from click.testing import CliRunner
 
 from speakervid_dag.cli.app import cli
 from speakervid_dag.files import sha256_of
 from speakervid_dag.tiering.explain import id_of
+
+pytestmark = pytest.mark.heavy
 
 
 def doctor(path: Path) -> tuple[int, str]:
