@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: help prepare weights demo test slow accuracy metamorphic fuzz faults lint types docs ui clean
+.PHONY: help prepare weights demo quick test slow accuracy metamorphic fuzz faults lint types docs ui clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,11 @@ demo: weights ## everything on generated videos, no network after preparation
 	@echo "[3/3] Demo: make videos, run the pipeline, print the result"
 	@$(BIN)/speakervid demo
 	@$(BIN)/python -m speakervid_dag.config.dotenv > .env
+
+quick: $(STAMP) ## lint, and the tests that need no weights, browser, process or shared folder (under a minute)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m quick
 
 test: weights ## all tests, lint and types
 	@echo "[3/3] Tests"

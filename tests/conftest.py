@@ -8,6 +8,7 @@ import pytest
 from cpu_seconds import CpuSeconds
 from histories.seeds import Seeds
 from hypothesis import settings
+from quick import Quick
 
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.registry import names_of, weight_path
@@ -21,6 +22,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuSeconds())
     config.pluginmanager.register(Seeds())
+    config.pluginmanager.register(Quick(is_chosen=config.getoption("markexpr") == "quick"))
 
 
 @pytest.fixture(scope="session")

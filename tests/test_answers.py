@@ -25,6 +25,8 @@ from speakervid_dag.lake.queries import session, user_sql
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
 
+pytestmark = pytest.mark.heavy
+
 FORMATS = ("json", "csv", "table")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 
 def speakervid(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from speakervid_dag.lake.schemas import TABLES
+
+pytestmark = pytest.mark.heavy
 
 FREE = {"lake_snapshot", "branch_statistics", "funnel", "person_statistics", "synchrony_model"}
 CODE = """

@@ -18,6 +18,8 @@ from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.tiering.diff import Difference, Side, diff
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:

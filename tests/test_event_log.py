@@ -14,6 +14,8 @@ from speakervid_dag.config.settings import load_settings
 from speakervid_dag.event_log import FOLDER, EventLogStorage
 from speakervid_dag.runs import instance as instances
 
+pytestmark = pytest.mark.heavy
+
 
 @dg.asset
 def something() -> int:

@@ -17,6 +17,8 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.processes import identity
 from speakervid_dag.runs import instance as instances
 
+pytestmark = pytest.mark.heavy
+
 RUN = "11111111-2222-3333-4444-555555555555"
 HERE = {identity.PROCESS: identity.process_of(RUN)}
 DEAD = {identity.PROCESS: f"{RUN}/{identity.process_of(RUN).split('/')[1]}/{os.getpid()}/1.00"}  # of another process

@@ -17,6 +17,8 @@ from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.tiering.explain import Section, explain
 
+pytestmark = pytest.mark.heavy
+
 TALKS, ANSWERS, LISTENS = f"{V1}-c0p00", f"{V1}-c1p01", f"{V1}-c1p00"
 
 

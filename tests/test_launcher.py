@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+import pytest
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
@@ -19,6 +20,8 @@ from speakervid_dag.launcher import LocalRunLauncher
 from speakervid_dag.processes.identity import PROCESS, process_of
 from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import NOT_AGAIN, end_dead_runs
+
+pytestmark = pytest.mark.heavy
 
 RUN = "run-1"
 

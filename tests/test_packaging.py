@@ -14,6 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from speakervid_dag.version import VERSION
+
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
@@ -64,6 +68,10 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(installed: Path) -> 
     packed = {name for name in files if ".dist-info/" not in name}
     assert packed == source_files()
     assert {name.split("/")[0] for name in packed} == {"speakervid_dag"}
+
+
+def test_the_wheel_has_the_version_that_the_package_says(build: tuple[Path, str]) -> None:
+    assert build[0].name.split("-")[1] == VERSION
 
 
 def test_setuptools_has_no_doubts(build: tuple[Path, str]) -> None:

@@ -13,6 +13,8 @@ from speakervid_dag.cli.summary import print_summary
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.runs.report import RunReport
 
+pytestmark = pytest.mark.heavy
+
 
 def test_a_first_run_that_failed_before_its_first_table_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,8 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs import execution, runner
 from speakervid_dag.runs import instance as instances
 
+pytestmark = pytest.mark.heavy
+
 INTAKE = ("videos", "shots")
 
 

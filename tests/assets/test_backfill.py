@@ -19,6 +19,8 @@ from backfills import MANY, assert_every_batch_was_done_once, environment, is_pu
 from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import ORIGIN
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize(
     "count",

@@ -23,6 +23,8 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.runs import instance as instances
 
+pytestmark = pytest.mark.heavy
+
 LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 # gold is left to `keep_gold_current`, which follows what is backfilled

@@ -1,10 +1,13 @@
 """Which batches are left, and why, is told by one function, one command and one batch_status check."""
 
 import polars as pl
+import pytest
 from house import B1, B2, House
 
 from speakervid_dag.assets.batch_status import batch_status
 from speakervid_dag.stages.stage import Stage
+
+pytestmark = pytest.mark.heavy
 
 
 def told(house: House) -> dict[str, tuple[str, str]]:

@@ -32,6 +32,8 @@ from speakervid_dag.models.fetch import pull
 from speakervid_dag.models.registry import WEIGHTS_ENV
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 READS = ("clips", "shots", "face_tracks", "frame_series", "poses", "transcripts", "speech_turns", "sync_scores")
 LOOKED = ("video_quality", "dover_technical", "cotracker_ratio")
 TIMES, SIZE = [i / 25 for i in range(150)], (320, 240)

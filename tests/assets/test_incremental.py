@@ -13,6 +13,8 @@ from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
 from speakervid_dag.runs.report import AFTER_EVERY_RUN
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 GATES = ("clip_gates", "tiers")
 BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
 GOLD = (*GATES, *BRANCHES)

@@ -13,6 +13,8 @@ from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.schemas import CLIPS, VIDEOS
 from speakervid_dag.lake.snapshots import parts
 
+pytestmark = pytest.mark.heavy
+
 SIGNS = "My Videos é😀 100% a%20b #1 what? {x} [x] a\\b batch=7 status=degraded 'q' \"*|^`<>&;~"
 LONG = "language=en " + "x" * 200
 SHOWN = [t.name for t in parts.batched()]

@@ -15,6 +15,8 @@ from speakervid_dag.lake.upkeep import takedown
 from speakervid_dag.runs.report import AFTER_EVERY_RUN
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = "laptop"
 VICTIM = str(canned.frames_of(B1)["videos"]["video_id"][0])
 LOST = [(B1, VICTIM, "clips", 0)]

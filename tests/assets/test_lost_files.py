@@ -18,6 +18,8 @@ from speakervid_dag.lake.storage import handles
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs.retier import retier
 
+pytestmark = pytest.mark.heavy
+
 
 def data_file(house: House, table: Table, part: str) -> Path:
     """The file of the newest version in this partition folder."""

@@ -11,6 +11,8 @@ from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.runs.retier import retier
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 GOLD = {name for name, table in TABLES.items() if table.layer == "gold"}
 
 

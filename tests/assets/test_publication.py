@@ -25,6 +25,8 @@ from speakervid_dag.lake.upkeep import maintenance, takedown
 from speakervid_dag.runs.retier import retier
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 SHOWN = [t.name for t in parts.batched()]
 Seen = dict[str, list[tuple[object, ...]]]
 

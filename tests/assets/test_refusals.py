@@ -13,6 +13,8 @@ from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.runs.retier import retier
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 BELOW_CLIPS = [
     *("clips", "dropped_spans", "clip_scores", "clip_gates", "tiers", "branch_single", "branch_dialogue"),
     *("branch_listening", "branch_multi_turn"),

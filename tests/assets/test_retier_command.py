@@ -1,10 +1,13 @@
 """`speakervid retier`: what it publishes is what the report shows."""
 
+import pytest
 from click.testing import CliRunner
 from house import House
 
 from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.upkeep.takedown import REPORT
+
+pytestmark = pytest.mark.heavy
 
 
 def test_a_new_decision_is_a_new_page(house: House) -> None:

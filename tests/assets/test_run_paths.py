@@ -13,6 +13,8 @@ from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, LAKE_MARK
 from speakervid_dag.runs import runner
 
+pytestmark = pytest.mark.heavy
+
 
 def run(house: House, *paths: Path) -> int:
     return run_and_report(house.settings, runner.plan_run(house.settings, paths, None))

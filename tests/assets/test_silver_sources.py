@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from rows import frame
 
 from speakervid_dag.assets.silver_sources import NEAR_DUPLICATES, near_duplicates
@@ -13,6 +14,8 @@ from speakervid_dag.lake.schemas import VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.stages.stage import Stage
+
+pytestmark = pytest.mark.heavy
 
 
 def video(video_id: str, seed: int, skip_s: int = 0) -> dict[str, object]:

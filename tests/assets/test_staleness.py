@@ -12,6 +12,8 @@ from speakervid_dag.assets.graph import maker_of
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.runs.retier import retier
 
+pytestmark = pytest.mark.heavy
+
 ALL = [name for name, table in TABLES.items() if table.layer != "system"]
 GOLD = [name for name, table in TABLES.items() if table.layer == "gold"]
 

@@ -26,6 +26,8 @@ from speakervid_dag.media.wav import write_wav
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 
+pytestmark = pytest.mark.heavy
+
 QUICK = """
 inherits: laptop
 name: quick

@@ -36,6 +36,8 @@ from speakervid_dag.lake.storage.staging import Overtaken
 from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.execution import ORIGIN
 
+pytestmark = pytest.mark.heavy
+
 COUNT = 4
 
 

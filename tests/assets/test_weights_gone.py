@@ -20,6 +20,8 @@ from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.retier import retier
 from speakervid_dag.stages.stage import Stage
 
+pytestmark = pytest.mark.heavy
+
 BOTH = (B1, B2)
 WAS = CANNED_WEIGHTS["dnsmos"]
 

@@ -18,6 +18,8 @@ from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 
+pytestmark = pytest.mark.heavy
+
 
 def frames_of(path: Path) -> list[NDArray[np.uint8]]:
     budget = MediaBudget()

@@ -27,6 +27,8 @@ from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models.registry import parse_registry
 
+pytestmark = pytest.mark.heavy
+
 COMMANDS = {page: [c for b in blocks(page) for c in b.commands] for page in PAGES}
 RUN_ELSEWHERE = {
     "run": "tests/end_to_end/test_tutorial.py",

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from doc_pages import ROOT, blocks, changed
 
+pytestmark = pytest.mark.heavy
+
 PAGE = ROOT / "docs" / "extending.md"
 CHANGES = [b for b in blocks(PAGE) if b.kind == "diff"]
 (KNOWN_TRUTH,) = (b for b in blocks(PAGE) if b.kind == "python")

@@ -51,11 +51,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 def test_the_site_has_every_page(site: Path) -> None:
     made = {str(p.relative_to(site).with_suffix("")) for p in site.rglob("*.html")}
     assert made == {str(p.relative_to(ROOT / "docs").with_suffix("")) for p in ALL_PAGES} | {"404"}
 
 
+@pytest.mark.heavy
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     loads = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*?(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
     for page in site.rglob("*.html"):

@@ -22,6 +22,8 @@ from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
 
+pytestmark = pytest.mark.heavy
+
 B1, B2 = "b000001", "b000002"
 DATA = [t for t in TABLES.values() if t.layer != "system"]
 ALL = [(point, fault) for point in faulty.POINTS for fault in ("kill", *faulty.ERRORS)] + [("any", "clock")]

@@ -16,6 +16,8 @@ from histories.whole import Whole
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import get_state_machine_test
 
+pytestmark = pytest.mark.heavy
+
 DONE = Path(__file__).resolve().parents[2] / ".cache" / "histories"
 REDUCED = range(16)  # seeds of `make test`
 WHOLE = [4, 10]

@@ -10,6 +10,8 @@ from histories import power
 
 from speakervid_dag.files import make_folder, sync_files, write_bytes
 
+pytestmark = pytest.mark.heavy
+
 
 class Lost(random.Random):
     """All that can be lost is."""

@@ -19,6 +19,8 @@ from speakervid_dag.stages import supervisor
 from speakervid_dag.stages.stage import Stage
 from speakervid_dag.stages.supervisor import Limits, compute_apart
 
+pytestmark = pytest.mark.heavy
+
 LIMITS = Limits(memory_bytes=1 << 30, base_s=20.0, s_per_media_s=0.0)
 GOOD = ("good one", "good two", "good three")
 

@@ -20,6 +20,8 @@ from speakervid_dag.lake.schemas import CLIPS, TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.runs.report import RunReport
 
+pytestmark = pytest.mark.heavy
+
 OTHER_VERSIONS = ("1.3.2", "1.4.5")
 CACHE = Path(__file__).parents[2] / ".cache" / "duckdb"
 ASK_EVERY_VIEW = """

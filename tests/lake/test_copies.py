@@ -14,6 +14,8 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.upkeep import maintenance, takedown
 
+pytestmark = pytest.mark.heavy
+
 KEEP = timedelta(days=30)
 BATCHES = [f"b{n:06d}" for n in range(95, 95 + 2 * copies.MIN_FILES)]  # 5 of the first hundred, 15 of the next
 

@@ -18,6 +18,8 @@ from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.upkeep import maintenance
 from speakervid_dag.lake.upkeep.quarantine import Entry, record
 
+pytestmark = pytest.mark.heavy
+
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(days=40)
 KEEP = timedelta(days=30)

@@ -15,6 +15,8 @@ from speakervid_dag.lake.schemas.measures import MEASURES
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def lake(lake_dir: Path) -> DeltaLake:

@@ -90,6 +90,7 @@ def test_what_never_landed_is_removed(lake: DeltaLake) -> None:
     assert files_in(lake) == before
 
 
+@pytest.mark.heavy
 def test_a_kill_between_pieces_leaves_the_old_rows(lake: DeltaLake) -> None:
     before, files = lake.read(TIERS), files_in(lake)
     code = KILLED.format(tests=str(Path(__file__).parents[1]), root=lake.root)

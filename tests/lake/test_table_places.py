@@ -22,6 +22,8 @@ from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.storage.staging import StagedRows
 from speakervid_dag.lake.upkeep import maintenance, quarantine
 
+pytestmark = pytest.mark.heavy
+
 NAMES = [
     *("My Videos", "100%", "a#b", "a%20b", "a?b", "{x}*'\"", "[x]|^", "a\\b\nc", "üé😀", "x" * 200),
     *("batch=7", "shot_id=9", "status=degraded"),

@@ -25,6 +25,8 @@ from speakervid_dag.lake.storage.staging import Overtaken, StagedRows
 from speakervid_dag.lake.upkeep import takedown
 from speakervid_dag.lake.upkeep.quarantine import Entry, keep_frame, open_findings, record, refused_frame
 
+pytestmark = pytest.mark.heavy
+
 STAMP = 42
 OTHER = "b0002"
 

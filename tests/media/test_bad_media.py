@@ -23,6 +23,8 @@ from speakervid_dag.places import path_of
 from speakervid_dag.runs import execution
 from speakervid_dag.runs import instance as instances
 
+pytestmark = pytest.mark.heavy
+
 KINDS = {kind.name: kind for kind in bad_media.KINDS}
 MUTANTS = int(os.environ.get("SPEAKERVID_FUZZ", "60"))  # `make fuzz` asks for 500
 STATUSES = {"ok", "degraded", "rejected"}

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import generate
+import pytest
 from click.testing import CliRunner
 
 from speakervid_dag.cli.app import cli
+
+pytestmark = pytest.mark.heavy
 
 
 def doctor(path: Path) -> tuple[int, str]:

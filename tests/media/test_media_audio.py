@@ -13,6 +13,8 @@ from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
 from speakervid_dag.media.wav import read_wav, write_wav
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 CLOSE_S = 0.003
 

@@ -13,6 +13,8 @@ from speakervid_dag.media.decode import DecodeReport, Frame, read_frames
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.probe import MediaInfo, probe
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 OK = {"status": "ok", "reason": None, "detail": None}
 STALLED = [*generate.steady(50), *(3.5 + time_s for time_s in generate.steady(46))]  # 1.54 s without a picture

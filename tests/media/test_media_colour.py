@@ -15,6 +15,8 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import MediaInfo, probe
 from speakervid_dag.media.stills import read_stills
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 PQ, HLG = 16, 18
 # BT.2408-7, tables 1 to 3: 18 % grey at 26 cd/m², skin between, white at 203 cd/m², on a display of 1,000 cd/m².

@@ -17,6 +17,8 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.region import region
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 COUNT = 100
 

@@ -20,6 +20,8 @@ from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.decode import DecodeReport, Frame, FrameReader, read_frames
 from speakervid_dag.media.probe import probe
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 
 

@@ -14,6 +14,8 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.encode import write_video
 from speakervid_dag.media.probe import probe
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 
 

@@ -17,6 +17,8 @@ from speakervid_dag.media.decode import DecodeReport, Frame, read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.media.stills import read_stills
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 WIDE, TALL = Part((160, 96), 30), Part((96, 160), 40)
 

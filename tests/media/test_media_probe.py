@@ -13,6 +13,8 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.decoder.tags import year_and_genre
 from speakervid_dag.media.probe import probe
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 
 

@@ -9,6 +9,8 @@ from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.stills import read_stills
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 
 

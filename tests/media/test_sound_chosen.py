@@ -19,6 +19,8 @@ from speakervid_dag.stages import sound
 from speakervid_dag.stages.sound import chosen_sound, sound_of
 from speakervid_dag.stages.stage import Skipped, Stage, VideoTask
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 SETTINGS = load_profile("laptop").sound
 RATE_HZ = 16_000

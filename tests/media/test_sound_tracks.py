@@ -11,6 +11,8 @@ from speakervid_dag.media.audio import Taken, TrackLevels, read_audio, read_leve
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import MediaInfo, probe
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 CLOSE_S = 0.003
 

@@ -14,6 +14,8 @@ import pytest
 from speakervid_dag.failures import OperationError, UserError
 from speakervid_dag.models import fetch, registry
 
+pytestmark = pytest.mark.heavy
+
 PARTS = (b"first ", b"second")
 JOINED = hashlib.sha256(b"".join(PARTS)).hexdigest()
 CONFIG = hashlib.sha256(b"{}").hexdigest()

@@ -13,6 +13,8 @@ from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models import lake_synchrony
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = load_profile("laptop")
 LAG = PROFILE.sync.max_lag_frames
 

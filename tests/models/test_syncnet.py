@@ -12,6 +12,8 @@ from speakervid_dag.failures import OperationError, WeightsMissing
 from speakervid_dag.models import registry, syncnet
 from speakervid_dag.models.syncnet import SyncNet
 
+pytestmark = pytest.mark.heavy
+
 
 def save(path: Path, **changes: torch.Tensor) -> Path:
     """Random weights as the published file has them: without the counters of newer torch versions."""

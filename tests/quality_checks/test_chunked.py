@@ -15,6 +15,8 @@ from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.quality_checks.chunked import audit_and_commit_chunks
 from speakervid_dag.quality_checks.factory import audit_and_commit
 
+pytestmark = pytest.mark.heavy
+
 BATCHES = ["b0001", "b0002", "b0003"]
 Frames = dict[str, pl.DataFrame]
 

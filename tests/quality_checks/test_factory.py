@@ -17,6 +17,8 @@ from speakervid_dag.lake.storage.slices import Slice
 from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
 
+pytestmark = pytest.mark.heavy
+
 GOLD = ("clip_gates", "tiers")
 
 

@@ -10,6 +10,8 @@ from rows import BATCH
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.quality_checks import audit as auditing
 
+pytestmark = pytest.mark.heavy
+
 Frames = dict[str, pl.DataFrame]
 Defect = Callable[[Frames], None]
 C = pl.col

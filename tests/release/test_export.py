@@ -31,6 +31,8 @@ from speakervid_dag.release import clip_store, releases
 from speakervid_dag.release.export import Release, export
 from speakervid_dag.release.request import Request
 
+pytestmark = pytest.mark.heavy
+
 BUDGET = MediaBudget()
 SPEAKERVID = """
 num_frames is_talking clip_speaker_num clear video_name video_total_duration start duration start_seconds end_seconds

@@ -28,6 +28,8 @@ from speakervid_dag.release import folder, releases
 from speakervid_dag.release.export import Release, export
 from speakervid_dag.release.request import Request
 
+pytestmark = pytest.mark.heavy
+
 FRESH = cut.Encoding(crf=29)  # nobody else cuts so: nothing of it is kept yet
 
 

@@ -25,6 +25,7 @@ def clip(lake_dir: Path, *sources: Path) -> list[dict[str, Any]]:
     return [{**plain, "clip_id": f"{f.video_id}-c1", "video_id": f.video_id} for f in files]
 
 
+@pytest.mark.heavy
 def test_a_poster_is_made_once_and_kept(tmp_path: Path) -> None:
     source = generate.plain(tmp_path / "a.mp4")
     (wanted,) = clip(tmp_path / "lake", source)
@@ -38,6 +39,7 @@ def test_a_poster_is_made_once_and_kept(tmp_path: Path) -> None:
     assert again == first
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_shown_says_why(tmp_path: Path) -> None:
     source = generate.plain(tmp_path / "a.mp4")
     damaged, gone, changed = (tmp_path / name for name in ("b.mp4", "gone.mp4", "changed.mp4"))

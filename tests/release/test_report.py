@@ -20,6 +20,8 @@ from speakervid_dag.rendering import pages
 from speakervid_dag.rendering.text import plain
 from speakervid_dag.report import report
 
+pytestmark = pytest.mark.heavy
+
 VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 LOADING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "background"}
 

@@ -17,6 +17,8 @@ from speakervid_dag.media.probe import probe
 from speakervid_dag.review.previews import preview
 from speakervid_dag.review.subjects import Span
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:

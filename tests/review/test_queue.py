@@ -6,6 +6,8 @@ from review.sittings import sitting, videos
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.storage.delta import DeltaLake
 
+pytestmark = pytest.mark.heavy
+
 
 def answer_all(lake: DeltaLake, reviewer: str, word: str = "yes", **plan: object) -> set[tuple[object, ...]]:
     with (at := sitting(lake, reviewer, **plan)).book:

@@ -17,6 +17,8 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.review import server
 from speakervid_dag.review.security import is_own_host
 
+pytestmark = pytest.mark.heavy
+
 
 def test_the_page_is_for_whoever_has_the_key(shared_lake: DeltaLake) -> None:
     with (at := sitting(shared_lake, "ada")).book:

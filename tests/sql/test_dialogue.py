@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from conversation import clip, profile, turn
 
+pytestmark = pytest.mark.heavy
+
 STUDIO, GARDEN = [0.5, 0.3, 0.2, 0.0], [0.0, 0.0, 0.1, 0.9]  # 0.1 in common
 
 

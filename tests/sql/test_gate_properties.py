@@ -17,6 +17,8 @@ from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.tiering import gold
 
+pytestmark = pytest.mark.heavy
+
 MEASURES = ("luminance", "face_blur", "motion", "snr_db", "video_quality")  # the last one without its weights
 BATCHES = ("b0", "b1", "b2")
 PROFILES = range(5)

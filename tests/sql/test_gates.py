@@ -7,6 +7,8 @@ from conversation import gate, profile
 
 from speakervid_dag.failures import OperationError
 
+pytestmark = pytest.mark.heavy
+
 BAND = {"keep": "between", "threshold": 0.85, "upper_threshold": 0.999}
 
 

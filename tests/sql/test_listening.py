@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from conversation import clip, profile, turn
 
+pytestmark = pytest.mark.heavy
+
 
 def scene(**change: Any) -> dict[str, Any]:
     """B listens (clip l, 0-6) to A's turn u1 (1-5); A is in view in the same shot. `change` replaces tables."""

@@ -9,6 +9,8 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.faces.blocks import FaceBlocks
 from speakervid_dag.curation.faces.clusters import KNOWN_COLUMNS, link_identities
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = load_profile("speakervid-5m").identity
 BLOCKING = SETTINGS.blocking
 EXACT = SETTINGS.model_copy(update={"blocking": BLOCKING.model_copy(update={"exact_people": 10**9})})

@@ -32,6 +32,8 @@ from speakervid_dag.media.decode import read_frames
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.registry import weight_path
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = load_profile("laptop")
 FACE: Box = (250.0, 90.0, 350.0, 210.0)
 Picture = NDArray[np.uint8]

@@ -13,6 +13,8 @@ from speakervid_dag.curation.faces.tracking import match
 from speakervid_dag.curation.frames.frame_pass import FacePass, FacePassResult, ShotSpan
 from speakervid_dag.lake.schemas import FACE_TRACKS, FRAME_SERIES, POSES
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = load_profile("speakervid-5m")
 ALL_ALIVE = PROFILE.liveness.model_copy(update={"min_leftover": 0.0})  # the faces here are stretches of one picture
 LEFT, RIGHT = (100.0, 100.0, 180.0, 200.0), (400.0, 100.0, 480.0, 200.0)

@@ -16,6 +16,8 @@ from speakervid_dag.curation.scores import picture as picture_measures
 from speakervid_dag.curation.scores import sound as audio_measures
 from speakervid_dag.curation.scores.camera import picture_scores
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = load_profile("laptop")
 SIZE, LENGTH_S, FACE = (640, 360), 4.0, (260.0, 60.0, 380.0, 210.0)
 SPEECH = [(0.6, 1.4), (2.0, 3.2)]

@@ -28,6 +28,8 @@ from speakervid_dag.curation.scores.picture import region_measures
 from speakervid_dag.lake import schemas
 from speakervid_dag.lake.schemas.measures import MEASURES
 
+pytestmark = pytest.mark.heavy
+
 Row = dict[str, Any]
 PROFILE = load_profile("laptop")
 SETTINGS = PROFILE.scores.model_copy(update={"languages": ("en",)})

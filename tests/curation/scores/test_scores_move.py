@@ -20,6 +20,8 @@ from speakervid_dag.curation.scores import sound as audio_measures
 from speakervid_dag.curation.scores.camera import picture_scores
 from speakervid_dag.curation.scores.picture import region_measures, sharpness_index
 
+pytestmark = pytest.mark.heavy
+
 PROFILE = load_profile("laptop")
 SETTINGS = PROFILE.scores
 SPAN = (0.0, 4.0)

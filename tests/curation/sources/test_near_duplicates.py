@@ -12,6 +12,8 @@ from speakervid_dag.curation.sources.fingerprints import Fingerprint, Fingerprin
 from speakervid_dag.curation.sources.near_duplicates import candidates, duplicate_rows, find_duplicates
 from speakervid_dag.curation.sources.shots import signature_of
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = load_profile("speakervid-5m").near_duplicates
 FPS, LENGTH_S = 12.5, 16.0
 Image = NDArray[np.uint8]

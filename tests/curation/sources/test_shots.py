@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.sources.shots import ShotFinder
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = load_profile("speakervid-5m").shots
 STEP_S = 0.04
 Image = NDArray[np.uint8]
