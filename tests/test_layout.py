@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "speakervid_dag"
 BASE = {
+    "arrays",
     "dagster_private",
     "failures",
     "files",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.models import mesh
 from speakervid_dag.models.face_pack import open_pack, pack_hash
 from speakervid_dag.models.registry import weight_hash, weight_path
@@ -73,7 +74,7 @@ class DlibEmbedder:
         to_chip = similarity_transform(points_px[_CHIP_MESH_POINTS, :2], target)
         chip = cv2.warpAffine(image, to_chip, (_CHIP_PX, _CHIP_PX), flags=cv2.INTER_LINEAR)
         descriptor = self._network.compute_face_descriptor(cv2.cvtColor(chip, cv2.COLOR_BGR2RGB))
-        return unit_length(np.array(descriptor))
+        return unit(np.array(descriptor)).astype(np.float32)
 
 
 class ArcFaceEmbedder:
@@ -91,7 +92,7 @@ class ArcFaceEmbedder:
         from insightface.app.common import Face
 
         # Aligned by the mesh, not the detector's points: 5th percentile of same faces .31 against .21 on real clips.
-        return unit_length(np.asarray(self._recogniser.get(image, Face(kps=five_points(points_px)))))
+        return unit(np.asarray(self._recogniser.get(image, Face(kps=five_points(points_px))), np.float32))
 
 
 def five_points(points_px: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -111,9 +112,3 @@ def similarity_transform(source: NDArray[Any], target: NDArray[Any]) -> NDArray[
     factor = np.vdot(a, b) / np.vdot(a, a).real
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     return np.column_stack([turn, target_mean - turn @ source_mean])
-
-
-def unit_length(vector: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the vector divided by its length, float32."""
-    unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
-    return unit

@@ -7,11 +7,12 @@ Belongs here: the network, its front end, batching, windows over a signal. Does 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.models.mel import mel_power
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ def voice_mels(samples: Floats) -> Floats:
     gain = max(1.0, 10 ** (TARGET_DBFS / 20) / rms) if rms > 0 else 1.0
     # power is quadratic in the gain, so the gain can be applied to the small array
     return mel_power(samples, RATE_HZ, WINDOW_SAMPLES, HOP_SAMPLES, MELS) * np.float32(gain**2)
-
-
-def unit(rows: NDArray[Any]) -> Floats:
-    """Return rows scaled to length 1: (n, d) float32. A row of zeros stays zero."""
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def _network(state: dict[str, "torch.Tensor"]) -> "torch.nn.ModuleDict":

@@ -10,6 +10,8 @@ import pytest
 
 from speakervid_dag.processes.child import ChildProcess, Death
 
+pytestmark = pytest.mark.heavy
+
 
 def child(do: str, *, is_asked: bool = False, **more: Any) -> ChildProcess:
     environment = {"PYTHONPATH": str(Path(__file__).parent)}

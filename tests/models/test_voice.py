@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.mel import mel_filters, mel_power
-from speakervid_dag.models.voice import VoiceEncoder, unit, voice_mels
+from speakervid_dag.models.voice import VoiceEncoder, voice_mels
 
 RATE_HZ = 16_000
 

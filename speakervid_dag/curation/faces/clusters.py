@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.config.sections import IdentitySettings
 from speakervid_dag.curation.faces.blocks import FaceBlocks
 from speakervid_dag.curation.faces.geometry import Box, iou
@@ -103,7 +104,7 @@ def _linked(faces: pl.DataFrame, settings: IdentitySettings) -> dict[str, tuple[
     for place in (i for i, identity in enumerate(identities) if identity is None):
         near = blocks.earlier(place)
         near = near[video[near] != video[place]]
-        cosines = _units(vectors[near]) @ _units(vectors[place])
+        cosines = unit(vectors[near].astype(np.float64)) @ unit(vectors[place].astype(np.float64))
         best = int(np.argmax(cosines)) if len(near) else None
         if best is not None and cosines[best] >= threshold(settings.min_identity_cosine, length):
             links[people[place]] = identities[near[best]], float(cosines[best])
@@ -180,8 +181,3 @@ def _continuity(track: TrackFace, other: TrackFace, settings: IdentitySettings) 
 def _weighted(track: TrackFace) -> NDArray[np.float64]:
     assert track.embedding is not None
     return track.embedding.astype(np.float64) * max(track.end_s - track.start_s, 1e-3)
-
-
-def _units(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    wide = vectors.astype(np.float64)
-    return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=-1, keepdims=True), 1e-12), dtype=np.float64)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import unit
+
 Points = NDArray[np.float32]
 """(468, 3) float32: x right and y down in image px, z in the same scale, smaller = nearer the camera."""
 Box = tuple[float, float, float, float]
@@ -41,9 +43,9 @@ def head_pose(points: Points) -> HeadPose:
     of perpendicular to the line of sight). Its normal gives yaw and pitch; the eye line after undoing both gives roll.
     """
     across = points[_RIGHT_TEMPLE] - points[_LEFT_TEMPLE] + _eye(points, _RIGHT_EYE) - _eye(points, _LEFT_EYE)
-    right = _unit(across.astype(np.float64))
+    right = unit(across.astype(np.float64))
     down = (points[_CHIN] - points[_FOREHEAD]).astype(np.float64)
-    down = _unit(down - right * (down @ right))
+    down = unit(down - right * (down @ right))
     forward = -np.cross(right, down)
     yaw = np.arctan2(forward[0], -forward[2])
     pitch = np.arcsin(np.clip(-forward[1], -1.0, 1.0))
@@ -129,7 +131,3 @@ def _common(first: Box, second: Box) -> Box:
 def _eye(points: Points, corners: list[int]) -> NDArray[np.float32]:
     middle: NDArray[np.float32] = points[corners].mean(axis=0)
     return middle
-
-
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)

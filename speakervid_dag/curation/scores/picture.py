@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import runs_of_true
 from speakervid_dag.config.sections import ScoreSettings
 from speakervid_dag.curation.faces.geometry import WHOLE, Box, area
 from speakervid_dag.curation.intervals import Interval
@@ -32,10 +33,9 @@ def longest_run_s(times_s: Array, flags: NDArray[np.bool_], until_s: float) -> f
     """Return the longest run of flagged frames, s; a frame lasts until the next one, the last until `until_s`."""
     if not flags.any():
         return 0.0
-    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
-    ends_s = np.append(times_s, until_s)
-    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return float(np.max(ends_s[last] - ends_s[first]))
+    bounds_s = np.append(times_s, until_s)
+    starts, ends = runs_of_true(flags)
+    return float(np.max(bounds_s[ends] - bounds_s[starts]))
 
 
 def picture_box(series: Row | None) -> Box:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import runs_of_true
 from speakervid_dag.curation.scores.measurement import Measurement
 
 FRAME_S = 0.02  # power is measured in frames of 20 ms
@@ -81,9 +82,8 @@ def clipping_share(samples: Floats) -> Measurement:
     """
     if not len(samples):
         return None, "audio_too_short"
-    at_limit = np.concatenate([[False], np.abs(samples) >= FULL_SCALE, [False]]).astype(np.int8)
-    edges = np.flatnonzero(np.diff(at_limit))
-    runs = edges[1::2] - edges[::2]
+    starts, ends = runs_of_true(np.abs(samples) >= FULL_SCALE)
+    runs = ends - starts
     return float(runs[runs >= MIN_RUN].sum() / len(samples)), "ok"
 
 

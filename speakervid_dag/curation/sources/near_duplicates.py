@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import runs_of_true
 from speakervid_dag.config.sections import NearDuplicateSettings
 from speakervid_dag.curation.sources.fingerprints import ACTIVITY_HZ, HASH_HZ, Fingerprint
 
@@ -77,7 +78,9 @@ def find_duplicates(source: Fingerprint, earlier: Fingerprint, settings: NearDup
         first, last = max(0, -offset), min(len(a), len(b) - offset)
         distances = np.bitwise_count(a[first:last] ^ b[first + offset : last + offset]).astype(np.int64)
         seen = has_a[first:last] & has_b[first + offset : last + offset]
-        for start, end in _runs(seen & (distances <= settings.max_distance_bits), settings.max_hole_steps):
+        is_alike = seen & (distances <= settings.max_distance_bits)
+        starts, ends = runs_of_true(is_alike, max_hole=settings.max_hole_steps)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             if end - start < least:
                 continue
             span = (first + start, first + end)
@@ -103,16 +106,6 @@ def _arrays(looks: Sequence[int | None]) -> tuple[NDArray[np.uint64], NDArray[np
     """Return the hashes, 0 where there is none, and a mask of those present."""
     values = np.array([look or 0 for look in looks], dtype=np.int64).view(np.uint64)
     return values, np.array([look is not None for look in looks], dtype=np.bool_)
-
-
-def _runs(same: NDArray[np.bool_], max_hole: int) -> list[tuple[int, int]]:
-    """Return [start, end) of runs of True; holes up to `max_hole` steps are bridged."""
-    places = np.flatnonzero(same)
-    if not len(places):
-        return []
-    breaks = np.flatnonzero(np.diff(places) > max_hole + 1)
-    starts, ends = places[[0, *(breaks + 1)]], places[[*breaks, len(places) - 1]] + 1
-    return [(int(s), int(e)) for s, e in zip(starts, ends, strict=True)]
 
 
 def _agreement(

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import BindingSettings, CalibrationSettings, SyncSettings
 from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend, CropSource, Key, Row, Scene, pairs_of
@@ -52,7 +53,7 @@ def foreign_voices(turns: pl.DataFrame, settings: CalibrationSettings) -> dict[V
     known = turns.filter(pl.col("embedding").is_not_null()).sort("video_id", "start_s")
     for (video, speaker), group in known.group_by(["video_id", "speaker_id"], maintain_order=True):
         centre = np.mean(np.array(group["embedding"].to_list(), np.float64), axis=0)
-        centres[str(video), str(speaker)] = centre / max(float(np.linalg.norm(centre)), 1e-9)
+        centres[str(video), str(speaker)] = unit(centre)
     found = {}
     for voice, centre in centres.items():
         others = [v for v, c in centres.items() if v[0] != voice[0] and c @ centre < settings.max_voice_cosine]

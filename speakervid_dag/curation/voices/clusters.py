@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import unit
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.voices.overlaps import mixture
 from speakervid_dag.curation.voices.talking_faces import TalkingFaces, bars
@@ -22,10 +23,6 @@ from speakervid_dag.curation.voices.talking_faces import TalkingFaces, bars
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 BLOCK_ROWS = 512  # rows of the similarity matrix held at once
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def smoothed_path(scores: NDArray[np.float64], change_price: NDArray[np.float64]) -> Labels:
@@ -59,7 +56,7 @@ def _compact(labels: Labels) -> Labels:
 
 
 def _centres(embeddings: Floats, labels: Labels) -> Floats:
-    return _unit(np.stack([embeddings[labels == k].mean(axis=0) for k in range(labels.max() + 1)]))
+    return unit(np.stack([embeddings[labels == k].mean(axis=0) for k in range(labels.max() + 1)]))
 
 
 def resegment(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.arrays import runs_of_true, unit
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval
@@ -75,11 +76,13 @@ def find_overlaps(
     """
     voices = voice_centres(turns, centres_s, embeddings, settings)
     found: list[Overlap] = []
+    is_after_gap = np.diff(centres_s, prepend=-np.inf) > 2 * settings.hop_s
     for pair, share in _pair_shares(embeddings, voices).items():
         if float(voices[pair[0]] @ voices[pair[1]]) > settings.overlap_max_cosine:
             continue
         smooth = _running_median(share, settings.overlap_smoothing_windows)
-        for start, end in _runs(smooth >= settings.overlap_share, centres_s, 2 * settings.hop_s):
+        starts, ends = runs_of_true(smooth >= settings.overlap_share, begins=is_after_gap)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             low = centres_s[start] - settings.hop_s / 2 + settings.overlap_trim_s
             high = centres_s[end - 1] + settings.hop_s / 2 - settings.overlap_trim_s
             if high - low >= settings.overlap_min_s:
@@ -107,7 +110,7 @@ def voice_centres(
 
 def _mean_directions(embeddings: Floats, chosen: Mapping[str, Booleans]) -> dict[str, Floats]:
     sums = {name: embeddings[mask].sum(axis=0) for name, mask in chosen.items() if mask.any()}
-    return {name: np.asarray(s / max(float(np.linalg.norm(s)), 1e-12), np.float32) for name, s in sums.items()}
+    return {name: unit(total) for name, total in sums.items()}
 
 
 def _pair_shares(embeddings: Floats, voices: Mapping[str, Floats]) -> dict[tuple[str, str], Floats]:
@@ -126,18 +129,6 @@ def _pair_shares(embeddings: Floats, voices: Mapping[str, Floats]) -> dict[tuple
 def _running_median(values: Floats, count: int) -> Floats:
     padded = np.pad(values, count // 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, count), axis=1), np.float32)
-
-
-def _runs(mask: Booleans, centres_s: NDArray[np.float64], max_step_s: float) -> list[tuple[int, int]]:
-    """Return [start, end) indices of stretches of true without a gap in time."""
-    breaks = np.concatenate([[True], np.diff(centres_s) > max_step_s])
-    runs: list[tuple[int, int]] = []
-    for i in np.flatnonzero(mask):
-        if runs and runs[-1][1] == i and not breaks[i]:
-            runs[-1] = (runs[-1][0], int(i) + 1)
-        else:
-            runs.append((int(i), int(i) + 1))
-    return runs
 
 
 def with_overlaps(turns: Sequence[SpeechTurn], overlaps: Sequence[Overlap], max_pause_s: float) -> list[SpeechTurn]:
