@@ -6,8 +6,8 @@ runs/retier.py), what readers are shown meanwhile (publication.py).
 
 import polars as pl
 
-from speakervid_dag.assets.freshness import open_refusals, stale_batches
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.assets.staleness import open_refusals, stale_batches
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import in_order, maker_of, recipes
 from speakervid_dag.assets.recipes import DataVersions, Recipe
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.assets.staleness import is_coherent
 from speakervid_dag.failures import FAULT
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
 from speakervid_dag.lake.snapshots.losses import COUNTED, Loss, usable

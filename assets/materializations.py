@@ -12,10 +12,10 @@ from functools import cache
 
 import dagster as dg
 
-from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import in_order, maker_of
 from speakervid_dag.assets.recipes import DataVersions, Recipe
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.assets.staleness import is_coherent
 from speakervid_dag.dagster_private import (
     CODE_VERSION_TAG,
     DATA_VERSION_TAG,

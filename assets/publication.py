@@ -1,7 +1,7 @@
 """Publication: for each batch, readers see its newest rows or those shown before.
 
 Belongs here: deciding that from data versions, and publishing it. Does not belong here: recording it
-(lake/snapshots/snapshots.py), comparing versions (lake/snapshots/parts.py), what is to be run (freshness.py).
+(lake/snapshots/snapshots.py), comparing versions (lake/snapshots/parts.py), what is to be run (staleness.py).
 
 A batch's newest rows are shown only as a whole: all its stages and the profile's gold are computed from one another,
 and no loss is unjustified (losses.py). Any other batch stays as in the previous snapshot, and stays hidden if it was
@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from speakervid_dag.assets import losses
-from speakervid_dag.assets.freshness import is_coherent
 from speakervid_dag.assets.graph import gold_recipes, in_order
 from speakervid_dag.assets.recipes import DataVersions
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.assets.staleness import is_coherent
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots import parts, snapshots

@@ -1,7 +1,7 @@
 """Recipes: the inputs of a stage's rows, and the data version by which "up to date" is decided.
 
 Belongs here: recipes, the decorator that declares one, reading recorded data versions. Does not belong here: the list
-of all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (freshness.py).
+of all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (staleness.py).
 
 The data version of a batch in a table is a hash of its code, profile sections, weights and the data versions of its
 inputs, so a change anywhere upstream travels down by itself. Rows that also depend on other batches record that in the

@@ -11,7 +11,7 @@ import polars as pl
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import DataVersions, makes
-from speakervid_dag.curation.clips import cutting as clipping
+from speakervid_dag.curation.clips import boundaries
 from speakervid_dag.curation.faces import clusters as person_clusters
 from speakervid_dag.curation.faces import people as describing
 from speakervid_dag.curation.speaking import bindings as binding
@@ -157,7 +157,7 @@ def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Cut clips: 3-14 s of one person in one shot, talking or listening; other time is listed in `dropped_spans`."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        made, dropped = clipping.make_clips(
+        made, dropped = boundaries.make_clips(
             video["shots"],
             video["face_tracks"],
             video["speech_turns"],

@@ -15,10 +15,10 @@ import polars as pl
 
 from speakervid_dag.assets import graph
 from speakervid_dag.assets import weights as checked_weights
-from speakervid_dag.assets.freshness import open_refusals
 from speakervid_dag.assets.partitions import BATCHES
 from speakervid_dag.assets.recipes import DataVersions, Recipe, StageRecipe, promoted_version, weight_state
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.assets.staleness import open_refusals
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, VIDEOS, Table
 from speakervid_dag.lake.storage.delta import DeltaLake

@@ -5,7 +5,7 @@ Belongs here: assembling them. Does not belong here: the parts themselves (speak
 
 import dagster as dg
 
-from speakervid_dag.assets import automation, graph, jobs, publishing, training
+from speakervid_dag.assets import automation, graph, jobs, snapshot_asset, training
 from speakervid_dag.assets.gold_asset import gold_asset
 from speakervid_dag.assets.recipes import StageRecipe
 from speakervid_dag.assets.resources import Lakehouse
@@ -14,8 +14,8 @@ from speakervid_dag.assets.table_asset import table_asset
 defs = dg.Definitions(
     assets=[
         *(table_asset(r) if isinstance(r, StageRecipe) else gold_asset(r) for r in graph.in_order()),
-        publishing.lake_snapshot,
-        *publishing.statistics,
+        snapshot_asset.lake_snapshot,
+        *snapshot_asset.statistics,
         training.synchrony_model,
     ],
     jobs=[jobs.curate, jobs.retier, jobs.publish, jobs.train],

@@ -83,7 +83,7 @@ def retier(settings: Settings, batches: Sequence[str] = (), say: Say = LOG.warni
 def _unready(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, str]:
     """Return the batches whose stored scores are incomplete, each with the reason."""
     from speakervid_dag.assets import publication
-    from speakervid_dag.assets.freshness import open_refusals
+    from speakervid_dag.assets.staleness import open_refusals
 
     recorded, refused, found = DataVersions(lakehouse.lake), open_refusals(lakehouse, batches), {}
     half_done = publication.half_done(lakehouse)

@@ -67,10 +67,10 @@ def run_batches(settings: Settings, batches: Sequence[str], say: Say = LOG.warni
 
 def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunReport, say: Say) -> None:
     from speakervid_dag.assets import materializations, publication
-    from speakervid_dag.assets.freshness import stale_batches
     from speakervid_dag.assets.graph import recipes
     from speakervid_dag.assets.partitions import register_batches
     from speakervid_dag.assets.resources import Lakehouse
+    from speakervid_dag.assets.staleness import stale_batches
     from speakervid_dag.assets.weights import require_weights
     from speakervid_dag.lake.snapshots import losses, snapshots
     from speakervid_dag.lake.storage import integrity
@@ -150,7 +150,7 @@ def _run_stale(
     Args:
         left: per batch, assets still stale after its last run; not retried: an internal error leaves them stale.
     """
-    from speakervid_dag.assets.freshness import stale_assets
+    from speakervid_dag.assets.staleness import stale_assets
     from speakervid_dag.runs import execution
 
     for batch in _claimed(lakehouse.book, [b for b in batches if b not in report.failed], say):

@@ -45,8 +45,8 @@ class Intake:
         return DeltaLake(str(self.settings.lake_dir)).read(SHOTS).sort("shot_id")
 
     def stale(self) -> list[str]:
-        from speakervid_dag.assets.freshness import stale_assets
         from speakervid_dag.assets.resources import Lakehouse
+        from speakervid_dag.assets.staleness import stale_assets
 
         lakehouse = Lakehouse(lake_dir=str(self.settings.lake_dir), profile_name=self.settings.profile)
         return [name for name in stale_assets(lakehouse, "b000001") if name in INTAKE]

@@ -7,8 +7,8 @@ import pytest
 from house import B1, B2, B3, House
 
 from speakervid_dag.assets import publication
-from speakervid_dag.assets.freshness import stale_assets, stale_batches
 from speakervid_dag.assets.graph import in_order, recipes
+from speakervid_dag.assets.staleness import stale_assets, stale_batches
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES
 from speakervid_dag.runs.report import AFTER_EVERY_RUN
 from speakervid_dag.stages.stage import Stage

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from house import B1, B2, House
 
-from speakervid_dag.assets.freshness import stale_assets, stale_batches
+from speakervid_dag.assets.staleness import stale_assets, stale_batches
 from speakervid_dag.cli.app import cli, main
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.queries import published, user_sql

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from house import B1, B2, B3, House
 
-from speakervid_dag.assets.freshness import stale_assets
+from speakervid_dag.assets.staleness import stale_assets
 from speakervid_dag.cli.app import cli
 from speakervid_dag.lake.schemas import CLIPS, STAGE_OUTCOMES, TABLES
 from speakervid_dag.lake.snapshots import snapshots

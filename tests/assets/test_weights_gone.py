@@ -8,8 +8,8 @@ import pytest
 from house import B1, B2, CANNED_WEIGHTS, House
 
 from speakervid_dag.assets import weights as checked
-from speakervid_dag.assets.freshness import stale_batches
 from speakervid_dag.assets.graph import recipes
+from speakervid_dag.assets.staleness import stale_batches
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.artifacts import weights_record
 from speakervid_dag.lake.schemas import CLIP_SCORES

@@ -1,7 +1,7 @@
 """Detection of face tracks that repeat another face of the same picture, such as the blurred fill of a vertical video.
 
 Belongs here: distinguishing a copy from a second person by how both move. Does not belong here: following faces
-(tracking), identity (clusters), what copies are excluded from (speaking/active_speaker, clips/cutting).
+(tracking), identity (clusters), what copies are excluded from (speaking/active_speaker, clips/boundaries).
 
 A copy moves with its original frame by frame: mouth and head together, without lag, for as long as both are seen. If a
 copy is blurred beyond recognition, only the head is compared, and it must agree more closely.

@@ -2,7 +2,7 @@
 
 Belongs here: the assignment, its margins, the answer of each turn, rows of `speaker_bindings`. Does not belong here:
 pooling and weighing evidence (binding_evidence.py), cuts that follow the voice (co_visibility.py), clips
-(clips/cutting.py).
+(clips/boundaries.py).
 
 Evidence is measured in standard deviations of a foreign voice's scores. A speaker may stay without a face; that answer
 is worth `min_evidence`. A speaker's margin is the total of the best assignment minus the best total in which this

@@ -1,7 +1,7 @@
 """Lost files: data files that Delta's log names but that are missing or truncated, and the remedy for each.
 
 Belongs here: comparing sizes on disk with the log (a stat per file), the one-line message. Does not belong here:
-reading rows (tables.py), recomputing them. A lost file makes its batch stale (assets/freshness.py), and the next write
+reading rows (tables.py), recomputing them. A lost file makes its batch stale (assets/staleness.py), and the next write
 replaces the file without reading it.
 """
 

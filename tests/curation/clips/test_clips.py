@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakervid_dag.curation import intervals
-from speakervid_dag.curation.clips.cutting import clip_id, make_clips
+from speakervid_dag.curation.clips.boundaries import clip_id, make_clips
 from speakervid_dag.lake.schemas import CLIPS, DROPPED_SPANS
 
 SETTINGS = clip_settings()

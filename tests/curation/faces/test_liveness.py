@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rows import frame
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.clips.cutting import make_clips
+from speakervid_dag.curation.clips.boundaries import make_clips
 from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.liveness import LifeWatch
 from speakervid_dag.curation.faces.people import describe_people
