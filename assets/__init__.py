@@ -1,5 +1,5 @@
-"""The asset graph: one module a layer declares stages, each of which reads, calls a pure function, and returns.
+"""The asset graph: the modules of each layer declare stages; a stage reads, calls a pure function and returns rows.
 
-Belongs here: recipes, what is stale and what is published by them, and the assets, jobs and sensors that Dagster makes
-of them. Does not belong here: anything that computes — that is speakervid_dag.curation, .models, .media and sql/.
+Belongs here: recipes, staleness and publication derived from them, and Dagster's assets, jobs and sensors. Does not
+belong here: computing anything (speakervid_dag.curation, .models, .media and sql/).
 """

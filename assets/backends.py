@@ -1,7 +1,7 @@
-"""The models of this process: each is loaded once, when the first stage asks for it.
+"""The models of this process, each loaded once, when the first stage needs it.
 
-Belongs here: which class with which weights serves a stage under the current settings. Does not belong here: the
-classes (speakervid_dag.models) and what is done with their answers (speakervid_dag.curation).
+Belongs here: the choice of model class and weights for a stage under the current settings. Does not belong here: the
+classes (speakervid_dag.models) and the use of their outputs (speakervid_dag.curation).
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def face_embedder(pack: Path | None, threads: int) -> FaceEmbedder:
 
 
 def picture_weights(pack: Path | None) -> list[str]:
-    """Names of the weights that face tracks rest on; a pack of one's own stands for those of faces."""
+    """Return the names of the weights that face tracks depend on; the user's own pack replaces the face models."""
     faces = (
         ["centerface", "face_mesh", "dlib_face"] if pack is None else ["face_mesh", f"{FACE_PACK}@{pack_state(pack)}"]
     )
@@ -91,7 +91,7 @@ def _cotracker() -> CoTracker:
 
 
 def clip_looks(settings: ScoreSettings, threads: int) -> dict[tuple[str, ...], Maker]:
-    """What looks at clips' own pictures, by the scores it gives; or why nothing does."""
+    """Return the models that score clips' own pictures, keyed by their scores; or the reason why one is unavailable."""
     quality = "off" if settings.video_quality == "off" else _loaded(_dover, threads=threads)
     tracker = "off" if settings.point_tracks == "off" else _loaded(_cotracker)
     looks: dict[tuple[str, ...], Maker] = {
@@ -104,7 +104,7 @@ def clip_looks(settings: ScoreSettings, threads: int) -> dict[tuple[str, ...], M
 
 
 def clip_look_weights(settings: ScoreSettings) -> list[str]:
-    """Names of the weights that these rest on, and of the package that comes with one of them."""
+    """Return the names of the weights of these models, and of the package that one of them needs."""
     names = [] if settings.video_quality == "off" else [dover.WEIGHTS]
     if settings.point_tracks != "off":
         names += [cotracker.WEIGHTS, f"{cotracker.PACKAGE}@{cotracker.package_state()}"]
@@ -112,15 +112,15 @@ def clip_look_weights(settings: ScoreSettings) -> list[str]:
 
 
 def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
-    """What answers whether a face talks. Raises WeightsMissing."""
+    """Return the backend that decides whether a face talks. Raise WeightsMissing."""
     return _light_asd() if choice.talking == "light_asd" else LipMotion()
 
 
 def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
-    """What answers whether voice and lips belong together. Raises WeightsMissing.
+    """Return the backend that decides whether voice and lips belong together. Raise WeightsMissing.
 
-    `lake_model` is the newest one that beat the default on held-out people; while there is none, the default answers,
-    and its name stands beside its answers.
+    `lake_model` is the newest one that beat the default on held-out people. Without one, the default backend is used,
+    and its name is stored with its scores.
     """
     if choice.synchrony == "syncnet":
         return _syncnet()
@@ -129,17 +129,17 @@ def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveS
 
 
 def speech_weights(choice: ActiveSpeakerSettings) -> list[str]:
-    """Names of the weights that speech turns rest on."""
+    """Return the names of the weights that speech turns depend on."""
     return [f"{vad.NAME}@{vad.package_state()}", "resemblyzer", *talking_weights(choice)]
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
-    """Names of the weights that the first one rests on."""
+    """Return the names of the weights of the talking backend."""
     return ["light-asd"] if choice.talking == "light_asd" else []
 
 
 def active_speaker_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
-    """Names of the weights that both rest on."""
+    """Return the names of the weights of both backends."""
     names = [*talking_weights(choice), *(["syncnet"] if choice.synchrony == "syncnet" else [])]
     known = trained_model(lake) if choice.synchrony == "lake_model" else None
     return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
@@ -152,7 +152,7 @@ def trained_model(lake: DeltaLake) -> dict[str, Any] | None:
 
 
 def trained_file(lake: DeltaLake) -> tuple[Path, str] | None:
-    """Return the file of `trained_model` in this lake, wherever the lake lay when it was trained, and its hash."""
+    """Return the file of `trained_model` in this lake, even if the lake was moved since, and its hash."""
     known = trained_model(lake)
     return None if known is None else (kept_model(Path(lake.root), known["model"], known["sha256"]), known["sha256"])
 
@@ -176,7 +176,7 @@ T = TypeVar("T")
 
 
 class PersonModels:
-    """Body, hands and expression; what has no weights says so in `status` (see curation.person_samples)."""
+    """Models of body, hands and expression; `status` reports those without weights (see curation/frames/person.py)."""
 
     def __init__(self, threads: int) -> None:
         self._body, self._hand = _loaded(BodyPose, threads=threads), _loaded(HandPose, threads=threads)
@@ -197,7 +197,7 @@ class PersonModels:
 
 
 def _loaded(load: Callable[..., T], **options: int) -> T | str:
-    """The model, or why it is not there."""
+    """Return the model, or the reason why it is unavailable."""
     try:
         return load(**options)
     except StageFailure as problem:  # weights_missing, package_missing
@@ -212,7 +212,7 @@ def _there(model: T | str) -> T:
 
 @cache
 def text_detector(threads: int) -> TextDetector | str:
-    """The detector, or why it is not there."""
+    """Return the detector, or the reason why it is unavailable."""
     return _loaded(TextDetector, threads=threads)
 
 

@@ -1,14 +1,14 @@
-"""Bronze intake: every file of a batch identified, probed and decoded once at low resolution, which finds its shots;
-its sound tracks are listened to, and what is used of them is chosen.
+"""Bronze intake: every file of a batch is identified, probed and decoded once at low resolution to find its shots; the
+sound tracks and channels to use are chosen.
 
-Belongs here: the `videos` and `shots` assets. Does not belong here: what is found in one file (intake_rows.py), opening
-a container (speakervid_dag.media), finding files (speakervid_dag.lake.batches).
+Belongs here: the `videos` and `shots` assets. Does not belong here: the rows of one file (intake_rows.py), opening
+containers (speakervid_dag.media), finding files (speakervid_dag.lake.batches).
 
-The two tables are one asset because a file's health is what could be decoded of it, and the pass that finds that out is
-the one that finds the shots: a video is decoded twice in all.
+The two tables are one asset because one decoding pass determines both a file's health and its shots. In total a video
+is decoded twice.
 
-A file that is not at hand is no input. A new one leaves the batch, and is new again when it is found again; one that
-the lake has rows of stops the stage, so that its rows stay, until it is back or a person gives it up.
+A missing file is not an input. If it is new, it leaves the batch, and counts as new when it is found again. If the lake
+already has rows of it, it stops the stage, so that its rows stay, until it is back or the user gives it up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ from speakervid_dag.stages.stage import Rows, Stage, VideoTask, all_absent
     kinds=frozenset({"python", "scenedetect"}),
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Identity by content hash, probe, health by decoding, and shots; an unusable file is a row that says why."""
+    """Record identity by content hash, probe, health by decoding, and shots; unusable files get a row with a reason."""
     book = BatchBook(stage.settings.lake_dir)
     files, given_up = book.read(stage.batch), book.given_up(stage.batch)
     new, rows, absent = new_videos(stage, files), [], []
@@ -45,7 +45,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
             path = None if file.video_id in given_up else stage.source_of(file.video_id)
             row = intake_rows.describe(file, path)
             if path is not None and row["status"] == "rejected":
-                stage.source_of(file.video_id)  # a verdict on a file that went away meanwhile is none
+                stage.source_of(file.video_id)  # raises if the file disappeared meanwhile: then the verdict is void
             rows.append({**row, "batch": stage.batch})
         except SourceAbsent as problem:
             if file.video_id in new:
@@ -59,7 +59,7 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
         return intake_rows.rows_of(video, stage.profile)
 
     frames = stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
-    if absent:  # after the others, which lie in checkpoints
+    if absent:  # after the others, whose rows are in checkpoints now
         raise all_absent(absent)
     leave_out_vanished(stage, book, files)
     kept = probed.filter(~pl.col("video_id").is_in(list(stage.vanished)))
@@ -70,17 +70,17 @@ def new_videos(stage: Stage, files: Sequence[SourceFile]) -> set[str]:
     """Return the ids of the batch's videos that have no row yet."""
     try:
         made = DeltaLake(str(stage.settings.lake_dir)).read(VIDEOS, batches=[stage.batch], columns=["video_id"])
-    except FileLost:  # the batch was made once: what is absent now is one of its videos
+    except FileLost:  # the batch was computed before: what is absent now is one of its videos
         return set()
     return {file.video_id for file in files} - set(made["video_id"])
 
 
 def leave_out_vanished(stage: Stage, book: BatchBook, files: Sequence[SourceFile]) -> None:
-    """Take new files out of the batch's manifest that are gone before anything was made of them.
+    """Remove new files that disappeared before they were processed from the batch's manifest.
 
     Raises:
-        SourceAbsent: all of the batch are gone: a folder that is not mounted, say. A file that was written to since it
-            was listed is gone for good: what it holds now is another video.
+        SourceAbsent: all files of the batch are missing, for example because a folder is not mounted. Files that were
+            modified since they were listed do not raise it: their content is another video now.
     """
     if len(stage.vanished) == len(files) and any(p.reason != "changed_file" for p in stage.vanished.values()):
         raise all_absent(list(stage.vanished.values()))
@@ -91,7 +91,7 @@ def leave_out_vanished(stage: Stage, book: BatchBook, files: Sequence[SourceFile
 
 
 def with_failures(probed: pl.DataFrame, decoded: pl.DataFrame, outcomes: list[dict[str, Any]]) -> pl.DataFrame:
-    """The batch's rows: as decoded, else as probed; a file whose decoding failed is rejected with that reason."""
+    """Return the batch's rows: as decoded, else as probed; a file that failed to decode is rejected with the reason."""
     failed = {o["video_id"]: o for o in outcomes if o["status"] != "ok"}
     rows = {row["video_id"]: row for row in probed.iter_rows(named=True)}
     for video_id, outcome in failed.items():

@@ -1,14 +1,14 @@
-"""What computes a stage's rows, as one digest: every definition that its function reaches, however it is spelt.
+"""Code versions of stages: one digest over every definition that a stage's function reaches, independent of formatting.
 
-Belongs here: the closure over source text, and its digest. Does not belong here: what else rows are made from
-(recipes.py).
+Belongs here: the closure over source text, and its digest. Does not belong here: the other inputs of rows (recipes.py).
 
-A *definition* is a function, a class or an assignment at the top of a module. A stage's closure holds its function,
-what that refers to, what those refer to, and so on, but for `OUTSIDE`. A string that names one of our modules refers to
-all of it: so the process that decodes media counts. The source is read and not run, so imports inside functions count.
+A *definition* is a function, a class or an assignment at the top level of a module. A stage's closure contains its
+function, the definitions it refers to, those they refer to, and so on, except `OUTSIDE`. A string that names one of our
+modules refers to the whole module, so the process that decodes media counts. The source is parsed, not executed, so
+imports inside functions count.
 
-The digest is over syntax trees. Comments, docstrings, annotations, imports and the names of our own modules are no part
-of it: neither a reworded comment nor a definition that moves makes a lake stale.
+The digest is over syntax trees. Comments, docstrings, annotations, imports and the names of our own modules are not
+part of it: rewording a comment or moving a definition does not make a lake stale.
 """
 
 import ast
@@ -23,17 +23,17 @@ from typing import Any, NamedTuple, TypeGuard
 from speakervid_dag.lake.schemas import Table
 
 PACKAGE = __name__.partition(".")[0]
-# What stores, configures, runs, checks and shows rows, and so computes none: a closure stops there. All else counts, a
-# new module too. (Settings and weights count by their contents: recipes.py.)
+# Modules that store, configure, run, check or display rows but compute none: a closure stops there. Everything else
+# counts, including new modules. (Settings and weights count by their contents: recipes.py.)
 OUTSIDE = (
     *("assets.recipes", "assets.resources", "stages.stage", "stages.progress"),
     *("lake", "config", "processes", "files", "hashing", "places", "user_cache", "failures"),
     *("models.fetch", "models.packaged", "models.registry"),
 )
 _OUTSIDE = tuple(f"{PACKAGE}.{part}." for part in OUTSIDE)
-LOOSE = ""  # stands for the statements of a module that bind no name
-UNSAID = {"ctx", "kind", "type_comment", "type_ignores", "returns"}  # fields of a syntax tree that change no row
-OUT_OF_SCOPE = {"args", "decorator_list"}  # defaults and decorators are looked up around their function
+LOOSE = ""  # key of a module's statements that bind no name
+UNSAID = {"ctx", "kind", "type_comment", "type_ignores", "returns"}  # fields of a syntax tree that cannot change rows
+OUT_OF_SCOPE = {"args", "decorator_list"}  # defaults and decorators are resolved in the enclosing scope
 IMPORTS = (ast.Import, ast.ImportFrom)
 SCOPES = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda),
@@ -42,7 +42,7 @@ SCOPES = (
 
 
 class Origin(NamedTuple):
-    """What a name stands for: a module, or something in one."""
+    """The referent of a name: a module, or a definition in one."""
 
     module: str
     name: str | None = None
@@ -53,12 +53,12 @@ class Origin(NamedTuple):
 
     @property
     def is_outside(self) -> bool:
-        """Whether it is ours and computes no rows."""
+        """True for our own modules that compute no rows."""
         return f"{self.module}.".startswith(_OUTSIDE)
 
 
 class Definition(NamedTuple):
-    """A name at the top of one of our modules."""
+    """A name at the top level of one of our modules."""
 
     module: str
     name: str
@@ -66,7 +66,7 @@ class Definition(NamedTuple):
 
 @dataclass(frozen=True)
 class Module:
-    """The source of one of our modules: what it imports, and its statements by the name that they bind."""
+    """The source of one of our modules: its imports, and its statements by the names they bind."""
 
     name: str
     imports: Mapping[str, Origin]
@@ -74,12 +74,12 @@ class Module:
 
 
 class Reading:
-    """What statements say, without their spelling, and which definitions they refer to of those that compute rows."""
+    """The digest of statements, independent of formatting, and the row-computing definitions that they refer to."""
 
     def __init__(self, code: "Code", module: Module, statements: Iterable[ast.stmt]) -> None:
         self.reached = {Definition(module.name, LOOSE)} if LOOSE in module.statements else set()
         self._code, self._module = code, module
-        self._scopes: list[Mapping[str, Origin | None]] = []  # of functions around, the inner ones last
+        self._scopes: list[Mapping[str, Origin | None]] = []  # of the enclosing functions, innermost last
         self._said: list[str] = []
         for statement in statements:
             self._take(statement)
@@ -91,13 +91,13 @@ class Reading:
         if isinstance(node, ast.Name | ast.Attribute) and (origin := self._origin(node)) is not None:
             self._refer(origin)
         elif isinstance(node, ast.Constant) and self._code.has_module(node.value):
-            self._refer(Origin(node.value))  # what `python -m` is told to run
+            self._refer(Origin(node.value))  # a module that `python -m` runs
         else:
-            are_values = isinstance(around, ast.ClassDef)  # a dataclass makes fields of its annotations
+            are_values = isinstance(around, ast.ClassDef)  # a dataclass's annotations define its fields
             self._fields(node, frozenset() if are_values else frozenset({"annotation"}))
 
     def _fields(self, node: ast.AST, unsaid: frozenset[str] = frozenset()) -> None:
-        """Field by field; an empty one is left out, as syntax trees of other versions of Python do."""
+        """Digest a node field by field. Empty fields are skipped, because some Python versions omit them."""
         self._said.append(type(node).__name__)
         own = _local(node) if isinstance(node, SCOPES) else {}
         for field, value in ast.iter_fields(node):
@@ -114,12 +114,12 @@ class Reading:
         self._said.append("end")
 
     def _is_wiring(self, decorator: ast.AST) -> bool:
-        """Whether a decorator comes from outside: it stores or runs what the function computes."""
+        """Return whether a decorator is outside the closure: it only stores or runs what the function computes."""
         origin = self._origin(decorator.func if isinstance(decorator, ast.Call) else decorator)
         return origin is not None and origin.is_outside
 
     def _origin(self, node: ast.AST) -> Origin | None:
-        """What a name, or an attribute of a module, stands for; None: something local, or of the language."""
+        """Return the referent of a name or of a module's attribute; None: a local or built-in name."""
         if isinstance(node, ast.Attribute):
             base = self._origin(node.value)
             is_of_module = base is not None and base.name is None
@@ -135,7 +135,7 @@ class Reading:
         return Origin(self._module.name, node.id) if node.id in self._module.statements else None
 
     def _refer(self, origin: Origin) -> None:
-        """Of ours only the last name is said, so that a definition may move."""
+        """Record a reference. For our own definitions only the last name counts, so that they can be moved."""
         if not origin.is_ours:
             self._said.append(f"{origin.module}.{origin.name}")
             return
@@ -146,7 +146,7 @@ class Reading:
 
 
 class Code:
-    """Our source, each module read once. `source_of` gives a module's text by its name, None where there is none."""
+    """Our source, each module read once. `source_of` returns a module's text by its name, None if there is none."""
 
     def __init__(self, source_of: Callable[[str], str | None]) -> None:
         self._source_of = source_of
@@ -154,14 +154,14 @@ class Code:
         self._readings: dict[Definition, Reading] = {}
 
     def with_module(self, name: str, source: str) -> "Code":
-        """Return the same code, but for one module's text."""
+        """Return the same code with one module's text replaced."""
         other = Code(self._source_of)
         other._modules = {**self._modules, name: parsed(name, source)}
         other._readings = {d: reading for d, reading in self._readings.items() if d.module != name}
         return other
 
     def closure(self, *roots: Definition) -> frozenset[Definition]:
-        """Return what the roots reach of what computes rows, with themselves. Raises KeyError: a root is not there."""
+        """Return the row-computing definitions that the roots reach, and the roots. Raise KeyError: no such root."""
         waiting, found = [*roots], set[Definition]()
         while waiting:
             definition = waiting.pop()
@@ -171,13 +171,13 @@ class Code:
         return frozenset(found)
 
     def digest(self, roots: Iterable[Definition], tables: Iterable[Table], texts: Iterable[str] = ()) -> str:
-        """Return hex SHA-256 over what the roots' closure says, the columns of the tables, and further texts."""
+        """Return the hex SHA-256 over the closure of the roots, the columns of the tables, and further texts."""
         said = sorted(self.read(definition).digest for definition in self.closure(*roots))
         columns = [f"{t.name}.{c.name}: {c.dtype} {c.nullable}" for t in tables for c in t.columns]
         return hashlib.sha256("\x1f".join([*said, *columns, *texts]).encode()).hexdigest()
 
     def definitions(self, module: str) -> list[Definition]:
-        """Return all definitions of a module. Raises KeyError: there is no such module."""
+        """Return all definitions of a module. Raise KeyError: there is no such module."""
         found = self.module(module)
         if found is None:
             raise KeyError(module)
@@ -188,14 +188,14 @@ class Code:
         return isinstance(name, str) and name.startswith(f"{PACKAGE}.") and self.module(name) is not None
 
     def module(self, name: str) -> Module | None:
-        """Return one of our modules; None: none has that name."""
+        """Return one of our modules; None if there is none of that name."""
         if name not in self._modules:
             source = self._source_of(name)
             self._modules[name] = None if source is None else parsed(name, source)
         return self._modules[name]
 
     def read(self, definition: Definition) -> Reading:
-        """Return what a definition says and refers to. Raises KeyError: it is not there."""
+        """Return a definition's digest and references. Raise KeyError: there is no such definition."""
         if definition not in self._readings:
             module = self.module(definition.module)
             if module is None:
@@ -204,9 +204,9 @@ class Code:
         return self._readings[definition]
 
     def resolved(self, origin: Origin) -> Origin:
-        """Return the module or definition that is meant: a package hands on what it imports, and its modules.
+        """Return the module or definition referred to, through packages that re-export imports and modules.
 
-        A name that the source of its module does not show (`__file__`) stands for the whole module.
+        A name that its module's source does not define (`__file__`) refers to the whole module.
         """
         if origin.is_outside:
             return origin
@@ -220,17 +220,17 @@ class Code:
 
 
 def definition_of(function: Callable[..., Any]) -> Definition:
-    """Return the definition of a function at the top of a module."""
+    """Return the definition of a function at the top level of a module."""
     return Definition(function.__module__, function.__name__)
 
 
 def sql_said(text: str) -> str:
-    """Return SQL without comments, and with one space for any white space outside quotes."""
+    """Return SQL without comments, with white space outside quotes collapsed to one space."""
     return re.sub(r"""('(?:[^']|'')*'|"[^"]*")|(?:--[^\n]*|\s)+""", lambda found: found[1] or " ", text).strip()
 
 
 def installed_source(name: str) -> str | None:
-    """Return the text of one of our modules; None: none has that name."""
+    """Return the text of one of our modules; None if there is none of that name."""
     if name.partition(".")[0] != PACKAGE or not all(part.isidentifier() for part in name.split(".")):
         return None
     try:
@@ -241,7 +241,7 @@ def installed_source(name: str) -> str | None:
 
 
 def parsed(name: str, source: str) -> Module:
-    """Return a module from its source."""
+    """Parse a module from its source."""
     imports, statements = dict[str, Origin](), dict[str, list[ast.stmt]]()
     for statement in ast.parse(source).body:
         if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
@@ -255,7 +255,7 @@ def parsed(name: str, source: str) -> Module:
 
 
 def _bound(node: ast.AST) -> Iterator[tuple[str, Origin | None]]:
-    """Names that a node binds in the scope it stands in; with their origin, if it imports them."""
+    """Yield the names that a node binds in its scope, with their origin if it imports them."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             top = alias.name.partition(".")[0]
@@ -275,7 +275,7 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, Origin | None]]:
 
 
 def _local(scope: ast.AST) -> dict[str, Origin | None]:
-    """Names of a function's or comprehension's own."""
+    """Return the local names of a function or comprehension."""
     return {name: origin for child in ast.iter_child_nodes(scope) for name, origin in _bound(child)}
 
 

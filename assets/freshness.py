@@ -1,7 +1,7 @@
-"""Which assets of a batch are not made from today's code, settings, weights and inputs.
+"""Staleness: assets of a batch that were not computed from the current code, settings, weights and inputs.
 
-Belongs here: comparing fingerprints over the graph. Does not belong here: running anything, and what a fingerprint is
-made of (recipes.py).
+Belongs here: comparing fingerprints over the graph. Does not belong here: running anything, and computing fingerprints
+(recipes.py).
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,16 @@ from speakervid_dag.lake.storage.slices import Slice
 
 
 def stale_assets(factory: Factory, batch: str) -> list[str]:
-    """Names of the table assets of `batch` to run again, upstream first; empty when all is up to date."""
+    """Return the stale table assets of `batch`, upstream first; empty if all are up to date."""
     return stale_batches(factory, [batch]).get(batch, [])
 
 
 def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[str]]:
-    """The same for many batches, reading each table once; batches that are up to date are left out.
+    """Return the same for many batches, reading each table once; batches that are up to date are omitted.
 
-    A stage is stale when what is promoted was not made from today's code, settings, weights and inputs (which is so
-    after a fault of ours, see recipes.py), when its last attempt was refused, when a file of its rows is lost, or when
-    something upstream is stale. What another batch's rows will change once they are made again does not count before
-    that.
+    A stage is stale if its promoted rows were not computed from the current code, settings, weights and inputs (always
+    so after an internal error, see recipes.py), if its last attempt was refused, if a file of its rows is lost, or if
+    something upstream is stale. Effects of other batches' rows count only once those rows have been recomputed.
     """
     marks = Marks(factory.lake)
     refused = open_refusals(factory, batches)
@@ -36,13 +35,13 @@ def stale_batches(factory: Factory, batches: Sequence[str]) -> dict[str, list[st
 
 
 def open_refusals(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
-    """(table, batch) of what an audit refused and nothing has replaced since."""
+    """Return (table, batch) of rows that an audit refused and that have not been replaced since."""
     found = factory.lake.read(QUARANTINE, batches=batches, where=pl.col("is_open"))
     return set(found.select("table", "batch").unique().iter_rows())
 
 
 def lost_parts(factory: Factory, batches: Sequence[str]) -> set[tuple[str, str]]:
-    """(table, app_id) of what is promoted in a file that is gone or cut off."""
+    """Return (table, app_id) of promoted rows whose file is missing or truncated."""
     tables = [*(table for recipe in recipes().values() for table in recipe.tables), STAGE_OUTCOMES]
     return {
         (table.name, Slice(lost.values).app_id)
@@ -69,8 +68,10 @@ def _stale(
 
 
 def is_coherent(factory: Factory, marks: Marks, recipe: Recipe, batch: str) -> bool:
-    """Whether the stage's rows are made from today's code, settings, weights and the inputs that are promoted; those of
-    a stage that lost videos by a fault of ours are, too, and those made before other batches changed."""
+    """Return whether the stage's rows were computed from the current code, settings, weights and promoted inputs.
+
+    Videos lost to internal errors, and later changes of other batches, do not matter here.
+    """
     expected = recipe.fingerprint(factory, marks, batch)
     wanted = (expected, mark_of(expected, marks.faults(recipe.name, batch)))
     found = [marks.of(table, recipe.part(table, batch, factory.profile.name)) for table in recipe.tables]

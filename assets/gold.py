@@ -1,6 +1,6 @@
 """Gold: gates, tiers and branches in SQL over stored scores.
 
-Belongs here: which SQL makes which table from what. Does not belong here: SQL (sql/), how it is run
+Belongs here: the SQL and the inputs of each table. Does not belong here: SQL itself (sql/), running it
 (speakervid_dag.tiering, gold_asset.py).
 """
 
@@ -43,7 +43,7 @@ def _gold(
     sections: Sequence[str],
     population: Population | None = None,
 ) -> Recipe:
-    """The recipe of a table that SQL computes: the first of the queries, with the others."""
+    """Return the recipe of a table that the first of the queries computes, with the help of the others."""
     return Recipe(
         name=table.name,
         tables=(table,),
@@ -56,7 +56,7 @@ def _gold(
 
 
 def _percentiles(factory: "Factory", marks: Marks, _: str) -> int | None:
-    """Stands for the thresholds that enforced percentiles are in the lake now; None when the profile has none."""
+    """Return a hash of the current thresholds of all enforced percentile gates; None if the profile has none."""
     if not gold_sql.enforced_percentiles(factory.profile):
         return None
 

@@ -1,10 +1,10 @@
-"""What turns the recipe of a gold table into an audited Delta table with an asset in the graph.
+"""Gold assets: each turns the recipe of a gold table into an audited Delta table.
 
-Belongs here: running the SQL of a run's batches, audit, one commit. Does not belong here: which tables there are
+Belongs here: running the SQL for a run's batches, audit, one commit. Does not belong here: the list of tables
 (gold.py), SQL.
 
-Gold assets take any number of batches in one run and hold a chunk of them at a time; all of them land in one commit a
-table, or none.
+A gold asset takes any number of batches in one run and processes them in chunks. Per table, either all of them are
+committed in one commit, or none.
 """
 
 import time
@@ -37,7 +37,7 @@ PREVIEW_ROWS = 8
 
 
 def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
-    """The asset of a table that SQL computes for the run's batches and the settings' profile."""
+    """Return the asset of a table that SQL computes for the run's batches and the settings' profile."""
     (table,), shown = recipe.tables, Factory()
 
     @dg.asset(
@@ -76,7 +76,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
     yield check_result(outcome.report)
     if outcome.commit is None:
         raise refusal(table, batches)
-    # Dagster takes one data version for all batches of a run
+    # Dagster accepts one data version for all batches of a run
     version = stamps[0] if len(stamps) == 1 else fingerprint_of(*map(str, stamps))
     told = table_metadata(pl.concat(preview), outcome.commit.version, time.perf_counter() - started)
     yield dg.MaterializeResult(
@@ -86,7 +86,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe) ->
 
 
 def _watched(chunks: Iterator[Chunk], preview: list[pl.DataFrame]) -> Iterator[Chunk]:
-    """The chunks as they are; the first rows of the first one stay in `preview`."""
+    """Yield the chunks unchanged; put the first rows of the first one into `preview`."""
     for batches, frame in chunks:
         if not preview:
             preview.append(frame.head(PREVIEW_ROWS))

@@ -1,7 +1,7 @@
-"""All recipes there are, and in which order.
+"""The graph of recipes: all of them, and their order.
 
-Belongs here: the list of the modules that declare stages. Does not belong here: what a recipe is (recipes.py), the
-assets that Dagster makes of them (speakervid_dag.definitions).
+Belongs here: the list of the modules that declare stages. Does not belong here: the recipe type (recipes.py), Dagster's
+assets (speakervid_dag.definitions).
 """
 
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ def recipes() -> Mapping[str, Recipe]:
 
 
 def maker_of(table: Table) -> Recipe:
-    """Return the recipe that makes a table."""
+    """Return the recipe that computes a table."""
     return next(recipe for recipe in recipes().values() if table in recipe.tables)
 
 
 def gold_recipes() -> list[Recipe]:
-    """Return those of the gold tables, upstream first."""
+    """Return the recipes of the gold tables, upstream first."""
     return [recipe for recipe in in_order() if recipe.tables[0].layer == "gold"]
 
 

@@ -1,7 +1,7 @@
-"""Rows of `videos` and `shots` of one file: its header, its sound, and a pass over its pictures at low resolution.
+"""Rows of `videos` and `shots` for one file: from its header, its sound, and one low-resolution pass over its pictures.
 
-Belongs here: what is found in a file and the verdict on it, for the intake and for `doctor FILE`. Does not belong here:
-batches and their files (bronze.py), opening a container (speakervid_dag.media).
+Belongs here: the findings about a file and the verdict on it, for the intake and for `doctor FILE`. Does not belong
+here: batches and their files (bronze.py), opening containers (speakervid_dag.media).
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ BUDGET = MediaBudget()
 
 
 def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:
-    """The `videos` row of one file, from its header; `path` None: its loss was accepted."""
+    """Return the `videos` row of one file, from its header; `path` None: its loss was accepted."""
     row = {
         **EMPTY,
         "video_id": file.video_id,
@@ -51,7 +51,7 @@ def describe(file: SourceFile, path: Path | None) -> dict[str, Any]:
 
 
 def rows_of(video: VideoTask, profile: Profile) -> Mapping[str, Rows]:
-    """Return the rows of a file that could be opened: `videos` and `shots`.
+    """Return the `videos` and `shots` rows of a file that could be opened.
 
     Raises:
         PermanentFailure: its pictures cannot be read (see `FrameReader`).
@@ -76,7 +76,7 @@ def rows_of(video: VideoTask, profile: Profile) -> Mapping[str, Rows]:
 
 
 def verdict(info: probing.MediaInfo) -> dict[str, Any]:
-    """Status of a file that could be opened."""
+    """Return the status of a file that could be opened."""
     if not info.has_video:
         told = "there is sound but no moving picture" if info.has_audio else "there is neither picture nor sound"
         return {"status": "rejected", "reason": "no_video_stream", "detail": told}
@@ -88,7 +88,7 @@ def verdict(info: probing.MediaInfo) -> dict[str, Any]:
 
 
 def health(row: Mapping[str, Any], report: decoding.DecodeReport, claimed_end_s: float | None) -> dict[str, Any]:
-    """Status after decoding: what was read against what was claimed, beside what the header had said already."""
+    """Return the status after decoding: frames read against frames claimed, plus the findings from the header."""
     if report.frames_read == 0:
         return {"status": "rejected", "reason": "no_decodable_picture", "detail": "not one frame could be decoded"}
     if report.is_complete:
@@ -108,7 +108,7 @@ def numbered(
     palettes: list[list[float] | None],
     stretches: Sequence[decoding.Stretch],
 ) -> list[dict[str, Any]]:
-    """Shot rows with ids in order; a shot lies in one stretch."""
+    """Return the shot rows with ids in order; each shot is within one stretch."""
     rows = []
     for i, ((start, end), palette) in enumerate(zip(shots, palettes, strict=True)):
         shown = decoding.stretch_at(stretches, start)
@@ -127,7 +127,7 @@ def numbered(
 
 
 def picture_size(report: decoding.DecodeReport, shots: list[tuple[float, float]]) -> dict[str, int]:
-    """Size of the pictures that are shown longest, and how many stretches of one geometry there are."""
+    """Return the picture size that is shown longest, and the number of stretches of one geometry."""
     if not report.stretches:
         return {"geometries": 0}
     lasting: dict[tuple[int, int], float] = defaultdict(float)

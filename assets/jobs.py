@@ -1,4 +1,4 @@
-"""Jobs and the sensor: what a person or a daemon can start.
+"""Jobs and the landing sensor: runs that a user or the daemon can start.
 
 Belongs here: selections of assets and when they run. Does not belong here: assets.
 """
@@ -29,21 +29,21 @@ curate = dg.define_asset_job(
 retier = dg.define_asset_job(
     "retier",
     selection=GOLD,
-    description="Gates, tiers and branches again from the stored scores, for any number of batches in one run.",
+    description="Recomputes gates, tiers and branches from stored scores, for any number of batches in one run.",
 )
 
 
 publish = dg.define_asset_job(
     "publish",
     selection=dg.AssetSelection.assets("lake_snapshot") | dg.AssetSelection.groups("statistics"),
-    description="A new snapshot of what is committed, and the statistics of it.",
+    description="A new snapshot of everything committed, and its statistics.",
 )
 
 
 train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.groups("models"),
-    description="The lake's own synchrony model, from all its batches. Never part of an ordinary run.",
+    description="Trains the lake's own synchrony model on all its batches. Never part of an ordinary run.",
 )
 
 
@@ -54,13 +54,13 @@ train = dg.define_asset_job(
     description="Turns new files in the landing folder (SPEAKERVID_LANDING) into a batch and starts its run.",
 )
 def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.SensorResult | dg.SkipReason:
-    """One tick: settled new files become batches; each batch is one run."""
+    """Evaluate one tick: new files that are complete become batches, and each batch one run."""
     folder = factory.settings.landing
     if folder is None:
         return dg.SkipReason("no landing folder: set SPEAKERVID_LANDING to watch one")
     if not folder.is_dir():
         return dg.SkipReason(f"the landing folder {folder} does not exist")
-    if owner_of(folder.resolve()) is not None:  # nobody reads what a tick says, so a setting is not taken for a wish
+    if owner_of(folder.resolve()) is not None:  # unlike a path named on the command line, which is an explicit wish
         return dg.SkipReason(f"the landing folder {folder} lies inside a lake or a release: set SPEAKERVID_LANDING")
     lost = _never_started(context.instance, factory, folder)
     try:
@@ -84,12 +84,12 @@ def landing_folder(context: dg.SensorEvaluationContext, factory: Factory) -> dg.
 
 
 def _never_started(instance: dg.DagsterInstance, factory: Factory, folder: Path) -> list[str]:
-    """Batches of the folder's files that no run was ever made for.
+    """Return the batches of the folder's files for which no run was ever created.
 
-    A tick that was killed between writing a manifest and having its run launched leaves one; its files are known to the
-    lake, so no later tick would find them new. The run key keeps a batch asked for twice from running twice.
+    A tick that was killed between writing a manifest and launching its run leaves one. The lake already knows its
+    files, so no later tick would find them new. The run key prevents a batch requested twice from running twice.
     """
-    place = Path(os.path.abspath(folder))  # noqa: PTH100 - as walk() says where a file lies: links are not followed
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 - like walk(): links are not followed
     done = set(factory.lake.batches(VIDEOS))
     return [
         batch
@@ -101,7 +101,7 @@ def _never_started(instance: dg.DagsterInstance, factory: Factory, folder: Path)
 
 
 def _is_settled(path: Path) -> bool:
-    """A regular file that nothing has written to for a while; one that is gone again is left to the next tick."""
+    """Return whether this is a regular file not modified for SETTLE_S seconds; False if it no longer exists."""
     try:
         found = path.stat()
     except OSError:

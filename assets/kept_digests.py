@@ -1,6 +1,6 @@
-"""Digests of our code, worked out once for each state of the source: to read it costs every process a second.
+"""Cached digests of our code, computed once per state of the source: computing them costs a process a second.
 
-Belongs here: the memory of digests between processes. Does not belong here: what a digest is over (code_versions.py).
+Belongs here: the cache shared between processes. Does not belong here: computing digests (code_versions.py).
 """
 
 import functools
@@ -16,14 +16,14 @@ from speakervid_dag.assets.code_versions import PACKAGE
 from speakervid_dag.files import write_bytes
 from speakervid_dag.user_cache import memory_file
 
-PARTS = ("", ".assets", ".quality_checks", ".sql")  # packages that lie apart in a checkout
+PARTS = ("", ".assets", ".quality_checks", ".sql")  # packages that are separate folders in a checkout
 
 
 class KeptDigests:
-    """Digests by question, which hold for one state of the source. Kept in a JSON file for the next process.
+    """Cache of digests by question, valid for one state of the source and kept in a JSON file for later processes.
 
-    Where the file cannot be read or written, each process finds the digests itself. Two that write at once may lose
-    each other's: that costs a second.
+    Where the file cannot be read or written, each process computes the digests itself. Two processes that write at once
+    may lose each other's entries, which costs a second.
     """
 
     def __init__(self, file: Path | None, source: str) -> None:
@@ -31,11 +31,11 @@ class KeptDigests:
         self._known = self._stored()
 
     def once(self, question: str, find: Callable[[], str]) -> str:
-        """Return what `find` gives; it is called only where no process has asked this before."""
+        """Return the result of `find`; it is called only if no process has asked this question before."""
         key = hashlib.sha256(question.encode()).hexdigest()
         if key not in self._known:
             self._known[key] = find()
-            if self._file is not None and source_digest() == self._source:  # nobody edited it meanwhile
+            if self._file is not None and source_digest() == self._source:  # the source was not edited meanwhile
                 self._store(self._file)
         return self._known[key]
 
@@ -48,18 +48,18 @@ class KeptDigests:
 
     def _store(self, file: Path) -> None:
         told = {"source": self._source, "digests": {**self._stored(), **self._known}}
-        with suppress(OSError):  # a read-only home: this process remembers
+        with suppress(OSError):  # a read-only home: only this process remembers
             write_bytes(file, json.dumps(told, indent=0).encode())
 
 
 @functools.cache
 def kept_digests() -> KeptDigests:
-    """Return the memory of this process, for the source as it is on disk."""
+    """Return this process's cache, for the source as it is on disk."""
     return KeptDigests(memory_file("code_digests.json"), source_digest())
 
 
 def source_digest() -> str:
-    """Return hex SHA-256 over all that we wrote, and the version of Python, whose syntax trees are read."""
+    """Return the hex SHA-256 over all our source and the Python version, on which syntax trees depend."""
     found = hashlib.sha256(sys.version.encode())
     for name, file in sorted(source_files()):
         text = file.read_bytes()
@@ -69,7 +69,7 @@ def source_digest() -> str:
 
 
 def source_files() -> Iterator[tuple[str, Path]]:
-    """Yield the files of our packages that hold source, Python and SQL: name within the package, path."""
+    """Yield the source files of our packages, Python and SQL: name within the package, path."""
     for part in PARTS:
         spec = importlib.util.find_spec(PACKAGE + part)
         for folder in spec.submodule_search_locations or () if spec is not None else ():

@@ -1,11 +1,11 @@
-"""What readers would lose if a batch were published as it is now, and whether anything asked for that.
+"""Losses: what readers would lose if a batch were published as it is now, and whether each loss is justified.
 
-Belongs here: comparing a batch's rows with those that are shown, and judging a loss. Does not belong here: what is
-shown instead (serving.py), whole snapshots (speakervid_dag.lake.snapshots.losses).
+Belongs here: comparing a batch's rows with the published ones, and judging losses. Does not belong here: what is shown
+instead (serving.py), whole snapshots (lake/snapshots/losses.py).
 
-A loss is asked for by changed code, profile sections or weights, by a takedown, by a file that a person gave up, and by
-other batches' evidence (docs/decisions/0006, 0011). None of these excuses a video that an absent source, absent
-weights or a fault of ours cost.
+A loss is justified by changed code, profile sections or weights, by a takedown, by a file that the user gave up, and by
+other batches' evidence (docs/decisions/0006, 0011). None of these justifies losing a video to a missing source, missing
+weights or an internal error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.integrity import FileLost
 
 NO_EXCUSE = (*REASONS, "weights_missing", FAULT)
-Shown = Mapping[Part, int | None]  # parts of a batch that have moved, each with the version that is shown until now
+Shown = Mapping[Part, int | None]  # changed parts of a batch, each with the version that is shown now
 
 
 def unasked(factory: Factory, newest: Snapshot, batch: str, before: Shown, versions: Mapping[str, int]) -> list[Loss]:
-    """Return the losses that nothing asked for.
+    """Return the losses that nothing justifies.
 
     Args:
-        newest: what readers see now.
+        newest: the snapshot that readers see now.
         versions: the tables' versions that would be shown.
     """
     counted = [t for t in COUNTED if before.get(Part(t.name, batch)) is not None]
@@ -55,7 +55,7 @@ def _losses(lake: DeltaLake, table: Table, batch: str, before: Shown, versions: 
 
 
 def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> dict[str, int]:
-    """Rows by video; of `videos` the usable ones. None where their file is lost: nobody can read them any more."""
+    """Return the number of rows per video (of `videos`, the usable ones); empty if their file is lost."""
     columns = ["video_id", *(["status"] if table is VIDEOS else [])]
     try:
         frame = usable(table, lake.read(table, batches=[batch], version=version, columns=columns))
@@ -65,14 +65,14 @@ def _counts(lake: DeltaLake, table: Table, batch: str, version: int | None) -> d
 
 
 def _has_other_recipe(factory: Factory, newest: Snapshot, batch: str, before: Shown) -> bool:
-    """Whether what is shown was made by other code, profile sections, weights or files than today's."""
+    """Return whether the published rows were computed from other code, profile sections, weights or files than now."""
     versions = {name: before.get(Part(name, batch)) or newest.versions.get(name) for name in TABLES}
     marks = Marks(factory.lake, {name: version for name, version in versions.items() if version is not None})
     return not all(is_coherent(factory, marks, recipe, batch) for recipe in _upstream())
 
 
 def _upstream() -> list[Recipe]:
-    """The recipes that the counted tables are made by, with all that lies upstream of them."""
+    """Return the recipes of the counted tables and everything upstream of them."""
     wanted = {maker_of(table).name for table in COUNTED}
     for recipe in reversed(in_order()):
         if recipe.name in wanted:
@@ -81,7 +81,7 @@ def _upstream() -> list[Recipe]:
 
 
 def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Mapping[str, int]) -> bool:
-    """Whether other batches' mismatches have moved the threshold of synchrony since what is shown was bound."""
+    """Return whether other batches' mismatches moved the synchrony threshold since the published rows were bound."""
     version = before.get(Part(SPEAKER_BINDINGS.name, batch))
     if version is None:
         return False
@@ -93,7 +93,7 @@ def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Ma
 
 
 def _troubled(lake: DeltaLake, batch: str) -> set[str]:
-    """Videos that lack a result for a reason that says nothing about them."""
+    """Return the videos without a result for a reason unrelated to their content."""
     has_no_excuse = pl.col("reason").is_in(NO_EXCUSE)
     return {
         video_id

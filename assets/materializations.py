@@ -1,10 +1,10 @@
-"""What the Dagster instance knows of promoted batches: reported again where it has lost or never had it.
+"""Materialization events of promoted batches, reported again to a Dagster instance that has no record of them.
 
 Belongs here: reporting promoted batches to an instance whose history was wiped, deleted or not copied along. Does not
 belong here: running anything; what is promoted (recipes.py).
 
-The lake says what is promoted; automation conditions and the UI look at the instance's events. Without them, gold of
-these batches would wait for ever for inputs that are there.
+The lake records what is promoted, but automation conditions and the UI read the instance's events. Without the events,
+gold of these batches would wait forever for inputs that exist.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +30,10 @@ Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its new
 def report_promoted(
     instance: dg.DagsterInstance, factory: Factory, batches: Sequence[str], announce: Callable[[str], None]
 ) -> None:
-    """Report each promoted (table, batch) that the instance has no materialization of, upstream first.
+    """Report each promoted (table, batch) of which the instance has no materialization, upstream first.
 
     Args:
-        announce: is told once, before it is done: some hundredths of a second each.
+        announce: called once, before reporting, which takes some hundredths of a second each.
     """
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     events = cache(lambda name: instance.get_latest_storage_id_by_partition(dg.AssetKey(name), kind))
@@ -44,7 +44,7 @@ def report_promoted(
             unknown = [b for b in batches if b not in known and _mark(factory, marks, table, b) is not None]
             missing += [(recipe, table, batch) for batch in unknown]
     if missing:
-        announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
+        announce(f"Adding {len(missing)} existing parts of tables to the run history, which has no record of them.")
     for recipe, table, batch in missing:
         instance.report_runless_asset_event(_event(factory, marks, events, recipe, table, batch))
 
@@ -52,7 +52,7 @@ def report_promoted(
 def _event(
     factory: Factory, marks: Marks, events: Events, recipe: Recipe, table: Table, batch: str
 ) -> dg.AssetMaterialization:
-    """What the asset itself would have reported: the same data version, made from the same inputs by the same code."""
+    """Return the event that the asset itself would have reported, with the same data, code and input versions."""
     is_current = is_coherent(factory, marks, recipe, batch)
     tags = {
         DATA_VERSION_TAG: _version(_mark(factory, marks, table, batch)),

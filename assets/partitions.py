@@ -1,7 +1,7 @@
-"""The partition of everything: one ingestion batch.
+"""The partitions of all table assets: one per ingestion batch.
 
-Belongs here: the dynamic partitions definition and registering batches with an instance. Does not belong here: what a
-batch holds (speakervid_dag.lake.batches).
+Belongs here: the dynamic partitions definition and registering batches with an instance. Does not belong here: the
+content of batches (speakervid_dag.lake.batches).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ BATCHES = dg.DynamicPartitionsDefinition(name="batch")
 
 
 def register_batches(instance: dg.DagsterInstance, batches: Sequence[str]) -> None:
-    """Makes these batches known to the instance; those it knows already are left alone."""
+    """Register these batches with the instance, except those it already has."""
     known = set(instance.get_dynamic_partitions("batch"))
     fresh = [b for b in batches if b not in known]
     if fresh:

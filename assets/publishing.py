@@ -1,7 +1,7 @@
-"""What readers see: the published snapshot, and the statistics of it.
+"""Assets that readers see: the published snapshot and its statistics.
 
-Belongs here: the assets that stand at the end of the graph. Does not belong here: what is shown of each batch
-(serving.py), SQL (sql/statistics).
+Belongs here: the assets at the end of the graph. Does not belong here: what is shown of each batch (serving.py), SQL
+(sql/statistics).
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from speakervid_dag.assets.table_asset import OWNERS, markdown_table
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.snapshots import snapshots
 
-# tables that no other table is made from: all the rest lie upstream of them, and so of the snapshot
+# tables that no other table reads: all others are upstream of them, and so of the snapshot
 ENDS = ("near_duplicates", "dropped_spans", "branch_single", "branch_dialogue", "branch_listening", "branch_multi_turn")
 FREE = ("branch_statistics", "funnel", "person_statistics")
 
@@ -32,13 +32,13 @@ FREE = ("branch_statistics", "funnel", "person_statistics")
         dg.AssetCheckSpec(
             "every_batch_is_finished",
             asset="lake_snapshot",
-            description="No batch is unfinished, refused or hit by a fault; the same as `speakervid batches`.",
+            description="No batch is unfinished, refused or failed; the same as `speakervid batches`.",
         )
     ],
-    description="One consistent set of table versions, and the DuckDB file of analysts: what readers see from here on.",
+    description="One consistent set of table versions, and the DuckDB file for analysts: what readers see from now on.",
 )
 def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
-    """Publishes all tables together: whole batches anew, the others as they were shown before."""
+    """Publish all tables together: complete batches in their new state, the others as shown before."""
     made = serving.publish_next(factory, context.run.run_id)
     told: dict[str, Any] = {"snapshot": made.number, "versions": dict(made.versions), "held_back": made.held_back}
     yield dg.MaterializeResult(metadata=told)
@@ -46,7 +46,7 @@ def lake_snapshot(context: dg.AssetExecutionContext, factory: Factory) -> Iterat
 
 
 def _standing_check(factory: Factory) -> dg.AssetCheckResult:
-    """Tells at each publication which batches are left; it stops nothing."""
+    """Report at each publication which batches are not finished; a failed check blocks nothing."""
     left = standing(factory).filter(pl.col("state") != "finished")
     return dg.AssetCheckResult(
         check_name="every_batch_is_finished",
@@ -57,7 +57,7 @@ def _standing_check(factory: Factory) -> dg.AssetCheckResult:
 
 
 def statistics_asset(name: str) -> dg.AssetsDefinition:
-    """A statistic of the published snapshot: computed by its SQL file whenever asked, shown here as a preview."""
+    """Return the asset of a statistic of the published snapshot: a preview; its SQL file computes it on demand."""
     question = session.sql_text(f"statistics/{name}").splitlines()[0].removeprefix("--").strip()
 
     @dg.asset(

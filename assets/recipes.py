@@ -1,12 +1,13 @@
-"""What a stage's rows are made from: the fingerprints by which "up to date" is decided.
+"""Recipes: what a stage's rows are computed from, and the fingerprint that decides whether they are up to date.
 
-Belongs here: recipes, the decorator that declares one, and reading what is promoted. Does not belong here: the list of
-all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph (freshness.py).
+Belongs here: recipes, the decorator that declares one, and reading the marks of promoted rows. Does not belong here:
+the list of all recipes (graph.py), running a stage (table_asset.py, gold_asset.py), comparing over the graph
+(freshness.py).
 
-A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs: a change
-anywhere upstream travels down by itself. Rows that depend on other batches, too, say so in the mark's low bits
-(docs/decisions/0006). A stage that lost a video by a fault of ours (`internal_error`) gets another
-mark than the one that is asked for, so it counts as stale until it is mended, and so does what was made from it.
+A batch's mark in a table is the fingerprint of code, profile sections, weights and the marks of its inputs, so any
+change upstream propagates downstream. The low bits of the mark cover dependencies on other batches
+(docs/decisions/0006). A stage that lost a video to an internal error (`internal_error`) gets a mark that differs from
+the expected one. It, and everything computed from it, therefore stays stale until the error is fixed.
 """
 
 import hashlib
@@ -32,14 +33,13 @@ from speakervid_dag.stages.stage import Compute
 if TYPE_CHECKING:
     from speakervid_dag.assets.resources import Factory
 
-OTHERS = (1 << 24) - 1  # bits of a mark that stand for other batches, in a recipe with a population
+OTHERS = (1 << 24) - 1  # bits of a mark that cover other batches, in a recipe with a population
 T = TypeVar("T")
 
 
 @dataclass
 class Marks:
-    """The marks of a lake as they are now, or were at `versions`: each table's are read once, however many batches are
-    asked for."""
+    """The marks of a lake now, or at `versions`. Each table's marks are read once for all batches."""
 
     lake: DeltaLake
     versions: Mapping[str, int] = field(default_factory=dict)
@@ -47,45 +47,45 @@ class Marks:
     _known: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, find: Callable[[], T]) -> T:
-        """What `find` gives: asked the first time only, for what is the same for all batches."""
+        """Return the result of `find`, called only the first time: for values that are the same for all batches."""
         if name not in self._known:
             self._known[name] = find()
         found: T = self._known[name]
         return found
 
     def of(self, table: Table, part: Slice) -> int | None:
-        """What the slice was made from; None when it was never promoted."""
+        """Return the mark of the slice; None if it was never promoted."""
         if table.name not in self._read:
             self._read[table.name] = self.lake.fingerprints(table, self.versions.get(table.name))
         return self._read[table.name](part.app_id)
 
     def faults(self, stage: str, batch: str) -> list[dict[str, Any]]:
-        """Outcomes of the videos that a fault of ours cost in a stage; none where their file is lost."""
+        """Return the outcomes of videos that a stage lost to internal errors; none if the outcomes' file is lost."""
         is_fault = (pl.col("stage") == stage) & (pl.col("reason") == FAULT)
         version = self.versions.get(STAGE_OUTCOMES.name)
         try:
             return self.lake.read(STAGE_OUTCOMES, batches=[batch], version=version, where=is_fault).to_dicts()
-        except FileLost:  # the stage is stale for that, whatever they said
+        except FileLost:  # the stage is stale for that reason anyway
             return []
 
 
-# stands for what a batch's rows depend on of other batches; None: on nothing, as things are
+# returns a hash of what a batch's rows depend on in other batches; None: they depend on none at present
 Population = Callable[["Factory", Marks, str], int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a stage's rows are made from: the statement its fingerprint is computed from.
+    """Everything that a stage's rows are computed from: the input of its fingerprint.
 
     Attributes:
-        tables: what it makes.
+        tables: tables that it computes.
         reads: upstream tables. Each must be promoted and not refused.
         sections: parts of the profile that the rows depend on.
-        computed_by: the definitions from which all that computes the rows is reached.
-        queries: names of the SQL files that compute them.
-        weights: gives the names of the weights that the rows depend on.
-        has_manifest: the rows depend on the batch's list of files, too.
-        population: what they depend on of other batches; None: on nothing.
+        computed_by: definitions from which all code that computes the rows is reached.
+        queries: names of the SQL files that compute the rows.
+        weights: returns the names of the weights that the rows depend on.
+        has_manifest: the rows also depend on the batch's list of files.
+        population: what the rows depend on in other batches; None: nothing.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Recipe:
 
     @cached_property
     def code(self) -> str:
-        """Hex digest of what computes it."""
+        """Hex digest of the code that computes the rows."""
         asked = repr((self.computed_by, self.tables, self.queries))
         return kept_digests().once(asked, self._read_code)
 
@@ -108,10 +108,10 @@ class Recipe:
         return CODE.digest(self.computed_by, self.tables, [sql_said(sql_text(query)) for query in self.queries])
 
     def code_version(self, factory: "Factory") -> str:
-        """Changes with the source, the profile's sections this stage reads, and the weights on disk.
+        """Return a hash of the source, the profile sections that this stage reads, and the weights on disk.
 
-        Weights that the lake was made with and that are gone or damaged count as those that were used: their absence is
-        no new input (nothing is computed without them, see weights.py).
+        Weights that the lake was computed with and that are now missing or damaged count as the ones used then: their
+        absence is not a new input (nothing is computed without them, see weights.py).
         """
         weights = [_steady_state(factory, name) for name in self.weights(factory)]
         return hashlib.sha256(
@@ -123,20 +123,20 @@ class Recipe:
         return Slice({k: values[k] for k in table.partition_by})
 
     def parents(self, table: Table) -> list[Table]:
-        """Return the tables on which one of the step's tables hangs in the graph.
+        """Return the parents in the graph of one of the step's tables.
 
-        A step's tables stand side by side. Were one to hang on another, a backfill would take the step for as deep as
-        its deepest table, and split what reads the first one off into a run of its own. Intake reads no table, so its
-        shots hang on its videos.
+        The tables of a step are siblings. If one depended on another, a backfill would place the step as deep as its
+        deepest table, and move whatever reads the first table into a separate run. Intake reads no table, so its shots
+        depend on its videos.
         """
         return [t for t in (self.reads or self.tables[:1]) if t is not table]
 
     def upstream(self, marks: Marks, batch: str, profile: str) -> dict[str, int | None]:
-        """What each input table's batch was made from; None for one that was never promoted."""
+        """Return the mark of the batch in each input table; None for one that was never promoted."""
         return {t.name: marks.of(t, self.part(t, batch, profile)) for t in self.reads}
 
     def fingerprint(self, factory: "Factory", marks: Marks, batch: str) -> int:
-        """What the batch's rows would be made from now."""
+        """Return the fingerprint of what the batch's rows would be computed from now."""
         upstream = self.upstream(marks, batch, factory.profile.name)
         told = [f"{name}={upstream[name]}" for name in sorted(upstream)]
         if self.has_manifest:
@@ -147,18 +147,18 @@ class Recipe:
         return own if others is None else own_part(own) | others & OTHERS
 
     def is_same_but_for_others(self, mark: int, other: int) -> bool:
-        """Whether both marks are of the same code, settings and inputs of the batch itself."""
+        """Return whether both marks cover the same code, settings and inputs of the batch itself."""
         return mark == other or (self.population is not None and own_part(mark) == own_part(other))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecipe(Recipe):
-    """A stage below gold: a function gives the rows of one batch.
+    """Recipe of a stage below gold: a function computes the rows of one batch.
 
     Attributes:
-        compute: gives a frame for each table; what it reads stands in `stage[name]`.
-        kinds: what Dagster shows as its tools.
-        pool: of Dagster, when only so many may run at once.
+        compute: returns one frame per table; its inputs are in `stage[name]`.
+        kinds: tools that Dagster shows for it.
+        pool: Dagster pool that limits how many run at once.
     """
 
     compute: Compute
@@ -176,7 +176,7 @@ def makes(
     kinds: frozenset[str] = frozenset({"polars"}),
     pool: str | None = None,
 ) -> Callable[[Compute], StageRecipe]:
-    """Declare that the decorated function makes these tables of one batch; see StageRecipe."""
+    """Declare that the decorated function computes these tables for one batch; see StageRecipe."""
 
     def declare(compute: Compute) -> StageRecipe:
         return StageRecipe(
@@ -197,7 +197,7 @@ def makes(
 
 
 def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
-    """The mark under which rows are promoted: the fingerprint, or another one while faults of ours left videos out."""
+    """Return the mark under which rows are promoted: the fingerprint, or another one if internal errors lost videos."""
     faulty = sorted(str(o["video_id"]) for o in outcomes if o["reason"] == FAULT)
     if not faulty:
         return fingerprint
@@ -205,19 +205,19 @@ def mark_of(fingerprint: int, outcomes: Iterable[Mapping[str, Any]]) -> int:
 
 
 def own_part(mark: int) -> int:
-    """A mark without the bits that stand for other batches."""
+    """Return a mark without the bits that cover other batches."""
     return mark & ~OTHERS
 
 
 def base_name(name: str) -> str:
-    """The name of weights without the state that those outside the registry carry (`NAME@STATE`)."""
+    """Return the name of weights without the state that names outside the registry carry (`NAME@STATE`)."""
     return name.partition("@")[0]
 
 
 def weight_state(name: str) -> str:
-    """Return the hash of weights found on disk, or 'missing': rows made without a model are made anew once it is there.
+    """Return the hash of weights on disk, or 'missing', so that rows are recomputed once a missing model is there.
 
-    What is not in the registry (a model of the lake's own, a package, a face pack) carries its state: `NAME@STATE`.
+    Names outside the registry (the lake's own model, a package, a face pack) carry their state: `NAME@STATE`.
     """
     return name.partition("@")[2] if "@" in name else examine(name).sha256 or MISSING
 

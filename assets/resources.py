@@ -1,4 +1,4 @@
-"""The resource every asset takes: which lake, which settings, which profile.
+"""The resource of every asset: the lake, the settings and the profile.
 
 Belongs here: the bridge between Dagster's configuration and our settings. Does not belong here: anything else.
 """
@@ -22,7 +22,7 @@ class Factory(dg.ConfigurableResource):  # type: ignore[type-arg]
     allow_loss: bool | None = None
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Says on the run which process executes it: so a dead one can be told from a slow one."""
+        """Tag the run with the process that executes it, to distinguish a dead run from a slow one."""
         if context.instance is not None and context.run is not None:
             context.instance.add_run_tags(context.run.run_id, {PROCESS: process_of(context.run.run_id)})
 

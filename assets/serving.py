@@ -1,12 +1,12 @@
-"""What readers see of each batch at the next publication: its newest rows, or what they saw before.
+"""Publication: for each batch, readers see its newest rows or those shown before.
 
 Belongs here: deciding that from fingerprints, and publishing it. Does not belong here: recording it
 (lake/snapshots/snapshots.py), comparing versions (lake/snapshots/parts.py), what is to be run (freshness.py).
 
-A batch is shown anew only as a whole: all its stages and the profile's gold made from one another, and with nothing
-lost that nothing asked for (losses.py). Any other batch stays as the snapshot before showed it, and is not shown if it
-never was. Gold of another profile stays as long as the
-rows it was made from are shown, and is hidden once they are replaced.
+A batch's newest rows are shown only as a whole: all its stages and the profile's gold are computed from one another,
+and no loss is unjustified (losses.py). Any other batch stays as in the previous snapshot, and stays hidden if it was
+never shown. Gold of another profile stays as long as the rows it was computed from are shown, and is hidden once they
+are replaced.
 """
 
 from collections import defaultdict
@@ -29,15 +29,15 @@ Changes = dict[Part, parts.Change]
 
 
 def publish_next(factory: Factory, run_id: str) -> Snapshot:
-    """Publish all tables together: whole batches anew, the others as they were shown before.
+    """Publish all tables together: complete batches in their new state, the others as shown before.
 
     Raises:
         UserError: no table was ever written.
-        OperationError: the store refused, others kept publishing, or a takedown was stopped half way.
+        OperationError: the store refused, other publishers kept winning, or a takedown is unfinished.
     """
     if stopped := takedown.unfinished(factory.lake, factory.settings.lake_dir):
         raise OperationError(
-            f"nothing is published: forgetting {', '.join(stopped)} was stopped half way; "
+            f"nothing is published: the takedown of {', '.join(stopped)} was interrupted; "
             "repeat `speakervid forget`, or let `speakervid run` finish it"
         )
 
@@ -50,7 +50,7 @@ def publish_next(factory: Factory, run_id: str) -> Snapshot:
 
 
 def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:
-    """The versions and pins to publish now."""
+    """Return the versions and pins to publish now."""
     versions, by_batch = _changed(factory)
     marks, pins = Marks(factory.lake, versions), Pinned()
     for batch, changes in by_batch.items():
@@ -65,20 +65,20 @@ def next_snapshot(factory: Factory) -> tuple[dict[str, int], Pinned]:
 
 
 def held_losses(factory: Factory) -> list[Loss]:
-    """What readers would lose of batches that are held back for that."""
+    """Return the losses because of which batches are held back."""
     versions, by_batch = _changed(factory)
     return [loss for batch, changes in by_batch.items() for loss in _unasked(factory, batch, changes, versions)]
 
 
 def half_done(factory: Factory) -> set[str]:
-    """Batches whose stages below gold were left between two states: gold made of them would not be shown."""
+    """Return the batches whose stages below gold are in mixed states: gold computed from them would not be shown."""
     versions, by_batch = _changed(factory)
     marks = Marks(factory.lake, versions)
     return {batch for batch, changes in by_batch.items() if not _is_ready(factory, marks, batch, _moved(changes))}
 
 
 def is_published(factory: Factory) -> bool:
-    """Whether the newest snapshot shows what would be published now (system tables may lag)."""
+    """Return whether the newest snapshot shows what would be published now (system tables may lag)."""
     newest = snapshots.latest(factory.lake)
     versions, pins = next_snapshot(factory)
     if newest is None:
@@ -88,7 +88,7 @@ def is_published(factory: Factory) -> bool:
 
 
 def _changed(factory: Factory) -> tuple[dict[str, int], dict[str, Changes]]:
-    """The present versions, and what has changed in them by batch."""
+    """Return the present versions, and the changed parts per batch."""
     versions = snapshots.present_versions(factory.lake)
     by_batch: dict[str, Changes] = defaultdict(dict)
     for part, change in parts.changed(factory.lake, snapshots.latest(factory.lake), versions).items():
@@ -97,7 +97,7 @@ def _changed(factory: Factory) -> tuple[dict[str, int], dict[str, Changes]]:
 
 
 def _moved(changes: Changes) -> Pinned:
-    """The parts made from something else than what is shown, each with the version that is shown."""
+    """Return the parts whose inputs differ from those of the shown rows, each with the version shown."""
     return {part: change.before for part, change in changes.items() if change.has_moved}
 
 
@@ -108,7 +108,7 @@ def _unasked(factory: Factory, batch: str, changes: Changes, versions: Mapping[s
 
 
 def _pins(factory: Factory, batch: str, before: Pinned, versions: Mapping[str, int]) -> Pinned:
-    """Pins of a batch that is shown anew; `before`: its parts that have moved, with the versions shown until now."""
+    """Return the pins of a batch shown in its new state; `before`: its changed parts, with the versions shown now."""
     profile = factory.profile.name
     others = {part: version for part, version in before.items() if part.profile not in (None, profile)}
     if any(part.table in _gold_inputs() for part in before):
@@ -124,8 +124,10 @@ def _is_whole(factory: Factory, marks: Marks, batch: str, before: Pinned) -> boo
 
 
 def _is_ready(factory: Factory, marks: Marks, batch: str, before: Pinned) -> bool:
-    """Whether the stages below gold are made from one another. As they were shown before they are, though it may be
-    from older settings than today's."""
+    """Return whether the stages below gold are computed from one another.
+
+    If none has changed since the snapshot, they are, though possibly from older settings than the current ones.
+    """
     has_moved = any(part.profile is None for part in before)
     below = [r for r in in_order() if r.tables[0].layer != "gold"]
     return not has_moved or all(is_coherent(factory, marks, r, batch) for r in below)

@@ -1,6 +1,6 @@
-"""Silver, who is who: lip sync, bindings, people, clips.
+"""Silver label stages: lip sync, bindings, people, clips.
 
-Belongs here: wiring of the label stages. Does not belong here: how labels are decided (speakervid_dag.curation).
+Belongs here: wiring of the label stages. Does not belong here: deciding labels (speakervid_dag.curation).
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     kinds=frozenset({"numpy"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Active-speaker evidence of every track and turn that overlap: talking score, Sync-C, Sync-D, offset."""
+    """Score active-speaker evidence of each overlapping track and turn: talking score, Sync-C, Sync-D, offset."""
     choice, lake = stage.profile.active_speaker, DeltaLake(str(stage.settings.lake_dir))
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
@@ -72,7 +72,7 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _lake_threshold(factory: "Factory", marks: Marks, batch: str) -> int:
-    """Stands for the threshold of synchrony in force, which the mismatches of all batches set."""
+    """Return a hash of the current synchrony threshold, which the mismatches of all batches determine."""
     known = marks.once(
         "calibrations",
         lambda: factory.lake.read(
@@ -93,7 +93,7 @@ def _lake_threshold(factory: "Factory", marks: Marks, batch: str) -> int:
     population=_lake_threshold,
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Whose face a turn is: all evidence of the video joined, optimal assignment, abstention."""
+    """Bind turns to faces: all evidence of the video combined, optimal assignment, abstention."""
     known = DeltaLake(str(stage.settings.lake_dir)).read(SYNC_CALIBRATION, columns=calibration.POOLED_COLUMNS)
     threshold = calibration.threshold_for(stage["sync_calibration"], known, stage.profile.calibration)
     settings = calibration.calibrated(stage.profile.binding, threshold)
@@ -108,7 +108,7 @@ def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _earlier_people(factory: "Factory", marks: Marks, batch: str) -> int | None:
-    """Stands for what the people of earlier batches were made from; None when there are none."""
+    """Return a hash of the marks of the people of earlier batches; None if there are none."""
 
     def before_each() -> dict[str, int | None]:
         found: dict[str, int | None] = {}
@@ -130,7 +130,7 @@ def _earlier_people(factory: "Factory", marks: Marks, batch: str) -> int | None:
     population=_earlier_people,
 )
 def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """One row a person; `identity_id` links them to earlier batches by face."""
+    """Describe people, one row per person; `identity_id` links them to earlier batches by face."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         rows = describing.describe_people(video["face_tracks"], video["speech_turns"], video["speaker_bindings"])
@@ -141,7 +141,7 @@ def people(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _known_people(stage: Stage) -> pl.DataFrame:
-    """People of earlier batches: the order of batches decides who was first, so that a rerun gives the same answer."""
+    """Return the people of earlier batches. The batch order decides who was first, so reruns give the same result."""
     lake = DeltaLake(str(stage.settings.lake_dir))
     are_known = (pl.col("batch") < stage.batch) & pl.col("face_embedding").is_not_null()
     return lake.read(PEOPLE, where=are_known, columns=person_clusters.KNOWN_COLUMNS)
@@ -154,7 +154,7 @@ def _known_people(stage: Stage) -> pl.DataFrame:
     sections=["clips"],
 )
 def clips(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """3-14 s of one person in one shot, talking or listening; what became no clip is told in `dropped_spans`."""
+    """Cut clips: 3-14 s of one person in one shot, talking or listening; other time is listed in `dropped_spans`."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         made, dropped = clipping.make_clips(

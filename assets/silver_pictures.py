@@ -1,4 +1,4 @@
-"""Silver, what is seen: face tracks and per-frame measurements, from one pass over the full frames.
+"""Silver picture stage: face tracks and per-frame measurements, from one pass over the full frames.
 
 Belongs here: wiring of the picture pass. Does not belong here: tracking (speakervid_dag.curation.frames.frame_pass).
 """
@@ -34,7 +34,7 @@ BUDGET = MediaBudget()
     pool="faces",
 )
 def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Faces followed through each shot: mesh, head pose, lips, identity; one person_id over the video's shots."""
+    """Track faces through each shot: mesh, head pose, lips, identity; one person_id across the video's shots."""
     tracking, identity_settings = stage.profile.tracking, stage.profile.identity
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
@@ -74,6 +74,6 @@ def face_tracks(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def shot_of(row: Mapping[str, Any], long_side_px: int) -> frame_log.Shot:
-    """A row of shots as the picture pass takes it."""
+    """Convert a row of `shots` to the picture pass's type."""
     is_shrunk = max(row["width_px"] or 0, row["height_px"] or 0) > long_side_px
     return frame_log.Shot(row["shot_id"], row["start_s"], row["end_s"], is_shrunk)

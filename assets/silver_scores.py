@@ -1,7 +1,6 @@
-"""Silver, how good it is: every measurement of every clip.
+"""Silver score stage: every score of every clip.
 
-Belongs here: wiring of the measurements. Does not belong here: formulas (speakervid_dag.curation), thresholds
-(profiles).
+Belongs here: wiring of the scores. Does not belong here: formulas (speakervid_dag.curation), thresholds (profiles).
 """
 
 from collections.abc import Mapping
@@ -45,7 +44,7 @@ BUDGET = MediaBudget()
     kinds=frozenset({"numpy", "onnx"}),
 )
 def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Picture, face, words, sound and synchrony of each clip; what could not be measured says why."""
+    """Score picture, face, words, sound and synchrony of each clip; a missing value has a status with the reason."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         missing = dict(video.upstream)
@@ -87,7 +86,7 @@ def clip_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _looked_at(stage: Stage, video: VideoTask, parts: clock.PartClock) -> clip_looks.Answers:
-    """Scores of the models that look at clips' own pictures; the file is decoded only where one of them is there."""
+    """Return the scores of the models that read clips' own pictures; the file is decoded only if one is available."""
     scores = stage.profile.scores
     with video.model():  # loads them, the first time
         makers = backends.clip_looks(scores, stage.settings.threads)

@@ -1,4 +1,4 @@
-"""Silver, what is heard: speech turns and transcripts.
+"""Silver sound stages: speech turns and transcripts.
 
 Belongs here: wiring of the sound stages. Does not belong here: diarization and recognition themselves.
 """
@@ -32,7 +32,7 @@ from speakervid_dag.stages.stage import Rows, Stage, VideoTask
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Speech regions, voice embeddings, clustering with an unknown number of speakers; faces seen talking help."""
+    """Find speech regions, embed voices and cluster an unknown number of speakers, with hints from talking faces."""
     settings = stage.profile.diarization
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
@@ -51,7 +51,7 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
 def _talking_faces(
     stage: Stage, video: VideoTask, samples: NDArray[np.float32], regions: Sequence[Interval]
 ) -> seeing.TalkingFaces | None:
-    """Who is seen talking while something is said; None without faces."""
+    """Return the faces that are visibly talking during speech; None without faces."""
     if video["face_tracks"].is_empty():
         return None
     settings, sync = stage.profile.diarization.faces, stage.profile.sync
@@ -70,7 +70,7 @@ def _talking_faces(
     kinds=frozenset({"whisper"}),
 )
 def transcripts(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """What is said, word by word with times, cut at the turns; the language is detected."""
+    """Transcribe speech word by word with times, split at turns; the language is detected."""
     settings = stage.profile.transcripts
 
     def work(video: VideoTask) -> Mapping[str, Rows]:

@@ -1,7 +1,6 @@
-"""Silver, sources against sources: which shows what an earlier one shows.
+"""Silver source stage: content that an earlier source also shows.
 
-Belongs here: wiring of the stage that compares videos. Does not belong here: how they are compared
-(speakervid_dag.curation).
+Belongs here: wiring of the stage that compares videos. Does not belong here: the comparison (speakervid_dag.curation).
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ LOOKS = ["video_id", "look_hashes"]
     kinds=frozenset({"numpy"}),
 )
 def near_duplicates(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Stretches of a source that an earlier one shows; the order of batches, and of ids in one, says who is first."""
+    """Find stretches that an earlier source shows; earlier by the order of batches, then of ids within a batch."""
     settings = stage.profile.near_duplicates
     lake = DeltaLake(str(stage.settings.lake_dir))
     own = stage["videos"].filter(pl.col("look_hashes").is_not_null()).sort("video_id")

@@ -1,4 +1,4 @@
-"""Silver, the calibration of synchrony: what the batch's backend says of deliberately mismatched sound.
+"""Silver calibration stage: synchrony scores of deliberately mismatched sound with the batch's backend.
 
 Belongs here: wiring of that stage. Does not belong here: mismatches, trials, thresholds
 (curation/speaking/sync_calibration.py).
@@ -32,7 +32,7 @@ from speakervid_dag.stages.stage import Stage, VideoTask
     kinds=frozenset({"numpy"}),
 )
 def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Scores of other people's voices and large shifts under the batch's talking faces."""
+    """Score other people's voices and large shifts against the batch's talking faces."""
     row: dict[str, object] = {"batch": stage.batch, "basis": _basis(stage)}
     try:
         backend = backends.synchrony_backend(stage.profile.active_speaker, _lake(stage))
@@ -55,7 +55,7 @@ def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def _real(stage: Stage, video: VideoTask) -> list[Trial]:
-    """Trials under the video's own sound, from its stored scores."""
+    """Return the trials with the video's own sound, from its stored scores."""
     people = dict(video["face_tracks"].select("track_id", "person_id").iter_rows())
     speakers = dict(video["speech_turns"].select("turn_id", "speaker_id").iter_rows())
     rows = video["sync_scores"].to_dicts()
@@ -96,7 +96,7 @@ def _mismatched(
 
 
 def _speech(stage: Stage, video: VideoTask, speaker: str) -> Sound:
-    """A speaker's speech; none where the sound cannot be read any more (its own stages have told)."""
+    """Return a speaker's speech; empty if the sound can no longer be read (its own stages have reported that)."""
     try:
         audio = sound_of(stage, video)
     except StageFailure:

@@ -1,7 +1,7 @@
-"""How every batch of the lake stands: finished, or what it waits for.
+"""Status of every batch in the lake: finished, or what it is waiting for.
 
-Belongs here: telling it, from fingerprints, refusals and outcomes. Does not belong here: mending it (runner.py,
-retier.py), what readers are shown meanwhile (serving.py).
+Belongs here: deriving it from fingerprints, refusals and outcomes. Does not belong here: finishing batches
+(runs/runner.py, runs/retier.py), what readers see meanwhile (serving.py).
 """
 
 import polars as pl
@@ -16,7 +16,7 @@ SHOWN = 4  # names of tables in one line
 
 
 def standing(factory: Factory) -> pl.DataFrame:
-    """One row a batch, in order: batch, files, state (finished, unfinished, refused, faulty), why."""
+    """Return one row per batch, in order: batch, files, state (finished, unfinished, refused, faulty), why."""
     names = factory.book.names()
     refused = open_refusals(factory, names)
     stale = stale_batches(factory, names)
@@ -28,16 +28,16 @@ def standing(factory: Factory) -> pl.DataFrame:
         if red:
             state, why = "refused", f"{red[0]} is in quarantine: `speakervid quarantine show {red[0]}/{batch}`"
         elif batch in faults:
-            state, why = "faulty", f"{faults[batch]}; `speakervid run` tries them again"
+            state, why = "faulty", f"{faults[batch]}; `speakervid run` retries them"
         elif batch in stale:
-            state, why = "unfinished", f"to be made: {_some(stale[batch])}"
+            state, why = "unfinished", f"to be computed: {_some(stale[batch])}"
         rows.append((batch, len(factory.book.read(batch)), state, why))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
 def _faults(factory: Factory) -> dict[str, str]:
-    """Batch → which stages lost how many videos to faults of ours; without batches whose outcomes cannot be read."""
-    unread = {file.values["batch"] for file in factory.lake.lost_files(STAGE_OUTCOMES)}  # stale for that
+    """Return, per batch, the videos that stages lost to internal errors; without batches of unreadable outcomes."""
+    unread = {file.values["batch"] for file in factory.lake.lost_files(STAGE_OUTCOMES)}  # stale for that reason
     readable = ~pl.col("batch").is_in(sorted(unread))
     lost = factory.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
     counted = lost.group_by("batch", "stage").len().sort("batch", "stage")

@@ -1,7 +1,7 @@
-"""What turns the recipe of a stage into audited Delta tables with an asset in the graph.
+"""Table assets: each turns the recipe of a stage into audited Delta tables.
 
-Belongs here: what every table asset shares — inputs, fingerprint, audit before commit, checks, metadata. Does not
-belong here: what any one table computes.
+Belongs here: everything table assets share: inputs, fingerprint, audit before commit, checks, metadata. Does not belong
+here: computing a particular table.
 """
 
 import inspect
@@ -31,15 +31,15 @@ from speakervid_dag.version import VERSION
 
 OWNERS = ["team:speakervid"]
 
-# partitioned checks and single-run backfills are preview features that were tried here; the notice comes once an asset
+# partitioned checks and single-run backfills are preview features, tested here; Dagster warns once per asset
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
-# the job `curate` holds one-batch and many-batch assets; Dagster then takes one batch a run, which is what it is for
+# the job `curate` has one-batch and many-batch assets; Dagster then runs one batch per run, as intended
 warnings.filterwarnings("ignore", message="Asset job curate materializes assets with varying BackfillPolicies")
 
 
 def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
-    """The asset of a stage below gold, one batch a run: its rows are audited, then committed."""
+    """Return the asset of a stage below gold, one batch per run: its rows are audited, then committed."""
     factory = Factory()
 
     @dg.multi_asset(
@@ -49,7 +49,7 @@ def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
             check_spec(STAGE_OUTCOMES, BATCHES, asset=recipe.tables[0].name),  # every step writes some of its rows
             *(check_spec(t, BATCHES) for t in recipe.tables),
         ],
-        backfill_policy=dg.BackfillPolicy.multi_run(1),  # the verdict of an audit is exact for one batch a run
+        backfill_policy=dg.BackfillPolicy.multi_run(1),  # so that an audit's verdict concerns exactly one batch
         pool=recipe.pool,
     )
     def asset(context: dg.AssetExecutionContext, factory: Factory) -> Iterator[Any]:
@@ -59,7 +59,7 @@ def table_asset(recipe: StageRecipe) -> dg.AssetsDefinition:
 
 
 def _computed(recipe: StageRecipe, *, is_apart: bool) -> Compute:
-    """What computes the stage: in the working process a crash costs one video."""
+    """Return the function that computes the stage; in the worker process a crash costs only one video."""
 
     def apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
         limits = isolation.default_limits(stage.settings.work_memory_mb)
@@ -115,7 +115,7 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
         outcome = audit_and_commit(lake, table, frames[table.name], parts, parents, metadata, audit_parameters(factory))
         yield check_result(outcome.report)
         if outcome.commit is None:
-            stage.forget_checkpoints()  # whatever made the rows bad may be gone: they are computed anew, not read again
+            stage.forget_checkpoints()  # the cause may be fixed by then: rows are recomputed, not read back
             raise refusal(table, [batch])
         yield dg.MaterializeResult(
             asset_key=table.name,
@@ -126,8 +126,11 @@ def _run(context: dg.AssetExecutionContext, factory: Factory, recipe: Recipe, co
 
 
 def _refuse_all(lake: DeltaLake, recipe: Recipe, batch: str, run_id: str) -> None:
-    """Opens a finding about each table of a step whose outcomes were refused: the one about `stage_outcomes`, which all
-    steps of the batch share, is closed by the next of them that is green."""
+    """Open a finding for each table of a step whose outcomes were refused.
+
+    The finding for `stage_outcomes` alone is not enough: all steps of the batch share that table, so the next step that
+    passes closes it.
+    """
     told = f"the outcomes of {recipe.name} were refused: `speakervid quarantine show {STAGE_OUTCOMES.name}/{batch}`"
     entry = quarantine.Entry(check_name(STAGE_OUTCOMES), "critical", None, told)
     for table in recipe.tables:
@@ -135,19 +138,20 @@ def _refuse_all(lake: DeltaLake, recipe: Recipe, batch: str, run_id: str) -> Non
 
 
 def refusal(table: Table, batches: Sequence[str]) -> dg.Failure:
-    """What ends a step whose rows did not pass their audit; trying again cannot help."""
+    """Return the failure that ends a step whose rows did not pass their audit; a retry cannot help."""
     where = f"{table.name}/{batches[0]}"
     told = f"{table.name} of {', '.join(batches)} was refused by its audit: `speakervid quarantine show {where}`"
     return dg.Failure(told, allow_retries=False)
 
 
 def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> list[int]:
-    """Of each batch, what its rows are about to be made from. Protection across runs: nothing is made from an input
-    that was refused or never made.
+    """Return, per batch, the fingerprint of what its rows are about to be computed from.
+
+    Protects across runs: nothing is computed from an input that was refused or never computed.
 
     Raises:
-        OperationError: naming the input and what to do.
-        WeightsUnusable: the weights it needs are damaged, or made rows of the lake and are gone.
+        OperationError: an input is refused or missing; the message names it and says what to do.
+        WeightsUnusable: weights it needs are damaged, or rows of the lake were computed with them and they are missing.
     """
     checked_weights.require_weights(factory, [recipe])
     marks, refused, found = Marks(factory.lake), open_refusals(factory, batches), []
@@ -160,19 +164,19 @@ def fingerprints(factory: Factory, recipe: Recipe, batches: Sequence[str]) -> li
                     f"{recipe.name} needs {where}, which is in quarantine: see `speakervid quarantine show {where}`"
                 )
             if upstream[table] is None:
-                raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not there yet: run it")
+                raise OperationError(f"{recipe.name} needs {table} of batch {batch}, which is not computed: run it")
         found.append(recipe.fingerprint(factory, marks, batch))
     return found
 
 
 def _outcomes(lake: DeltaLake, recipe: Recipe, batch: str) -> pl.DataFrame:
-    """Outcomes of the stages that made the inputs."""
+    """Return the outcomes of the stages that computed the inputs."""
     makers = {graph.maker_of(t).name for t in recipe.reads if t is not VIDEOS}
     return lake.read(STAGE_OUTCOMES, batches=[batch], where=pl.col("stage").is_in(sorted(makers)))
 
 
 def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, str]:
-    """Provenance that goes into every commit."""
+    """Return the provenance stored with every commit."""
     return {
         "run_id": run_id,
         "stage": recipe.name,
@@ -185,7 +189,7 @@ def commit_metadata(run_id: str, factory: Factory, recipe: Recipe) -> dict[str, 
 
 
 def audit_parameters(factory: Factory) -> dict[str, float]:
-    """Bounds of the suites that are the profile's to set."""
+    """Return the bounds in audits that the profile sets."""
     return {"clip_min_s": factory.profile.clips.min_s, "clip_max_s": factory.profile.clips.max_s}
 
 
@@ -204,7 +208,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def table_metadata(frame: pl.DataFrame, version: int, elapsed_s: float) -> dict[str, Any]:
-    """Row count, Delta version, time and a preview without the long lists."""
+    """Return row count, Delta version, time and a preview without the long lists."""
     flat = [n for n, t in frame.schema.items() if not isinstance(t, pl.List | pl.Struct)]
     return {
         "dagster/row_count": frame.height,
@@ -215,7 +219,7 @@ def table_metadata(frame: pl.DataFrame, version: int, elapsed_s: float) -> dict[
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    """A frame as a Markdown table; cells are escaped, so that a file name cannot become markup."""
+    """Return a frame as a Markdown table. Cells are escaped, so that a file name cannot become markup."""
     if frame.is_empty():
         return "(no rows)"
     lines = [frame.columns, ["---"] * frame.width, *([_cell(v) for v in row] for row in frame.iter_rows())]

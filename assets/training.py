@@ -1,10 +1,10 @@
-"""The synchrony model of a lake: trained on its own talking tracks, judged on held-out people, kept by its hash.
+"""The synchrony model of a lake: trained on its own talking tracks, evaluated on held-out people, stored by its hash.
 
-Belongs here: gathering stretches, training, the row that says whether it is used. Does not belong here: the network
-(speakervid_dag.models.lake_synchrony), the figures (curation/speaking/synchrony_training.py).
+Belongs here: collecting stretches, training, the rows that decide whether the model is used. Does not belong here: the
+network (models/lake_synchrony.py), the figures (curation/speaking/synchrony_training.py).
 
-It is no part of a run: the job `train` makes a new one when a person asks for it. Scores made with the model before
-become stale then, in the lakes whose profile uses it.
+It is not part of a run: the job `train` trains a new model on request. If the profile uses it, scores of the previous
+model then become stale.
 """
 
 import hashlib
@@ -42,10 +42,10 @@ from speakervid_dag.stages import sound
     group_name="models",
     kinds={"pytorch"},
     owners=OWNERS,
-    description="A small network trained on this lake's talking faces; `trained_models` tells what it is worth.",
+    description="A small network trained on this lake's talking faces; `trained_models` holds its evaluation.",
 )
 def synchrony_model(context: dg.AssetExecutionContext, factory: Factory) -> dg.MaterializeResult[Any]:
-    """Trains, judges and keeps one. Raises OperationError when the lake has too few people or too little speech."""
+    """Train, evaluate and store a model. Raise OperationError if the lake has too few people or too little speech."""
     made = train_and_keep(factory.lake, factory.settings.lake_dir, factory.profile, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"sha256": made["sha256"][0], "figures": dg.MetadataValue.md(markdown_table(made))}
@@ -53,7 +53,7 @@ def synchrony_model(context: dg.AssetExecutionContext, factory: Factory) -> dg.M
 
 
 def train_and_keep(lake: DeltaLake, lake_dir: Path, profile: Profile, run_id: str) -> pl.DataFrame:
-    """The rows of trained_models that were added, one a window length."""
+    """Train and store a model; return the rows added to trained_models, one per window length."""
     settings = profile.training
     stretches = gather(lake, lake_dir, profile)
     learnt, held_out = training.split(stretches, settings.held_out_share)
@@ -80,7 +80,7 @@ def train_and_keep(lake: DeltaLake, lake_dir: Path, profile: Profile, run_id: st
 
 
 def judge(model: LakeSynchrony, held_out: list[Stretch], profile: Profile) -> list[Row]:
-    """Figures of model and default on the same windows; `is_better`: at every length no worse, and better in one."""
+    """Evaluate model and default on the same windows; `is_better`: no worse at any length, and better at one."""
     sync, peak = profile.sync, profile.binding.peak_frames
     rows: list[Row] = []
     pairs: list[tuple[Figures, Figures]] = []
@@ -101,13 +101,13 @@ def judge(model: LakeSynchrony, held_out: list[Stretch], profile: Profile) -> li
             }
         )
     if not rows:
-        raise OperationError("the held-out people talk too little for a judgement")
+        raise OperationError("the held-out people talk too little for an evaluation")
     is_better = all(a.auc >= b.auc for a, b in pairs) and any(a.auc > b.auc for a, b in pairs)
     return [row | {"is_better": is_better} for row in rows]
 
 
 def gather(lake: DeltaLake, lake_dir: Path, profile: Profile) -> list[Stretch]:
-    """Every bound turn of a person as a stretch; its sound is moved by the offset that was found for it."""
+    """Return every bound turn of a person as a stretch, its sound shifted by the offset found for it."""
     identities = dict(lake.read(PEOPLE).select("person_id", "identity_id").iter_rows())
     bound = lake.read(SPEAKER_BINDINGS, where=pl.col("status") == "bound")
     offsets = lake.read(SYNC_SCORES, where=pl.col("offset_frames").is_not_null()).select(
@@ -119,7 +119,7 @@ def gather(lake: DeltaLake, lake_dir: Path, profile: Profile) -> list[Stretch]:
     for (video_id,), group in rows.group_by(["video_id"], maintain_order=True):
         path = kept_sound(lake_dir, str(video_id), taken.get(str(video_id)))
         if not path.is_file():
-            continue  # taken down or cleaned up since
+            continue  # removed since by a takedown or maintenance
         heard = training.sound_inputs(read_wav(path)[0], sound.RATE_HZ, profile.sync)
         tracks = lake.read(FACE_TRACKS, where=pl.col("track_id").is_in(group["track_id"].unique().to_list()))
         by_id = {t["track_id"]: t for t in tracks.to_dicts()}
@@ -131,7 +131,7 @@ def gather(lake: DeltaLake, lake_dir: Path, profile: Profile) -> list[Stretch]:
 
 
 def _stretch(row: Row, track: Row, heard: Floats, identities: Mapping[str, str], profile: Profile) -> Stretch | None:
-    """The turn's cells of a track, if the mouth is seen nearly all the time."""
+    """Return the turn's cells of a track, or None if the mouth is not visible nearly all the time."""
     settings, lips = profile.sync, lips_of(track, profile.sync)
     offset, lag = round(float(str(row["offset_frames"]))), settings.max_lag_frames
     first, last = (round(float(str(row[k])) * settings.grid_hz) for k in ("start_s", "end_s"))

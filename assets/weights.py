@@ -1,10 +1,11 @@
-"""Weights before they are used: those that today's stages need must be here and be what they claim to be.
+"""Checks of weights before they are used: those that the stages need must be present and undamaged.
 
-Belongs here: comparing what stages need with the disk and with what the lake was made with; refusing. Does not belong
-here: hashes (models/registry.py), the lake's record (lake/used_weights.py), fingerprints (recipes.py).
+Belongs here: comparing what stages need with the disk and with the weights the lake was computed with; refusing. Does
+not belong here: hashes (models/registry.py), the lake's record (lake/used_weights.py), fingerprints (recipes.py).
 
-Weights that the lake never had may be missing: what needs them is not evaluated, and made anew once they arrive.
-Weights that made rows of the lake and are gone are an error of this machine: without them those rows would be lost.
+Weights that the lake never used may be missing: scores that need them are not evaluated, and are recomputed once they
+arrive. If rows of the lake were computed with weights that are now missing, that is an error of this machine: without
+them those rows would be lost.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,17 +20,17 @@ from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
 from speakervid_dag.stages.stage import Stage
 
 PACKAGED = {
-    vad.NAME: "install the package faster-whisper again",
+    vad.NAME: "reinstall the package faster-whisper",
     cotracker.PACKAGE: f"install the package {cotracker.PACKAGE} (docs/scores.md)",
     backends.FACE_PACK: "SPEAKERVID_FACE_PACK names a folder without ONNX files",
 }
 
 
 def require_weights(factory: Factory, needed_by: Iterable[Recipe]) -> None:
-    """Raise WeightsUnusable, naming the files and what to do, when these stages must not be computed.
+    """Raise WeightsUnusable, naming the files and what to do, if these stages must not be computed.
 
-    That is so when weights they need are damaged, or made rows of this lake and are gone. With the setting `allow_loss`
-    weights that are gone count as never had; damaged ones are refused all the same.
+    That is so if weights they need are damaged, or if rows of this lake were computed with weights that are now
+    missing. With the setting `allow_loss`, missing weights count as never used; damaged ones are still refused.
     """
     names = sorted({name for recipe in needed_by for name in recipe.weights(factory)})
     for name in names:
@@ -43,17 +44,17 @@ def require_weights(factory: Factory, needed_by: Iterable[Recipe]) -> None:
 
 
 def states(factory: Factory, recipe: Recipe) -> dict[str, str]:
-    """Return name → hash found, or `missing`, of the weights a stage needs."""
+    """Return name → hash on disk, or `missing`, for the weights that a stage needs."""
     return {recipes.base_name(name): recipes.weight_state(name) for name in recipe.weights(factory)}
 
 
 @contextmanager
 def kept(factory: Factory, recipe: Recipe, stage: Stage) -> Iterator[None]:
-    """While a stage is computed inside: its weights must stay as they are. Afterwards the lake remembers them.
+    """Check that a stage's weights do not change while it is computed inside; afterwards the lake records them.
 
     Raises:
-        WeightsUnusable: weights that were there before are gone or others now. The stage's checkpoints go, since they
-            may hold what was measured without them.
+        WeightsUnusable: weights present before are missing or different now. The stage's checkpoints are removed,
+            because they may contain rows computed without them.
     """
     before = states(factory, recipe)
     try:
@@ -89,4 +90,7 @@ def _gone(names: list[str]) -> str:
             f"not in {registry.weights_dir()}: run `speakervid models pull {' '.join(pulled)}{options}`, "
             f"or set {registry.WEIGHTS_ENV} to the folder that holds them",
         )
-    return f"weights that made rows of this lake are gone: {', '.join(names)} ({'; '.join(told)}); nothing was computed"
+    return (
+        f"weights that rows of this lake were computed with are missing: {', '.join(names)} ({'; '.join(told)}); "
+        "nothing was computed"
+    )

@@ -35,7 +35,7 @@ class RunReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything requested was done."""
+        """True if everything requested was done."""
         return not (self.failed or self.plan.unread or self.vanished or self.held or self.unreadable)
 
     @property
