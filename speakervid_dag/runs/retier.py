@@ -107,7 +107,7 @@ def _inputs() -> list[Table]:
 
 
 def _neighbours(order: Sequence[str], wanted: Sequence[str], left_out: Mapping[str, str]) -> list[str]:
-    """Return the batches of the run. Raise UserError if there are none, or if they are no range in the lake's order."""
+    """Return the batches of the run. Raise UserError if there are none, or if they are not adjacent in the lake."""
     chosen = [b for b in wanted if b not in left_out]
     if not chosen:
         raise UserError(
