@@ -41,7 +41,7 @@ Link = tuple[str, float | None]
 
 @dataclass(frozen=True)
 class TakedownPlan:
-    """What a takedown would remove or change: rows by table, findings that name the video, files, identity links."""
+    """Effects of a takedown: rows by table, findings that name the video, files, and people who get a new identity."""
 
     video_id: str
     batch: str | None  # None: its manifest is already cleared (a repeated takedown)
