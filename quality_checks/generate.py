@@ -2,17 +2,28 @@
 
 Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. The files are
 what an audit runs, and what a reviewer sees change; a test proves that they are what the rules say.
+
+Where an expectation asks a column that an audit computes, its `meta` says what is computed: `rule`, the condition with
+its columns and bounds, and `when`, which rows it is asked of; or `found_by`, the function that lists what is wrong.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.quality_checks.catalogue import rules_of
 from speakervid_dag.quality_checks.rules import Rule
 
 SUITES = Path(__file__).parent / "suites"
+
+# polars writes [(a) < (b)] for an operation and f([a, b]) for a call; here they are (a < b) and f(a, b)
+_BRACKETS = re.compile(r"(\(\[(?!\()|\[\(|\)\]|\]\)|\[|\])")
+_OPENING = {"[(": "(", "([": "(", "[": "["}
+_CLOSING = {("[(", ")]"): ")", ("([", "])"): ")", ("([", ")]"): ")", ("[", "]"): "]", ("[", ")]"): ")]"}
 
 
 def suite_body(table_name: str) -> dict[str, Any]:
@@ -29,10 +40,43 @@ def _expectation(rule: Rule) -> dict[str, Any]:
     return {
         "type": rule.expectation,
         "kwargs": dict(rule.kwargs),
-        "meta": {"name": rule.name, "on": rule.on, "evidence": list(rule.evidence)},
+        "meta": {"name": rule.name, "on": rule.on, "evidence": list(rule.evidence), **_computed(rule)},
         "notes": rule.doc,
         "severity": rule.severity,
     }
+
+
+def _computed(rule: Rule) -> dict[str, str]:
+    """What stands behind the expectation's column, from the same definition that computes it."""
+    said = {}
+    if rule.view is not None:
+        said["rule"] = expression_text(rule.view)
+    if rule.after is not None:
+        said["when"] = expression_text(rule.after)
+    if rule.find is not None:
+        said["found_by"] = f"{rule.find.__module__}.{rule.find.__qualname__}".split(".<locals>")[0]
+    return said
+
+
+def expression_text(expression: pl.Expr) -> str:
+    """Return polars' text of an expression without its marks of columns, literals and operands.
+
+    `[(col("end_s")) <= ([(col("video__duration_s")) + (dyn float: 0.1)])]` is `(end_s <= (video__duration_s + 0.1))`.
+    """
+    text = re.sub(r'col\("(\w+)"\)', r"\1", str(expression))
+    text = re.sub(r"dyn (?:int|float): ", "", text)
+    text = re.sub(r"\.struct\.field_by_name\((\w+)\)\(\)", r".\1", text)
+    text = re.sub(r"\) ([-+*/%&|]|[<>!=]=|[<>]) \(", r" \1 ", text)
+    said, opened = "", list[str]()
+    for part in _BRACKETS.split(text):
+        if part in _OPENING:
+            opened.append(part)
+            said += _OPENING[part]
+        elif part in (")]", "])", "]"):
+            said += _CLOSING[opened.pop(), part]
+        else:
+            said += part
+    return said
 
 
 def main() -> None:

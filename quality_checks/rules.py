@@ -29,6 +29,7 @@ class Rule:
         doc: a sentence that is true of good data.
         evidence: columns of the view that tell a person why a row failed.
         view: how the expectation's column is derived, where the table has none of that name.
+        after: of which rows `view` is asked; the others are not judged. None: of all.
         find: for a rule about the batch: what violates it.
     """
 
@@ -40,7 +41,15 @@ class Rule:
     severity: Severity = "critical"
     evidence: tuple[str, ...] = ()
     view: pl.Expr | None = None
+    after: pl.Expr | None = None
     find: Finder | None = None
+
+    @property
+    def check(self) -> pl.Expr | None:
+        """The expectation's column as audits compute it: null where the row is not judged."""
+        if self.view is None or self.after is None:
+            return self.view
+        return pl.when(self.after.fill_null(False)).then(self.view)
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,8 @@ def holds(
     severity: Severity = "critical",
 ) -> Rule:
     """`condition` is true of every row for which `after` is; null means not judged."""
-    view = condition if after is None else pl.when(after.fill_null(False)).then(condition)
     kwargs = {"column": name, "value_set": [True]}
-    return Rule(name, "expect_column_values_to_be_in_set", kwargs, doc, "rows", severity, evidence, view)
+    return Rule(name, "expect_column_values_to_be_in_set", kwargs, doc, "rows", severity, evidence, condition, after)
 
 
 def between(
@@ -92,6 +100,7 @@ def between(
     doc: str = "",
     *,
     view: pl.Expr | None = None,
+    after: pl.Expr | None = None,
     evidence: tuple[str, ...] = (),
     severity: Severity = "critical",
 ) -> Rule:
@@ -100,7 +109,7 @@ def between(
     kwargs = {k: v for k, v in kwargs.items() if v is not None}
     said = doc or f"{column} lies in [{low}, {high}]"
     name = f"{column}_in_range"
-    return Rule(name, "expect_column_values_to_be_between", kwargs, said, "rows", severity, evidence, view)
+    return Rule(name, "expect_column_values_to_be_between", kwargs, said, "rows", severity, evidence, view, after)
 
 
 def parameter(name: str) -> dict[str, str]:
@@ -118,14 +127,14 @@ def nothing_missing(name: str, doc: str, find: Finder, *, severity: Severity = "
     """`find` gives no item for any batch: the batch is complete."""
     kwargs = {"column": name, "value_set": [0]}
     kind = "expect_column_values_to_be_in_set"
-    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), None, find)
+    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), find=find)
 
 
 def batch_value(name: str, low: float, high: float, doc: str, find: Finder, *, severity: Severity) -> Rule:
     """A figure of the whole batch lies in a band; a batch without a figure is not judged."""
     kwargs = {"column": name, "min_value": low, "max_value": high}
     kind = "expect_column_values_to_be_between"
-    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), None, find)
+    return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), find=find)
 
 
 def all_present(parent: str, key: str, *, judged_only: bool = True) -> Rule:
@@ -211,8 +220,8 @@ def unit_length(column: str) -> Rule:
     """An embedding, where there is one, has length 1 (float32 rounding allowed)."""
     norm = pl.col(column).list.eval(pl.element().cast(pl.Float64).pow(2)).list.sum().sqrt()
     good = (norm - 1).abs().le(1e-3) & norm.is_finite()
-    said = pl.when(pl.col(column).is_not_null()).then(good.fill_null(False))
-    return holds(f"{column}_unit_length", said, f"{column} has length 1")
+    there = pl.col(column).is_not_null()
+    return holds(f"{column}_unit_length", good.fill_null(False), f"{column} has length 1", after=there)
 
 
 def values_or_reason(column: str) -> Rule:

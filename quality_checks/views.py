@@ -25,7 +25,7 @@ def audit_frame(table: Table, frame: pl.DataFrame, parents: Parents) -> pl.DataF
     view = view.with_columns(pl.when(pl.col(n).is_finite()).then(n).alias(n) for n in floats)
     for link in HUMAN[table.name].links:
         view = _linked(view, parents[link.table], link)
-    derived = [rule.view.alias(str(rule.kwargs["column"])) for rule in rules_of(table.name) if rule.view is not None]
+    derived = [r.check.alias(str(r.kwargs["column"])) for r in rules_of(table.name) if r.check is not None]
     return view.sort(ROW).with_columns(derived)
 
 
