@@ -43,7 +43,7 @@ def gold_asset(recipe: Recipe) -> dg.AssetsDefinition:
     @dg.asset(
         name=table.name,
         deps=[t.name for t in recipe.reads],
-        description=f"One row: {table.doc}.\n\nComputed by sql/{recipe.queries[0]}.sql.",
+        description=f"One row is {table.doc}.\n\nComputed by sql/{recipe.queries[0]}.sql.",
         group_name="gold",
         kinds={"deltalake", "duckdb", "sql"},
         owners=OWNERS,

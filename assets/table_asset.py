@@ -72,7 +72,7 @@ def _spec(lakehouse: Lakehouse, recipe: StageRecipe, table: Table) -> dg.AssetSp
     return dg.AssetSpec(
         table.name,
         deps=[t.name for t in recipe.parents(table)],
-        description=f"One row: {table.doc}.\n\n{inspect.getdoc(recipe.compute) or ''}",
+        description=f"One row is {table.doc}.\n\n{inspect.getdoc(recipe.compute) or ''}",
         group_name=table.layer,
         kinds={"deltalake", *recipe.kinds},
         owners=OWNERS,

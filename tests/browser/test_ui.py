@@ -61,7 +61,7 @@ def test_partitions_are_batches(ui: Ui) -> None:
 
 
 def test_an_asset_shows_columns_kinds_owner_and_rows(ui: Ui) -> None:
-    ui.open("/assets/clips", "One row: 3-14 s of one person in one shot", "Delta Lake", "Polars", "speakervid")
+    ui.open("/assets/clips", "3-14 s of one person in one shot", "Delta Lake", "Polars", "speakervid")
     ui.page.get_by_text("talking | listening").first.wait_for()  # a column's description
     assert ui.page.get_by_text("Row count").count() == 1
     ui.picture("asset")

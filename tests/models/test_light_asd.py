@@ -83,7 +83,7 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
     """Face pictures of the tracks in the first seconds of a clip, and its sound, by the pipeline's own face pass."""
     from speakervid_dag.assets import backends
     from speakervid_dag.config.profiles import load_profile
-    from speakervid_dag.curation.frames.frame_pass import FacePass, Shot
+    from speakervid_dag.curation.frames.frame_pass import FacePass, ShotSpan
     from speakervid_dag.media import audio, decode, probe
     from speakervid_dag.media.budget import MediaBudget
 
@@ -92,7 +92,7 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
     kept: list[FaceCrops] = []
     info = probe.probe(path, budget)
     models = (backends.face_detector(None, 640, 0.5, 1), backends.face_mesh(1), backends.face_embedder(None, 1))
-    shots = [Shot("v1-s0000", 0.0, end_s)]
+    shots = [ShotSpan("v1-s0000", 0.0, end_s)]
     people = backends.person_models(1)
     pass_ = FacePass(
         "v1",
