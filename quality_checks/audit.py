@@ -1,7 +1,7 @@
 """Running a suite over a frame: every verdict comes from an expectation of suites/<table>.json.
 
-Belongs here: Great Expectations, and turning what it says into findings with keys. Does not belong here: rules,
-commits, Dagster. An expectation that could not be evaluated is a red, critical finding: it never reads as a pass.
+Belongs here: Great Expectations, and turning its results into findings with keys. Does not belong here: rules, commits,
+Dagster. An expectation that could not be evaluated is a red, critical finding, never a pass.
 """
 
 import json
@@ -18,9 +18,9 @@ from speakervid_dag.quality_checks.derived import shape
 from speakervid_dag.quality_checks.rules import Parents, Target
 from speakervid_dag.quality_checks.views import ROW, audit_frame, facts_frame, flat
 
-# bounds that a profile may give to a suite; these are the paper's (SpeakerVid-5M: clips of 3-14 s)
+# Bounds that a profile may set in a suite; these are the paper's (SpeakerVid-5M: clips of 3-14 s)
 DEFAULT_PARAMETERS: Mapping[str, float] = {"clip_min_s": 3.0, "clip_max_s": 14.0}
-# naming the failing rows costs as much again as the verdict, and is asked only of what does not hold
+# Listing the failing rows costs as much again as the verdict, so only failed expectations are rerun for it
 VERDICT = {"result_format": "BOOLEAN_ONLY"}
 FAILING_ROWS = {
     "result_format": "COMPLETE",
@@ -31,7 +31,7 @@ FAILING_ROWS = {
 
 @dataclass(frozen=True)
 class FailingRow:
-    """One row (or, for a finding about a batch, one batch: `key` is then null) that does not hold."""
+    """One row that fails an expectation; for a finding about a batch, the batch, with `key` None."""
 
     batch: str
     key: str | None
@@ -40,7 +40,7 @@ class FailingRow:
 
 @dataclass(frozen=True)
 class Finding:
-    """One expectation that does not hold, or that could not be evaluated."""
+    """One expectation that failed or could not be evaluated."""
 
     expectation: str
     severity: str
@@ -57,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found. `passed`: no critical finding."""
+    """The result of an audit. `passed`: no critical finding."""
 
     table: str
     row_count: int
@@ -84,17 +84,17 @@ def audit(
     scope: Sequence[Mapping[str, str]],
     parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
 ) -> AuditReport:
-    """Judges a frame by its table's suite.
+    """Audit a frame with its table's suite.
 
     Args:
-        parents: the frames that `catalogue.parents_of(table)` names, of the batches in `scope`.
-        scope: what is about to be written, one a part: {"batch": …} and {"profile": …} where the table has one. A part
-            without rows is judged too: an empty table is legal when nothing is missing from it.
-        parameters: bounds the suite leaves to the profile.
+        parents: the frames named by `catalogue.parents_of(table)`, for the batches in `scope`.
+        scope: one entry per part about to be written: {"batch": …}, and {"profile": …} where the table has one. A part
+            without rows is audited too: an empty table is legal when nothing is missing from it.
+        parameters: bounds that the suite leaves to the profile.
     """
     expectations = load_suite(table.name)
     wrong_shape = list(_run(expectations, "schema", _header(frame), table, parameters))
-    if wrong_shape:  # nothing else can be asked of other columns
+    if wrong_shape:  # the other expectations need these columns
         return AuditReport(table.name, frame.height, len(expectations), tuple(wrong_shape))
     parts = pl.DataFrame(list(scope), schema={n: pl.String for n in ("batch", "profile") if n in scope[0]}).unique()
     try:
@@ -113,7 +113,7 @@ def audit(
 
 @lru_cache(maxsize=64)
 def load_suite(table_name: str) -> tuple[dict[str, Any], ...]:
-    """The expectations of suites/<table>.json, as dicts."""
+    """Return the expectations of suites/<table>.json, as dicts."""
     text = (resources.files("speakervid_dag.quality_checks") / "suites" / f"{table_name}.json").read_text("utf-8")
     return tuple(json.loads(text)["expectations"])
 
@@ -124,7 +124,8 @@ def _header(frame: pl.DataFrame) -> pl.DataFrame:
 
 @lru_cache(maxsize=1)
 def _batch_definition() -> Any:
-    """One ephemeral context a process, without progress bars or usage statistics."""
+    """Return the whole-frame batch definition of one ephemeral context per process, without progress bars or usage
+    statistics."""
     import os
 
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -141,7 +142,7 @@ def _batch_definition() -> Any:
 
 
 def _great_expectations() -> Any:
-    """Import Great Expectations: 3 to 10 s, once a process, a fifth more where garbage is looked for meanwhile."""
+    """Import Great Expectations: 3 to 10 s, once per process. Garbage collection is off: it would add a fifth."""
     import gc
 
     was_on = gc.isenabled()
@@ -161,7 +162,7 @@ def _run(
     table: Table,
     parameters: Mapping[str, float],
 ) -> Iterator[Finding]:
-    """Findings of one target's expectations, in the suite's order."""
+    """Yield the findings of one target's expectations, in the suite's order."""
     chosen = [e for e in expectations if e["meta"]["on"] == target]
     if not chosen:
         return
@@ -176,7 +177,7 @@ def _run(
 
 
 def _asked(view: pl.DataFrame, expectations: Sequence[dict[str, Any]], target: Target) -> pl.DataFrame:
-    """Only the columns that the expectations look at, flattened."""
+    """Return only the columns that the expectations read, flattened."""
     if target == "schema":
         return view
     asked = {ROW}
@@ -189,7 +190,7 @@ def _asked(view: pl.DataFrame, expectations: Sequence[dict[str, Any]], target: T
 def _validate(
     name: str, expectations: Sequence[dict[str, Any]], view: pl.DataFrame, parameters: Mapping[str, float]
 ) -> dict[str, dict[str, Any]]:
-    """Results of Great Expectations by rule name; only those that do not hold say which rows fail."""
+    """Return Great Expectations' results by rule name; only failed ones list their failing rows."""
     batch = _batch_definition().get_batch(batch_parameters={"dataframe": view.to_pandas()})
     told = _results(batch, name, expectations, parameters, VERDICT)
     red = [e for e in expectations if e["meta"]["name"] in told and not told[e["meta"]["name"]]["success"]]
@@ -220,7 +221,7 @@ def _results(
 
 
 def _raised(info: Mapping[str, Any]) -> str | None:
-    """The message of an exception inside an expectation, or None. It stands flat, or below each metric's id."""
+    """Return the message of an exception inside an expectation, or None. `info` is flat, or nested by metric id."""
     if "raised_exception" in info:
         return str(info["exception_message"]) if info["raised_exception"] else None
     told = [str(v["exception_message"]) for v in info.values() if isinstance(v, Mapping) and v["raised_exception"]]
@@ -264,7 +265,7 @@ def _key(row: Mapping[str, Any], table: Table) -> str:
 
 
 def _observed(row: Mapping[str, Any], columns: Sequence[str], name: str) -> str:
-    """What a person needs to see, with floats as they were given (NaN included)."""
+    """Return the evidence columns as text for a person, with the original floats (NaN included)."""
     shown = []
     for column in columns:
         value = row.get(f"{column}__raw", row[column])

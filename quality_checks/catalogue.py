@@ -1,6 +1,6 @@
 """All rules of all tables, derived and human, in one place.
 
-Belongs here: the union, and that names are unique. Does not belong here: rules themselves.
+Belongs here: the union, and the check that names are unique. Does not belong here: the rules themselves.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ HUMAN: Mapping[str, TableRules] = {
 
 @lru_cache(maxsize=len(TABLES))
 def rules_of(table_name: str) -> tuple[Rule, ...]:
-    """Every rule of a table, derived ones first.
+    """Return every rule of a table, derived ones first.
 
     Raises:
-        KeyError: a table without a human part (an empty one must be said).
-        ValueError: two rules of one name.
+        KeyError: the table has no human part (an empty one must be declared).
+        ValueError: two rules have the same name.
     """
     table = TABLES[table_name]
     found = (*derived_rules(table), *HUMAN[table_name].rules)
@@ -37,6 +37,7 @@ def rules_of(table_name: str) -> tuple[Rule, ...]:
 
 
 def parents_of(table: Table) -> frozenset[str]:
-    """Names of the tables that the rules of `table` look at, and of what `factory.read_parent` makes besides."""
+    """Return the names of the parents that the rules of `table` read: tables, and frames that `factory.read_parent`
+    builds."""
     extra = {"videos", "stage_outcomes"} if table.layer == "silver" else set()
     return HUMAN[table.name].parents | extra

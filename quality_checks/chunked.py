@@ -32,7 +32,7 @@ def audit_and_commit_chunks(
 ) -> AuditOutcome:
     """Commit all chunks in one commit if each passes its audit; if one fails, write nothing.
 
-    A chunk consists of whole batches, so that rules about a batch see all of it. All chunks are compared with the same
+    A chunk consists of whole batches, so rules about a batch see all of it. All chunks are compared with the same
     `earlier_tiers`. Chunks after a failing one are not computed.
 
     Args:
@@ -40,8 +40,8 @@ def audit_and_commit_chunks(
         parents: frames shared by all chunks; the others are read per chunk.
 
     Raises:
-        ValueError: the batches of `parts` and of the chunks differ, so that unaudited rows would be promoted.
-        SchemaMismatch: rows outside the parts.
+        ValueError: the batches of the chunks are not those of `parts`; unaudited rows would be promoted.
+        SchemaMismatch: there are rows outside the parts.
         TransientFailure: other writers kept changing a slice.
     """
     batches, run_id = sorted({part.values["batch"] for part, _ in parts}), metadata.get("run_id", "")

@@ -1,6 +1,6 @@
 """Rules that follow from a table's schema alone.
 
-Belongs here: columns and dtypes, nullability, finiteness, keys, vocabularies said in a column's doc, value-or-status
+Belongs here: columns and dtypes, nullability, finiteness, keys, vocabularies given in a column's doc, value-or-status
 pairs, agreement with the stage's outcomes. Does not belong here: what only a person knows (rules_*.py).
 """
 
@@ -15,7 +15,7 @@ _VOCABULARY = re.compile(r"^\w+( \| \w+)+$")
 
 
 def derived_rules(table: Table) -> list[Rule]:
-    """Every rule the schema gives, in the order of its columns."""
+    """Return every rule that the schema implies, in the order of its columns."""
     rules = [_schema(table), _key(table), *(_not_null(name) for name in table.required)]
     for column in table.columns:
         if column.dtype == FLOAT and column.nullable:
@@ -33,7 +33,7 @@ def derived_rules(table: Table) -> list[Rule]:
 
 
 def vocabulary(doc: str) -> tuple[str, ...]:
-    """The words of a doc like 'sft | pretrain | rejected', else none."""
+    """Return the words of a doc like 'sft | pretrain | rejected', else none."""
     return tuple(doc.split(" | ")) if _VOCABULARY.match(doc) else ()
 
 
@@ -42,7 +42,7 @@ def table_doc(table: Table, column: str) -> str:
 
 
 def shape(schema: pl.Schema) -> list[str]:
-    """Columns with dtypes in order, as the schema expectation compares them."""
+    """Return the columns with dtypes in order, in the form that the schema expectation compares."""
     return [f"{name}: {dtype}" for name, dtype in schema.items()]
 
 
@@ -82,7 +82,7 @@ def _outcome_rules(table: Table) -> list[Rule]:
         return usable.join(told, on=["batch", "video_id"], how="anti").select("batch", item="video_id")
 
     def rows_differ(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
-        # a stage tells the number of its first table, the one that bears its name
+        # `row_count` belongs to the stage's first table, which shares its name
         told = parents["stage_outcomes"].filter(pl.col("stage") == table.name)
         found = frame.unique(table.key).group_by("batch", "video_id").len("found")
         both = told.join(found, on=["batch", "video_id"], how="left")

@@ -1,7 +1,7 @@
-"""A suite as a blocking, partition-aware asset check, and the one way a frame gets into a table.
+"""A suite as a blocking, partition-aware asset check, and the only way a frame gets into a table.
 
-Belongs here: audit → commit or quarantine, and how a report looks in the Dagster UI. Does not belong here: rules,
-running a suite, computing frames.
+Belongs here: audit → commit or quarantine, and a report's form in the Dagster UI. Does not belong here: rules, running
+a suite, computing frames.
 """
 
 import warnings
@@ -32,7 +32,7 @@ EARLIER_BATCHES = 5  # promoted batches that tier shares are compared with
 
 @dataclass(frozen=True)
 class AuditOutcome:
-    """What became of a frame: `commit` is None when it was refused and is in quarantine."""
+    """The result for one frame: `commit` is None when the frame was refused and quarantined."""
 
     report: AuditReport
     commit: Commit | None
@@ -47,16 +47,16 @@ def audit_and_commit(
     metadata: Mapping[str, str],
     parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
 ) -> AuditOutcome:
-    """Commits a frame that passes its audit; refuses it whole otherwise: nothing of it is written but to quarantine.
+    """Commit a frame that passes its audit; otherwise refuse all of it and write it only to quarantine.
 
     Args:
-        parts: what is replaced, each with its data version (see `DeltaLake.replace`).
-        parents: frames the caller has at hand, by table name; those the suite needs besides are read from the lake.
-        metadata: of the commit; its `run_id` names the refusal.
+        parts: the slices to replace, each with its data version (see `DeltaLake.replace`).
+        parents: frames that the caller already has, by table name; others that the suite needs are read from the lake.
+        metadata: stored with the commit; a refusal is recorded under its `run_id`.
 
     Raises:
-        SchemaMismatch: rows outside the parts.
-        TransientFailure: the slice stayed contended.
+        SchemaMismatch: there are rows outside the parts.
+        TransientFailure: other writers kept changing the slice.
     """
     batches = sorted({part.values["batch"] for part, _ in parts})
     report = judge(lake, table, frame, [part for part, _ in parts], parents, parameters)
@@ -77,7 +77,7 @@ def judge(
     parents: Parents,
     parameters: Mapping[str, float] = DEFAULT_PARAMETERS,
 ) -> AuditReport:
-    """The audit of a frame that is about to become these parts; parents that are not given are read from the lake."""
+    """Audit a frame that is about to become these parts; parents that are not given are read from the lake."""
     scope = [{k: v for k, v in part.values.items() if k in ("batch", "profile")} for part in parts]
     batches = sorted({values["batch"] for values in scope})
     needed = {n: parents[n] if n in parents else read_parent(lake, table, n, batches) for n in parents_of(table)}
@@ -87,7 +87,7 @@ def judge(
 def refuse(
     lake: DeltaLake, table: Table, frame: pl.DataFrame, batches: Sequence[str], report: AuditReport, run_id: str
 ) -> None:
-    """Quarantines the red frame batch by batch; one bad batch refuses all of a run (`batches`), so each is marked."""
+    """Quarantine a frame that failed, per batch. One bad batch refuses the whole run (`batches`), so each is marked."""
     together = quarantine.Entry("refused_together", "critical", None, "another batch of the same run is red")
     for batch in batches:
         if frame.schema.get("batch") != pl.String:
@@ -99,7 +99,7 @@ def refuse(
 
 
 def settle(lake: DeltaLake, table: Table, batches: Sequence[str], report: AuditReport, run_id: str) -> None:
-    """Closes what was open about batches that were promoted, and records their warnings."""
+    """Close the open quarantine entries of promoted batches and record their warnings."""
     quarantine.close(lake, table, batches, run_id)
     told = {batch: entries for batch in batches if (entries := _entries(report.warnings, batch))}
     if told:
@@ -113,7 +113,7 @@ def check_name(table: Table) -> str:
 def check_spec(
     table: Table, partitions_def: "dg.PartitionsDefinition[str] | None" = None, *, asset: str | None = None
 ) -> "dg.AssetCheckSpec":
-    """The check of a table's suite, on the asset of that name if no other is said: red blocks everything downstream."""
+    """Return the check of a table's suite, on `asset` (default: the table's name). Red blocks everything downstream."""
     import dagster as dg
 
     lines = [f"- `{e['meta']['name']}` ({e['severity']}): {e['notes']}" for e in load_suite(table.name)]
@@ -129,7 +129,7 @@ def check_spec(
 
 
 def check_result(report: AuditReport, *, asset: str | None = None) -> "dg.AssetCheckResult":
-    """The report as Dagster shows it: red expectations, number and sample of failing rows, what was observed."""
+    """Return the report for the Dagster UI: red expectations, number and sample of failing rows, observed values."""
     import dagster as dg
 
     metadata: dict[str, dg.MetadataValue | int] = {
@@ -155,7 +155,7 @@ def check_result(report: AuditReport, *, asset: str | None = None) -> "dg.AssetC
 
 
 def findings_table(findings: Sequence[Finding]) -> str:
-    """A Markdown table, one line a finding."""
+    """Return a Markdown table, one line per finding."""
     rows = [
         (
             f.expectation,
@@ -170,7 +170,7 @@ def findings_table(findings: Sequence[Finding]) -> str:
 
 
 def rows_table(finding: Finding) -> str:
-    """A Markdown table of the first failing rows."""
+    """Return a Markdown table of the first failing rows."""
     rows = [(r.batch, r.key or "(whole batch)", r.observed) for r in finding.failing[:SAMPLE_ROWS]]
     return _markdown(("batch", "key", "observed"), rows)
 
@@ -183,20 +183,20 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A value out of the data (a file name, say) must not become markup."""
+    """Return the text with markup escaped: a value from the data, such as a file name, must not become markup."""
     return "".join("\\" + c if c in r"\`*[]<>|#!~" else c for c in text[:300].replace("\n", " "))
 
 
 def read_parent(lake: DeltaLake, table: Table, name: str, batches: Sequence[str]) -> pl.DataFrame:
-    """What a suite compares a table with, of batches that are about to be written."""
-    if name == "asked_gates":  # only who computed the gates knows; without it they are compared with one another
+    """Return the parent `name` that a suite compares a table with, for batches about to be written."""
+    if name == "asked_gates":  # only the caller that computed the gates has it; without it clips are compared mutually
         return empty_parent(name)
     if name == "manifest":
         book = BatchBook(Path(lake.root))
         rows = [{"batch": b, "video_id": file.video_id} for b in batches for file in book.read(b)]
         return pl.DataFrame(rows, schema=empty_parent(name).schema)
     if name == "other_batches":
-        # of several batches whose rows are lost each must be made again before the others are
+        # batches with lost rows are recomputed one after another, so the lost rows of the others are ignored
         lost = {file.values["batch"] for file in lake.lost_files(VIDEOS)}
         return lake.read(VIDEOS, where=~pl.col("batch").is_in([*batches, *lost]), columns=["batch", "video_id"])
     if name == "earlier_tiers":
@@ -212,7 +212,7 @@ def _entries(findings: Sequence[Finding], batch: str) -> list[quarantine.Entry]:
 
 
 def _finding_entries(finding: Finding, batch: str) -> Iterator[quarantine.Entry]:
-    if not finding.failing:  # about every batch: a wrong schema, an expectation that could not be evaluated
+    if not finding.failing:  # concerns every batch: a wrong schema, or an expectation that could not be evaluated
         yield quarantine.Entry(finding.expectation, finding.severity, None, finding.observed)
     mine = [row for row in finding.failing if row.batch == batch]
     for row in mine[: quarantine.MAX_KEYS]:

@@ -1,10 +1,10 @@
 """Generator of suites/<table>.json from the rules: `python -m speakervid_dag.quality_checks.generate`.
 
 Belongs here: rule → Great Expectations suite as stable JSON. Does not belong here: rules, running suites. Audits run
-these files, and reviewers see their changes; a test checks that they match the rules.
+these files, and reviewers see changes to them; a test checks that they match the rules.
 
-Where an expectation names a column that an audit computes, its `meta` says what is computed: `rule`, the condition with
-its columns and bounds, and `when`, the rows it applies to; or `found_by`, the function that lists the failing rows.
+If an expectation names a column that an audit computes, its `meta` describes the computation: `rule`, the condition
+with its columns and bounds, and `when`, the rows it applies to; or `found_by`, the function that lists the failures.
 """
 
 import json
@@ -20,7 +20,7 @@ from speakervid_dag.quality_checks.rules import Rule
 
 SUITES = Path(__file__).parent / "suites"
 
-# polars writes [(a) < (b)] for an operation and f([a, b]) for a call; here they are (a < b) and f(a, b)
+# polars writes [(a) < (b)] for an operation and f([a, b]) for a call; suites show (a < b) and f(a, b)
 _BRACKETS = re.compile(r"(\(\[(?!\()|\[\(|\)\]|\]\)|\[|\])")
 _OPENING = {"[(": "(", "([": "(", "[": "["}
 _CLOSING = {("[(", ")]"): ")", ("([", "])"): ")", ("([", ")]"): ")", ("[", "]"): "]", ("[", ")]"): ")]"}
@@ -47,7 +47,7 @@ def _expectation(rule: Rule) -> dict[str, Any]:
 
 
 def _computed(rule: Rule) -> dict[str, str]:
-    """What stands behind the expectation's column, from the same definition that computes it."""
+    """Return how the expectation's column is computed, from the definition that computes it."""
     said = {}
     if rule.view is not None:
         said["rule"] = expression_text(rule.view)
@@ -59,7 +59,7 @@ def _computed(rule: Rule) -> dict[str, str]:
 
 
 def expression_text(expression: pl.Expr) -> str:
-    """Return polars' text of an expression without its marks of columns, literals and operands.
+    """Return polars' text of an expression without its markup of columns, literals and operands.
 
     `[(col("end_s")) <= ([(col("video__duration_s")) + (dyn float: 0.1)])]` is `(end_s <= (video__duration_s + 0.1))`.
     """

@@ -1,9 +1,8 @@
-"""The words rules are said in: what must hold of a row, of a batch, and of the tables a row points to.
+"""Building blocks for rules about a row, a batch, and the tables that a row points to.
 
 Belongs here: the types of rules and the small constructors. Does not belong here: rules of one table (rules_*.py),
-running them. A rule is one Great Expectations expectation over a flat column; where no column of the table says it,
-`view` derives one with polars. A row that fails what a rule builds on is not judged by it (`after`), so that one defect
-turns one rule red.
+running them. A rule is one Great Expectations expectation over a flat column; if the table has no such column, `view`
+derives one with polars. A rule judges only rows that meet its precondition (`after`), so one defect turns one rule red.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ import polars as pl
 Severity = Literal["critical", "warning"]
 Target = Literal["schema", "rows", "batch"]
 Parents = Mapping[str, pl.DataFrame]
-# (frame, parents, scope) → columns of scope (batch, profile), `item` (one a violation) or `value` and `evidence`
+# (frame, parents, scope) → columns of scope (batch, profile), and `item` (one per violation) or `value` and `evidence`
 Finder = Callable[[pl.DataFrame, Parents, pl.DataFrame], pl.DataFrame]
 
 
@@ -24,13 +23,13 @@ class Rule:
     """One expectation.
 
     Args:
-        name: snake_case, unique within the table; what a red check is called.
-        expectation: Great Expectations type, and `kwargs` its arguments.
+        name: snake_case, unique within the table; shown when the check is red.
+        expectation: Great Expectations type; `kwargs` are its arguments.
         doc: a sentence that is true of good data.
-        evidence: columns of the view that tell a person why a row failed.
-        view: how the expectation's column is derived, where the table has none of that name.
-        after: of which rows `view` is asked; the others are not judged. None: of all.
-        find: for a rule about the batch: what violates it.
+        evidence: columns of the view that show a person why a row failed.
+        view: derives the expectation's column if the table has none of that name.
+        after: the rows to which `view` applies; the others are not judged. None: all rows.
+        find: lists the violations of a rule about the batch.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Rule:
 
     @property
     def check(self) -> pl.Expr | None:
-        """The expectation's column as audits compute it: null where the row is not judged."""
+        """Return the expectation's column as audits compute it: null where the row is not judged."""
         if self.view is None or self.after is None:
             return self.view
         return pl.when(self.after.fill_null(False)).then(self.view)
@@ -54,10 +53,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Link:
-    """Rows of a parent table that a row points to: columns `<name>__<column>` and `<name>__found` of the view.
+    """A row's reference to a parent table; it adds columns `<name>__<column>` and `<name>__found` to the view.
 
     Args:
-        on: column of the child → column of the parent. A null in the child points to nothing, and nothing is missing.
+        on: column of the child → column of the parent. A null in the child points to nothing, so nothing is missing.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Link:
 
 @dataclass(frozen=True)
 class TableRules:
-    """All a person knows about one table beyond its schema. `reads`: further parents that batch rules look at."""
+    """Everything a person knows about one table beyond its schema. `reads`: further parents that batch rules need."""
 
     links: tuple[Link, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -88,7 +87,7 @@ def holds(
     after: pl.Expr | None = None,
     severity: Severity = "critical",
 ) -> Rule:
-    """`condition` is true of every row for which `after` is; null means not judged."""
+    """Require `condition` of every row for which `after` is true; null means not judged."""
     kwargs = {"column": name, "value_set": [True]}
     return Rule(name, "expect_column_values_to_be_in_set", kwargs, doc, "rows", severity, evidence, condition, after)
 
@@ -104,7 +103,7 @@ def between(
     evidence: tuple[str, ...] = (),
     severity: Severity = "critical",
 ) -> Rule:
-    """`low <= column <= high`; a bound is a number, None, or `parameter(...)`."""
+    """Require `low <= column <= high`; a bound is a number, None, or `parameter(...)`."""
     kwargs = {"column": column, "min_value": low, "max_value": high}
     kwargs = {k: v for k, v in kwargs.items() if v is not None}
     said = doc or f"{column} lies in [{low}, {high}]"
@@ -113,7 +112,7 @@ def between(
 
 
 def parameter(name: str) -> dict[str, str]:
-    """A bound given when the suite is run (it comes from the profile)."""
+    """Return a bound whose value is given when the suite runs (it comes from the profile)."""
     return {"$PARAMETER": name}
 
 
@@ -124,21 +123,21 @@ def one_of(column: str, values: tuple[str, ...], doc: str = "") -> Rule:
 
 
 def nothing_missing(name: str, doc: str, find: Finder, *, severity: Severity = "critical") -> Rule:
-    """`find` gives no item for any batch: the batch is complete."""
+    """Require that `find` returns no item for any batch."""
     kwargs = {"column": name, "value_set": [0]}
     kind = "expect_column_values_to_be_in_set"
     return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), find=find)
 
 
 def batch_value(name: str, low: float, high: float, doc: str, find: Finder, *, severity: Severity) -> Rule:
-    """A figure of the whole batch lies in a band; a batch without a figure is not judged."""
+    """Require that a batch's value lies in [low, high]; a batch without a value is not judged."""
     kwargs = {"column": name, "min_value": low, "max_value": high}
     kind = "expect_column_values_to_be_between"
     return Rule(name, kind, kwargs, doc, "batch", severity, (f"{name}__evidence",), find=find)
 
 
 def all_present(parent: str, key: str, *, judged_only: bool = True) -> Rule:
-    """Each row of `parent` has a row here (videos for which the stage gave no result are left out)."""
+    """Require a row here per `key` of `parent`. `judged_only`: leave out videos that the stage gave no result for."""
 
     def find(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
         expected = parents[parent]
@@ -153,7 +152,7 @@ def all_present(parent: str, key: str, *, judged_only: bool = True) -> Rule:
 
 # -- conditions that several tables share -----------------------------------------------------------------------------
 
-SLACK_S = 0.1  # a last picture lasts until the next would come: ends may pass the container's end by a slow frame
+SLACK_S = 0.1  # the last picture lasts one frame: ends may exceed the container's end by the length of a slow frame
 ROUNDING_S = 1e-6
 
 
@@ -162,12 +161,12 @@ def video_link(*take: str) -> Link:
 
 
 def child_link(name: str, table: str, column: str, *take: str, parent_column: str | None = None) -> Link:
-    """A row of another table in the same video."""
+    """Return a link to a row of another table in the same video."""
     return Link(name, table, {"video_id": "video_id", column: parent_column or column}, take)
 
 
 def exists(link: Link, *, after: pl.Expr | None = None) -> Rule:
-    """No orphans: what the row points to is there."""
+    """Require that the row a link points to exists: no orphans."""
     keys = tuple(link.on)
     doc = f"the {link.name} a row names is in {link.table} (of the same video)"
     return holds(f"{link.name}_exists", pl.col(f"{link.name}__found"), doc, keys, after=after)
@@ -183,7 +182,7 @@ def video_usable() -> Rule:
 
 
 def interval_rules(*, inside: str | None = "video", slack_s: float = SLACK_S) -> tuple[Rule, ...]:
-    """Half-open, ordered, and inside the video and the `inside` link, if that is another."""
+    """Require intervals that are half-open, ordered, and inside the video and the `inside` link, if that is another."""
     start, end = pl.col("start_s"), pl.col("end_s")
     in_video = (start >= -ROUNDING_S) & (end <= pl.col("video__duration_s") + slack_s)
     rules = [
@@ -211,13 +210,13 @@ def interval_rules(*, inside: str | None = "video", slack_s: float = SLACK_S) ->
 
 
 def sane_interval() -> pl.Expr:
-    """For `after`: the row's interval is ordered and inside its video."""
+    """Return a precondition for `after`: the row's interval is ordered and inside its video."""
     start, end = pl.col("start_s"), pl.col("end_s")
     return (start < end) & (end <= pl.col("video__duration_s") + SLACK_S).fill_null(True)
 
 
 def unit_length(column: str) -> Rule:
-    """An embedding, where there is one, has length 1 (float32 rounding allowed)."""
+    """Require that an embedding, if present, has length 1 (float32 rounding allowed)."""
     norm = pl.col(column).list.eval(pl.element().cast(pl.Float64).pow(2)).list.sum().sqrt()
     good = (norm - 1).abs().le(1e-3) & norm.is_finite()
     there = pl.col(column).is_not_null()
@@ -225,7 +224,7 @@ def unit_length(column: str) -> Rule:
 
 
 def values_or_reason(column: str) -> Rule:
-    """A value is there exactly when its status is ok."""
+    """Require that a value is present exactly when its status is ok."""
     ok = pl.col(f"{column}_status") == "ok"
     said = ok == pl.col(column).is_not_null()
     doc = f"{column} is there exactly when {column}_status is ok"
@@ -233,6 +232,6 @@ def values_or_reason(column: str) -> Rule:
 
 
 def reason_given(*best: str) -> Rule:
-    """A status that is not the best one comes with a reason."""
+    """Require a reason for every status other than the best ones."""
     said = pl.col("status").is_in(best) | pl.col("reason").is_not_null()
     return holds("reason_given", said, f"a status other than {', '.join(best)} has a reason", ("status", "reason"))

@@ -1,7 +1,7 @@
-"""What must hold of clips, of the time that became none, and of clips' measurements.
+"""Rules for clips, for time that became no clip, and for clips' scores.
 
-Belongs here: rules only a person knows, with the source of each bound. Does not belong here: rules the schema gives
-(derived.py).
+Belongs here: rules that only a person knows, with the source of each bound. Does not belong here: rules that the schema
+implies (derived.py).
 """
 
 import polars as pl
@@ -27,7 +27,7 @@ from speakervid_dag.quality_checks.rules import (
     video_usable,
 )
 
-UNACCOUNTED_S = 0.01  # time of a track that may be neither clip nor dropped span: rounding of many pieces
+UNACCOUNTED_S = 0.01  # track time allowed to be neither clip nor dropped span, for the rounding of many pieces
 
 _VIDEO = video_link()
 _SHOT = child_link("shot", "shots", "shot_id", "start_s", "end_s")
@@ -37,7 +37,7 @@ _found = pl.col("video__found")
 
 
 def box_rules() -> tuple[Rule, Rule]:
-    """A box of columns x1 … y2: inside the picture, corners in order."""
+    """Require that the box x1 … y2 lies inside the picture and that its corners are ordered."""
     corners = ("x1", "y1", "x2", "y2")
     inside = pl.all_horizontal(pl.col(c).is_between(-1e-6, 1 + 1e-6) for c in corners)
     ordered = (pl.col("x1") < pl.col("x2")) & (pl.col("y1") < pl.col("y2"))
@@ -48,7 +48,7 @@ def box_rules() -> tuple[Rule, Rule]:
 
 
 def _time_unaccounted(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
-    """Tracks whose seen time is not the union of their clips and dropped spans."""
+    """List tracks whose seen time is not the union of their clips and dropped spans."""
     judged = parents["stage_outcomes"].filter(pl.col("status") == "ok")
     tracks = parents["face_tracks"].join(judged, on=["batch", "video_id"], how="semi")
     shots = parents["shots"].select("shot_id", shot_start_s="start_s", shot_end_s="end_s").unique("shot_id")
@@ -126,12 +126,12 @@ DROPPED_SPANS = TableRules(
     reads=("face_tracks", "shots", "clips", "stage_outcomes"),
 )
 
-# what arithmetic may add to the end of a scale
+# rounding allowed above the end of a scale
 _SLACK = {"speech_share": ROUNDING_S}
 
 
 def _scales(table: Table) -> tuple[Rule, ...]:
-    """Scores within their scale. A scale without a lower end is that of a log-probability, which transcripts audit."""
+    """Require scores within their scale. Scales without a lower end are log-probabilities; transcripts audit those."""
     bounds = {name: MEASURES[name].scale for name in scores() if name in table.schema}
     return tuple(
         between(name, low, None if high is None else high + _SLACK.get(name, 0))

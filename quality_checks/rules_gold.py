@@ -1,7 +1,7 @@
-"""What must hold of gates, tiers, branches and the quarantine.
+"""Rules for gates, tiers, branches and system tables.
 
-Belongs here: rules only a person knows, over one or many batches and one profile. Does not belong here: rules the
-schema gives (derived.py).
+Belongs here: rules that only a person knows, over one or many batches and one profile. Does not belong here: rules that
+the schema implies (derived.py).
 """
 
 import polars as pl
@@ -21,8 +21,8 @@ from speakervid_dag.quality_checks.rules import (
     video_link,
 )
 
-DRIFT_BAND = 0.25  # a tier's share may differ by this much from the last promoted batches' before somebody should look
-DRIFT_MIN_CLIPS = 30  # fewer clips than this say nothing about a share
+DRIFT_BAND = 0.25  # a tier's share may differ by this much from the last promoted batches' before there is a warning
+DRIFT_MIN_CLIPS = 30  # with fewer clips a share means nothing
 
 _VIDEO = video_link()
 _CLIP = child_link("clip", "clips", "clip_id", "person_id", "duration_s", "role")
@@ -40,13 +40,13 @@ def _clips_missing(frame: pl.DataFrame, parents: Parents, scope: pl.DataFrame) -
 
 
 def _gates_missing(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
-    """A profile's gates may apply to talking or listening clips only, so they are compared within a role."""
+    """List missing gates of each clip. Some gates apply to talking or listening clips only, so roles are separate."""
     found = frame.group_by("batch", "profile", "clip_id").agg(pl.col("gate").unique())
     judged = found.join(parents["clips"].select("clip_id", "role").unique("clip_id"), on="clip_id")
     seen = judged.select("profile", "role", "gate").unique().explode("gate")
     gates = pl.concat([seen, parents["asked_gates"]]).unique()
     count = gates.group_by("profile", "role").len("wanted")
-    # a clip with as many gates as there are has them all: the rest, mostly nothing, is looked at one by one
+    # a clip with the full number of gates has them all; only the others, usually none, are compared gate by gate
     lacking = judged.join(count, on=["profile", "role"]).filter(pl.col("gate").list.len() < pl.col("wanted"))
     wanted = lacking.select("batch", "profile", "role", "clip_id").join(gates, on=["profile", "role"])
     lost = wanted.join(lacking.explode("gate"), on=["profile", "clip_id", "gate"], how="anti")
@@ -54,7 +54,7 @@ def _gates_missing(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl
 
 
 def _drift(tier: str) -> Rule:
-    """The tier's share of the batch minus its share in the last promoted batches."""
+    """Warn if the tier's share of the batch differs too much from its share of the last promoted batches."""
 
     def find(frame: pl.DataFrame, parents: Parents, _: pl.DataFrame) -> pl.DataFrame:
         share, count = (pl.col("tier") == tier).mean(), pl.len()
@@ -230,7 +230,7 @@ BRANCH_MULTI_TURN = TableRules(
     ),
 )
 
-# system tables hold what we say about runs: their schemas say all there is to hold
+# only our own code writes these system tables: their schemas imply all their rules
 QUARANTINE = TableRules()
 SNAPSHOTS = TableRules()
 SNAPSHOT_PINS = TableRules()
@@ -239,7 +239,7 @@ RELEASES = TableRules()
 RELEASE_SPLITS = TableRules()
 TRAINED_MODELS = TableRules()
 
-_KINDS = {"reply": "pair", "listening": "listening"}  # question: what it is about; the others ask about a clip
+_KINDS = {"reply": "pair", "listening": "listening"}  # question → kind of its subject; all others are about a clip
 
 REVIEWS = TableRules(
     rules=(

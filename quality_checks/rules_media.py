@@ -1,7 +1,7 @@
-"""What must hold of the tables that describe files, shots and sound: videos to transcripts.
+"""Rules for the tables that describe files, shots and sound: videos to transcripts.
 
-Belongs here: rules only a person knows, with the source of each bound. Does not belong here: rules the schema gives
-(derived.py).
+Belongs here: rules that only a person knows, with the source of each bound. Does not belong here: rules that the schema
+implies (derived.py).
 """
 
 import polars as pl
@@ -24,7 +24,7 @@ from speakervid_dag.quality_checks.rules import (
 )
 
 RATE_TOLERANCE = 0.1  # containers round their bit rate, and some count only the streams
-SILENT_VIDEO_S = 30.0  # a sounding video of this length without any speech is worth a look
+SILENT_VIDEO_S = 30.0  # a video with sound of this length but without speech gets a warning
 
 SAMPLED = {
     "camera": ("camera_x", "camera_y", "camera_zoom", "point_survival"),
@@ -85,7 +85,7 @@ def _words_ordered() -> pl.Expr:
 
 
 def times_ordered() -> pl.Expr:
-    """frame_times_s is finite and strictly rising."""
+    """Return the condition that frame_times_s is finite and strictly rising."""
     times = pl.col("frame_times_s")
     rising = times.list.diff(null_behavior="drop").list.eval(pl.element() > 0).list.all()
     return rising & times.list.eval(pl.element().is_finite()).list.all()
@@ -182,7 +182,7 @@ SHOTS = TableRules(
             pl.col("start_s") >= pl.col("end_s").shift(1).over("video_id", order_by="start_s") - ROUNDING_S,
             "shots of a video follow one another",
             ("start_s", "end_s"),
-            # a repeated row overlaps itself, and is the key rule's matter
+            # a repeated row overlaps itself; the key rule reports it
             after=sane_interval() & (pl.len().over("shot_id") == 1),
         ),
         nothing_missing("every_video_has_shots", "a video that was decoded has shots", _usable_without_shots),

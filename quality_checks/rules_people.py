@@ -1,7 +1,7 @@
-"""What must hold of the tables about faces and whose voice is whose: face_tracks to people.
+"""Rules for the tables about faces and about which voice belongs to whom: face_tracks to people.
 
-Belongs here: rules only a person knows, with the source of each bound. Does not belong here: rules the schema gives
-(derived.py).
+Belongs here: rules that only a person knows, with the source of each bound. Does not belong here: rules that the schema
+implies (derived.py).
 """
 
 import polars as pl
@@ -63,13 +63,13 @@ _boxes_ordered = _boxes((_corner(0) < _corner(2)) & (_corner(1) < _corner(3)))
 
 
 def _numbers() -> pl.Expr:
-    """No NaN and no infinity in any series; a frame without a measurement is null."""
+    """Return the condition that no series has a NaN or an infinity; a frame without a measurement is null."""
     flat = [n for n in SERIES if n not in ("boxes", "lip_shape")]
     return pl.all_horizontal(pl.col(n).list.eval(pl.element().is_finite()).list.all() for n in flat)
 
 
 def _stray_copies(frame: pl.DataFrame, _: Parents, __: pl.DataFrame) -> pl.DataFrame:
-    """Copies of what is no track of the same shot and person, or is a copy itself."""
+    """List copies whose original is not a track of the same shot and person, or is itself a copy."""
     originals = frame.filter(pl.col("copy_of").is_null()).select("shot_id", "person_id", copy_of="track_id")
     copies = frame.filter(pl.col("copy_of").is_not_null())
     return copies.join(originals, on=["shot_id", "person_id", "copy_of"], how="anti").select("batch", item="track_id")

@@ -1,6 +1,6 @@
 """Audit views: a frame and its parents as flat columns that expectations can be run over.
 
-Belongs here: joins, derived check columns, one row of facts a batch. Does not belong here: verdicts (the suites) and
+Belongs here: joins, derived check columns, one row of facts per part. Does not belong here: verdicts (the suites) and
 what the columns mean (rules). Everything is pure: frames in, frames out.
 """
 
@@ -10,15 +10,15 @@ from speakervid_dag.lake.schemas import TABLES, Table
 from speakervid_dag.quality_checks.catalogue import HUMAN, rules_of
 from speakervid_dag.quality_checks.rules import Link, Parents
 
-ROW = "row_nr"  # stands for a row in what Great Expectations gives back
+ROW = "row_nr"  # identifies a row in Great Expectations' results
 SHOWN_ITEMS = 20
 
 
 def audit_frame(table: Table, frame: pl.DataFrame, parents: Parents) -> pl.DataFrame:
-    """The frame's rows with linked parent columns and every derived check column.
+    """Return the frame's rows with linked parent columns and every derived check column.
 
-    Floats that are not finite become null, and stay readable as `<column>__raw`; check columns are Boolean, null where
-    a row is not judged.
+    Floats that are not finite become null; the originals are in `<column>__raw`. A check column is null where its rule
+    does not judge the row.
     """
     floats = [n for n, t in frame.schema.items() if t == pl.Float64]
     view = frame.with_row_index(ROW).with_columns(pl.col(n).alias(f"{n}__raw") for n in floats)
@@ -30,15 +30,15 @@ def audit_frame(table: Table, frame: pl.DataFrame, parents: Parents) -> pl.DataF
 
 
 def flat(view: pl.DataFrame) -> pl.DataFrame:
-    """Nested columns as their length: pandas and Great Expectations take flat values only."""
+    """Replace lists by their lengths: pandas and Great Expectations take flat values only."""
     lists = [pl.col(n).list.len() for n, t in view.schema.items() if isinstance(t, pl.List)]
     return view.with_columns(lists)
 
 
 def facts_frame(table: Table, frame: pl.DataFrame, parents: Parents, scope: pl.DataFrame) -> pl.DataFrame:
-    """One row for each part that is written (`scope`: its batch, and profile where there is one), one column a rule.
+    """Return one row per part to be written (`scope`: batch, and profile where there is one), one column per rule.
 
-    A rule that lists what is missing gives the number of items; `<rule>__evidence` names the first ones.
+    A rule that lists violations gives their number; `<rule>__evidence` names the first ones.
     """
     facts = scope.with_row_index(ROW)
     for rule in rules_of(table.name):
@@ -62,7 +62,7 @@ def _fact(facts: pl.DataFrame, found: pl.DataFrame, name: str) -> pl.DataFrame:
 def _linked(view: pl.DataFrame, parent: pl.DataFrame, link: Link) -> pl.DataFrame:
     taken = [pl.col(c).alias(f"{link.name}__{c}") for c in link.take]
     keyed = [pl.col(theirs).alias(mine) for mine, theirs in link.on.items()]
-    # a parent given twice must not double the rows here: that is its own key rule's matter
+    # a duplicate parent must not double the rows here: the parent's own key rule reports it
     rows = parent.select(*keyed, *taken, pl.lit(True).alias("__here")).unique(list(link.on), keep="first")
     joined = view.join(rows, on=list(link.on), how="left", maintain_order="left")
     points = pl.all_horizontal(pl.col(c).is_not_null() for c in link.on)
@@ -71,7 +71,7 @@ def _linked(view: pl.DataFrame, parent: pl.DataFrame, link: Link) -> pl.DataFram
 
 
 def empty_parents(names: frozenset[str]) -> dict[str, pl.DataFrame]:
-    """Empty frames of the right schema, for a lake that has none of these tables yet."""
+    """Return empty frames with the tables' schemas, for a lake that has none of these tables yet."""
     return {n: empty_parent(n) for n in names}
 
 
