@@ -1,7 +1,7 @@
-"""Parts of tables: which files are a batch's, what a snapshot shows of it, and what has moved since.
+"""Parts of tables: their files at a version, the files that a snapshot shows, and the parts that changed since.
 
-Belongs here: comparing versions part by part. Does not belong here: deciding what is to be shown
-(assets/publication.py), recording it (snapshots.py), SQL (session.py).
+Belongs here: comparing versions part by part. Does not belong here: deciding what is shown (assets/publication.py),
+recording it (snapshots.py), SQL (session.py).
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ Files = Mapping[Part, Mapping[str, Slice]]  # part → URI of a file → its par
 
 
 def files_by_part(lake: DeltaLake, table: Table, version: int) -> Files:
-    """The files of each part at one version; a part without rows is absent."""
+    """Return the files of each part at one version; a part without rows is absent."""
     found: dict[Part, dict[str, Slice]] = defaultdict(dict)
     for values, uri in lake.files_by_slice(table, version):
         found[part_of(table, values)][uri] = values
@@ -29,7 +29,7 @@ def part_of(table: Table, values: Slice) -> Part:
 
 
 def shown_files(lake: DeltaLake, table: Table, snapshot: Snapshot) -> list[str]:
-    """URIs of the Parquet files of a table that a snapshot shows, sorted."""
+    """Return the URIs of a table's Parquet files that a snapshot shows, sorted."""
     versions = snapshot.shown_versions(table.name)
     if not any(part.table == table.name for part in snapshot.pins):
         return [uri for version in versions for uri in lake.files(table, version)]
@@ -44,18 +44,18 @@ def shown_files(lake: DeltaLake, table: Table, snapshot: Snapshot) -> list[str]:
 
 
 def parts_of(lake: DeltaLake, versions: Mapping[str, int], batch: str) -> set[Part]:
-    """The parts of a batch that have rows at these versions."""
+    """Return the parts of a batch that have rows at these versions."""
     tables = [table for table in batched() if table.name in versions]
     return {p for t in tables for p in files_by_part(lake, t, versions[t.name]) if p.batch == batch}
 
 
 class Change(NamedTuple):
-    """A part whose files are not those that are shown.
+    """A change to a part: its files differ from those that a snapshot shows.
 
     Args:
-        before: the version at which it is shown; None: it is not.
-        has_moved: it was made from something else. False: it was compacted, lost rows to a takedown, or was made again
-            from the same.
+        before: the version at which it is shown; None: it is not shown.
+        has_moved: it was computed from other inputs. False: it was compacted, lost rows to a takedown, or was
+            recomputed from the same inputs.
     """
 
     before: int | None
@@ -63,19 +63,19 @@ class Change(NamedTuple):
 
 
 def changed(lake: DeltaLake, previous: Snapshot | None, versions: Mapping[str, int]) -> dict[Part, Change]:
-    """Return the parts that have other files in `versions` than in what `previous` shows."""
+    """Return the parts whose files in `versions` differ from those that `previous` shows."""
     tables = [table for table in batched() if table.name in versions]
     return {part: change for t in tables for part, change in _changes(lake, t, previous, versions[t.name])}
 
 
 def moved(lake: DeltaLake, previous: Snapshot | None, versions: Mapping[str, int]) -> dict[Part, int | None]:
-    """Return the parts made from something else in `versions` than in what `previous` shows, each with its version
-    there (None: not shown)."""
+    """Return the parts computed from other inputs in `versions` than in what `previous` shows, each with its version
+    in `previous` (None: not shown)."""
     return {part: change.before for part, change in changed(lake, previous, versions).items() if change.has_moved}
 
 
 def batched() -> list[Table]:
-    """Tables whose rows belong to batches; quarantine is left out: what was refused is always told as it is."""
+    """Return the tables whose rows belong to batches, except quarantine: refusals are always shown as they are."""
     return [t for t in TABLES.values() if "batch" in t.partition_by and t.name != QUARANTINE.name]
 
 

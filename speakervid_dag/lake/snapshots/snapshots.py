@@ -35,10 +35,10 @@ UNVERSIONED = (SNAPSHOTS.name, SNAPSHOT_PINS.name, RELEASES.name, RELEASE_SPLITS
 
 
 class Part(NamedTuple):
-    """What a snapshot can pin: the rows of a batch in a table, in a gold table those of one profile.
+    """The unit that a snapshot can pin: the rows of a batch in a table; in a gold table, those of one profile.
 
-    It is a key with the columns of `snapshot_pins`. A Slice (storage/slices.py) is what one write replaces in a given
-    table, whatever its partition columns are: a reviewer's answers, and marks that are no rows at all, have no Part.
+    It is a key with the columns of `snapshot_pins`. A Slice (storage/slices.py) is what one write replaces in a table,
+    whatever its partition columns are. A reviewer's answers, and marks that are not rows, have a Slice but no Part.
     """
 
     table: str

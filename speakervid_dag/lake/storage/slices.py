@@ -1,4 +1,4 @@
-"""Slices, the parts of a table that a write replaces, and whether rows fit a table and its slices.
+"""Slices, the parts of a table that a write replaces, and checks that rows fit a table and its slices.
 
 Belongs here: pure functions of frames, rows and paths. Does not belong here: anything that opens a table (tables.py).
 """
@@ -21,7 +21,7 @@ class SchemaMismatch(OperationError):
 
 @dataclass(frozen=True)
 class Slice:
-    """The part of a table that a write replaces: values of its partition columns; none where it has none."""
+    """The part of a table that a write replaces, given by values of its partition columns (none: the whole table)."""
 
     values: Mapping[str, str]
 
@@ -31,28 +31,29 @@ class Slice:
 
     @property
     def where(self) -> pl.Expr:
-        """Whether a row is of it."""
+        """Return the condition that a row belongs to the slice."""
         return pl.all_horizontal(pl.lit(True), *(pl.col(name) == value for name, value in self.values.items()))
 
 
 def data_version_of(*parts: str) -> int:
-    """A positive 63-bit integer that stands for these strings (it fits Delta's transaction version)."""
+    """Return a non-negative 63-bit hash of these strings (it fits Delta's transaction version)."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def slice_of(table: Table, uri: str) -> Slice:
-    """Partition values from a file's folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
+    """Return the slice of a file from its folders, as Delta and Hive write them: `batch=b000001/profile=laptop`."""
     return Slice(places.partition_values(uri, table.partition_by))
 
 
 def slice_of_row(table: Table, row: Mapping[str, Any]) -> Slice:
-    """The slice that a row belongs to."""
+    """Return the slice that a row belongs to."""
     return Slice({name: str(row[name]) for name in table.partition_by})
 
 
 def check_schema(table: Table, frame: pl.DataFrame) -> None:
-    """Exact columns, order and dtypes; Delta's own merge would cast a wrong type silently."""
+    """Raise SchemaMismatch unless columns, order and dtypes are exact; Delta's own merge would cast a wrong type
+    silently."""
     if frame.schema == table.schema:
         return
     wanted, found = dict(table.schema), dict(frame.schema)
@@ -63,7 +64,7 @@ def check_schema(table: Table, frame: pl.DataFrame) -> None:
 
 
 def check_inside(table: Table, frame: pl.DataFrame, parts: Sequence[Slice]) -> None:
-    """Raises SchemaMismatch for rows outside the slices, or slices that do not name the table's partition columns."""
+    """Raise SchemaMismatch for rows outside the slices, or slices that do not name the table's partition columns."""
     names = list(table.partition_by)
     if any(set(part.values) != set(names) for part in parts):
         raise SchemaMismatch(f"{table.name}: a slice must name exactly {names}")
