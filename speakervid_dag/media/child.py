@@ -1,7 +1,7 @@
-"""The parent's side of a decoding process: its request, its messages, its time, and the failure that its end is.
+"""The parent's side of a decoding process: its request, messages, time limits, and the failure recorded if it dies.
 
-Belongs here: everything that keeps a decoder's crash, stall or flood from reaching us. Does not belong here: what all
-children have in common (processes/child.py), media, and what the messages mean.
+Belongs here: everything that keeps a decoder's crash, stall or flood away from our process. Does not belong here: what
+all children have in common (processes/child.py), media, the meaning of messages.
 """
 
 import json
@@ -22,7 +22,7 @@ from speakervid_dag.media.decoder import wire
 from speakervid_dag.processes.child import ChildProcess
 
 PIPE_BYTES = 1 << 20
-# A decoder sees no secrets of ours; libav and Python need nothing else.
+# A decoder must not see our secrets; libav and Python need nothing else.
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG", "LC_ALL")
 OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -34,7 +34,7 @@ class Child:
 
     Args:
         request: the task for `worker`, JSON-able.
-        media_s: length of what it will read, s; sets its time limits.
+        media_s: length of the media it will read, s; sets its time limits.
     """
 
     def __init__(self, request: dict[str, Any], budget: MediaBudget, media_s: float) -> None:
@@ -55,10 +55,11 @@ class Child:
         return self._process.pid
 
     def messages(self) -> Iterator[tuple[wire.Header, Payload]]:
-        """Messages up to and including the result, without pulses. The payload is a fresh array, the reader's own.
+        """Yield messages up to and including the result, without pulses. Each payload is a new array, the caller's own.
 
         Raises:
-            PermanentFailure: what the child reported, or decoder_crashed, decoder_timeout, decoder_out_of_memory.
+            PermanentFailure: the reason that the child reported, or decoder_crashed, decoder_timeout,
+                decoder_out_of_memory.
         """
         while True:
             header = wire.Header.unpack(self._read(wire.HEADER.size).tobytes())
@@ -73,7 +74,7 @@ class Child:
                 return
 
     def close(self) -> None:
-        """End the process and its group; harmless when it has ended, or was closed before."""
+        """End the process and its group; harmless if it has ended or is already closed."""
         self._process.close()
 
     def __enter__(self) -> Self:
@@ -105,7 +106,7 @@ class Child:
             raise PermanentFailure("decoder_timeout", f"the decoder gave nothing for {limit_s:.0f} s")
 
     def _post_mortem(self) -> PermanentFailure:
-        """Why the process ended without a result."""
+        """Return the failure for a process that ended without a result."""
         death = self._process.death()
         if death.used_up_cpu:
             return PermanentFailure("decoder_timeout", "the decoder used up its CPU time")
@@ -115,7 +116,7 @@ class Child:
 
 
 def run_task(request: dict[str, Any], budget: MediaBudget, media_s: float) -> dict[str, Any]:
-    """A task that answers with one JSON object and no pictures."""
+    """Run a task that answers with one JSON object and no pictures, and return that object."""
     with Child(request, budget, media_s) as child:
         for _, payload in child.messages():
             result: dict[str, Any] = json.loads(payload.tobytes())
@@ -123,12 +124,12 @@ def run_task(request: dict[str, Any], budget: MediaBudget, media_s: float) -> di
 
 
 def as_argument(path: Path) -> str:
-    """A path as JSON can carry it; undecodable bytes survive as lone surrogates."""
+    """Return the absolute path as text for JSON; undecodable bytes survive as lone surrogates."""
     return str(path.absolute())
 
 
 def _widen(fd: int) -> None:
-    """A larger pipe means fewer switches between the processes; the system's own limit may refuse it."""
+    """Enlarge a pipe, for fewer switches between the processes; the system's own limit may refuse it."""
     import fcntl
 
     with suppress(OSError):

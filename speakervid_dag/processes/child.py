@@ -1,7 +1,7 @@
-"""A child process of ours, from its parent's side: start it, hear it, end it, and tell what it died of.
+"""The parent's side of a child process: start it, read its output, end it, and report its cause of death.
 
-Belongs here: what all children have in common. Does not belong here: what is said to a child, what its messages mean
-and how long it may take (stages/supervisor.py, media/child.py), the limits it sets on itself (limits.py).
+Belongs here: what all children have in common. Does not belong here: requests, the meaning of messages and time limits
+(stages/supervisor.py, media/child.py), the limits that a child sets on itself (limits.py).
 """
 
 import json
@@ -17,17 +17,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-STDERR_BYTES = 4096  # kept of what it said last
-PIPE_BYTES = 1 << 16  # what a pipe holds
+STDERR_BYTES = 4096  # kept from the end of stderr
+PIPE_BYTES = 1 << 16  # capacity of a pipe
 
 
 @dataclass(frozen=True)
 class Death:
-    """How a child ended.
+    """The end of a child.
 
     Attributes:
         code: its exit status; negative: the signal.
-        last_words: the last line on its stderr; none: empty.
+        last_words: the last line of its stderr, or "".
     """
 
     code: int
@@ -35,17 +35,17 @@ class Death:
 
     @property
     def was_killed(self) -> bool:
-        """By somebody else: the kernel's out-of-memory killer, or a person."""
+        """Return whether SIGKILL ended it, from outside: the kernel's out-of-memory killer or a person."""
         return self.code == -signal.SIGKILL
 
     @property
     def used_up_cpu(self) -> bool:
-        """It reached its limit of CPU time."""
+        """Return whether it reached its CPU time limit."""
         return self.code == -signal.SIGXCPU
 
     @property
     def names_memory(self) -> bool:
-        """It ended with words about memory, as Python, glibc, OpenBLAS and C++ do where they get none."""
+        """Return whether its last line is about memory: Python, glibc, OpenBLAS and C++ print it when they get none."""
         return "memory" in self.last_words.lower() or "bad_alloc" in self.last_words
 
     def told(self, who: str) -> str:
@@ -54,15 +54,15 @@ class Death:
 
 
 class ChildProcess:
-    """A module of ours that runs in a process and a group of its own, until it is closed, dropped or our program ends.
+    """A module run in its own process and process group until it is closed or garbage-collected, or we exit.
 
     Start it in the thread that reads it: the kernel ends it when that thread ends (limits.confine).
 
     Args:
         module: what `python -m` runs.
-        argument: JSON-able; its one argument, with our process id as `parent_pid`.
-        is_asked: whether it reads requests on stdin; else it has none.
-        environment: all that it sees; None: what we see.
+        argument: JSON-able; passed as its only argument, with our process id as `parent_pid`.
+        is_asked: it reads requests from stdin; otherwise stdin is empty.
+        environment: its whole environment; None: ours.
     """
 
     def __init__(
@@ -100,14 +100,14 @@ class ChildProcess:
         return _ended(self.pid) is None
 
     def ask(self, request: bytes) -> None:
-        """Write a request to its stdin. Raises BrokenPipeError when it has ended."""
+        """Write a request to its stdin. Raise BrokenPipeError if it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.write(request)
 
     def wait(self, limit_s: float) -> bool:
-        """Wait until there is something to read on `stdout`, its end included. False: there was nothing in this time.
+        """Wait until `stdout` has data or is closed. Return False if neither happened within `limit_s`.
 
-        What comes on stderr meanwhile is taken, so that the child never waits for us to read it.
+        Meanwhile stderr is read, so the child never blocks on it.
         """
         deadline = time.monotonic() + limit_s
         while True:
@@ -120,7 +120,7 @@ class ChildProcess:
                 return False
 
     def death(self) -> Death:
-        """Wait for its end and return how it was. Its process id stays its own until `close`."""
+        """Wait for it to end and return its death. Its process id is not reused before `close`."""
         code = _ended(self.pid, wait=True)
         assert code is not None
         if any(key.fd == self._stderr for key, _ in self._selector.select(0)):
@@ -128,7 +128,7 @@ class ChildProcess:
         return Death(code, "".join(self._said.decode(errors="replace").strip().splitlines()[-1:]))
 
     def close(self) -> None:
-        """End it and its group; harmless when it has ended, or was closed before."""
+        """End it and its group; harmless if it has ended or is already closed."""
         self._end()
 
     def _take_stderr(self) -> None:
@@ -139,7 +139,7 @@ class ChildProcess:
 
 
 def _ended(pid: int, *, wait: bool = False) -> int | None:
-    """How a child ended (negative: the signal), None while it runs. It stays unreaped, and its number its own."""
+    """Return a child's exit status (negative: the signal), or None while it runs. It is not reaped."""
     found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG))
     if found is None or not found.si_pid:
         return None
@@ -148,7 +148,7 @@ def _ended(pid: int, *, wait: bool = False) -> int | None:
 
 def _end(process: "subprocess.Popen[bytes]", selector: selectors.BaseSelector) -> None:
     selector.close()
-    with suppress(ProcessLookupError):  # not reaped yet, so the group's number is still its own
+    with suppress(ProcessLookupError):  # not reaped yet, so the group's id has not been reused
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):

@@ -1,12 +1,12 @@
-"""Stages run in a process of their own, so that a crash, a hang or a flood costs one video's row and nothing else.
+"""Supervision of the process that runs stages: a crash, a hang or a flood costs one video's row and nothing else.
 
-Belongs here: the parent's side: requests, events, how much time and memory a video may take, and the verdict on a
+Belongs here: the parent's side: requests, events, time and memory limits per video, and the reason recorded for a
 process that died. Does not belong here: what all children have in common (processes/child.py), what a stage computes,
-and the process itself (worker.py).
+the process itself (worker.py).
 
-The video that was on when the process died is not tried again (a decoder or model that dies of its input dies of it
-again), is told as `process_crashed`, `out_of_memory` or `timed_out`, and the stage goes on behind it; what was finished
-before lies in checkpoints. Only a kill from outside is tried once more: it says nothing about the video.
+The video being processed when the worker died is not retried: the same input would crash it again. It is recorded as
+`process_crashed`, `out_of_memory` or `timed_out`, and the stage continues with the next video. Videos finished before
+are in checkpoints. Only after a kill from outside is a video retried, once: such a kill says nothing about the video.
 """
 
 import json
@@ -30,17 +30,17 @@ from speakervid_dag.stages.stage import Stage
 from speakervid_dag.stages.worker import read_frames, write_frames
 
 POLL_S = 0.5
-LINE_BYTES = 1 << 20  # no event is nearly that long
+LINE_BYTES = 1 << 20  # far longer than any event
 KILLS_FORGIVEN = 1  # per video
 RELAYED = ("stage_started", "video_started", "video_advanced", "video_done", "stage_done")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What computing may take. Memory is of the process and its decoders; time is of one video in one stage."""
+    """Limits on computing: memory of the process with its decoders, and time of one video in one stage."""
 
     memory_bytes: int
-    base_s: float = 300.0  # loads models, too
+    base_s: float = 300.0  # includes loading models
     s_per_media_s: float = 120.0  # the slowest stage takes 2 on two busy cores
 
     def wall_s(self, media_s: float) -> float:
@@ -48,7 +48,7 @@ class Limits:
 
 
 class Lost(Exception):
-    """The process ended before the stage did. `video_id` None: no video was on."""
+    """The process ended before the stage did. `video_id` None: no video was being processed."""
 
     def __init__(self, video_id: str | None, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -56,10 +56,10 @@ class Lost(Exception):
 
 
 def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.DataFrame]:
-    """What the recipe of the stage's name in `module` computes; `stage.outcomes` is filled in.
+    """Run the recipe of the stage's name in `module`; return its frames and fill in `stage.outcomes`.
 
     Raises:
-        OperationError: the stage failed as a whole, or the process died with no video on.
+        OperationError: the stage failed as a whole, or the process died between videos.
     """
     folder = stage.exchange
     shutil.rmtree(folder, ignore_errors=True)
@@ -83,7 +83,7 @@ def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.
 
 
 def default_limits(memory_mb: int | None) -> Limits:
-    """Three quarters of the machine's memory, unless told otherwise."""
+    """Return limits with `memory_mb` MiB of memory; None: three quarters of the machine's memory."""
     return Limits(memory_mb * 2**20 if memory_mb else psutil.virtual_memory().total * 3 // 4)
 
 
@@ -110,14 +110,14 @@ def _process(limits: Limits) -> "StageProcess":
 
 
 def start_early(limits: Limits) -> None:
-    """Starts the process now, so that its imports pass while we do ours."""
+    """Start the process now, so that its imports run in parallel with ours."""
     _process(limits).start()
 
 
 class StageProcess:
-    """One working process, started when it is needed and again when it was lost; it ends with the thread or program.
+    """One worker process, started when needed and restarted when lost; it ends with the thread or program.
 
-    The kernel ends it when the thread that started it ends, so a stage starts one anew where it has none.
+    The kernel ends it when the thread that started it ends, so each stage starts a new one if none is running.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -130,7 +130,7 @@ class StageProcess:
         return None if self._child is None else self._child.pid
 
     def start(self) -> ChildProcess:
-        """Return the process that runs, a new one where there is none."""
+        """Return the running process; start one if there is none."""
         if self._child is None or not self._child.is_running:
             self.close()
             limits = {"memory_bytes": self._limits.memory_bytes * 3 // 2}
@@ -138,14 +138,14 @@ class StageProcess:
         return self._child
 
     def run(self, request: Mapping[str, Any], stage: Stage) -> None:
-        """Sends a request and relays events until it is done.
+        """Send a request and relay events until the stage is done.
 
         Raises:
-            Lost: the process died or was ended for its memory or time.
+            Lost: the process died, or exceeded its memory or time limit and was ended.
             OperationError: the stage failed as a whole.
         """
         child = self.start()
-        video_id, deadline = None, math.inf  # between videos nothing of theirs is touched
+        video_id, deadline = None, math.inf  # between videos no input is read, so there is no deadline
         try:
             child.ask(json.dumps(request).encode() + b"\n")
             for event in self._events(child):
@@ -174,13 +174,13 @@ class StageProcess:
             raise
 
     def close(self) -> None:
-        """Ends the process and its decoders; harmless when there is none."""
+        """End the process and its decoders; harmless if there is none."""
         if self._child is not None:
             self._child.close()
         self._child, self._buffer = None, b""
 
     def _events(self, child: ChildProcess) -> Iterator[list[Any] | None]:
-        """Events as they come, None at least every POLL_S seconds; ends with the process."""
+        """Yield events as they come, and None about every POLL_S seconds; stop when the process ends."""
         polled = time.monotonic()
         while True:
             if child.wait(POLL_S):
@@ -211,7 +211,7 @@ def _post_mortem(child: ChildProcess, video_id: str | None) -> Lost:
 
 
 def _memory(pid: int) -> int:
-    """Resident bytes of a process and all below it; 0 when it has ended."""
+    """Return the resident bytes of a process and all its descendants; 0 if it has ended."""
     total = 0
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
