@@ -119,8 +119,8 @@ def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
 def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
     """Return the backend that decides whether voice and lips belong together. Raise WeightsMissing.
 
-    `lake_model` is the newest one that beat the default on held-out people. Without one, the default backend is used,
-    and its name is stored with its scores.
+    `lake_model` is the newest model that beat the default on held-out people. If there is none, the default backend is
+    used; its name is stored with its scores.
     """
     if choice.synchrony == "syncnet":
         return _syncnet()

