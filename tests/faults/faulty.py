@@ -59,7 +59,7 @@ POINTS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "outcomes, before their commit": (DeltaLake, "commit", False, of_table("stage_outcomes")),
     "gold table, staged, before its commit": (DeltaLake, "commit", False, of_table("tiers")),
     "gold table, after its commit": (DeltaLake, "commit", True, of_table("tiers")),
-    "gold table, before its event": (gold_asset, "audit_and_land", True, of_table("tiers")),
+    "gold table, before its event": (gold_asset, "audit_and_commit_chunks", True, of_table("tiers")),
     "snapshot, before its commit": (DeltaLake, "commit", False, of_table("snapshots")),
     "snapshot, after its commit": (DeltaLake, "commit", True, of_table("snapshots")),
     "analysts' file written, not renamed": (pathlib.Path, "replace", False, to_file("lake.duckdb")),
