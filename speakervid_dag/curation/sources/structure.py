@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 SIDE_PX = 64
 CELLS = 4
 _SHIFT_PX = 2
+_SAME_PICTURE = 0.9  # correlation of two pictures that differ in their light, not in what they show
 _NOISE_LUMA = 3.0  # added to the deviation, because a black or white picture has only noise
 _QUIET_CELLS = 6  # of the sixteen cells, how many may stay calm when most of the picture changes
 
@@ -39,14 +40,25 @@ def structure_change(before: Thumbnail, after: Thumbnail) -> float:
 
     Returns:
         The change that ten of the sixteen cells exceed. A cell's change is its mean absolute difference after the best
-        shift of at most 2 px.
+        shift of at most 2 px. One picture in two lights is compared at the contrast of the flatter: near black, the
+        allowance for noise leaves little of a picture, and a light that goes out would be a change.
     """
+    before, after = _at_one_contrast(before, after)
     padded = np.pad(before, _SHIFT_PX, mode="edge")
     shifts = range(2 * _SHIFT_PX + 1)
     best = np.full(CELLS * CELLS, np.inf, dtype=np.float32)
     for down, right in itertools.product(shifts, shifts):
         best = np.minimum(best, cell_change(padded[down : down + SIDE_PX, right : right + SIDE_PX], after))
     return float(cells_exceeded(best))
+
+
+def _at_one_contrast(before: Thumbnail, after: Thumbnail) -> tuple[Thumbnail, Thumbnail]:
+    """Return both pictures at the deviation of the flatter one if they are one picture in two lights, else as given."""
+    flat, deviation = sorted((float(before.std()), float(after.std())))
+    is_one_picture = float((before * after).mean()) >= _SAME_PICTURE * flat * deviation
+    if not is_one_picture or flat == 0:
+        return before, after
+    return before * np.float32(flat / before.std()), after * np.float32(flat / after.std())
 
 
 def cell_change(before: Thumbnail, after: Thumbnail) -> NDArray[np.float32]:

@@ -77,6 +77,27 @@ def test_a_flash_is_no_cut(frames: int) -> None:
     assert len(shots_of([scene(1)] * 15 + [white] * frames + [scene(1)] * 15)) == 1
 
 
+@pytest.mark.parametrize("share", [0.3, 0.1, 0.05])
+def test_a_light_that_goes_out_or_on_is_no_cut(share: float) -> None:
+    """What is left of a picture at a twentieth of its light is below the noise, but it is the same picture."""
+    lit, unlit = scene(1), (scene(1) * share).astype(np.uint8)
+
+    assert len(shots_of([lit] * 20 + [unlit] * 20 + [lit] * 20)) == 1
+
+
+@pytest.mark.parametrize("level", [0, 16, 235])
+def test_a_cut_to_an_empty_picture_and_back_is_two_cuts(level: int) -> None:
+    empty = np.full((90, 160, 3), level, np.uint8)
+
+    assert len(shots_of([scene(1)] * 20 + [empty] * 20 + [scene(1)] * 20)) == 3
+
+
+def test_a_cut_to_another_picture_in_the_dark_is_a_cut() -> None:
+    other = (scene(2) * 0.1).astype(np.uint8)
+
+    assert len(shots_of([scene(1)] * 20 + [other] * 20)) == 2
+
+
 def test_brightening_is_no_cut() -> None:
     assert len(shots_of([scene(1, 10, 100)] * 15 + [scene(1, 40, 220)] * 15)) == 1
 
