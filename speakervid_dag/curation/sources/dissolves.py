@@ -8,7 +8,7 @@ no cut between them. A moving camera or person can do the same. A dissolve must 
 - both sides are calm: outside it less changes than between the ends, and at a slower pace;
 - each frame between is w · after + (1 - w) · before, except for what moves: the residual is small in most of the
   picture;
-- w rises steadily from 0 to 1.
+- w rises steadily from 0 to 1, and not at once: who sways after a cut is a mixture of two pictures, too.
 A pan, a zoom or a person who walks in fails the second: the frames between show something else, not both pictures.
 """
 
@@ -27,6 +27,7 @@ _MIN_BLENDED = 2  # samples that show both sides at once
 _MAX_PACE = 2.0  # times max_unrest: limit of the change outside, at the pace of the blend; a panning camera keeps pace
 _BOTH = (0.2, 0.8)  # weights at which a sample shows both sides
 _STEADY = (0.1, 0.9)  # weights to which the line of the blend is fitted
+_MAX_STEP = 0.7  # of the weight between two samples: more is a cut; a dissolve of 0.2 s that eases in has 0.6
 _EPSILON_S = 1e-3
 Luma = NDArray[np.float32]
 
@@ -91,7 +92,8 @@ class DissolveFinder:
         is_shared = np.abs(parts.sum(axis=0) - 1) <= self._settings.max_mixture_error
         shown = np.sum((weight > _BOTH[0]) & (weight < _BOTH[1]))
         steady = (weight >= _STEADY[0]) & (weight <= _STEADY[1])
-        if not is_shared.all() or shown < max(_MIN_BLENDED, len(weight) / 3) or steady.sum() < _MIN_BLENDED:
+        is_cut = np.diff(weight, prepend=0.0, append=1.0).max() > _MAX_STEP
+        if is_cut or not is_shared.all() or shown < max(_MIN_BLENDED, len(weight) / 3) or steady.sum() < _MIN_BLENDED:
             return None
         slope, offset = np.polyfit(inside[steady], weight[steady], 1)
         if slope <= 0:

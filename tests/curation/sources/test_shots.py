@@ -98,6 +98,16 @@ def test_a_cut_to_another_picture_in_the_dark_is_a_cut() -> None:
     assert len(shots_of([scene(1)] * 20 + [other] * 20)) == 2
 
 
+def test_a_cut_to_somebody_who_sways_is_a_cut_and_no_dissolve() -> None:
+    """After the cut each picture is mostly the last one: a mixture whose weight rises, but it began with a jump."""
+    last, other = scene(2).astype(float), scene(3).astype(float)
+    sways = [(w * last + (1 - w) * other).astype(np.uint8) for w in np.repeat([0.7, 0.8, 0.9, 1.0], [26, 8, 8, 8])]
+
+    shots = shots_of([scene(1)] * 20 + sways + [scene(2)] * 20)
+
+    assert shots == [(0.0, pytest.approx(0.8)), (pytest.approx(0.8), pytest.approx(3.6))]
+
+
 def test_brightening_is_no_cut() -> None:
     assert len(shots_of([scene(1, 10, 100)] * 15 + [scene(1, 40, 220)] * 15)) == 1
 
