@@ -4,15 +4,16 @@ Belongs here: the choice of model class and weights for a stage under the curren
 classes (speakervid_dag.models) and the use of their outputs (speakervid_dag.curation).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
+from speakervid_dag.assets import recipes
+from speakervid_dag.config.sections import ActiveSpeakerSettings, DiarizationSettings, ScoreSettings
 from speakervid_dag.curation.scores import dover as dover_views
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
@@ -23,8 +24,10 @@ from speakervid_dag.curation.speaking.syncnet import SyncNetBackend
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.trained import trained_file, trained_model
-from speakervid_dag.models import cotracker, dover, vad
+from speakervid_dag.lake.used_weights import MISSING, used_weights
+from speakervid_dag.models import campplus, cotracker, dover, segmentation, vad
 from speakervid_dag.models.asr import Recognizer
+from speakervid_dag.models.campplus import CamPlusPlus
 from speakervid_dag.models.cotracker import CoTracker
 from speakervid_dag.models.dover import Dover
 from speakervid_dag.models.face_pack import pack_state
@@ -34,12 +37,17 @@ from speakervid_dag.models.lake_synchrony import LakeSynchrony
 from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.mesh import FaceMesh
 from speakervid_dag.models.person import Body, BodyPose, Emotion, Hand, HandPose, Square
+from speakervid_dag.models.segmentation import SpeakerSegmentation
 from speakervid_dag.models.speech_quality import SpeechQualityModel
 from speakervid_dag.models.syncnet import SyncNet
 from speakervid_dag.models.text_detector import TextDetector
 from speakervid_dag.models.voice import VoiceEncoder
 
+if TYPE_CHECKING:
+    from speakervid_dag.assets.resources import Lakehouse
+
 FACE_PACK = "face_pack"
+LOCAL_VOICES = (segmentation.WEIGHTS, campplus.WEIGHTS)
 
 
 @cache
@@ -68,6 +76,26 @@ def picture_weights(pack: Path | None) -> list[str]:
 @cache
 def voice_encoder() -> VoiceEncoder:
     return VoiceEncoder()
+
+
+@cache
+def speaker_segmentation() -> SpeakerSegmentation:
+    return SpeakerSegmentation()
+
+
+@cache
+def campplus_encoder() -> CamPlusPlus:
+    return CamPlusPlus()
+
+
+def voices_in_use(settings: DiarizationSettings, as_there: Container[str] = ()) -> Literal["campplus", "ge2e"]:
+    """Return the profile's choice of voice networks; GE2E while weights of the others are not on disk.
+
+    Args:
+        as_there: names of weights that count as there.
+    """
+    are_there = all(name in as_there or recipes.weight_state(name) != MISSING for name in LOCAL_VOICES)
+    return "campplus" if settings.voices == "campplus" and are_there else "ge2e"
 
 
 @cache
@@ -128,9 +156,19 @@ def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveS
     return LipRidge() if known is None else _lake_model(*known)
 
 
-def speech_weights(choice: ActiveSpeakerSettings) -> list[str]:
-    """Return the names of the weights that speech turns depend on."""
-    return [f"{vad.NAME}@{vad.package_state()}", "resemblyzer", *talking_weights(choice)]
+def speech_weights(lakehouse: "Lakehouse") -> list[str]:
+    """Return the names of the weights that speech turns depend on.
+
+    What the lake's rows were made with counts as there: a run without it is refused (weights.py), unless a loss is
+    allowed.
+    """
+    profile, settings = lakehouse.profile, lakehouse.settings
+    used = {} if settings.allow_loss else used_weights(settings.lake_dir)
+    asked = list(LOCAL_VOICES) if profile.diarization.voices == "campplus" else []
+    asked.append(f"{vad.NAME}@{vad.package_state()}")
+    if voices_in_use(profile.diarization, used) == "campplus":
+        return asked
+    return [*asked, "resemblyzer", *talking_weights(profile.active_speaker)]
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:

@@ -12,44 +12,73 @@ from numpy.typing import NDArray
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import makes
+from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.curation.speaking import active_speaker
 from speakervid_dag.curation.voices import diarization as diarizing
 from speakervid_dag.curation.voices import talking_faces as seeing
 from speakervid_dag.curation.voices import transcripts as transcribing
+from speakervid_dag.curation.voices.diarization import Diarization
+from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
 from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, VIDEOS
-from speakervid_dag.models import vad
+from speakervid_dag.models import segmentation, vad
+from speakervid_dag.models.fbank import HOP_HZ, log_mels
 from speakervid_dag.stages.crops import crops_of
 from speakervid_dag.stages.sound import RATE_HZ, sound_of
 from speakervid_dag.stages.stage import Rows, Stage, VideoTask
+
+Sound = NDArray[np.float32]
+CLOCK = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
 
 
 @makes(
     SPEECH_TURNS,
     reads=[VIDEOS, FACE_TRACKS],
     sections=["diarization", "sync", "active_speaker"],
-    weights=lambda f: backends.speech_weights(f.profile.active_speaker),
+    weights=backends.speech_weights,
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Find speech regions, embed voices and cluster an unknown number of speakers, with hints from talking faces."""
+    """Find who speaks when, an unknown number of speakers: by voices alone (CAM++), or with talking faces (GE2E)."""
     settings = stage.profile.diarization
+    in_use = backends.voices_in_use(settings)
+    if in_use != settings.voices:
+        stage.log(f"voices: {in_use}, because `speakervid models pull {' '.join(backends.LOCAL_VOICES)}` was never run")
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
         samples = sound_of(stage, video)
         with video.model():
-            regions = diarizing.speech_regions(*vad.speech_probabilities(samples), settings)
-            if not regions:
-                return {"speech_turns": []}
-            faces = _talking_faces(stage, video, samples, regions)
-            found = diarizing.diarize(samples, RATE_HZ, regions, backends.voice_encoder(), settings, faces)
-        return {"speech_turns": diarizing.turn_rows(video.video_id, found, settings)}
+            found = (
+                _by_local_speakers(samples, settings) if in_use == "campplus" else _by_windows(stage, video, samples)
+            )
+        return {"speech_turns": diarizing.turn_rows(video.video_id, found, settings) if found else []}
 
     return stage.each_video([SPEECH_TURNS], work, tolerates=["face_tracks"])
 
 
+def _by_local_speakers(samples: Sound, settings: DiarizationSettings) -> Diarization | None:
+    """Return who speaks when by the segmentation network and CAM++; None if nobody does."""
+    samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    told = backends.speaker_segmentation().windows(samples, settings.local_speakers.step_s)
+    windows = windows_of(told, segmentation.SETS, CLOCK)
+    if windows is None or not windows.talks.any():
+        return None
+    encoder, speech = backends.campplus_encoder(), vad.speech_probabilities(samples)
+    return diarizing.diarize_local(samples, RATE_HZ, windows, log_mels(samples), HOP_HZ, encoder, speech, settings)
+
+
+def _by_windows(stage: Stage, video: VideoTask, samples: Sound) -> Diarization | None:
+    """Return who speaks when by Silero's regions, GE2E and the faces that talk; None if nobody does."""
+    settings = stage.profile.diarization
+    regions = diarizing.speech_regions(*vad.speech_probabilities(samples), settings)
+    if not regions:
+        return None
+    faces = _talking_faces(stage, video, samples, regions)
+    return diarizing.diarize(samples, RATE_HZ, regions, backends.voice_encoder(), settings, faces)
+
+
 def _talking_faces(
-    stage: Stage, video: VideoTask, samples: NDArray[np.float32], regions: Sequence[Interval]
+    stage: Stage, video: VideoTask, samples: Sound, regions: Sequence[Interval]
 ) -> seeing.TalkingFaces | None:
     """Return the faces that are visibly talking during speech; None without faces."""
     if video["face_tracks"].is_empty():

@@ -4,8 +4,7 @@ Belongs here: the network, its front end, batching, windows over a signal. Does 
 (curation/voices/clusters.py), turns and speech regions (curation/voices/diarization.py).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.arrays import unit
 from speakervid_dag.models.mel import mel_power
+from speakervid_dag.models.torch_threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -51,22 +51,6 @@ def _network(state: dict[str, "torch.Tensor"]) -> "torch.nn.ModuleDict":
     return net.eval()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run torch on one thread.
-
-    An LSTM's steps are tiny: two threads took 6 × the processor time of one (160 windows: 2.7 s against 0.45 s).
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class VoiceEncoder:
     """GE2E: 3-layer LSTM over mels, linear, ReLU, unit length.
 
@@ -94,7 +78,7 @@ class VoiceEncoder:
 
         out = np.zeros((len(mels), DIMENSIONS), np.float32)
         order = sorted(range(len(mels)), key=lambda i: len(mels[i]))
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             for at in range(0, len(order), BATCH):
                 chosen = order[at : at + BATCH]
                 lengths = torch.tensor([len(mels[i]) for i in chosen])

@@ -41,6 +41,14 @@ def test_default_weights_are_pinned_usable_commercially_and_come_from_the_packag
         assert all(source.startswith("index:") for file in weight.files for source in file.sources)
 
 
+def test_no_name_is_listed_twice() -> None:
+    """YAML would keep the last of them without a word."""
+    text = Path(registry.__file__).with_name("weights.yaml").read_text(encoding="utf-8")
+    names = [line.rstrip(":") for line in text.splitlines() if line and line[0] not in "# "]
+
+    assert names == list(registry.load_registry())
+
+
 def test_every_source_is_of_a_known_kind() -> None:
     kinds = {
         source.partition(":")[0]

@@ -34,6 +34,7 @@ from speakervid_dag.config.sections.speaking import (
 from speakervid_dag.config.sections.voices import (
     DiarizationSettings,
     FaceHintSettings,
+    LocalSpeakerSettings,
     TranscriptSettings,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "Gate",
     "IdentitySettings",
     "LivenessSettings",
+    "LocalSpeakerSettings",
     "NearDuplicateSettings",
     "SamplingSettings",
     "ScoreSettings",

@@ -1,5 +1,7 @@
 """Sections of voices: speech turns, hints from faces, transcripts."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from speakervid_dag.config.sections.base import Section
@@ -25,9 +27,28 @@ class FaceHintSettings(Section):
     spare_voice_factor: float = Field(description="factor on the separation required of more voices than that", ge=1)
 
 
+class LocalSpeakerSettings(Section):
+    """Diarization by a segmentation network and CAM++. Values without a source are our own."""
+
+    step_s: float = Field(description="distance of the network's windows of 10 s, s", gt=0)
+    min_clean_s: float = Field(description="a voice is embedded by what it says alone if that is this long, s", gt=0)
+    min_voice_s: float = Field(description="shorter voices of a window are no speaker, s", ge=0.1)
+    vote_s: tuple[float, ...] = Field(description="voices that talk alone for the first of these count, if any do, s")
+    join_distance: float = Field(description="voices nearer than this are one speaker: average cosine distance", gt=0)
+    max_clustered: int = Field(description="most voices compared pairwise, a regular sample (quadratic cost)", ge=2)
+    max_pause_s: float = Field(description="shorter pauses in which nobody else talks do not end a turn, s", ge=0)
+    min_turn_s: float = Field(description="shorter turns are dropped, s", ge=0)
+    min_speech_probability: float = Field(
+        description="turns in which Silero's speech probability never reaches this are noise, 0-1", ge=0, le=1
+    )
+
+
 class DiarizationSettings(Section):
     """Speech regions, speaker embeddings and their clustering. Values without a source are our own."""
 
+    voices: Literal["campplus", "ge2e"] = Field(
+        description="campplus: local speakers of a segmentation network; ge2e: Silero's regions, windows of one voice"
+    )
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5")
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15")
     lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)
@@ -61,6 +82,7 @@ class DiarizationSettings(Section):
     max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
     min_embedding_s: float = Field(description="shortest turn with its own embedding, s")
     faces: FaceHintSettings
+    local_speakers: LocalSpeakerSettings
 
 
 class TranscriptSettings(Section):

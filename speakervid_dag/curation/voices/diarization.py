@@ -1,14 +1,17 @@
-"""Diarization: speech probabilities and voice embeddings of windows in, turns out.
+"""Diarization: what networks hear of speech and voices in, turns out.
 
-Belongs here: speech regions, positions of windows, turns, speaker labels, rows. Does not belong here: networks
-(models/vad.py, models/voice.py), the clustering itself (clusters.py).
+Belongs here: the two ways to turns, speech regions, speaker labels, rows. Does not belong here: networks (models/), the
+joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows of one voice).
 
-    probs, hop_s = speech_probabilities(samples)
-    regions = speech_regions(probs, hop_s, settings)
+    found = diarize_local(samples, rate_hz, windows, mels, mel_hz, encoder, speech, settings)  # segmentation and CAM++
+
+    regions = speech_regions(*speech_probabilities(samples), settings)  # Silero and GE2E
     found = diarize(samples, rate_hz, regions, encoder, settings, faces)
+
     rows = turn_rows(video_id, found, settings)
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +24,29 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
+from speakervid_dag.curation.voices import local_speakers
 from speakervid_dag.curation.voices.clusters import cluster_voices
+from speakervid_dag.curation.voices.local_speakers import MelEncoder, Windows
 from speakervid_dag.curation.voices.overlaps import SpeechTurn, clean_parts, find_overlaps, with_overlaps
 from speakervid_dag.curation.voices.talking_faces import TalkingFaces
 
 Floats = NDArray[np.float32]
 
 
-class Encoder(Protocol):
-    """Voice embeddings of unit length, (n, d) float32: models/voice.py."""
+class SoundEncoder(Protocol):
+    """Voice embeddings of unit length, (n, d) float32."""
 
     def embed(self, segments: Sequence[Floats]) -> Floats:
-        """Return one embedding per segment."""
+        """Return one embedding per segment of sound."""
         ...
+
+
+class LocalEncoder(SoundEncoder, MelEncoder, Protocol):
+    """Voice embeddings of sound and of its mels: models/campplus.py."""
+
+
+class Encoder(SoundEncoder, Protocol):
+    """Voice embeddings of sound and of windows of a signal: models/voice.py."""
 
     def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
         """Return one embedding per window of `window_s` around these moments of the signal, s."""
@@ -83,9 +96,48 @@ def diarize(
 
     turns = told(faces)
     by_sound = [t.speaker_id for t in turns] if faces is None else speakers_of(turns, told(None))
+    return Diarization(turns, _embedded(turns, samples, rate_hz, encoder, settings), by_sound)
+
+
+def diarize_local(
+    samples: Floats,
+    rate_hz: int,
+    windows: Windows,
+    mels: Floats,
+    mel_hz: int,
+    encoder: LocalEncoder,
+    speech: tuple[Floats, float],
+    settings: DiarizationSettings,
+) -> Diarization:
+    """Return who speaks when, by the voices that a segmentation network hears in each window.
+
+    Args:
+        samples: (n,) float32 mono.
+        windows: from local_speakers.windows_of.
+        mels: (m, bands) float32, the encoder's log mel energies of the signal; mel_hz: their rate.
+        speech: (k,) speech probabilities of a second network, and their step in s. Throbbing noise is a voice to the
+            first.
+    """
+    found = local_speakers.speech_turns(windows, mels, mel_hz, encoder, settings.local_speakers)
+    turns = relabelled(heard_as_speech(found, *speech, settings.local_speakers.min_speech_probability))
+    return Diarization(
+        turns, _embedded(turns, samples, rate_hz, encoder, settings), [turn.speaker_id for turn in turns]
+    )
+
+
+def heard_as_speech(turns: Sequence[SpeechTurn], probs: Floats, hop_s: float, least: float) -> list[SpeechTurn]:
+    """Return the turns in which the speech probability of [i * hop_s, (i + 1) * hop_s) reaches `least` once."""
+    spans = ((int(turn.start_s / hop_s), math.ceil(turn.end_s / hop_s)) for turn in turns)
+    return [turn for turn, (a, b) in zip(turns, spans, strict=True) if probs[a:b].max(initial=0.0) >= least]
+
+
+def _embedded(
+    turns: Sequence[SpeechTurn], samples: Floats, rate_hz: int, encoder: SoundEncoder, settings: DiarizationSettings
+) -> list[Floats | None]:
+    """Return the embedding of each turn's own sound; None where there is too little of it."""
     sounds = [own_sound(t, turns, samples, rate_hz, settings) for t in turns]
     vectors = iter(encoder.embed([s for s in sounds if s is not None]))
-    return Diarization(turns, [None if s is None else next(vectors) for s in sounds], by_sound)
+    return [None if s is None else next(vectors) for s in sounds]
 
 
 def speakers_of(turns: Sequence[SpeechTurn], others: Sequence[SpeechTurn]) -> list[str]:
