@@ -7,13 +7,13 @@ classes (speakervid_dag.models) and the use of their outputs (speakervid_dag.cur
 from collections.abc import Callable, Container
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.assets import recipes
-from speakervid_dag.config.sections import ActiveSpeakerSettings, DiarizationSettings, ScoreSettings
+from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
 from speakervid_dag.curation.scores import dover as dover_views
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
@@ -88,14 +88,13 @@ def campplus_encoder() -> CamPlusPlus:
     return CamPlusPlus()
 
 
-def voices_in_use(settings: DiarizationSettings, as_there: Container[str] = ()) -> Literal["campplus", "ge2e"]:
-    """Return the profile's choice of voice networks; GE2E while weights of the others are not on disk.
+def local_voices_are_there(as_there: Container[str] = ()) -> bool:
+    """Return whether the weights of the segmentation network and of CAM++ are on disk.
 
     Args:
         as_there: names of weights that count as there.
     """
-    are_there = all(name in as_there or recipes.weight_state(name) != MISSING for name in LOCAL_VOICES)
-    return "campplus" if settings.voices == "campplus" and are_there else "ge2e"
+    return all(name in as_there or recipes.weight_state(name) != MISSING for name in LOCAL_VOICES)
 
 
 @cache
@@ -164,11 +163,13 @@ def speech_weights(lakehouse: "Lakehouse") -> list[str]:
     """
     profile, settings = lakehouse.profile, lakehouse.settings
     used = {} if settings.allow_loss else used_weights(settings.lake_dir)
-    asked = list(LOCAL_VOICES) if profile.diarization.voices == "campplus" else []
-    asked.append(f"{vad.NAME}@{vad.package_state()}")
-    if voices_in_use(profile.diarization, used) == "campplus":
-        return asked
-    return [*asked, "resemblyzer", *talking_weights(profile.active_speaker)]
+    choices = {profile.diarization.voices, profile.diarization.voices_without_faces}
+    asked = [f"{vad.NAME}@{vad.package_state()}"]
+    if "campplus" in choices:
+        asked += LOCAL_VOICES
+    if "ge2e" in choices or not local_voices_are_there(used):
+        asked += ["resemblyzer", *talking_weights(profile.active_speaker)]
+    return asked
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:

@@ -39,18 +39,20 @@ CLOCK = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Find who speaks when, an unknown number of speakers: by voices alone (CAM++), or with talking faces (GE2E)."""
+    """Find who speaks when, an unknown number of speakers: with the faces that talk, or by voices alone."""
     settings = stage.profile.diarization
-    in_use = backends.voices_in_use(settings)
-    if in_use != settings.voices:
-        stage.log(f"voices: {in_use}, because `speakervid models pull {' '.join(backends.LOCAL_VOICES)}` was never run")
+    if "campplus" in (settings.voices, settings.voices_without_faces) and not backends.local_voices_are_there():
+        pull = f"speakervid models pull {' '.join(backends.LOCAL_VOICES)}"
+        stage.log(f"voices are told apart by GE2E until `{pull}` has been run")
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
+        choice = settings.voices_without_faces if video["face_tracks"].is_empty() else settings.voices
         samples = sound_of(stage, video)
         with video.model():
-            found = (
-                _by_local_speakers(samples, settings) if in_use == "campplus" else _by_windows(stage, video, samples)
-            )
+            if choice == "campplus" and backends.local_voices_are_there():
+                found = _by_local_speakers(samples, settings)
+            else:
+                found = _by_windows(stage, video, samples)
         return {"speech_turns": diarizing.turn_rows(video.video_id, found, settings) if found else []}
 
     return stage.each_video([SPEECH_TURNS], work, tolerates=["face_tracks"])

@@ -17,7 +17,7 @@ from speakervid_dag.cli.console import out, print_frame, print_line
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.schemas.measures import MEASURES
-from speakervid_dag.models import cotracker, dover
+from speakervid_dag.models import campplus, cotracker, dover, segmentation
 from speakervid_dag.models.registry import examine, get_weight, load_registry, verify, weights_dir
 
 PACKAGES = (
@@ -42,7 +42,9 @@ class Serving:
 SERVING = (
     Serving("shots", "structural change + PySceneDetect histogram", None),
     Serving("speech regions", "Silero VAD v6 (inside faster-whisper)", None),
-    Serving("voices", "GE2E 256-d", "resemblyzer"),
+    Serving("voices, faces in view", "GE2E 256-d", "resemblyzer"),
+    Serving("voices, no face: who talks", "pyannote segmentation 3.0", segmentation.WEIGHTS),
+    Serving("voices, no face: whose voice", "CAM++ 192-d", campplus.WEIGHTS),
     Serving(
         "transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper-large-v3: profile, transcripts.weights"
     ),

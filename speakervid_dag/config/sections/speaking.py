@@ -110,8 +110,8 @@ class CalibrationSettings(Section):
         description="the lake's own mismatches move the threshold in steps of this share of it", gt=0, lt=1
     )
     foreign_voices: int = Field(description="other people's voices tried with each speaker's turns", ge=0)
-    max_voice_cosine: float = Field(
-        description="a voice with a lower cosine than this is another person's (GE2E, mean of turns)"
+    max_voice_cosine: dict[int, float] = Field(
+        description="a voice with a lower cosine than this is another person's (mean of turns); by length of the vector"
     )
     min_shift_s: float = Field(description="smallest shift of the speaker's own speech, s", gt=0)
     shift_step_s: float = Field(description="distance between shifts, s: the 31 lags searched are 1.24 s", gt=0)

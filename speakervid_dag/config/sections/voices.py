@@ -47,8 +47,10 @@ class DiarizationSettings(Section):
     """Speech regions, speaker embeddings and their clustering. Values without a source are our own."""
 
     voices: Literal["campplus", "ge2e"] = Field(
-        description="campplus: local speakers of a segmentation network; ge2e: Silero's regions, windows of one voice"
+        description="how voices are told apart in a video with a face; campplus: local speakers of a segmentation "
+        "network, without hints from faces; ge2e: Silero's regions, windows of one voice, and talking faces"
     )
+    voices_without_faces: Literal["campplus", "ge2e"] = Field(description="the same where no face is seen")
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5")
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15")
     lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)

@@ -46,8 +46,8 @@ class Trial:
 def foreign_voices(turns: pl.DataFrame, settings: CalibrationSettings) -> dict[Voice, list[Voice]]:
     """Return, for each voice of a batch, a few voices of other videos that surely belong to other people.
 
-    A voice without an embedding is skipped: it could be anybody's. The choice is spread evenly over the candidates, so
-    it is the same in every run.
+    A voice without an embedding is skipped: it could be anybody's. So is one of another network, because the two cannot
+    be compared. The choice is spread evenly over the candidates, so it is the same in every run.
     """
     centres: dict[Voice, npt.NDArray[np.float64]] = {}
     known = turns.filter(pl.col("embedding").is_not_null()).sort("video_id", "start_s")
@@ -56,7 +56,8 @@ def foreign_voices(turns: pl.DataFrame, settings: CalibrationSettings) -> dict[V
         centres[str(video), str(speaker)] = unit(centre)
     found = {}
     for voice, centre in centres.items():
-        others = [v for v, c in centres.items() if v[0] != voice[0] and c @ centre < settings.max_voice_cosine]
+        alike = [(v, c) for v, c in centres.items() if v[0] != voice[0] and len(c) == len(centre)]
+        others = [v for v, c in alike if c @ centre < settings.max_voice_cosine[len(centre)]]
         spread = np.linspace(0, len(others) - 1, min(len(others), settings.foreign_voices))
         found[voice] = [others[round(i)] for i in spread]
     return found

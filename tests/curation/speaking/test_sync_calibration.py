@@ -44,14 +44,16 @@ def test_voices_are_foreign_only_when_surely_another_persons() -> None:
     def turn(video: str, speaker: str, embedding: list[float] | None) -> dict[str, object]:
         span = {"start_s": 0.0, "end_s": 1.0, "has_overlap": False, "speaker_margin": None, "embedding_status": "ok"}
         ids = {"batch": "b", "video_id": video, "turn_id": f"{video}-{speaker}", "speaker_id": speaker}
-        return {**span, **ids, "embedding": embedding}
+        return {**span, **ids, "embedding": embedding and embedding + [0.0] * 254}
 
     rows = [turn("v1", "A", [1.0, 0.0]), turn("v1", "B", [0.0, 1.0]), turn("v2", "A", [0.9, 0.1])]
     rows += [turn("v3", "A", [0.0, 1.0]), turn("v4", "A", None)]
+    rows += [{**turn("v5", "A", None), "embedding": [0.6] + [0.8] + [0.0] * 190}]  # another network's: not compared
     found = calibration.foreign_voices(SPEECH_TURNS.frame(rows), SETTINGS)
     assert found["v1", "A"] == [("v3", "A")]  # not its own video's, not its own voice in v2, not the unknown one
     assert found["v1", "B"] == [("v2", "A")]
     assert ("v4", "A") not in found
+    assert found["v5", "A"] == []
 
 
 def test_a_mismatch_changes_the_speakers_turns_and_nothing_else() -> None:
