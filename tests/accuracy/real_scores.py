@@ -4,8 +4,8 @@ Belongs here: pure functions from labels and exported rows to figures, intervals
 not belong here: runs of the pipeline (product_runs.py), floors (test_real.py), figures that score.py of the shared
 folder already gives (turns, pairs, listening, tracks, shots).
 
-Conventions. Times are seconds, intervals are half-open. `unsure` spans of the labels are cut out. A collar is the whole
-width of what is left out around a labelled edge, as in pyannote.metrics: .25 is .125 s on either side.
+Conventions. Times are seconds, intervals are half-open. `unsure` spans of the labels are cut out. A collar is what is
+left out on either side of a labelled edge, as in md-eval and score.py; pyannote.metrics means both sides together.
 """
 
 import math
@@ -26,6 +26,7 @@ Figures = dict[str, float | None]
 FRAMES_HZ = 25
 NEAREST_BOX_S = 0.1  # a track without a box this near does not show its face in a frame
 EDGE_S = 0.2  # labelled edges are good to 0.1 s, to 0.2 s under music or a second voice
+COLLAR_S = 0.25
 LEAST_SPEECH_S = 1.0  # a speaker who is counted has this much sure speech
 ALL = "all"
 Z95 = 1.959964
@@ -71,22 +72,22 @@ class Recording:
 
     @property
     def reference(self) -> Annotation:
-        """All that is labelled, unsure stretches too."""
+        """Return all that is labelled, unsure stretches too."""
         return _annotation(self.labelled)
 
     @property
     def hypothesis(self) -> Annotation:
-        """All that was found, unsure stretches too."""
+        """Return all that was found, unsure stretches too."""
         return _annotation(self.found)
 
     @property
     def sure_reference(self) -> Annotation:
-        """What is labelled and scored."""
+        """Return what is labelled and scored."""
         return self.reference.crop(self.scored, mode="intersection")
 
     @property
     def sure_hypothesis(self) -> Annotation:
-        """What was found where it is scored."""
+        """Return what was found where it is scored."""
         return self.hypothesis.crop(self.scored, mode="intersection")
 
 
@@ -189,11 +190,11 @@ def speech_errors(recordings: Sequence[Recording], collar_s: float) -> dict[str,
 
     Args:
         recordings: what is labelled and found.
-        collar_s: whole width of what is left out around a labelled edge; 0 leaves out nothing.
+        collar_s: what is left out on either side of a labelled edge; 0 leaves out nothing.
     """
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    metric = DiarizationErrorRate(collar=collar_s)
+    metric = DiarizationErrorRate(collar=2 * collar_s)
     errors = {}
     for recording in recordings:
         found = metric.compute_components(recording.reference, recording.hypothesis, uem=recording.scored)
@@ -206,7 +207,7 @@ def jaccard_errors(recordings: Sequence[Recording]) -> Figures:
     """Measure the Jaccard error rate of each recording; `all` is the mean over all labelled speakers."""
     from pyannote.metrics.diarization import JaccardErrorRate
 
-    metric = JaccardErrorRate()
+    metric = JaccardErrorRate()  # type: ignore[no-untyped-call]
     rates: Figures = {}
     error = count = 0.0
     for recording in recordings:
@@ -432,7 +433,7 @@ def speech_figures(prefix: str, recordings: Sequence[Recording]) -> Figures:
     counts = speaker_counts(recordings).values()
     return {
         **_named(f"{prefix}.der", speech_errors(recordings, 0)[ALL].rates()),
-        **_named(f"{prefix}.der_collar", speech_errors(recordings, 0.25)[ALL].rates()),
+        **_named(f"{prefix}.der_collar", speech_errors(recordings, COLLAR_S)[ALL].rates()),
         f"{prefix}.jer": jaccard_errors(recordings)[ALL],
         f"{prefix}.speakers.count_right": sum(true == found for true, found in counts),
         f"{prefix}.speakers.files": len(counts),
@@ -492,7 +493,7 @@ def figure_table(figures: Mapping[str, float | None]) -> pl.DataFrame:
 
 def file_table(recordings: Sequence[Recording], videos: Sequence[LabelledVideo] = ()) -> pl.DataFrame:
     """Return a row per file: error rates without and with collar, speakers, and bound frames of videos."""
-    plain, collar = speech_errors(recordings, 0), speech_errors(recordings, 0.25)
+    plain, collar = speech_errors(recordings, 0), speech_errors(recordings, COLLAR_S)
     jaccard, counts = jaccard_errors(recordings), speaker_counts(recordings)
     frames = {video.truth["name"]: _tally([f for f in sure_frames(video) if f.is_visible]) for video in videos}
     return pl.DataFrame(

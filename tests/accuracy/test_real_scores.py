@@ -110,11 +110,11 @@ def test_one_speakers_turns_that_overlap_are_one() -> None:
     assert errors(TWO_TURNS, (0, 3, "A"), (2, 4, "A"), (5, 9, "B")) == [0, 0, 0, 0]
 
 
-def test_a_collar_is_the_whole_width_around_an_edge() -> None:
-    late = [(0.125, 4.125, "A"), (5.125, 9.125, "B")]
-    assert errors(TWO_TURNS, *late)[0] == 4 * 0.125 / 8
+def test_a_collar_lies_on_either_side_of_an_edge() -> None:
+    late = [(0.25, 4.25, "A"), (5.25, 9.25, "B")]
+    assert errors(TWO_TURNS, *late)[0] == 4 * 0.25 / 8
     assert errors(TWO_TURNS, *late, collar_s=0.25)[0] == 0
-    assert errors(TWO_TURNS, (0, 4.25, "A"), (5, 9, "B"), collar_s=0.25)[0] == pytest.approx(0.125 / 7.5, abs=1e-6)
+    assert errors(TWO_TURNS, (0, 4.5, "A"), (5, 9, "B"), collar_s=0.25)[0] == pytest.approx(0.25 / 7, abs=1e-6)
 
 
 def test_what_is_unsure_is_cut_out() -> None:
