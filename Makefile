@@ -58,7 +58,7 @@ test: weights ## all tests, lint and types
 slow: weights ## what `make test` leaves out for its length: histories of lakes, resumed where the last run stopped (hours)
 	@$(BIN)/python -m pytest -n 2 -m slow
 
-accuracy: weights ## labels measured on the ground-truth kit beside the checkout (minutes; SEED=N for other composites)
+accuracy: weights ## labels measured on the composites and real conversations beside the checkout (minutes; SEED=N: other composites)
 	@$(BIN)/python -m pytest -m accuracy -s tests/accuracy
 
 metamorphic: weights ## changes that leave the right answer as it is, on three real clips and the demo's (an hour)

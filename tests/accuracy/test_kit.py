@@ -8,9 +8,9 @@ present; the floors are the default's, and keep what was reached from being lost
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-from kit_runs import DEFAULT, Runs, can_compose, composites, side_by_side
+from kit_runs import KitRuns, can_compose, composites
+from product_runs import DEFAULT, show, side_by_side
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.shared, pytest.mark.weights, pytest.mark.timeout(6000)]
 
@@ -21,9 +21,8 @@ def reports(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     if not can_compose():
         pytest.skip("the kit needs the package imageio-ffmpeg")
     kit = composites(shared, tmp_path_factory.mktemp("kit"))
-    found = Runs(kit, shared, tmp_path_factory.mktemp("accuracy")).all()
-    with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, fmt_str_lengths=60):
-        print(side_by_side(found))  # noqa: T201 - the table is the point
+    found = KitRuns.of(kit, shared, tmp_path_factory.mktemp("accuracy")).all()
+    show(side_by_side(found))
     return found
 
 

@@ -1,0 +1,71 @@
+"""Hand-labelled conversations and meetings of the shared folder through the whole pipeline, scored, with floors.
+
+Run by `make accuracy` after the composites; alone by `pytest -m accuracy -s tests/accuracy/test_real.py`. All figures
+are printed, with the bar that some of them have to reach yet. A floor keeps what was measured from being lost: it is no
+bar, and nothing is tuned to it.
+"""
+
+from pathlib import Path
+
+import pytest
+from product_runs import show
+from real_runs import RealScores, run_real
+
+pytestmark = [pytest.mark.accuracy, pytest.mark.shared, pytest.mark.weights, pytest.mark.timeout(6000)]
+
+
+@pytest.fixture(scope="module")
+def scores(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> RealScores:
+    """Figures of one run with the default profile; the tables are printed."""
+    if not (shared / "truth/real").is_dir():
+        pytest.skip("the shared folder has no hand-labelled videos")
+    found = run_real(shared, tmp_path_factory.mktemp("real"))
+    print()  # noqa: T201 - behind pytest's own line
+    for table in found.tables():
+        show(table)
+    return found
+
+
+def test_who_speaks_when(scores: RealScores) -> None:
+    floors = {"der.all": 0.19, "der.miss": 0.08, "der.false_alarm": 0.05, "der.confusion": 0.07}
+    floors |= {"der_collar.all": 0.11, "jer": 0.34}
+    assert above(scores, "videos", floors) == {}
+    assert scores.figures["videos.speakers.count_right"] >= 13
+    assert scores.figures["videos.speakers.files"] == 15
+
+
+def test_meetings(scores: RealScores) -> None:
+    assert len(scores.meetings) == 9
+    assert above(scores, "ami", {"der.all": 0.4, "der.confusion": 0.05, "der_collar.all": 0.27, "jer": 0.79}) == {}
+    assert scores.figures["ami.speakers.count_right"] >= 2
+
+
+def test_bindings(scores: RealScores) -> None:
+    assert below(scores, "videos.frames", {"right_share": 0.19, "yield": 0.23}) == {}
+    assert above(scores, "videos.frames", {"wrong_of_bound": 0.19, "wrong_of_bound_far_from_edges": 0.18}) == {}
+    assert below(scores, "videos.turns", {"right": 6, "precision": 0.74}) == {}
+    assert above(scores, "videos.turns", {"wrong": 2}) == {}
+    assert below(scores, "videos.active_speaker", {"average_precision": 0.55}) == {}
+
+
+def test_frames_are_those_of_score_py(scores: RealScores) -> None:
+    """The rule is written twice, because the default tests have no shared folder; both count the same."""
+    for name in ("frames", "right", "wrong", "abstained"):
+        assert scores.figures[f"videos.frames.{name}"] == scores.figures[f"videos.binding_frames.{name}"]
+
+
+def test_listeners_tracks_and_shots(scores: RealScores) -> None:
+    assert below(scores, "videos.listening", {"precision": 0.98, "recall": 0.14}) == {}
+    assert below(scores, "videos", {"tracks.purity": 0.97, "shots.precision": 0.98, "shots.recall": 0.53}) == {}
+
+
+def below(scores: RealScores, prefix: str, floors: dict[str, float]) -> dict[str, float | None]:
+    """Return the figures that are not measured, or less than their floor."""
+    found = {name: scores.figures[f"{prefix}.{name}"] for name in floors}
+    return {name: value for name, value in found.items() if value is None or value < floors[name]}
+
+
+def above(scores: RealScores, prefix: str, ceilings: dict[str, float]) -> dict[str, float | None]:
+    """Return the figures that are not measured, or more than their ceiling."""
+    found = {name: scores.figures[f"{prefix}.{name}"] for name in ceilings}
+    return {name: value for name, value in found.items() if value is None or value > ceilings[name]}
