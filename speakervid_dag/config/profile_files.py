@@ -133,9 +133,13 @@ def _read(name_or_path: str) -> Layer:
         raise UserError(f"{where}: this is not valid YAML: {getattr(problem, 'problem', None) or problem}") from problem
     if not isinstance(body, dict):
         raise UserError(f"{name_or_path}: a profile must be a mapping of sections")
-    found = list(_keys(root, ()))
     lines: dict[KeyPath, int] = {}
-    twice = [path for path, line in found if lines.setdefault(path, line) != line]
+    twice: list[KeyPath] = []
+    for path, line in _keys(root, ()):
+        if path in lines:
+            twice.append(path)
+        else:
+            lines[path] = line
     return Layer(name_or_path, body, lines, tuple(twice))
 
 

@@ -165,6 +165,15 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
         ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
         ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: .* twice"),
+        ("inherits: laptop\nclips: {max_s: 9.0, max_s: 8.0}", r"mine\.yaml:2: clips\.max_s: .* twice"),
+        (
+            "inherits: laptop\ngates: {face_blur: {threshold: 0.2, threshold: 0.5}}",
+            r"mine\.yaml:2: gates\.face_blur\.threshold: .* twice",
+        ),
+        (
+            "inherits: laptop\ngates: {face_blur: {mode: off}, face_blur: {threshold: 0.5}}",
+            r"mine\.yaml:2: gates\.face_blur: .* twice",
+        ),
         (
             "inherits: laptop\ngates: {face_blurr: null}",
             r"removes a gate that is not inherited; did you mean 'face_blur'",
