@@ -53,6 +53,18 @@ def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], tmp
     assert done.stderr.startswith("speakervid: ")
 
 
+@pytest.mark.parametrize("arguments", [("run", "film.mp4"), ("demo",)], ids=" ".join)
+def test_a_wrong_profile_makes_no_lake(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    own, lake, film = tmp_path / "mine.yaml", tmp_path / "lake", tmp_path / "film.mp4"
+    own.write_text("inherits: laptop\ntranscripts: {weights: whisper-huge}\n")
+    film.write_bytes(b"some video")
+    wanted = [str(film) if a == film.name else a for a in arguments]
+    done = speakervid(*wanted, SPEAKERVID_LAKE=str(lake), SPEAKERVID_PROFILE=str(own))
+    assert done.returncode == 2
+    assert f"{own}:2: transcripts.weights" in done.stderr
+    assert not lake.exists()
+
+
 def test_sql_without_a_lake_says_how_to_get_one(tmp_path: Path) -> None:
     done = speakervid("sql", "SELECT 1", "--lake", str(tmp_path / "none"))
     assert done.returncode == 2

@@ -176,6 +176,17 @@ def test_own_output_is_never_taken(
     assert Lakehouse().book.names() == []
 
 
+def test_nothing_is_taken_with_a_wrong_profile(
+    landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(landing / "film.mp4")
+    own = landing.with_name("mine.yaml")
+    own.write_text("inherits: laptop\ntranscripts: {weights: whisper-huge}\n")
+    monkeypatch.setenv("SPEAKERVID_PROFILE", str(own))
+    assert f"{own}:2: transcripts.weights" in skipped(tick(instance))
+    assert Lakehouse().book.names() == []
+
+
 def test_a_missing_folder_is_said(landing: Path, instance: dg.DagsterInstance) -> None:
     landing.rmdir()
     assert "does not exist" in skipped(tick(instance))

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from speakervid_dag.config import sections
+from speakervid_dag.config.profile_check import problems
+from speakervid_dag.config.profile_files import read_layers
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.schemas.measures import MEASURES, scores
@@ -198,6 +201,85 @@ def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message
     own.write_text(body)
     with pytest.raises(UserError, match=message):
         load_profile(str(own))
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "words"),
+    [
+        ("clips: {min_s: -5}", "clips.min_s", "0.*-5"),
+        ("clips: {max_s: 0}", "clips.max_s", "greater than 0.*0"),
+        ("clips: {min_s: 5, max_s: 4}", "clips.max_s", r"at least min_s \(5\), not 4"),
+        ("clips: {min_s: 15}", "clips.min_s", r"at most max_s \(14.*not 15"),
+        ("scores: {languages: [zz]}", "scores.languages.0", "639-1.*'zz'"),
+        ("scores: {languages: [en, English]}", "scores.languages.1", "639-1.*'English'"),
+        ("scores: {dark_luma: 220}", "scores.dark_luma", "at most bright_luma"),
+        ("scores: {still_speed: 1.0}", "scores.still_speed", "less than lively_speed"),
+        ("scores: {min_frames: 0}", "scores.min_frames", "1"),
+        ("sound: {language: [xx1]}", "sound.language.0", "two or three letters.*'xx1'"),
+        ("transcripts: {weights: dlib_face}", "transcripts.weights", "'whisper-base'.*'dlib_face'"),
+        ("transcripts: {weights: whisper-huge}", "transcripts.weights", "'whisper-base'.*'whisper-huge'"),
+        ("transcripts: {temperatures: [0, -1]}", "transcripts.temperatures.1", "0.*-1"),
+        ("sync: {audio_high_hz: 100}", "sync.audio_high_hz", "more than audio_low_hz"),
+        ("sync: {own_weight: 1.5}", "sync.own_weight", "1.*1.5"),
+        ("diarization: {offset: 0.6}", "diarization.offset", "at most onset"),
+        ("diarization: {overlap_smoothing_windows: 4}", "diarization.overlap_smoothing_windows", "odd.*4"),
+        ("diarization: {faces: {max_silent: 0.5}}", "diarization.faces.max_silent", "at most min_talking"),
+        ("binding: {still_talking: 0.5}", "binding.still_talking", "at most min_talking"),
+        ("identity: {min_person_cosine: {128: 2}}", "identity.min_person_cosine.128", "1.*2"),
+        ("liveness: {lags_s: [-0.4]}", "liveness.lags_s.0", "0.*-0.4"),
+        ("liveness: {lags_s: []}", "liveness.lags_s", "value"),
+        ("tracking: {min_iou: 30}", "tracking.min_iou", "1.*30"),
+        ("shots: {max_unrest: -1}", "shots.max_unrest", "0.*-1"),
+    ],
+)
+def test_an_impossible_value_is_told_with_what_is_allowed(tmp_path: Path, body: str, key: str, words: str) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(f"inherits: laptop\n{body}\n")
+    with pytest.raises(UserError, match=rf"mine\.yaml:2: {key.replace('.', '[.]')}: must .*{words}"):
+        load_profile(str(own))
+
+
+def test_every_pair_in_the_wrong_order_is_told_at_the_younger_value(tmp_path: Path) -> None:
+    (tmp_path / "house.yaml").write_text("inherits: laptop\nclips:\n  min_s: 9\n  max_s: 12\n")
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: house.yaml\nclips:\n  max_s: 8\nscores:\n  dark_luma: 211\n  lively_speed: 0.01\n")
+    found = [(p.place, ".".join(p.path)) for p in problems(read_layers(str(own)), Profile)]
+    assert found == [
+        (f"{own}:3", "clips.max_s"),
+        (f"{own}:5", "scores.dark_luma"),
+        (f"{own}:6", "scores.lively_speed"),
+    ]
+
+
+def test_values_at_a_limit_and_languages_of_containers_are_taken(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "inherits: laptop\nclips: {min_s: 4, max_s: 4, pad_s: 0}\nscores: {languages: [en, yue, haw]}\n"
+        "sound: {language: [ger, de, pt-BR]}\ntranscripts: {weights: whisper-large-v3}\n"
+    )
+    mine = load_profile(str(own))
+    assert (mine.clips.min_s, mine.scores.languages, mine.sound.language) == (
+        4,
+        ("en", "yue", "haw"),
+        ("ger", "de", "pt-BR"),
+    )
+
+
+def test_numbers_in_sections_have_limits() -> None:
+    """But for those that may have any sign."""
+    free = {
+        "template_height", "template_width", "template_speed", "mean", "min_step_conf", "listening_min_margin",
+        "listening_max_sync_conf", "threshold", "upper_threshold",
+    }  # fmt: skip
+    kinds = [kind for kind in vars(sections).values() if isinstance(kind, type) and issubclass(kind, sections.Section)]
+    numbers = {
+        (kind.__name__, name): field
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+        if field.annotation in (int, float, int | None, float | None)
+    }
+    assert len(numbers) > 200
+    assert {name for (_, name), field in numbers.items() if not field.metadata} == free
 
 
 def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path) -> None:
