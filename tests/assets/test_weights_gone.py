@@ -112,7 +112,8 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
     pack = tmp_path / "pack"
     house.settings = house.settings.model_copy(update={"face_pack": pack})
     with instances.lake_instance(house.settings):  # settings reach a lakehouse through the environment
-        checked.require_weights(house.lakehouse, recipes().values())  # a pack that the lake never had
+        with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):  # though the lake never had it
+            checked.require_weights(house.lakehouse, recipes().values())
         pack.mkdir()
         (pack / "det.onnx").write_bytes(b"network")
         (found,) = [s for n, s in checked.states(house.lakehouse, recipes()["face_tracks"]).items() if n == "face_pack"]
@@ -121,6 +122,18 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
         (pack / "det.onnx").unlink()
         with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
             checked.require_weights(house.lakehouse, recipes().values())
+
+
+def test_a_face_pack_that_is_not_there_takes_nothing_away(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong path, or a drive that is not mounted: every face would be lost, and every clip with them."""
+    before = house.versions()
+    monkeypatch.setenv("SPEAKERVID_FACE_PACK", str(tmp_path / "absent"))
+    house.settings = house.settings.model_copy(update={"face_pack": tmp_path / "absent"})
+    with pytest.raises(WeightsUnusable, match="absent"):
+        house.run()
+    assert house.versions() == before
 
 
 def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_anew(house: House) -> None:
