@@ -134,52 +134,58 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
     [
         (
             "inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}",
-            r"mine\.yaml:3: gates\.face_blur\.threshhold: unknown key; did you mean 'threshold'",
+            r"mine\.yaml:3: gates\.face_blur\.threshhold: .*'threshold'",
         ),
         (
             "inherits: laptop\nname: m\ngates: {g: {measure: motion}}",
-            r"mine\.yaml:3: gates\.g: .* needs keep, unit, ",
+            r"mine\.yaml:3: gates\.g: .*\bkeep, unit, ",
         ),
         (
             "inherits: laptop\ngates: {face_blurr: {threshold: 0.2}}",
-            r"gates\.face_blurr: .*did you mean 'face_blur'\?$",
+            r"gates\.face_blurr: .*'face_blur'\?$",
         ),
-        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: unknown key; did you mean 'gates'\?$"),
-        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'; did you mean 'snr_db'\?$"),
-        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*did you mean 'camera'\?$"),
-        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: unknown key; did you mean 'inherits'\?"),
-        ("clips: {max_s: 9.0}", r"inherits: is missing, .*add `inherits: laptop`"),
+        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: .*'gates'\?$"),
+        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'.*'snr_db'\?$"),
+        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*'camera'\?$"),
+        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: .*'inherits'\?"),
+        ("clips: {max_s: 9.0}", r"inherits: .*`inherits: laptop`"),
         (
             "inherits: laptop\ngates: {face_blur: {threshold: -0.5}}",
-            r"-0\.5 .* face_blur, which is 0 or more$",
+            r"-0\.5 .*\bface_blur\b.* 0 or more$",
         ),
         ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 .* 0 or less$"),
-        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 is .* 0 to 1$"),
+        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
-        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
-        ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
-        ("- a\n- b", "must be a mapping"),
-        ("a:\n\tb: 1\n", "mine.yaml:2: .* not valid YAML"),
-        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
-        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
-        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
-        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
+        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", r"\blight_asd\b.*tracking\.face_crops"),
+        ("inherits: nosuch\nname: m", r"'nosuch'.*\blaptop\b"),
+        ("- a\n- b", r"mine\.yaml: .*mapping"),
+        ("a:\n\tb: 1\n", r"mine\.yaml:2: .*YAML"),
+        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: .*number.*'long'"),
+        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: .*number.*'14'"),
+        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: .*finite"),
+        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: .*'clips'"),
         ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: .* twice"),
         (
             "inherits: laptop\ngates: {face_blurr: null}",
-            r"removes a gate that is not inherited; did you mean 'face_blur'",
+            r"gates\.face_blurr: .*inherited.*'face_blur'",
         ),
         (
             "inherits: laptop\ngates: {face_size: {unit: ms}}",
-            r"gates\.face_size\.unit: 'ms' is not .* face_height_px.*'px'",
+            r"gates\.face_size\.unit: 'ms' .*face_height_px.*'px'",
         ),
-        ("inherits: laptop\ngates: {face_size: {measure: face_hight_px}}", "no measure 'face_hight_px'; did you mean"),
-        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", "either threshold or percentile"),
-        ("inherits: laptop\ngates: {face_size: {keep: between}}", "threshold and upper_threshold"),
-        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: must be 'enforce'.* not 'on'"),
+        (
+            "inherits: laptop\ngates: {face_size: {measure: face_hight_px}}",
+            r"gates\.face_size\.measure: .*'face_hight_px'.*'face_height_px'",
+        ),
+        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", r"gates\.face_size: .*\bthreshold\b.*\bpercentile\b"),
+        (
+            "inherits: laptop\ngates: {face_size: {keep: between}}",
+            r"gates\.face_size: .*'between'.*\bupper_threshold\b",
+        ),
+        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: .*'enforce'.*'on'"),
         ("inherits: laptop\ngates: {Face: {mode: off}}", r"gates\.Face"),
-        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: must|name: String should match"),
-        ("inherits: [laptop]", "mine.yaml:1: inherits: must be one"),
+        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: .*'a/b'"),
+        ("inherits: [laptop]", r"mine\.yaml:1: inherits: .*\bpath\b"),
     ],
 )
 def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message: str) -> None:
@@ -199,7 +205,7 @@ def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path)
 def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text(f"inherits: {own}\nname: m\n")
-    with pytest.raises(UserError, match="inherits from itself"):
+    with pytest.raises(UserError, match=rf"{own} → {own}"):
         load_profile(str(own))
 
 
