@@ -48,4 +48,4 @@ def test_a_fault_of_ours_is_told(house: House) -> None:
     house.breaks = faulty
     house.change_profile(transcripts={"beam_size": 2})
     house.run()
-    assert told(house)[B2] == ("faulty", "transcripts lost 1 videos; `speakervid run` tries them again")
+    assert told(house)[B2] == ("faulty", "transcripts lost 1 video; `speakervid run` tries them again")
