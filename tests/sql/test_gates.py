@@ -114,7 +114,7 @@ def test_a_gate_for_talkers_does_not_ask_listeners(run: Any) -> None:
 
 
 def test_a_clip_that_no_gate_asks_is_refused_rather_than_lost(run: Any) -> None:
-    with pytest.raises(OperationError, match="^1 clip without a row in clip_gates"):
+    with pytest.raises(OperationError, match=r"^1 clip without a row in clip_gates"):
         run(scored({}, role="listening"), profile({"asr": gate("asr_confidence", applies_to="talking")}))
 
 
