@@ -137,38 +137,38 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
     [
         (
             "inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}",
-            r"mine\.yaml:3: gates\.face_blur\.threshhold: unknown key; did you mean 'threshold'",
+            r"mine\.yaml:3: gates\.face_blur\.threshhold: .*'threshold'",
         ),
         (
             "inherits: laptop\nname: m\ngates: {g: {measure: motion}}",
-            r"mine\.yaml:3: gates\.g: .* needs keep, unit, ",
+            r"mine\.yaml:3: gates\.g: .*\bkeep, unit, ",
         ),
         (
             "inherits: laptop\ngates: {face_blurr: {threshold: 0.2}}",
-            r"gates\.face_blurr: .*did you mean 'face_blur'\?$",
+            r"gates\.face_blurr: .*'face_blur'\?$",
         ),
-        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: unknown key; did you mean 'gates'\?$"),
-        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'; did you mean 'snr_db'\?$"),
-        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*did you mean 'camera'\?$"),
-        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: unknown key; did you mean 'inherits'\?"),
-        ("clips: {max_s: 9.0}", r"inherits: is missing, .*add `inherits: laptop`"),
+        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: .*'gates'\?$"),
+        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'.*'snr_db'\?$"),
+        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*'camera'\?$"),
+        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: .*'inherits'\?"),
+        ("clips: {max_s: 9.0}", r"inherits: .*`inherits: laptop`"),
         (
             "inherits: laptop\ngates: {face_blur: {threshold: -0.5}}",
-            r"-0\.5 .* face_blur, which is 0 or more$",
+            r"-0\.5 .*\bface_blur\b.* 0 or more$",
         ),
         ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 .* 0 or less$"),
-        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 is .* 0 to 1$"),
+        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
-        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
+        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", r"\blight_asd\b.*tracking\.face_crops"),
         ("name: m\ninherits: lapptop", r"mine\.yaml:2: inherits: .*'lapptop'.* laptop"),
         ("name: m\ninherits: house.yaml", r"mine\.yaml:2: inherits: .*house\.yaml"),
         ("name: m\ninherits: mine.yaml", r"mine\.yaml:2: inherits: .*itself"),
-        ("- a\n- b", "must be a mapping"),
-        ("a:\n\tb: 1\n", "mine.yaml:2: .* not valid YAML"),
-        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
-        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
-        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
-        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
+        ("- a\n- b", r"mine\.yaml: .*mapping"),
+        ("a:\n\tb: 1\n", r"mine\.yaml:2: .*YAML"),
+        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: .*number.*'long'"),
+        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: .*number.*'14'"),
+        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: .*finite"),
+        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: .*'clips'"),
         ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: .* twice"),
         ("inherits: laptop\nclips: {max_s: 9.0, max_s: 8.0}", r"mine\.yaml:2: clips\.max_s: .* twice"),
         (
@@ -181,19 +181,25 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ),
         (
             "inherits: laptop\ngates: {face_blurr: null}",
-            r"removes a gate that is not inherited; did you mean 'face_blur'",
+            r"gates\.face_blurr: .*inherited.*'face_blur'",
         ),
         (
             "inherits: laptop\ngates: {face_size: {unit: ms}}",
-            r"gates\.face_size\.unit: 'ms' is not .* face_height_px.*'px'",
+            r"gates\.face_size\.unit: 'ms' .*face_height_px.*'px'",
         ),
-        ("inherits: laptop\ngates: {face_size: {measure: face_hight_px}}", "no measure 'face_hight_px'; did you mean"),
-        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", "either threshold or percentile"),
-        ("inherits: laptop\ngates: {face_size: {keep: between}}", "threshold and upper_threshold"),
-        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: must be 'enforce'.* not 'on'"),
+        (
+            "inherits: laptop\ngates: {face_size: {measure: face_hight_px}}",
+            r"gates\.face_size\.measure: .*'face_hight_px'.*'face_height_px'",
+        ),
+        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", r"gates\.face_size: .*\bthreshold\b.*\bpercentile\b"),
+        (
+            "inherits: laptop\ngates: {face_size: {keep: between}}",
+            r"gates\.face_size: .*'between'.*\bupper_threshold\b",
+        ),
+        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: .*'enforce'.*'on'"),
         ("inherits: laptop\ngates: {Face: {mode: off}}", r"gates\.Face"),
-        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: must|name: String should match"),
-        ("inherits: [laptop]", "mine.yaml:1: inherits: must be one"),
+        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: .*'a/b'"),
+        ("inherits: [laptop]", r"mine\.yaml:1: inherits: .*\bpath\b"),
     ],
 )
 def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message: str) -> None:
@@ -207,24 +213,24 @@ def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message
     ("body", "key", "words"),
     [
         ("clips: {min_s: -5}", "clips.min_s", "0.*-5"),
-        ("clips: {max_s: 0}", "clips.max_s", "greater than 0.*0"),
-        ("clips: {min_s: 5, max_s: 4}", "clips.max_s", r"at least min_s \(5\), not 4"),
-        ("clips: {min_s: 15}", "clips.min_s", r"at most max_s \(14.*not 15"),
+        ("clips: {max_s: 0}", "clips.max_s", "0.*0"),
+        ("clips: {min_s: 5, max_s: 4}", "clips.max_s", r"\bmin_s\b.*5.*4"),
+        ("clips: {min_s: 15}", "clips.min_s", r"\bmax_s\b.*14.*15"),
         ("scores: {languages: [zz]}", "scores.languages.0", "639-1.*'zz'"),
         ("scores: {languages: [en, English]}", "scores.languages.1", "639-1.*'English'"),
-        ("scores: {dark_luma: 220}", "scores.dark_luma", "at most bright_luma"),
-        ("scores: {still_speed: 1.0}", "scores.still_speed", "less than lively_speed"),
+        ("scores: {dark_luma: 220}", "scores.dark_luma", "bright_luma.*220"),
+        ("scores: {still_speed: 1.0}", "scores.still_speed", "lively_speed"),
         ("scores: {min_frames: 0}", "scores.min_frames", "1"),
-        ("sound: {language: [xx1]}", "sound.language.0", "two or three letters.*'xx1'"),
+        ("sound: {language: [xx1]}", "sound.language.0", "'xx1'"),
         ("transcripts: {weights: dlib_face}", "transcripts.weights", "'whisper-base'.*'dlib_face'"),
         ("transcripts: {weights: whisper-huge}", "transcripts.weights", "'whisper-base'.*'whisper-huge'"),
         ("transcripts: {temperatures: [0, -1]}", "transcripts.temperatures.1", "0.*-1"),
-        ("sync: {audio_high_hz: 100}", "sync.audio_high_hz", "more than audio_low_hz"),
+        ("sync: {audio_high_hz: 100}", "sync.audio_high_hz", "audio_low_hz"),
         ("sync: {own_weight: 1.5}", "sync.own_weight", "1.*1.5"),
-        ("diarization: {offset: 0.6}", "diarization.offset", "at most onset"),
+        ("diarization: {offset: 0.6}", "diarization.offset", "onset"),
         ("diarization: {overlap_smoothing_windows: 4}", "diarization.overlap_smoothing_windows", "odd.*4"),
-        ("diarization: {faces: {max_silent: 0.5}}", "diarization.faces.max_silent", "at most min_talking"),
-        ("binding: {still_talking: 0.5}", "binding.still_talking", "at most min_talking"),
+        ("diarization: {faces: {max_silent: 0.5}}", "diarization.faces.max_silent", "min_talking"),
+        ("binding: {still_talking: 0.5}", "binding.still_talking", "min_talking"),
         ("identity: {min_person_cosine: {128: 2}}", "identity.min_person_cosine.128", "1.*2"),
         ("liveness: {lags_s: [-0.4]}", "liveness.lags_s.0", "0.*-0.4"),
         ("liveness: {lags_s: []}", "liveness.lags_s", "value"),
@@ -235,7 +241,7 @@ def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message
 def test_an_impossible_value_is_told_with_what_is_allowed(tmp_path: Path, body: str, key: str, words: str) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text(f"inherits: laptop\n{body}\n")
-    with pytest.raises(UserError, match=rf"mine\.yaml:2: {key.replace('.', '[.]')}: must .*{words}"):
+    with pytest.raises(UserError, match=rf"mine\.yaml:2: {key.replace('.', '[.]')}: .*{words}"):
         load_profile(str(own))
 
 
@@ -292,7 +298,7 @@ def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path)
 def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text(f"inherits: {own}\nname: m\n")
-    with pytest.raises(UserError, match="inherits from itself"):
+    with pytest.raises(UserError, match=rf"{own} → {own}"):
         load_profile(str(own))
 
 
