@@ -11,7 +11,7 @@ say on average, the ones that most windows hear (Bredin 2023, pyannote.audio 2.1
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from speakervid_dag.curation.voices.overlaps import SpeechTurn
 Floats = NDArray[np.float32]
 NOBODY = -1
 VOICES = 3  # of one window
+EMBEDDED_AT_ONCE = 64  # pieces of mels; those of all windows would be ten times the sound
 MIN_LIKELY = 0.1  # mean probability under which nobody talks, whatever number is asked for
 
 
@@ -125,27 +126,32 @@ def local_speakers(
         mels: (n, bands) float32, log mel energies of the signal.
         mel_hz: their rate.
     """
-    found: list[tuple[int, int, float]] = []
-    pieces: list[Floats] = []
+    found = list(_voices(windows, settings))
+    vectors = []
+    for at in range(0, len(found), EMBEDDED_AT_ONCE):
+        pieces = [_mels_of(mels, mel_hz, windows, row, used) for row, _, _, used in found[at : at + EMBEDDED_AT_ONCE]]
+        vectors.append(encoder.embed_mels(pieces))
+    window, voice = (np.array([each[i] for each in found], np.int64) for i in (0, 1))
+    alone_s = np.array([each[2] for each in found])
+    embeddings = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
+    return LocalSpeakers(window, voice, alone_s, embeddings)
+
+
+def _voices(windows: Windows, settings: LocalSpeakerSettings) -> Iterator[tuple[int, int, float, NDArray[np.bool_]]]:
+    """Yield window, voice, time in which it is alone (s), and its frames to embed, of each long enough voice."""
     step_s = windows.clock.step_s
-    for row, (first, talks) in enumerate(zip(windows.firsts.tolist(), windows.talks, strict=True)):
+    for row, talks in enumerate(windows.talks):
         is_alone = talks & (talks.sum(axis=1) == 1)[:, None]
         for voice in np.flatnonzero(talks.any(axis=0)).tolist():
             alone_s = float(is_alone[:, voice].sum() * step_s)
             used = is_alone[:, voice] if alone_s >= settings.min_clean_s else talks[:, voice]
-            if used.sum() * step_s < settings.min_voice_s:
-                continue
-            found.append((row, voice, alone_s))
-            pieces.append(_mels_of(mels, mel_hz, windows.clock, first, used))
-    rows = np.array(found, dtype=np.float64).reshape(-1, 3)
-    window, voice_of = (np.asarray(rows[:, i], np.int64) for i in (0, 1))
-    embeddings = encoder.embed_mels(pieces) if pieces else np.zeros((0, 0), np.float32)
-    return LocalSpeakers(window, voice_of, rows[:, 2], embeddings)
+            if used.sum() * step_s >= settings.min_voice_s:
+                yield row, voice, alone_s, used
 
 
-def _mels_of(mels: Floats, mel_hz: int, clock: FrameClock, first: int, used: NDArray[np.bool_]) -> Floats:
-    """Return the mels of the window's frames that are True, joined."""
-    starts, ends = runs_of_true(used)
+def _mels_of(mels: Floats, mel_hz: int, windows: Windows, row: int, used: NDArray[np.bool_]) -> Floats:
+    """Return the mels of the frames of a window that are True, joined."""
+    (starts, ends), first, clock = runs_of_true(used), int(windows.firsts[row]), windows.clock
     spans = [clock.span_s(first + a, first + b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
     return np.concatenate([mels[max(0, round(a * mel_hz)) : max(0, round(b * mel_hz))] for a, b in spans])
 
