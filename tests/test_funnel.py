@@ -83,6 +83,17 @@ def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:
     assert lengths[0] == pytest.approx(BAR_PX * 4 / 60, abs=0.1)  # 4 s of 60 s pass `dark`
 
 
+def test_a_lake_without_clips_has_the_steps_before_them(tmp_path: Path) -> None:
+    video = {"batch": "b1", "video_id": "v1", "status": "ok", "duration_s": 9.0}
+    snapshots.publish(write_lake(str(tmp_path), {"videos": [video]}), "r", "laptop")
+    picture = tmp_path / "funnel.svg"
+    asked = ["funnel", "--lake", str(tmp_path), "--batch", "b1", "--format", "json", "--picture", str(picture)]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    kept = {row["step"]: row["kept"] for row in json.loads(done.stdout)}
+    assert kept == {"videos": 1, "videos_with_clips": 0, "shots": 0, "face_tracks": 0, "clips": 0}
+    assert picture.exists()
+
+
 def test_what_is_not_there_is_told(lake: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no profile 'talkvid' .*there are: laptop.*retier --profile talkvid"):
         funnel.funnel_of(load_settings(lake=lake), "talkvid")

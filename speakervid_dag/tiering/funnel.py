@@ -19,6 +19,8 @@ SHOWN = [
 def funnel_of(settings: Settings, profile: str, batch: str | None = None, as_of: str | None = None) -> pl.DataFrame:
     """Rows of sql/statistics/funnel.sql (of batch_funnel for one batch) of the profile with this name.
 
+    A lake without clips has the steps before them, which are no profile's: `profile` is null there.
+
     Raises:
         UserError: nothing in the lake was decided by that profile, or there is no such batch.
     """
@@ -26,6 +28,8 @@ def funnel_of(settings: Settings, profile: str, batch: str | None = None, as_of:
         rows = run_sql(con, "FROM funnel" if batch is None else "FROM batch_funnel")
         if batch is not None:
             rows = _of(rows, "batch", batch, "retier or run it first")
+        if rows["profile"].is_null().all():
+            return rows
         return _of(rows, "profile", profile, f"apply it with `speakervid retier --profile {profile}`")
 
 
