@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from mini_lake import V1, V2, mini_lake
+from rows import PROFILE
 from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
-from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.tiering.explain import Section, explain
@@ -28,7 +28,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def told(settings: Settings, wanted: str, profile: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    sections: list[Section] = explain(settings, wanted, load_profile(profile or settings.profile))
+    sections: list[Section] = explain(settings, wanted, profile or settings.profile)
     named = [(s.title.partition(",")[0], s.rows.to_dicts()) for s in sections]
     return {named[0][0].partition(" ")[0]: named[0][1], **dict(named[1:])}
 
@@ -87,6 +87,14 @@ def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settin
     assert f"no initiator: 0.5 s to {V1}-u0001, at most 0.25" in absent
 
 
+def test_a_name_with_stored_decisions_needs_no_file(settings: Settings) -> None:
+    answer, whole = told(settings, TALKS, PROFILE), told(settings, TALKS)
+    assert answer["Gates"] == whole["Gates"]
+    assert answer["Branches"] == [b for b in whole["Branches"] if b["is_in"]] != []
+    with pytest.raises(UserError, match="no profile 'nosuch'"):
+        explain(settings, TALKS, "nosuch")
+
+
 def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Settings) -> None:
     asked = ["explain", "--lake", str(settings.lake_dir), "--profile", settings.profile]
     done = CliRunner().invoke(cli, [*asked, f"{V1}-u0000", "--format", "json"], catch_exceptions=False)
@@ -96,7 +104,7 @@ def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Se
     shown = CliRunner().invoke(cli, [*asked, "a.mp4"], catch_exceptions=False)
     assert shown.exit_code == 0
     with pytest.raises(UserError, match=f"no.*'{TALKS}x'; the nearest are {TALKS}"):
-        explain(settings, f"{TALKS}x", load_profile("laptop"))
+        explain(settings, f"{TALKS}x", "laptop")
 
 
 def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Settings) -> None:

@@ -56,14 +56,14 @@ def review(
     """
     import getpass
 
-    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.lake.queries.published import choose_profile
     from speakervid_dag.review.queue import ReviewPlan
+    from speakervid_dag.tiering.asked import asked_profile, name_of
 
     settings = load_settings(lake=lake, profile=profile)
     snapshot, con = _open(settings)
-    chosen = choose_profile(con, load_profile(profile).name if profile else None, snapshot.profile)
+    chosen = choose_profile(con, name_of(asked_profile(con, profile)) if profile else None, snapshot.profile)
     if summary:
         _print_summary(con, chosen, form)
         return

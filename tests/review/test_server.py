@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from release.report_lake import HOSTILE_WORDS
+from release.report_lake import HOSTILE_WORDS, PROFILE
 from review.sittings import HOST, KEY, PORT, URL, client, sitting, videos
 from starlette.testclient import TestClient
 
@@ -155,7 +155,7 @@ def test_a_video_that_is_gone_is_told_and_can_be_passed(lake: DeltaLake) -> None
 
 def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
     root = str(lake.root)
-    told = CliRunner().invoke(cli, ["review", "--summary", "--lake", root])
+    told = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--profile", PROFILE])
     assert told.exit_code == 0
     assert "Nobody has answered" in told.stderr
     for reviewer in ("ada", "ben"):
