@@ -1,5 +1,6 @@
 """`speakervid explain`: every kind of id, each gate's value against its threshold, and why something is not there."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,12 +10,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from mini_lake import V1, V2, mini_lake
-from rows import PROFILE
+from rows import BATCH, PROFILE
 from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.tiering.explain import Section, explain
 
 pytestmark = pytest.mark.heavy
@@ -118,6 +120,14 @@ def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Setti
         told(settings, str(tmp_path / "a.mp4"))
     (tmp_path / "a.mp4").write_bytes(b"one")
     assert {"what": "video_id", "value": V1} in told(settings, str(tmp_path / "a.mp4"))["video"]
+
+
+def test_a_further_copy_is_known_by_its_name_and_its_place(tmp_path: Path) -> None:
+    lake = published_lake(tmp_path / "lake")
+    places = tuple(Place(str(tmp_path / name)) for name in ("first.mp4", "copy.mp4"))
+    BatchBook(lake.lake_dir).write(BATCH, [SourceFile(places, 3, hashlib.sha256(b"one").hexdigest())])
+    for wanted in ("copy.mp4", str(tmp_path / "gone" / ".." / "copy.mp4")):
+        assert {"what": "video_id", "value": V1} in told(lake, wanted)["video"]
 
 
 def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from speakervid_dag.config.sections import BranchSettings
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.queries.published import has_profile, open_published
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import TABLES
@@ -60,7 +61,7 @@ def explain(settings: Settings, wanted: str, asked: str, as_of: str | None = Non
             published.
     """
     with open_published(settings.lake_dir, as_of, read_only_user_sql=False) as con:
-        found, *others = _find(con, wanted)
+        found, *others = _find(con, BatchBook(settings.lake_dir), wanted)
         profile = asked_profile(con, asked)
         told = f"under {name_of(profile)}"
         if isinstance(profile, Profile) and not has_profile(con, profile.name):
@@ -72,12 +73,18 @@ def explain(settings: Settings, wanted: str, asked: str, as_of: str | None = Non
     return sections
 
 
-def _find(con: Session, wanted: str) -> list[dict[str, Any]]:
-    """Return what has this id or, for videos, this name or content; the likeliest first."""
+def _find(con: Session, book: BatchBook, wanted: str) -> list[dict[str, Any]]:
+    """Return what has this id or, for videos, this name, content, or further copy; the likeliest first."""
     path = Path(wanted)
     is_path = "/" in wanted and path.is_file()
-    wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake stores names that are not UTF-8
+    given, wanted = (
+        wanted,
+        os.fsencode(wanted).decode("utf-8", "backslashreplace"),
+    )  # as the lake stores names that are not UTF-8
     found = query_file(con, "explain/find", wanted=f"v{sha256_of(path)[:16]}" if is_path else wanted)
+    if found.is_empty():  # a further copy's place is only in the manifest
+        copies = [query_file(con, "explain/find", wanted=file.video_id) for _, file in book.called(given)]
+        found = pl.concat([found, *copies])
     if found.is_empty() and is_path:
         raise UserError(f"no video of the lake has the content of {wanted}: add it with `speakervid run`")
     if found.is_empty():

@@ -347,7 +347,7 @@ def test_a_takedown_that_two_runs_finish_at_once_is_repeated(
 
 
 def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
-    for what in ("two.mp4", str(folder / "two.mp4"), V2):
+    for what in ("two.mp4", str(folder / "two.mp4"), str(folder / ".." / "in" / "two.mp4"), V2):
         assert takedown.plan_takedown(lake, lake_dir, what).video_id == V2
     with pytest.raises(UserError, match="no video of this lake is called"):
         takedown.plan_takedown(lake, lake_dir, "x.mp4")
