@@ -42,6 +42,9 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         ("run", ".", "--limit", "0"),
         ("run", ".", "--profile", "nobody"),
         ("models", "pull", "nobody"),
+        ("ui", "--port", "99999"),
+        ("ui", "--port", "-1"),
+        ("review", "--no-open", "--port", "99999"),
     ],
     ids=" ".join,
 )

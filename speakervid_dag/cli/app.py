@@ -24,7 +24,7 @@ from speakervid_dag.cli import (
     retier,
     snapshots,
 )
-from speakervid_dag.cli.options import as_of_option, format_option, lake_option, profile_option
+from speakervid_dag.cli.options import as_of_option, format_option, lake_option, port_option, profile_option
 from speakervid_dag.cli.report import report
 from speakervid_dag.cli.review import review
 from speakervid_dag.failures import SpeakervidError, UserError
@@ -116,7 +116,7 @@ def demo(lake: Path | None, seed: int) -> None:
 @lake_option
 @profile_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+@port_option(3000)
 def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
     import socket

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speakervid_dag.cli.options import format_option, lake_option
+from speakervid_dag.cli.options import format_option, lake_option, port_option
 from speakervid_dag.failures import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--count", default=100, show_default=True, type=click.IntRange(min=1), help="Subjects a gate and claim.")
 @click.option("--seed", default=0, show_default=True, help="Another seed asks about others. Reviewers share one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3100, show_default=True, help="Port to listen on.")
+@port_option(3100)
 @click.option("--open/--no-open", "is_opened", default=True, help="Open the page in a browser.")
 @click.option("--summary", is_flag=True, help="No page: print how gates and people agree.")
 @format_option
