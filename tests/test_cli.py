@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from speakervid_dag.cli.app import cli
 
 pytestmark = pytest.mark.heavy
 
@@ -54,6 +57,14 @@ def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], tmp
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("speakervid: ")
+
+
+def test_the_ui_announces_the_lake_that_it_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(os, "execv", lambda *_: None)
+    done = CliRunner().invoke(cli, ["ui", "--lake", "relative", "--port", "1"], catch_exceptions=False)
+    assert f"UI of {tmp_path / 'relative'} on" in done.output.replace("\n", "")
 
 
 def test_sql_without_a_lake_says_how_to_get_one(tmp_path: Path) -> None:

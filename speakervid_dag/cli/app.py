@@ -131,10 +131,10 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise UserError(f"port {port} on {host} is in use: choose another with --port")
-    home = prepare_home(settings)
+    home, lake_dir = prepare_home(settings), settings.lake_dir  # before the working folder is another
     os.environ.update(export_settings(settings))
     os.chdir(home)  # a `.env` where we are would win over the lake that was asked for
-    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
+    say(f"Dagster UI of {lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
     arguments = ["dagster", "dev", "-m", "speakervid_dag.definitions", "-h", host, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-W", "ignore:Function `dev_command`", "-m", *arguments])
 
