@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from speakervid_dag.cli.app import cli
+from speakervid_dag.failures import OperationError
 
 pytestmark = pytest.mark.heavy
 
@@ -65,6 +66,13 @@ def test_the_ui_announces_the_lake_that_it_opens(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "execv", lambda *_: None)
     done = CliRunner().invoke(cli, ["ui", "--lake", "relative", "--port", "1"], catch_exceptions=False)
     assert f"UI of {tmp_path / 'relative'} on" in done.output.replace("\n", "")
+
+
+def test_the_ui_of_a_lake_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write where modes say otherwise
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("it was started"))
+    done = CliRunner().invoke(cli, ["ui", "--lake", str(tmp_path), "--port", "1"])
+    assert isinstance(done.exception, OperationError)
 
 
 def test_sql_without_a_lake_says_how_to_get_one(tmp_path: Path) -> None:
