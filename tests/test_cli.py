@@ -75,10 +75,12 @@ def test_the_ui_of_a_lake_that_cannot_be_written_is_refused(tmp_path: Path, monk
     assert isinstance(done.exception, OperationError)
 
 
-def test_sql_without_a_lake_says_how_to_get_one(tmp_path: Path) -> None:
-    done = speakervid("sql", "SELECT 1", "--lake", str(tmp_path / "none"))
+@pytest.mark.parametrize("command", [("sql", "SELECT 1"), ("train",)], ids=" ".join)
+def test_without_a_lake_it_says_how_to_get_one(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = speakervid(*command, "--lake", str(tmp_path / "none"))
     assert done.returncode == 2
     assert "speakervid run" in done.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_missing_weights_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:

@@ -150,17 +150,18 @@ def train(lake: Path | None, profile: str | None) -> None:
     from speakervid_dag.cli.console import print_frame
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.failures import OperationError
+    from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.schemas import TRAINED_MODELS
-    from speakervid_dag.lake.storage.delta import DeltaLake
     from speakervid_dag.runs import execution
     from speakervid_dag.runs.instance import lake_instance
 
     settings = load_settings(lake=lake, profile=profile)
+    opened = open_lake(settings.lake_dir)
     with lake_instance(settings) as instance:
         why = execution.execute(instance, "train", ["synchrony_model"])
     if why is not None:
         raise OperationError(why)
-    made = DeltaLake(str(settings.lake_dir)).read(TRAINED_MODELS).sort("at", "window_s")
+    made = opened.read(TRAINED_MODELS).sort("at", "window_s")
     print_frame(made.filter(made["at"] == made["at"].max()).drop("uri", "run_id", "at"), title="Trained")
 
 
