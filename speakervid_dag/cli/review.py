@@ -115,7 +115,11 @@ def _serve(
 
     (host, port), opened = address, open_lake(settings.lake_dir)
     with AnswerBook(opened, settings.lake_dir, plan.reviewer) as book:
-        items = queue.build(con, profile, plan, book.asked())
+        asked = book.asked()
+        items = queue.build(con, profile, plan, asked)
+        if not items and not queue.choose(con, profile, plan, asked):
+            say("There are no clips to ask about: nothing that the profile decided fits these questions.")
+            return
         if not items:
             say(f"{plan.reviewer} has answered all of it: --seed asks about others, --summary prints the result.")
             return

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from release.report_lake import HOSTILE_WORDS, PROFILE
 from review.sittings import HOST, KEY, PORT, URL, client, sitting, videos
+from rows import write_lake
 from starlette.testclient import TestClient
 
 from speakervid_dag.cli.app import cli
@@ -151,6 +152,15 @@ def test_a_video_that_is_gone_is_told_and_can_be_passed(lake: DeltaLake) -> None
         told = client(at).get("/previews/0.mp4")
         assert (told.status_code, told.json()["reason"]) == (422, "missing_file")
         assert client(at).post("/answers", json={"item": 0, "answer": "unsure"}).status_code == 200
+
+
+def test_where_there_are_no_clips_nobody_has_answered_them(tmp_path: Path) -> None:
+    video = {"batch": "b1", "video_id": "v1", "status": "ok", "duration_s": 9.0}
+    snapshots.publish(write_lake(str(tmp_path), {"videos": [video]}), "r", PROFILE)
+    told = CliRunner().invoke(cli, ["review", "--no-open", "--lake", str(tmp_path)], catch_exceptions=False)
+    assert told.exit_code == 0
+    assert "no clips" in told.stderr
+    assert "answered" not in told.stderr
 
 
 def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
