@@ -193,7 +193,8 @@ def doctor(file: Path | None, lake: Path | None, profile: str | None) -> None:
     """Report what is installed, which model serves each stage, what is missing and how to get it.
 
     With FILE: report what the media file contains (sound tracks and channels, colour, frame rate, geometry) and what
-    intake would decide. Nothing is written. Exit status 1 if it would be rejected.
+    intake would decide. Nothing is written. Exit status 1 if it would be rejected, or skipped because its content was
+    taken down.
     """
     from speakervid_dag.cli import doctor as checks
     from speakervid_dag.cli import file_report
