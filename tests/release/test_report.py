@@ -191,6 +191,9 @@ def test_one_timeline_is_an_svg_that_stands_alone(strangers: Path, tmp_path: Pat
         (("--timeline", "nobody", "--out", "x.svg"), "no videos of this lake are called 'nobody'"),
         (("--timeline", "a.mp4", "--out", "x.svg"), "2 videos of this lake are called 'a.mp4'"),
         (("--timeline", V1, "--out", "x.svg", "--from", "5", "--to", "4"), "--to must be later than --from"),
+        (("--timeline", V1, "--out", "x.svg", "--from", "100", "--to", "200"), "ends at"),
+        (("--from", "0"), "need --timeline"),
+        (("--no-words",), "need --timeline"),
     ],
 )
 def test_wrong_questions_are_told(mini: Path, arguments: tuple[str, ...], told: str) -> None:
