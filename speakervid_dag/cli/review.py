@@ -64,10 +64,11 @@ def review(
     settings = load_settings(lake=lake, profile=profile)
     snapshot, con = _open(settings)
     chosen = choose_profile(con, name_of(asked_profile(con, profile)) if profile else None, snapshot.profile)
+    who = reviewer or ("" if summary else getpass.getuser())
+    plan = ReviewPlan(who, seed, count, questions, gates)
     if summary:
-        _print_summary(con, chosen, form)
+        _print_summary(con, chosen, plan, form)
         return
-    plan = ReviewPlan(reviewer or getpass.getuser(), seed, count, questions, gates)
     _serve(settings, snapshot, con, chosen, plan, (host, port), is_opened)
 
 
@@ -80,12 +81,16 @@ def _open(settings: "Settings") -> "tuple[Snapshot, Session]":
     return snapshot, session.open_session(opened, snapshot, read_only_user_sql=True)
 
 
-def _print_summary(con: "Session", profile: str, form: str) -> None:
+def _print_summary(con: "Session", profile: str, plan: "ReviewPlan", form: str) -> None:
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.output import print_answer
     from speakervid_dag.review.agreement import agreement, table
+    from speakervid_dag.review.queue import refuse_unknown
 
+    refuse_unknown(con, profile, plan)
     found = agreement(con, profile)
+    for column, chosen in (("question", plan.questions), ("gate", plan.gates)):
+        found = found.filter(found[column].is_in(list(chosen))) if chosen else found
     if found.is_empty() and form == "table":
         say("Nobody has answered yet about what this profile decided: `speakervid review` asks.")
         return
