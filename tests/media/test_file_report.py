@@ -30,7 +30,7 @@ def test_a_files_facts_and_the_verdict_are_told_and_nothing_is_written(tmp_path:
 
 def test_a_file_whose_content_was_taken_down_would_be_skipped(tmp_path: Path) -> None:
     path = generate.plain(tmp_path / "a.mp4")
-    gone = frame(TAKEDOWNS.name, [{"video_id": f"v{sha256_of(path)[:16]}"}])
+    gone = frame(TAKEDOWNS, [{"video_id": f"v{sha256_of(path)[:16]}"}])
     DeltaLake(str(tmp_path / "lake")).append(TAKEDOWNS, gone, {"run_id": "r"})
     code, told = doctor(path)
     assert (code, "skip" in told, "taken down" in told) == (1, True, True)
