@@ -359,6 +359,14 @@ def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder:
         takedown.plan_takedown(lake, lake_dir, "two.mp4")
 
 
+def test_after_a_purge_the_snapshot_that_is_left_is_named(lake: DeltaLake, lake_dir: Path) -> None:
+    done = CliRunner().invoke(
+        cli, ["forget", V1, "--lake", str(lake_dir), "--apply", "--purge"], catch_exceptions=False
+    )
+    (left,) = snapshots.snapshots(lake)
+    assert f"snapshot {left.number}." in done.output
+
+
 def test_the_command_line_changes_nothing_until_told(lake: DeltaLake, lake_dir: Path) -> None:
     before = everything(lake)
     plain = CliRunner().invoke(cli, ["forget", V1, "--lake", str(lake_dir)])
