@@ -60,6 +60,12 @@ def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], tmp
     assert done.stderr.startswith("speakervid: ")
 
 
+def test_a_commands_help_names_its_argument() -> None:
+    told = CliRunner().invoke(cli, ["forget", "--help"]).output
+    assert "VIDEO_ID|SOURCE" in told
+    assert "WHAT" not in told
+
+
 def test_the_ui_announces_the_lake_that_it_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: bool) -> None:
     """Remove a video and everything derived from it from every table and artifact, and refuse its content from then on.
 
-    WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
-    is published and recorded in the table `takedowns`. Older snapshots still show the video until `speakervid maintain`
+    SOURCE is the path it was ingested from, or its file name. Without --apply nothing is changed. The removal is
+    published and recorded in the table `takedowns`. Older snapshots still show the video until `speakervid maintain`
     drops them; --purge drops them at once, for every table. A batch that is shown at an older version because a run did
     not end is then reset to that version, and the next run recomputes it. Delete the source file yourself. Releases
     that contain the video are listed here and marked in `speakervid releases list`: withdraw them yourself.
