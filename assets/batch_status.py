@@ -9,6 +9,7 @@ import polars as pl
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.staleness import open_refusals, stale_batches
 from speakervid_dag.failures import FAULT
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES
 
 COLUMNS = pl.Schema({"batch": pl.String, "files": pl.Int64, "state": pl.String, "why": pl.String})
@@ -42,7 +43,9 @@ def _faults(lakehouse: Lakehouse) -> dict[str, str]:
     lost = lakehouse.lake.read(STAGE_OUTCOMES, where=readable & (pl.col("reason") == FAULT))
     counted = lost.group_by("batch", "stage").len().sort("batch", "stage")
     return {
-        str(batch): "; ".join(f"{stage} lost {n} videos" for stage, n in part.select("stage", "len").iter_rows())
+        str(batch): "; ".join(
+            f"{stage} lost {quantity(n, 'video')}" for stage, n in part.select("stage", "len").iter_rows()
+        )
         for (batch,), part in counted.group_by("batch", maintain_order=True)
     }
 

@@ -12,6 +12,7 @@ import dagster as dg
 
 from speakervid_dag.assets.partitions import register_batches
 from speakervid_dag.assets.resources import Lakehouse
+from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.own_output import owner_of
 from speakervid_dag.lake.schemas import VIDEOS
@@ -64,6 +65,7 @@ def landing_folder(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) ->
         return dg.SkipReason(f"the landing folder {folder} lies inside a lake or a release: set SPEAKERVID_LANDING")
     lost = _never_started(context.instance, lakehouse, folder)
     try:
+        load_profile(lakehouse.settings.profile)  # a wrong one must not enlist anything
         plan = lakehouse.book.plan(
             [folder],
             batch_size=lakehouse.settings.batch_size,

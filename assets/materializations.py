@@ -22,6 +22,7 @@ from speakervid_dag.dagster_private import (
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.schemas import Table
 
 Events = Callable[[str], Mapping[str, int]]  # table → batch → id of its newest event in the instance
@@ -46,7 +47,7 @@ def report_promoted(
             ]
             missing += [(recipe, table, batch) for batch in unknown]
     if missing:
-        announce(f"The run history has no record of {len(missing)} parts of tables that are there: it gets one.")
+        announce(f"Added to the run history, which had no record of it: {quantity(len(missing), 'part')} of tables.")
     for recipe, table, batch in missing:
         instance.report_runless_asset_event(_event(lakehouse, recorded, events, recipe, table, batch))
 

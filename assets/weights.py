@@ -30,8 +30,9 @@ PACKAGED = {
 def require_weights(lakehouse: Lakehouse, needed_by: Iterable[Recipe]) -> None:
     """Raise WeightsUnusable, naming the files and what to do, if these stages must not be computed.
 
-    That is so if weights they need are damaged, or if rows of this lake were computed with weights that are now
-    missing. With the setting `allow_loss`, missing weights count as never used; damaged ones are still refused.
+    That is so if weights they need are damaged, if the face pack that a setting names is not there, or if rows of this
+    lake were computed with weights that are now missing. With the setting `allow_loss`, missing weights count as never
+    used; damaged ones are still refused.
     """
     names = sorted({name for recipe in needed_by for name in recipe.weights(lakehouse)})
     for name in names:
@@ -75,6 +76,8 @@ def _refuse_damaged(lakehouse: Lakehouse, name: str) -> None:
     if base == lake_synchrony.LakeSynchrony.name:
         if (trained := trained_file(lakehouse.lake)) is not None:
             lake_synchrony.refuse_other(*trained)
+    elif base == backends.FACE_PACK and recipes.weight_state(name) == MISSING:  # named by the user, so never optional
+        raise WeightsUnusable(f"{PACKAGED[base]}: {lakehouse.settings.face_pack}; nothing was computed")
     elif base == vad.NAME and recipes.weight_state(name) != MISSING:
         vad.network_path()
     elif base == name and (found := registry.examine(name)).is_damaged:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TIERS, VIDEOS, Table
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -122,7 +123,8 @@ def check_spec(
         return dg.AssetCheckSpec(
             check_name(table),
             asset=asset or table.name,
-            description=f"{len(lines)} expectations of quality_checks/suites/{table.name}.json\n" + "\n".join(lines),
+            description=f"{quantity(len(lines), 'expectation')} of quality_checks/suites/{table.name}.json\n"
+            + "\n".join(lines),
             blocking=True,
             partitions_def=partitions_def,
         )
@@ -149,7 +151,7 @@ def check_result(report: AuditReport, *, asset: str | None = None) -> "dg.AssetC
         asset_key=asset or report.table,
         passed=report.passed and not report.warnings,
         severity=dg.AssetCheckSeverity.WARN if report.passed else dg.AssetCheckSeverity.ERROR,
-        description=first[0] if first else f"{report.expectation_count} expectations hold",
+        description=first[0] if first else f"{quantity(report.expectation_count, 'expectation')} passed",
         metadata=metadata,
     )
 

@@ -249,35 +249,35 @@ def test_what_analysts_paste_is_answered(ask: Callable[..., str], text: str) -> 
 
 
 REFUSED = {
-    "": "no statement",
-    " ; ": "no statement",
-    "-- only a comment": "no statement",
-    "SELECT 1; SELECT 2": "one statement at a time",
+    "": "SHOW TABLES",
+    " ; ": "SHOW TABLES",
+    "-- only a comment": "SHOW TABLES",
+    "SELECT 1; SELECT 2": "statement",
     "COPY clips TO 'x.csv'": "--format csv",
     "COPY (FROM clips) TO 'x.parquet' (FORMAT parquet)": "--format csv",
     "EXPORT DATABASE 'x'": "--format csv",
     "CREATE TEMP TABLE x AS SELECT 1": "WITH step AS",
-    "CREATE TABLE x AS PIVOT clips ON role USING count(*)": "nothing can be changed",
+    "CREATE TABLE x AS PIVOT clips ON role USING count(*)": "changed",
     "CREATE MACRO f(a) AS a + 1": "WITH step AS",
-    "EXPLAIN CREATE TABLE x (i INT)": "nothing can be changed",
-    "EXPLAIN ANALYZE CREATE TEMP TABLE x (i INT)": "nothing can be changed",
-    "INSERT INTO clips (clip_id) VALUES ('x')": "nothing can be changed",
-    "UPDATE clips SET role = 'x'": "nothing can be changed",
-    "DELETE FROM clips": "nothing can be changed",
-    "SET threads = 1": "nothing can be changed",
-    "PRAGMA database_list": "nothing can be changed",
-    "BEGIN": "nothing can be changed",
-    "PREPARE q AS SELECT 1": "nothing can be changed",
-    "SELECT lumnance FROM clip_scores": 'Candidate bindings: "luminance"',
-    "FROM clip": 'Did you mean "clips"',
-    "SELECT at FROM snapshots": "write at_time",
-    "FROM snapshots WHERE table = 'clips'": "write table_name",
-    "SELEC 1": 'syntax error at or near "SELEC"',
+    "EXPLAIN CREATE TABLE x (i INT)": "changed",
+    "EXPLAIN ANALYZE CREATE TEMP TABLE x (i INT)": "changed",
+    "INSERT INTO clips (clip_id) VALUES ('x')": "changed",
+    "UPDATE clips SET role = 'x'": "changed",
+    "DELETE FROM clips": "changed",
+    "SET threads = 1": "changed",
+    "PRAGMA database_list": "changed",
+    "BEGIN": "changed",
+    "PREPARE q AS SELECT 1": "changed",
+    "SELECT lumnance FROM clip_scores": '"luminance"',
+    "FROM clip": '"clips"',
+    "SELECT at FROM snapshots": "at_time",
+    "FROM snapshots WHERE table = 'clips'": "table_name",
+    "SELEC 1": '"SELEC"',
     "SELECT ?": "parameters",
     "SELECT 'a'::INT": "Could not convert",
     "SELECT (range - 9999)::UINTEGER FROM range(20000) ORDER BY range DESC": "Conversion Error",
     "FROM 'x.csv'": "SQL: ",
-    "SELECT '\udcff'": "not UTF-8",
+    "SELECT '\udcff'": "UTF-8",
 }
 
 
@@ -313,7 +313,8 @@ def test_a_wide_table_in_a_terminal_is_one_column_a_line(
     columns = json.loads(ask("SELECT count(*) AS n FROM (DESCRIBE clip_scores)"))[0]["n"]
     assert len(lines) == 2 * (1 + columns)
     assert [line.split() for line in lines[:2]] == [["row", "1"], ["batch", "b0001"]]
-    assert ask("FROM clip_scores WHERE false", "table") == "no rows\n"
+    (line,) = ask("FROM clip_scores WHERE false", "table").splitlines()
+    assert "rows" in line
 
 
 @pytest.mark.parametrize("columns", [1, 5, 20, 40, 80, 200])

@@ -85,6 +85,18 @@ def test_the_ui_of_a_lake_that_cannot_be_written_is_refused(tmp_path: Path, monk
     assert isinstance(done.exception, OperationError)
 
 
+@pytest.mark.parametrize("arguments", [("run", "film.mp4"), ("demo",)], ids=" ".join)
+def test_a_wrong_profile_makes_no_lake(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    own, lake, film = tmp_path / "mine.yaml", tmp_path / "lake", tmp_path / "film.mp4"
+    own.write_text("inherits: laptop\ntranscripts: {weights: whisper-huge}\n")
+    film.write_bytes(b"some video")
+    wanted = [str(film) if a == film.name else a for a in arguments]
+    done = speakervid(*wanted, SPEAKERVID_LAKE=str(lake), SPEAKERVID_PROFILE=str(own))
+    assert done.returncode == 2
+    assert f"{own}:2: transcripts.weights" in done.stderr
+    assert not lake.exists()
+
+
 @pytest.mark.parametrize("command", [("sql", "SELECT 1"), ("train",)], ids=" ".join)
 def test_without_a_lake_it_says_how_to_get_one(command: tuple[str, ...], tmp_path: Path) -> None:
     done = speakervid(*command, "--lake", str(tmp_path / "none"))

@@ -49,29 +49,30 @@ def compared(settings: Settings, *sides: Side) -> tuple[Difference, list[tuple[A
 def test_snapshots_are_compared(settings: Settings) -> None:
     mine = settings.profile
     found, causes = compared(settings, Side("1", mine), Side("2", mine))
-    assert causes == [
-        ("sft", "absent", None, "the clip is gone", 1, 1),
-        ("sft", "pretrain", "luminance", "threshold", 1, 1),
-    ]
+    gone, lowered = causes
+    assert (*gone[:3], *gone[4:]) == ("sft", "absent", None, 1, 1)
+    assert "gone" in gone[3]
+    assert lowered == ("sft", "pretrain", "luminance", "threshold", 1, 1)
     tiers = {r["tier"]: r for r in found.tiers.to_dicts()}
     count = mini_lake()["clips"].height
     assert [tiers["sft"][f"clips_{n}"] for n in ("before", "left", "entered", "after")] == [count, 2, 0, count - 2]
     assert tiers["pretrain"]["clips_entered"] == 1
     assert tiers["sft"]["hours_left"] == pytest.approx(8 / 3600, abs=1e-6)
     told = found.clips.filter(tier_after="pretrain")["by"].to_list()
-    assert told == [["luminance: 1.0 against 0.5 → 2.0 (threshold)"]]
-    gone = mini_lake()["clips"].sort("clip_id").tail(1)
-    before = mini_lake()["clips"].filter(pl.col("video_id") == gone["video_id"][0]).height
-    assert found.losses.rows() == [(gone["batch"][0], gone["video_id"][0], "clips", before, before - 1)]
+    ((cause,),) = told
+    assert all(word in cause for word in ("luminance", "1.0", "0.5 → 2.0", "threshold"))
+    lost = mini_lake()["clips"].sort("clip_id").tail(1)
+    before = mini_lake()["clips"].filter(pl.col("video_id") == lost["video_id"][0]).height
+    assert found.losses.rows() == [(lost["batch"][0], lost["video_id"][0], "clips", before, before - 1)]
 
 
 def test_the_other_way_round_is_the_mirror_image(settings: Settings) -> None:
     mine = settings.profile
     _, causes = compared(settings, Side("2", mine), Side("1", mine))
-    assert causes == [
-        ("absent", "sft", None, "the clip is new", 1, 1),
-        ("pretrain", "sft", "luminance", "threshold", 1, 1),
-    ]
+    new, raised = causes
+    assert (*new[:3], *new[4:]) == ("absent", "sft", None, 1, 1)
+    assert "new" in new[3]
+    assert raised == ("pretrain", "sft", "luminance", "threshold", 1, 1)
 
 
 def test_a_state_does_not_differ_from_itself(settings: Settings) -> None:
@@ -110,7 +111,7 @@ def test_a_name_with_stored_decisions_needs_no_file(settings: Settings) -> None:
     assert causes == compared(settings, Side("1", settings.profile), Side("2", settings.profile))[1]
     with pytest.raises(UserError, match="preview"):
         diff(settings, Side("2", PROFILE), Side("2", PROFILE, is_preview=True))
-    with pytest.raises(UserError, match="no profile 'nosuch'"):
+    with pytest.raises(UserError, match="'nosuch'"):
         diff(settings, Side("1", "nosuch"), Side("2", "nosuch"))
 
 
@@ -120,4 +121,4 @@ def test_the_command_gives_its_sections(settings: Settings) -> None:
     parts = {part["section"]: part["rows"] for part in json.loads(done.stdout)}
     assert [len(parts[name]) for name in ("tiers", "causes", "clips")] == [3, 2, 2]
     shown = CliRunner().invoke(cli, [*asked, "--list"], catch_exceptions=False)
-    assert f"Tiers: 1, {PROFILE} → 2, {PROFILE}" in shown.stdout
+    assert f"1, {PROFILE} → 2, {PROFILE}" in shown.stdout

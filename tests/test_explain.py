@@ -30,9 +30,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def told(settings: Settings, wanted: str, profile: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each section, by the first word of its title."""
     sections: list[Section] = explain(settings, wanted, profile or settings.profile)
-    named = [(s.title.partition(",")[0], s.rows.to_dicts()) for s in sections]
-    return {named[0][0].partition(" ")[0]: named[0][1], **dict(named[1:])}
+    answer = {first_word(s.title): s.rows.to_dicts() for s in sections}
+    assert len(answer) == len(sections)
+    return answer
+
+
+def first_word(title: str) -> str:
+    return title.replace(",", " ").split()[0]
 
 
 @pytest.mark.parametrize(
@@ -47,9 +53,9 @@ def test_every_kind_of_id_is_known(settings: Settings, wanted: str, kind: str, c
     answer = told(settings, wanted)
     assert next(iter(answer)) == kind
     assert len(answer["Tiers"]) == clips
-    assert answer["Stages of the video"]
-    assert answer["Speech turns and their binding"]
-    assert answer["Face tracks"], "with their shots and people"
+    assert answer["Stages"]
+    assert answer["Speech"]
+    assert answer["Face"], "with their shots and people"
 
 
 def test_a_clip_tells_its_whole_story(settings: Settings) -> None:
@@ -57,18 +63,18 @@ def test_a_clip_tells_its_whole_story(settings: Settings) -> None:
     assert [(g["gate"], g["value"], g["rule"], g["verdict"]) for g in answer["Gates"]] == [
         ("luminance", 1.0, ">= 0.5", "pass"), ("snr", 1.0, ">= 0.5", "pass"),
     ]  # fmt: skip
-    (turn,) = answer["Speech turns and their binding"]
+    (turn,) = answer["Speech"]
     assert (turn["turn_id"], turn["binding"], turn["margin"], turn["person_id"]) == (
         f"{V1}-u0000", "bound", 2.0, f"{V1}-p00",
     )  # fmt: skip
-    assert {e["sync_conf"] for e in answer["Lip-sync evidence"]} == {5.0}
-    assert answer["Time that became no clip"][0]["reason"] == "too_short"
+    assert {e["sync_conf"] for e in answer["Lip-sync"]} == {5.0}
+    assert answer["Time"][0]["reason"] == "too_short"
     branches = {(b["branch"], b["is_in"]): b["what"] for b in answer["Branches"]}
     assert branches["single", True] == TALKS
-    assert branches["dialogue", True] == f"initiator of {TALKS}>{ANSWERS}"
-    assert branches["dialogue", False] == "no responder: nobody else speaks on that side"
-    assert branches["listening", False] == "it shows somebody talking"
-    assert branches["multi_turn_contextual", False] == "no words in the 30 s before it"
+    assert all(word in branches["dialogue", True] for word in ("initiator", f"{TALKS}>{ANSWERS}"))
+    assert all(word in branches["dialogue", False] for word in ("responder", "nobody"))
+    assert "talking" in branches["listening", False]
+    assert "30 s" in branches["multi_turn_contextual", False]
 
 
 def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settings, tmp_path: Path) -> None:
@@ -86,14 +92,15 @@ def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settin
     )
     assert (gates["motion"]["rule"], gates["motion"]["reason"]) == ("in [0.85, 0.999]", "weights_missing")
     absent = [b["what"] for b in answer["Branches"] if b["branch"] == "dialogue"]
-    assert f"no initiator: 0.5 s to {V1}-u0001, at most 0.25" in absent
+    (why,) = [what for what in absent if "initiator" in what]
+    assert all(word in why for word in ("0.5 s", f"{V1}-u0001", "0.25"))
 
 
 def test_a_name_with_stored_decisions_needs_no_file(settings: Settings) -> None:
     answer, whole = told(settings, TALKS, PROFILE), told(settings, TALKS)
     assert answer["Gates"] == whole["Gates"]
     assert answer["Branches"] == [b for b in whole["Branches"] if b["is_in"]] != []
-    with pytest.raises(UserError, match="no profile 'nosuch'"):
+    with pytest.raises(UserError, match="'nosuch'"):
         explain(settings, TALKS, "nosuch")
 
 
@@ -102,21 +109,21 @@ def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Se
     done = CliRunner().invoke(cli, [*asked, f"{V1}-u0000", "--format", "json"], catch_exceptions=False)
     sections = [part["section"] for part in json.loads(done.stdout)]
     assert sections[0] == f"turn {V1}-u0000"
-    assert "Time that became no clip" in sections
+    assert "Time" in map(first_word, sections)
     shown = CliRunner().invoke(cli, [*asked, "a.mp4"], catch_exceptions=False)
     assert shown.exit_code == 0
-    with pytest.raises(UserError, match=f"no.*'{TALKS}x'; the nearest are {TALKS}"):
+    with pytest.raises(UserError, match=rf"'{TALKS}x'.*\b{TALKS}\b"):
         explain(settings, f"{TALKS}x", "laptop")
 
 
 def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Settings) -> None:
-    with pytest.raises(UserError, match="nothing in the lake"):
+    with pytest.raises(UserError, match=r"'bad\\xff\\xfename\.mp4'"):
         told(settings, os.fsdecode(b"bad\xff\xfename.mp4"))
 
 
 def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"of no video")
-    with pytest.raises(UserError, match="no video of the lake has the content"):
+    with pytest.raises(UserError, match=f"{tmp_path / 'a.mp4'}.*speakervid run"):
         told(settings, str(tmp_path / "a.mp4"))
     (tmp_path / "a.mp4").write_bytes(b"one")
     assert {"what": "video_id", "value": V1} in told(settings, str(tmp_path / "a.mp4"))["video"]
@@ -136,7 +143,7 @@ def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> No
     videos = videos.with_columns(status=pl.when(is_first).then(pl.lit("rejected")).otherwise("status"))
     answer = told(published_lake(tmp_path, videos=videos), "a.mp4")
     assert {"what": "video_id", "value": V2} in answer["video"]
-    (other,) = answer["Others with the name a.mp4"]
+    (other,) = answer["Others"]
     assert (other["id"], other["status"]) == (V1, "rejected")
 
 
@@ -150,8 +157,8 @@ def test_where_no_clips_were_cut_the_stage_that_gave_none_is_told(tmp_path: Path
     )
     bare = {name: lake[name].filter(pl.col("video_id") != V1) for name in ("clips", "dropped_spans", "speech_turns")}
     settings = published_lake(tmp_path, stage_outcomes=outcomes, **bare)
-    lost = told(settings, V1)["Time that became no clip"]
+    lost = told(settings, V1)["Time"]
     assert {(row["track_id"], row["reason"]) for row in lost} == {
         (f"{V1}-s0000-t0{i}", "speech_turns: no_audio_stream") for i in (0, 1)
     }
-    assert "speech_turns: no_audio_stream" not in {r["reason"] for r in told(settings, V2)["Time that became no clip"]}
+    assert "speech_turns: no_audio_stream" not in {r["reason"] for r in told(settings, V2)["Time"]}

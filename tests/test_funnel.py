@@ -76,7 +76,9 @@ def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:
     assert (steps["gate: dark"]["count_in"], steps["gate: dark"]["rejected"]) == (2, 1)
     drawn = ElementTree.parse(picture).getroot()
     texts = [node.text for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"This lake, laptop, batch b2", "TalkVid, as published", "dark"} <= set(texts)
+    assert any(text and "laptop" in text and "b2" in text for text in texts)
+    assert any(text and "TalkVid" in text for text in texts)
+    assert "dark" in texts
     assert "8,743 h · 13.6% · 5,218,000 clips" in texts
     assert "1,244 h · 18.3%" in texts
     lengths = [float(node.attrib["width"]) for node in drawn.iter("{http://www.w3.org/2000/svg}rect")
@@ -103,15 +105,15 @@ def test_a_lake_without_clips_has_the_steps_before_them(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_told(lake: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no profile 'talkvid' .*there are: laptop.*retier --profile talkvid"):
+    with pytest.raises(UserError, match=r"'talkvid'.*\blaptop\b.*retier --profile talkvid"):
         funnel.funnel_of(load_settings(lake=lake), "talkvid")
     own = tmp_path / "own.yaml"
     own.write_text("inherits: laptop\n")
-    with pytest.raises(UserError, match=f"no profile 'own' .*retier --profile {own}"):
+    with pytest.raises(UserError, match=f"'own'.*retier --profile {own}"):
         funnel.funnel_of(load_settings(lake=lake), str(own))
-    with pytest.raises(UserError, match="no profile 'own'"):
+    with pytest.raises(UserError, match="'own'"):
         funnel.funnel_of(load_settings(lake=lake), "own")
-    with pytest.raises(UserError, match=r"no batch 'b9'"):
+    with pytest.raises(UserError, match=r"'b9'.*\bb1, b2\b"):
         funnel.funnel_of(load_settings(lake=lake), "laptop", "b9")
     done = CliRunner().invoke(cli, ["funnel", "--lake", str(lake), "--picture", str(tmp_path / "f.png")])
     assert isinstance(done.exception, UserError)

@@ -56,7 +56,7 @@ def test_an_ordinary_path_stays_what_it_is(links: Path) -> None:
 def test_links_in_a_folder_of_somebody_else_are_refused(links: Path) -> None:
     links.mkdir()
     links.chmod(stat.S_IRWXU | stat.S_IWOTH)
-    with pytest.raises(OperationError, match="not a private folder"):
+    with pytest.raises(OperationError, match=f"{links}.*TMPDIR"):
         places.plain(Path("/My Videos"))
 
 
@@ -77,7 +77,7 @@ def test_a_lake_by_uri_is_refused_before_anything_is_made(
 
 def test_a_lake_whose_path_is_not_utf8_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="UTF-8"):
         load_settings(lake=folder / "lake")
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -98,6 +98,7 @@ def demo(lake: Path | None, seed: int) -> None:
     """
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.run import run_and_report
+    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.demo import generate
     from speakervid_dag.lake.own_output import DEMO
@@ -105,6 +106,7 @@ def demo(lake: Path | None, seed: int) -> None:
     from speakervid_dag.runs.instance import prepare_home
 
     settings = load_settings(lake=lake)
+    load_profile(settings.profile)
     prepare_home(settings)
     folder = settings.lake_dir / DEMO / f"seed{seed}"
     say("Making the demo videos (the pictures are generated; the voices are real).")

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from speakervid_dag.formats import cell
+from speakervid_dag.formats import cell, quantity
 from speakervid_dag.stages.progress import Nobody, watch_with
 
 PIPE_WIDTH = 10**9  # columns where there is no terminal (a log, a pipe): nothing is folded
@@ -92,7 +92,7 @@ class TerminalWatcher:
         self.progress.update(self._task, completed=total, video="")
         self.progress.stop_task(self._task)
         if not err.is_terminal:
-            say(f"  {self._label:<17} {self._told} videos, {elapsed_s:.1f} s")
+            say(f"  {self._label:<17} {quantity(self._told, 'video')}, {elapsed_s:.1f} s")
 
     def _update(self, completed: float, video: str) -> None:
         if self._task is not None:

@@ -1,6 +1,6 @@
 """`speakervid diff`: what entered and left each tier between two published states, and which gate did it.
 
-Belongs here: arguments, help, printing. Does not belong here: comparing (speakervid_dag/diff.py).
+Belongs here: arguments, help, printing. Does not belong here: comparing (tiering/diff.py).
 """
 
 from pathlib import Path

@@ -18,6 +18,7 @@ from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.schemas.measures import MEASURES
 from speakervid_dag.models import campplus, cotracker, dover, segmentation
+from speakervid_dag.models.face_pack import pack_state
 from speakervid_dag.models.registry import examine, get_weight, load_registry, verify, weights_dir
 
 PACKAGES = (
@@ -57,6 +58,9 @@ SERVING = (
     Serving("speech quality", "DNSMOS P.835 and P.808", "dnsmos"),
     Serving("captions", "NOT ACTIVE: no backend yet (Qwen2.5-VL)", None),
 )
+
+
+OF_FACE_PACK = ("centerface", "dlib_face")  # weights that a pack of the user's own replaces
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,9 @@ def report(settings: Settings) -> int:
     rows = answering_rows(load_profile(settings.profile), None if known is None else str(known["sha256"]))
     print_frame(pl.DataFrame(rows), title="Who is talking")
     print_frame(pl.DataFrame(looking_rows(load_profile(settings.profile))), title="Scores that need more weights")
+    if settings.face_pack and pack_state(settings.face_pack) == "missing":
+        print_line(f"\nSPEAKERVID_FACE_PACK names a folder without ONNX files: {settings.face_pack}")
+        return 1
     if missing:
         told = ", ".join(missing)
         out.print(f"\nMissing or damaged weights: {told}. Get them with:\n  speakervid models pull {' '.join(missing)}")
@@ -139,6 +146,11 @@ def _print_stages(settings: Settings) -> list[str]:
     """Prints which model serves each stage; returns the names of missing and damaged default weights."""
     rows, missing = [], []
     for item in SERVING:
+        if settings.face_pack and item.weights in OF_FACE_PACK:
+            state = STATES["missing" if pack_state(settings.face_pack) == "missing" else "ok"]
+            pack = {"served by": "InsightFace pack", "weights": str(settings.face_pack), "state": state}
+            rows.append({"stage": item.stage, **pack, "stronger": ""})
+            continue
         name = load_profile(settings.profile).transcripts.weights if item.stage == "transcripts" else item.weights
         state = "" if name is None else STATES[examine(name).status]
         if name is not None and state != STATES["ok"]:

@@ -35,6 +35,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     from speakervid_dag.cli.report import write_after_run
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.failures import UserError
+    from speakervid_dag.formats import quantity
     from speakervid_dag.lake.batches import BatchBook
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.snapshots import snapshots
@@ -62,7 +63,7 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
     say(f"Published as snapshot {newest.number}." if newest else "Nothing was published before, so nothing is now.")
     if removed is not None:
         count, size = removed
-        say(f"Removed {count} superseded files ({_megabytes(size)}) and the older snapshots.")
+        say(f"Removed {quantity(count, 'superseded file')} ({_megabytes(size)}) and the older snapshots.")
         if newest is not None and newest.held_back:
             hidden = ", ".join(newest.held_back)
             say(f"Hidden until the next `speakervid run`, because their older rows are lost: batches {hidden}.")
@@ -77,17 +78,19 @@ def _print_takedown(plan: "TakedownPlan", is_applied: bool) -> None:
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.formats import quantity
 
     name = f" ({plan.file.name})" if plan.file else ""
     say(f"{plan.video_id}{name}: {'removing' if is_applied else 'would be removed'}")
     if plan.rows:
         print_frame(pl.DataFrame({"table": list(plan.rows), "rows": list(plan.rows.values())}))
     if plan.findings:
-        say(f"{plan.findings} quarantine findings that name it (the names are redacted)")
+        say(f"{quantity(plan.findings, 'quarantine finding')} in which its name is redacted")
     for path in plan.files:
         say(f"artifact {path.parent.name}/{path.name}")
     if plan.links:
-        say(f"{len(plan.links)} people of other videos were linked to a person in it and get a new identity_id")
+        told = quantity(len(plan.links), "person", "people")
+        say(f"a new identity_id for {told} of other videos, linked until now to a person in it")
     for release_id, places in plan.releases.items():
         for place in places or ("(its location is unknown: the export was interrupted before recording it)",):
             say(f"Release {release_id} contains it and is not changed: withdraw {place} and everything made from it")

@@ -35,6 +35,7 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: boo
     from speakervid_dag.cli.console import say
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.failures import UserError
+    from speakervid_dag.formats import quantity
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.upkeep import maintenance
 
@@ -46,7 +47,7 @@ def maintain(lake: Path | None, keep_days: int, is_applied: bool, drop_lost: boo
         refuse_while_running(settings, "maintain --apply")
         run_id = new_run_id("maintain")
         for table, rows in maintenance.drop_lost(opened, run_id).items() if drop_lost else ():
-            say(f"{rows} rows of {table} were lost with their file.")
+            say(f"Lost with their file: {quantity(rows, 'row')} of {table}.")
         done = maintenance.apply_upkeep(opened, settings.lake_dir, keep=keep, run_id=run_id)
     else:
         done = maintenance.plan_upkeep(opened, settings.lake_dir, keep=keep)
@@ -57,6 +58,7 @@ def _print_upkeep(plan: "UpkeepPlan", lake_dir: Path, is_applied: bool) -> None:
     import polars as pl
 
     from speakervid_dag.cli.console import print_frame, say
+    from speakervid_dag.formats import quantity
 
     rows = [
         (t.name, t.files, t.mergeable_files, len(t.superseded), t.superseded_bytes / 2**20, "busy" if t.is_busy else "")
@@ -67,7 +69,7 @@ def _print_upkeep(plan: "UpkeepPlan", lake_dir: Path, is_applied: bool) -> None:
     if is_applied:
         names = ["table", "files", "merged", "removed", "MB", "note"]
     if rows:
-        print_frame(pl.DataFrame(rows, schema=names, orient="row"), title=f"{len(plan.tables)} tables")
+        print_frame(pl.DataFrame(rows, schema=names, orient="row"), title=quantity(len(plan.tables), "table"))
     for snapshot in plan.snapshots:
         told = "dropped" if is_applied else "would be dropped"
         say(f"Snapshot {snapshot.number} of {snapshot.at:%Y-%m-%d %H:%M} {told}.")
@@ -75,7 +77,8 @@ def _print_upkeep(plan: "UpkeepPlan", lake_dir: Path, is_applied: bool) -> None:
         say(f"{'Removed' if is_applied else 'Unused:'} {path.relative_to(lake_dir)}")
     if plan.copies:
         told = "written" if is_applied else "would be written"
-        say(f"{len(plan.copies)} readers' copies of small files {told}: queries over many batches open fewer files.")
+        count = quantity(len(plan.copies), "readers' copy", "readers' copies")
+        say(f"{count} of small files {told}: queries over them open fewer files.")
     if not (rows or plan.snapshots or plan.loose or plan.copies):
         say("Nothing to do.")
     elif not is_applied:

@@ -74,6 +74,7 @@ def check_profile(profile: str) -> None:
     from speakervid_dag.config.profile_check import problems
     from speakervid_dag.config.profile_files import is_file_name, profile_names, read_layers
     from speakervid_dag.config.profiles import Profile, load_profile
+    from speakervid_dag.formats import quantity
 
     layers = read_layers(profile)
     found = problems(layers, Profile)
@@ -86,7 +87,8 @@ def check_profile(profile: str) -> None:
         say(f"It is called {right.name}: in a lake its rows take the place of the packaged profile's.")
     for name, measures in _unmeasured(right).items():
         say(f"Not evaluated until the weights '{name}' are on disk (docs/scores.md): {', '.join(measures)}")
-    say(f"{profile} is valid: {len(right.gates)} gates, {' < '.join(layer.source for layer in reversed(layers))}")
+    sources = " < ".join(layer.source for layer in reversed(layers))
+    say(f"{profile} is valid: {quantity(len(right.gates), 'gate')}, {sources}")
 
 
 def _unmeasured(profile: "Profile") -> dict[str, list[str]]:

@@ -25,6 +25,7 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     from speakervid_dag.cli.report import write_after_run
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
+    from speakervid_dag.formats import quantity
     from speakervid_dag.runs import retier as work
 
     settings = load_settings(lake=lake, profile=profile)
@@ -35,6 +36,6 @@ def retier(lake: Path | None, profile: str | None, batches: tuple[str, ...]) -> 
     if done.failure is not None:
         say(f"Nothing was published: {done.failure}")
         sys.exit(1)
-    print_frame(done.shares, title=f"Tiers of {done.profile}, {len(done.batches)} batches")
+    print_frame(done.shares, title=f"Tiers of {done.profile}, {quantity(len(done.batches), 'batch', 'batches')}")
     say(f"Published as snapshot {done.snapshot}.")
     write_after_run(settings)

@@ -113,6 +113,7 @@ def _serve(
     import uvicorn
 
     from speakervid_dag.cli.console import say
+    from speakervid_dag.formats import quantity
     from speakervid_dag.lake.queries import analyst_db
     from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.review import queue, server
@@ -132,7 +133,8 @@ def _serve(
         sitting = server.Sitting(con, settings.lake_dir, profile, snapshot.number, book, items)
         key = secrets.token_urlsafe(16)
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}/?key={key}"
-        say(f"{len(items)} questions for {plan.reviewer} on {url} (Ctrl-C ends it; every answer is kept at once)")
+        questions = quantity(len(items), "question")
+        say(f"{questions} for {plan.reviewer} on {url} (Ctrl-C ends it; every answer is kept at once)")
         threading.Thread(target=warm_up, daemon=True).start()
         if is_opened:
             threading.Timer(1.0, webbrowser.open, [url]).start()
@@ -140,7 +142,8 @@ def _serve(
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, ws="none", lifespan="off")
         if sitting.answered:
             analyst_db.remake(opened, settings.lake_dir)
-        say(f"{len(sitting.answered)} answers are in the table `reviews`; `speakervid review --summary` counts them.")
+        kept = quantity(len(sitting.answered), "answer")
+        say(f"Kept in the table `reviews`: {kept}. `speakervid review --summary` counts them all.")
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -41,11 +41,12 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
 def say_strangers(book: "BatchBook") -> None:
     """List files in the folder of manifests that are not manifests."""
     from speakervid_dag.cli.console import say
+    from speakervid_dag.formats import quantity
 
     strangers = book.strangers()
     if strangers:
         names = ", ".join(p.name for p in strangers[:5]) + ", …" * (len(strangers) > 5)
-        say(f"{len(strangers)} files in {book.folder} are not manifests and are ignored ({names}).")
+        say(f"Ignored in {book.folder}, no manifest: {quantity(len(strangers), 'file')} ({names}).")
 
 
 def announce(plan: "Plan") -> None:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from speakervid_dag.config.profile_files import KeyPath, Layer, merged
 from speakervid_dag.config.sections import Gate, Section
+from speakervid_dag.config.sections.base import OUT_OF_ORDER
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Problem:
 def problems(layers: Sequence[Layer], model: type[BaseModel]) -> list[Problem]:
     """Return all problems of these layers as `model` (a Profile), by file and line; [] if they are valid."""
     body = merged(layers)
-    found = [*_repeated(layers), *_vain_removals(layers), *_gathered(list(_invalid(body, model)), body)]
+    found = [*_repeated(layers), *_vain_removals(layers), *_gathered(list(_invalid(layers, body, model)), body)]
     found += _switched_off(body.get("scores"))
     gates = body.get("gates")
     if isinstance(gates, dict):
@@ -75,14 +76,31 @@ def _vain_removals(layers: Sequence[Layer]) -> Iterator[Finding]:
                 yield ("gates", str(name)), f"removes a gate that is not inherited{_meant(str(name), inherited)}"
 
 
-def _invalid(body: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
+def _invalid(layers: Sequence[Layer], body: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Finding]:
     """Yield pydantic's findings in strict mode (over JSON: a list is valid for a tuple, a string not for a number)."""
     try:
         model.model_validate_json(json.dumps(body, default=str), strict=True)
     except ValidationError as problem:
         for error in problem.errors():
             path = tuple(str(part) for part in error["loc"] if part != "[key]")
-            yield path, _message(error, path, model)
+            if error["type"] == "too_short" and error["input"]:
+                continue  # all its values are invalid, and told one by one
+            if error["type"] == OUT_OF_ORDER:
+                yield from (_disorder(layers, path, error["input"], *pair) for pair in error["ctx"]["pairs"])
+            else:
+                yield path, _message(error, path, model)
+
+
+def _disorder(
+    layers: Sequence[Layer], section: KeyPath, given: Mapping[str, Any], low: str, sign: str, high: str
+) -> Finding:
+    """Return the finding about two values in the wrong order, at the one of them that was stated last."""
+    stated = {key: _rank(layers, _place(layers, (*section, key))) for key in (low, high)}
+    files = {key: file for key, (file, _) in stated.items()}
+    is_low = files[low] < files[high] or (files[low] == files[high] and stated[low] > stated[high])
+    here, other = (low, high) if is_low else (high, low)
+    bound = {(True, "<="): "at most", (True, "<"): "less than", (False, "<="): "at least", (False, "<"): "more than"}
+    return (*section, here), f"must be {bound[is_low, sign]} {other} ({given[other]}), not {given[here]}"
 
 
 def _gathered(found: Sequence[Finding], body: Mapping[str, Any]) -> Iterator[Finding]:
@@ -109,6 +127,8 @@ def _message(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
         return f"unknown key{_meant(path[-1], _fields(model, path[:-1]))}"
     if kind == "missing":
         return _MISSING
+    if kind == "too_short":
+        return "must have a value"
     if kind == "value_error":
         return error["msg"].removeprefix("Value error, ")
     text = error["msg"].removeprefix("Input should be ")

@@ -72,15 +72,17 @@ def read_layers(name_or_path: str) -> list[Layer]:
     layers: list[Layer] = []
     seen: list[str] = []
     wanted: str | None = name_or_path
+    asked_by = ""
     while wanted is not None:
         if wanted in seen:
-            raise UserError(f"profile {name_or_path} inherits from itself ({' → '.join((*seen, wanted))})")
+            raise UserError(f"{asked_by}profile {name_or_path} inherits from itself ({' → '.join((*seen, wanted))})")
         seen.append(wanted)
-        layer = _read(wanted)
+        layer = _read(wanted, asked_by)
         layers.insert(0, layer)
         parent = layer.body.get("inherits")
+        asked_by = f"{layer.place(('inherits',))}: inherits: "
         if parent is not None and not isinstance(parent, str):
-            raise UserError(f"{layer.place(('inherits',))}: inherits: must be one profile's name or path")
+            raise UserError(f"{asked_by}must be one profile's name or path")
         wanted = _from_folder_of(wanted, parent)
     return layers
 
@@ -122,8 +124,9 @@ def _from_folder_of(child: str, parent: str | None) -> str | None:
     return str(Path(child).parent / Path(parent).expanduser())
 
 
-def _read(name_or_path: str) -> Layer:
-    text = _text(name_or_path)
+def _read(name_or_path: str, asked_by: str) -> Layer:
+    """Read one file. `asked_by` begins the message if there is no such file: the place of the `inherits` that asks."""
+    text = _text(name_or_path, asked_by)
     try:
         root = yaml.compose(text, Loader=_Loader)
         body = None if root is None else _Loader("").construct_document(root)
@@ -133,17 +136,21 @@ def _read(name_or_path: str) -> Layer:
         raise UserError(f"{where}: this is not valid YAML: {getattr(problem, 'problem', None) or problem}") from problem
     if not isinstance(body, dict):
         raise UserError(f"{name_or_path}: a profile must be a mapping of sections")
-    found = list(_keys(root, ()))
     lines: dict[KeyPath, int] = {}
-    twice = [path for path, line in found if lines.setdefault(path, line) != line]
+    twice: list[KeyPath] = []
+    for path, line in _keys(root, ()):
+        if path in lines:
+            twice.append(path)
+        else:
+            lines[path] = line
     return Layer(name_or_path, body, lines, tuple(twice))
 
 
-def _text(name_or_path: str) -> str:
+def _text(name_or_path: str, asked_by: str) -> str:
     if is_file_name(name_or_path):
         path = Path(name_or_path).expanduser()
         if not path.is_file():
-            raise UserError(f"there is no profile file {name_or_path}")
+            raise UserError(f"{asked_by}there is no profile file {name_or_path}")
         try:
             return path.read_text("utf-8")
         except UnicodeDecodeError as problem:
@@ -151,7 +158,8 @@ def _text(name_or_path: str) -> str:
     packaged = resources.files("speakervid_dag.config") / "profiles" / f"{name_or_path}.yaml"
     if name_or_path not in (*profile_names(), "base"):
         hint = "; a file of your own ends in .yaml" if Path(name_or_path).exists() else ""
-        raise UserError(f"there is no profile '{name_or_path}'; there are {', '.join(profile_names())}{hint}")
+        known = ", ".join(profile_names())
+        raise UserError(f"{asked_by}there is no profile '{name_or_path}'; there are {known}{hint}")
     return packaged.read_text("utf-8")
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.own_output import DEMO, LAKE_FILES, LAKE_FOLDERS, is_lake, is_release, owner_of
 
 MEDIA_SUFFIXES = frozenset(
@@ -251,7 +252,7 @@ def _why(problem: OSError) -> str:
 
 
 def _counted(found: Sequence[object], what: str) -> str:
-    return f"{len(found)} {what}{'s' * (len(found) > 1)} ({_shown(found)})"
+    return f"{quantity(len(found), what)} ({_shown(found)})"
 
 
 def _shown(found: Sequence[object]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.files import write_bytes
 from speakervid_dag.models.registry import file_hash, weight_hash, weight_path, weights_dir
 
@@ -75,21 +75,23 @@ def open_pack(pack: Path | None, modules: list[str], threads: int) -> Any:
         threads: CPU threads of each network.
 
     Raises:
-        PermanentFailure: `face_pack_unusable`, no such folder or no detector in it.
+        WeightsUnusable: no such folder, or no detector in it. Without one a run must not replace what is published.
     """
     import onnxruntime
     from insightface.app import FaceAnalysis
 
     folder = embedded_pack() if pack is None else pack.expanduser().resolve()
     if not folder.is_dir():
-        raise PermanentFailure("face_pack_unusable", f"no such folder: {folder}")
+        raise WeightsUnusable(f"face pack: no such folder: {folder}; SPEAKERVID_FACE_PACK names it")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
         app = FaceAnalysis(name=str(folder), allowed_modules=modules, sess_options=options)
     except AssertionError as error:  # InsightFace asserts that the folder has a detector
-        raise PermanentFailure("face_pack_unusable", f"no face detector among the ONNX files of {folder}") from error
+        raise WeightsUnusable(
+            f"face pack: no face detector among the ONNX files of {folder}; SPEAKERVID_FACE_PACK names it"
+        ) from error
     return app
 
 

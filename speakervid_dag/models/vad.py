@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 NAME = "silero-vad"
+WHAT, LICENCE = "speech detection (Silero VAD v6)", "MIT"  # as an entry of weights.yaml would say
 _PACKAGE, _FILE = "faster_whisper", "assets/silero_vad_v6.onnx"
 RATE_HZ = 16_000
 HOP_SAMPLES = 512

@@ -12,7 +12,8 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.models import registry
+from speakervid_dag.lake.used_weights import MISSING
+from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
 from speakervid_dag.release.writers import Item
 from speakervid_dag.rendering import markdown, pages
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 UNSAID = "not stated"
+OUTSIDE_REGISTRY = {  # name → what, licence
+    vad.NAME: (vad.WHAT, vad.LICENCE),
+    lake_synchrony.LakeSynchrony.name: ("lip sync, trained on this lake", "none: part of the lake"),
+    "face_pack": ("face detection and embedding, a folder of the user's own", UNSAID),
+}
 
 
 def statistics(items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -46,23 +52,37 @@ def languages(items: Sequence[Item]) -> dict[str, int]:
 
 
 def models(lake: DeltaLake, snapshot: Snapshot) -> list[dict[str, str]]:
-    """Return the weights recorded in the commits of the snapshot's rows; licences come from the registry."""
+    """Return the weights that made rows, from the commits of the snapshot's tables: name, what, licence, tables.
+
+    Weights that were missing when the rows were made are not listed, nor is the package that runs CoTracker.
+    """
     found: dict[tuple[str, str], set[str]] = {}
     for name, version in snapshot.versions.items():
         for entry in lake.history(TABLES[name], version):
-            for word in filter(None, str(entry.get("weights") or "").split(",")):
-                weight, _, digest = word.partition("=")
+            for weight, digest in _used(str(entry.get("weights") or "")).items():
                 found.setdefault((weight, digest), set()).add(name)
-    known = registry.load_registry()
-    return [
-        {
-            "name": weight,
-            "sha256": digest,
-            "licence": known[weight].licence if weight in known else UNSAID,
-            "tables": ", ".join(sorted(tables)),
-        }
-        for (weight, digest), tables in sorted(found.items())
-    ]
+    rows = []
+    for (weight, digest), tables in sorted(found.items()):
+        what, licence = _described(weight)
+        told = {"name": weight, "what": what, "sha256": digest, "licence": licence}
+        rows.append({**told, "tables": ", ".join(sorted(tables))})
+    return rows
+
+
+def _used(recorded: str) -> dict[str, str]:
+    """Return name → hash of the weights in a commit's record `NAME=STATE,NAME@STATE=STATE,…` that could be used."""
+    words = (word.partition("=") for word in recorded.split(",") if word)
+    states = {name.partition("@")[0]: state for name, _, state in words}
+    if states.pop(cotracker.PACKAGE, "") == MISSING:  # without its package the network cannot be run
+        states.pop(cotracker.WEIGHTS, None)
+    return {name: state for name, state in states.items() if state != MISSING}
+
+
+def _described(weight: str) -> tuple[str, str]:
+    """Return what a network is for, with its proper name, and its licence."""
+    if weight in (known := registry.load_registry()):
+        return known[weight].what.partition(";")[0], known[weight].licence
+    return OUTSIDE_REGISTRY.get(weight, ("", UNSAID))
 
 
 def render(manifest: Mapping[str, Any], items: Sequence[Item], profile: Profile | None) -> str:
@@ -95,8 +115,8 @@ def _thresholds(profile: Profile) -> "Markup":
 
 
 def _models(models: Sequence[Mapping[str, str]]) -> "Markup":
-    rows = [(m["name"], f"`{m['sha256']}`", m["licence"], m["tables"]) for m in models]
-    return _table(["weights", "SHA-256", "licence", "tables"], rows)
+    rows = [(m["name"], m["what"], f"`{m['sha256']}`", m["licence"], m["tables"]) for m in models]
+    return _table(["weights", "what", "SHA-256", "licence", "tables"], rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> "Markup":

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 import polars as pl
 
 from speakervid_dag.rendering import pages, svg
+from speakervid_dag.rendering.text import many
 
 ROW_PX, BAR_PX, LABEL_PX, PANEL_PX, TOP_PX = 24, 190, 190, 580, 44
 LEGEND = (
@@ -73,7 +74,7 @@ def _bars(rows: pl.DataFrame) -> list[Bar]:
 
 def _paper_bar(step: dict[str, object]) -> Bar:
     share, hours, clips = float(str(step["share"])), float(str(step["hours"])), step["clips"]
-    told = f" · {clips:,} clips" if isinstance(clips, int) else ""
+    told = f" · {many(clips, 'clip')}" if isinstance(clips, int) else ""
     return Bar(str(step["step"]), f"{_hours(hours)} · {share:.1%}{told}", share, "paper")
 
 

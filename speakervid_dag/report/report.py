@@ -21,7 +21,7 @@ from speakervid_dag.lake.schemas import CLIP_SCORES
 from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.upkeep.takedown import REPORT
 from speakervid_dag.rendering import pages, svg
-from speakervid_dag.rendering.text import figure
+from speakervid_dag.rendering.text import figure, many
 from speakervid_dag.report import charts, gallery, posters
 from speakervid_dag.report.report_data import (
     SHOWN_TIMELINE_S,
@@ -120,7 +120,7 @@ def render(
     seconds: dict[int, dict[str, int]] = {}
     for row in data.duration_bins:
         seconds.setdefault(row["second"], {})[row["tier"]] = row["clips"]
-    clips_told = f"Clips by length in whole seconds, stacked by tier: {overview['clips']} clips"
+    clips_told = f"Clips by length in whole seconds, stacked by tier: {many(overview['clips'], 'clip')}"
     return (
         pages.environment(PACKAGE)
         .get_template("report.html.jinja")
@@ -176,7 +176,7 @@ def _gate_picture(chart: GateChart) -> str:
     widest: dict[str, Any] = max(chart.gates, key=lambda g: g["measured"])
     told = f"{figure(widest['low'])} to {figure(widest['high'])}, median {figure(widest['median'])}"
     asked = "; ".join(f"{g['level']} {g['keep']} {figure(g['threshold_max'])}: {g['failed']} fail" for g in chart.gates)
-    label = f"Distribution of {chart.measure} over {widest['measured']} clips: {told}. {asked}"
+    label = f"Distribution of {chart.measure} over {many(widest['measured'], 'clip')}: {told}. {asked}"
     return svg.inline(charts.distribution(chart.bars, charts.Axis(chart.low, chart.high), lines, label))
 
 

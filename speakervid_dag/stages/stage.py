@@ -31,6 +31,7 @@ from speakervid_dag.failures import (
     WeightsUnusable,
 )
 from speakervid_dag.files import write_bytes, written_aside
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, USABLE, Table
 from speakervid_dag.lake.sources import Sources
@@ -320,8 +321,9 @@ def all_absent(problems: Sequence[SourceAbsent]) -> SourceAbsent:
     """Return one failure for all these: their number, the first ones, and what can be done."""
     shown = "; ".join(str(problem) for problem in problems[:SHOWN_ABSENT]) + "; …" * (len(problems) > SHOWN_ABSENT)
     return SourceAbsent(
-        f"{len(problems)} of its sources are missing ({shown}). Their published data stays: restore the files "
-        f"(`speakervid run` with the folder they are in now), `speakervid forget` them, or run with --allow-loss"
+        f"missing: {quantity(len(problems), 'source')} of this batch ({shown}). What is published of it stays: restore "
+        "the files (`speakervid run` with the folder they are in now), `speakervid forget` them, or run with "
+        "--allow-loss"
     )
 
 

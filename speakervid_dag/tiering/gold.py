@@ -12,6 +12,7 @@ import polars as pl
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.sections import Gate
 from speakervid_dag.failures import OperationError
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.queries.session import Session, ask_measures, query_file
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.slices import check_schema
@@ -182,5 +183,6 @@ def _refuse_ungated(con: Session, tiers: pl.DataFrame, batches: list[str]) -> No
     missing = int(counted[0][0]) - tiers.height
     if missing:
         raise OperationError(
-            f"{missing} clips have no row in clip_gates: gates were not computed, or none applies to the clips' role"
+            f"{quantity(missing, 'clip')} without a row in clip_gates: "
+            "gates were not computed, or none applies to the clips' role"
         )

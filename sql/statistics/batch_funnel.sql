@@ -1,6 +1,6 @@
 -- How much is left after each step in each batch, from files to tiers, in count and hours?
--- One row per profile, batch and step; funnel adds them up. In = kept + rejected + not_evaluated, in count and in hours, at
--- every step whose rows are parts of the previous step's (is_conserved). Steps that create new things (shots of videos,
+-- Not in clips and hours per profile: one row per profile, batch and step; funnel adds them up.
+-- In = kept + rejected + not_evaluated, in count and in hours, at every step whose rows are parts of the previous step's (is_conserved). Steps that create new things (shots of videos,
 -- tracks of shots) have only kept. Videos of unknown duration count as zero hours; hours are not rounded here.
 -- Enforced gates come in the profile's order, and each gets what none before it took:
 --   section pretrain: gates that reject; the last one keeps the tiers pretrain and sft.

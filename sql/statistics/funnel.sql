@@ -1,5 +1,5 @@
 -- How much is left after each step, from files to tiers, in count and hours?
--- One row per profile and step: the sum of batch_funnel, which defines the steps, over all batches.
+-- Not in clips and hours per profile: one row per profile and step: the sum of batch_funnel, which defines the steps, over all batches.
 SELECT
     profile, section, min(position) AS position, step,
     sum(count_in)::BIGINT AS count_in, sum(kept)::BIGINT AS kept,

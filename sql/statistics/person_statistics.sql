@@ -1,5 +1,5 @@
 -- Who is in the lake, in how many videos and clips, for how long in each role and tier?
--- One row per profile and identity (one person across videos).
+-- Not in clips and hours per profile: one row per profile and identity (one person across videos).
 WITH appearances AS (
     SELECT p.identity_id, t.profile, c.clip_id, c.video_id, c.role, c.duration_s, t.tier
     FROM clips AS c

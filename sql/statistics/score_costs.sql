@@ -1,4 +1,5 @@
 -- What does each group of scores cost, in seconds, per second of video, and relative to the face and mesh models?
+-- Not in clips and hours per profile: one row per group of scores.
 WITH spent AS (
     SELECT o.stage, c.part, c.elapsed_s, v.duration_s
     FROM stage_outcomes AS o

@@ -1,4 +1,5 @@
 -- What does each stage cost, in seconds and as hours of video per hour, and how often does it give no result?
+-- Not in clips and hours per profile: one row per stage.
 SELECT o.stage,
     count(*) AS videos,
     count_if(o.status = 'not_evaluated')::BIGINT AS not_evaluated,

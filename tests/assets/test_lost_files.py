@@ -1,5 +1,6 @@
 """A lost data file or a damaged manifest: one line that names it, the rest answers, and `run` makes the batch again."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_a_lost_file_of_a_system_table_is_named_and_left_behind_on_request(house
         ask(house, "FROM videos")
     done = command(house, "maintain", "--apply", "--drop-lost")
     assert done.exit_code == 0, done.output
-    assert f"{newest} rows of snapshots" in done.stderr
+    assert re.search(rf"\b{newest}\b.*\b{SNAPSHOTS.name}\b", done.stderr)
     older = snapshots.latest(house.lake)
     assert older is not None
     assert older.number < before.number
@@ -153,9 +154,9 @@ def test_a_damaged_log_is_named(house: House) -> None:
     (log / f"{0:020d}.json").write_bytes(b"{")
     handles._kept.__dict__.clear()  # as a process that has not seen the table
     assert ask(house, "SELECT count(*) > 0 FROM videos") == [(True,)]
-    with pytest.raises(OperationError, match="log of clips"):
+    with pytest.raises(OperationError, match="clips/_delta_log"):
         ask(house, "FROM clips")
-    with pytest.raises(OperationError, match="log of clips"):
+    with pytest.raises(OperationError, match="clips/_delta_log"):
         house.run()
 
 

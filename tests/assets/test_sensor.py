@@ -1,6 +1,7 @@
 """The landing folder: settled new files become one batch, its partition and one run; everything else waits."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,11 @@ def skipped(answer: Tick) -> str:
     return str(answer.skip_message)
 
 
+def has_nothing_new(answer: Tick) -> bool:
+    """Whether the folder was looked at and had nothing for a run."""
+    return re.search(r"\bnew\b", skipped(answer)) is not None
+
+
 def test_a_settled_file_becomes_a_batch_a_partition_and_one_run(landing: Path, instance: dg.DagsterInstance) -> None:
     film = put(landing / "day1" / "a film.mp4")
     put(landing / "notes.txt")
@@ -72,7 +78,7 @@ def test_a_settled_file_becomes_a_batch_a_partition_and_one_run(landing: Path, i
     assert instance.get_dynamic_partitions("batch") == ["b000001"]
     (file,) = Lakehouse().book.read("b000001")
     assert file.uris == (str(film),)
-    assert "nothing new" in skipped(tick(instance))
+    assert has_nothing_new(tick(instance))
     assert Lakehouse().book.names() == ["b000001"]
 
 
@@ -96,7 +102,7 @@ def test_a_tick_killed_before_its_run_was_launched_is_made_good_by_the_next(
     put(landing / "next.mp4", b"another")
     again = [(batch, batch) for batch in ("b000001", "b000002")]
     assert asked(tick(instance)) == again, "the lost batch under its old run key, and the new one"
-    assert "nothing new" in skipped(tick(instance)), "once they are launched they are not asked for again"
+    assert has_nothing_new(tick(instance)), "once they are launched they are not asked for again"
 
 
 def test_a_tick_killed_before_the_partition_was_registered_is_made_good_by_the_next(
@@ -122,12 +128,12 @@ def test_a_batch_of_other_files_is_left_to_whoever_made_it(landing: Path, instan
     book = Lakehouse().book
     for batch, files in book.plan([film], batch_size=64).batches.items():
         book.write(batch, files)  # `speakervid run` has planned it and is about to start
-    assert "nothing new" in skipped(tick(instance))
+    assert has_nothing_new(tick(instance))
 
 
 def test_a_file_that_is_still_being_copied_waits(landing: Path, instance: dg.DagsterInstance) -> None:
     film = put(landing / "film.mp4", b"half of i", age_s=1.0)
-    assert "nothing new" in skipped(tick(instance))
+    assert has_nothing_new(tick(instance))
     assert Lakehouse().book.names() == []
     put(film, b"half of it, and the rest")
     assert isinstance(tick(instance), dg.SensorResult)
@@ -136,7 +142,7 @@ def test_a_file_that_is_still_being_copied_waits(landing: Path, instance: dg.Dag
 @pytest.mark.parametrize("name", ["film.mp4.part", "film.mp4.crdownload", ".film.mp4.Xa81b2", ".hidden/film.mp4"])
 def test_a_partial_copy_is_not_taken_however_old(landing: Path, instance: dg.DagsterInstance, name: str) -> None:
     put(landing / name)
-    assert "nothing new" in skipped(tick(instance))
+    assert has_nothing_new(tick(instance))
 
 
 def test_a_file_that_vanishes_or_cannot_be_read_stops_nothing(landing: Path, instance: dg.DagsterInstance) -> None:
@@ -170,15 +176,28 @@ def test_own_output_is_never_taken(
 ) -> None:
     mark(landing / "lake", LAKE_MARK)
     put(landing / "lake/artifacts/audio/v1/v0.wav")
-    assert "nothing new" in skipped(tick(instance))
+    assert has_nothing_new(tick(instance))
     monkeypatch.setenv("SPEAKERVID_LANDING", str(landing / "lake/artifacts"))
     assert "SPEAKERVID_LANDING" in skipped(tick(instance))
     assert Lakehouse().book.names() == []
 
 
+def test_nothing_is_taken_with_a_wrong_profile(
+    landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(landing / "film.mp4")
+    own = landing.with_name("mine.yaml")
+    own.write_text("inherits: laptop\ntranscripts: {weights: whisper-huge}\n")
+    monkeypatch.setenv("SPEAKERVID_PROFILE", str(own))
+    assert f"{own}:2: transcripts.weights" in skipped(tick(instance))
+    assert Lakehouse().book.names() == []
+
+
 def test_a_missing_folder_is_said(landing: Path, instance: dg.DagsterInstance) -> None:
     landing.rmdir()
-    assert "does not exist" in skipped(tick(instance))
+    told = skipped(tick(instance))
+    assert str(landing) in told
+    assert "exist" in told
 
 
 def test_no_folder_is_said(landing: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:

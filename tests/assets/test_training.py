@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -94,7 +95,10 @@ def test_a_lake_with_too_few_people_says_so_in_one_line(tmp_path: Path) -> None:
     lake = talking_lake(tmp_path / "lake", people=3)
     done = trained(tmp_path / "lake", quick(tmp_path, 1))
     assert done.returncode == 1
-    assert "too few talking people" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "people" in line]
+    learnt, held_out, needed, _ = map(int, re.findall(r"\d+", line))
+    assert learnt + held_out == 3
+    assert learnt < needed or held_out < 2
     assert "Traceback" not in done.stderr
     assert lake.read(TRAINED_MODELS).is_empty()
 

@@ -1,12 +1,14 @@
 """Weights that made what is published are gone or damaged: nothing is computed, nothing published is lost."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from house import B1, B2, CANNED_WEIGHTS, House
 
+from speakervid_dag.assets import backends
 from speakervid_dag.assets import weights as checked
 from speakervid_dag.assets.graph import recipes
 from speakervid_dag.assets.staleness import stale_batches
@@ -14,7 +16,7 @@ from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.artifacts import weights_record
 from speakervid_dag.lake.schemas import CLIP_SCORES
 from speakervid_dag.lake.used_weights import remember, used_weights
-from speakervid_dag.models import registry
+from speakervid_dag.models import registry, vad
 from speakervid_dag.models.registry import WeightFile
 from speakervid_dag.runs import instance as instances
 from speakervid_dag.runs.retier import retier
@@ -112,7 +114,8 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
     pack = tmp_path / "pack"
     house.settings = house.settings.model_copy(update={"face_pack": pack})
     with instances.lake_instance(house.settings):  # settings reach a lakehouse through the environment
-        checked.require_weights(house.lakehouse, recipes().values())  # a pack that the lake never had
+        with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):  # though the lake never had it
+            checked.require_weights(house.lakehouse, recipes().values())
         pack.mkdir()
         (pack / "det.onnx").write_bytes(b"network")
         (found,) = [s for n, s in checked.states(house.lakehouse, recipes()["face_tracks"]).items() if n == "face_pack"]
@@ -121,6 +124,36 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
         (pack / "det.onnx").unlink()
         with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
             checked.require_weights(house.lakehouse, recipes().values())
+
+
+def test_a_face_pack_that_is_not_there_takes_nothing_away(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong path, or a drive that is not mounted: every face would be lost, and every clip with them."""
+    before = house.versions()
+    monkeypatch.setenv("SPEAKERVID_FACE_PACK", str(tmp_path / "absent"))
+    house.settings = house.settings.model_copy(update={"face_pack": tmp_path / "absent"})
+    with pytest.raises(WeightsUnusable, match="absent"):
+        house.run()
+    assert house.versions() == before
+
+
+def test_voices_fall_back_to_ge2e_only_where_the_others_were_never_there(house: House) -> None:
+    def needed() -> set[str]:
+        with instances.lake_instance(house.settings):  # settings reach a lakehouse through the environment
+            return set(backends.speech_weights(house.lakehouse)) - {f"{vad.NAME}@{vad.package_state()}"}
+
+    both = set(backends.LOCAL_VOICES)
+    assert needed() == {*both, "resemblyzer"}  # with faces, and without
+    house.change_profile(diarization={"voices": "campplus"})
+    assert needed() == both
+    house.weights["campplus"] = "missing"
+    assert needed() == both, "the lake's rows were made with it: that is refused, and nothing else is used"
+    with pytest.raises(WeightsUnusable, match="models pull campplus"):
+        house.run()
+    record = weights_record(house.settings.lake_dir)
+    record.write_text(json.dumps({n: e for n, e in json.loads(record.read_text()).items() if n != "campplus"}))
+    assert needed() == {*both, "resemblyzer"}
 
 
 def test_weights_the_lake_never_had_stay_missing_and_their_arrival_makes_rows_anew(house: House) -> None:

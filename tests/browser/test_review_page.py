@@ -18,6 +18,7 @@ from ui import PATIENCE_MS, PICTURES
 from speakervid_dag.lake.schemas import REVIEWS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.review import server
+from speakervid_dag.review.questions import QUESTIONS
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -81,7 +82,7 @@ def test_three_answers_by_keyboard(chromium: "BrowserContext", url: str, lake: D
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(url)
     for number, key in enumerate(("y", "2", "u"), 1):
-        page.get_by_role("heading", name="Is the outlined person the one who speaks?").wait_for()
+        page.get_by_role("heading", name=QUESTIONS["binding"].text).wait_for()
         until_it_plays(page, "the sample plays")
         page.keyboard.press("Space")
         until(page, "() => document.querySelector('video').paused", "space pauses")
@@ -105,7 +106,7 @@ def test_pairs_fit_and_can_be_read(chromium: "BrowserContext", url: str, width: 
     page.goto(url)
     page.get_by_role("heading", level=1).first.wait_for()
     page.evaluate("() => show(state.items.findIndex(item => item.question === 'reply'))")
-    page.get_by_role("heading", name="Does the second clip reply to the first?").wait_for()
+    page.get_by_role("heading", name=QUESTIONS["reply"].text).wait_for()
     until_it_plays(page, "the pair plays")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []

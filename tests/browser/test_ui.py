@@ -9,6 +9,8 @@ from browser.canned_lake import GREEN, RED
 from loopback import graphql
 from ui import PATIENCE_MS, Ui
 
+from speakervid_dag.lake.schemas import CLIPS
+
 pytestmark = pytest.mark.browser
 
 
@@ -34,7 +36,7 @@ def test_the_graph_shows_layers_and_which_asset_is_red(ui: Ui) -> None:
 
 def test_a_red_run_names_the_audit_and_what_was_not_executed(ui: Ui) -> None:
     ui.open(f"/runs/{run_ids(ui)[RED]}", "Failure", f"partition: {RED}", "Errored (1)")
-    ui.page.get_by_text("clips of b000002 was refused by its audit").first.wait_for()
+    ui.page.get_by_text(f"speakervid quarantine show clips/{RED}").first.wait_for()
     ui.page.get_by_text("Dependencies for step lake_snapshot failed").first.wait_for()
     ui.picture("run_red")
 
@@ -61,7 +63,7 @@ def test_partitions_are_batches(ui: Ui) -> None:
 
 
 def test_an_asset_shows_columns_kinds_owner_and_rows(ui: Ui) -> None:
-    ui.open("/assets/clips", "3-14 s of one person in one shot", "Delta Lake", "Polars", "speakervid")
+    ui.open("/assets/clips", CLIPS.doc, "Delta Lake", "Polars", "speakervid")
     ui.page.get_by_text("talking | listening").first.wait_for()  # a column's description
     assert ui.page.get_by_text("Row count").count() == 1
     ui.picture("asset")

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from speakervid_dag.config import sections
+from speakervid_dag.config.profile_check import problems
+from speakervid_dag.config.profile_files import read_layers
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.failures import UserError
 from speakervid_dag.lake.schemas.measures import MEASURES, scores
@@ -134,52 +137,69 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
     [
         (
             "inherits: laptop\nname: m\ngates: {face_blur: {threshhold: 1}}",
-            r"mine\.yaml:3: gates\.face_blur\.threshhold: unknown key; did you mean 'threshold'",
+            r"mine\.yaml:3: gates\.face_blur\.threshhold: .*'threshold'",
         ),
         (
             "inherits: laptop\nname: m\ngates: {g: {measure: motion}}",
-            r"mine\.yaml:3: gates\.g: .* needs keep, unit, ",
+            r"mine\.yaml:3: gates\.g: .*\bkeep, unit, ",
         ),
         (
             "inherits: laptop\ngates: {face_blurr: {threshold: 0.2}}",
-            r"gates\.face_blurr: .*did you mean 'face_blur'\?$",
+            r"gates\.face_blurr: .*'face_blur'\?$",
         ),
-        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: unknown key; did you mean 'gates'\?$"),
-        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'; did you mean 'snr_db'\?$"),
-        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*did you mean 'camera'\?$"),
-        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: unknown key; did you mean 'inherits'\?"),
-        ("clips: {max_s: 9.0}", r"inherits: is missing, .*add `inherits: laptop`"),
+        ("inherits: laptop\ngate: {face_blur: {threshold: 0.2}}", r"gate: .*'gates'\?$"),
+        ("inherits: laptop\nscores: {disabled: [snr_dp]}", r"scores\.disabled: .*'snr_dp'.*'snr_db'\?$"),
+        ("inherits: laptop\nsampling: {disabled: [cammera]}", r"sampling\.disabled.*'camera'\?$"),
+        ("inherit: laptop\nclips: {max_s: 9.0}", r"mine\.yaml:1: inherit: .*'inherits'\?"),
+        ("clips: {max_s: 9.0}", r"inherits: .*`inherits: laptop`"),
         (
             "inherits: laptop\ngates: {face_blur: {threshold: -0.5}}",
-            r"-0\.5 .* face_blur, which is 0 or more$",
+            r"-0\.5 .*\bface_blur\b.* 0 or more$",
         ),
         ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 .* 0 or less$"),
-        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 is .* 0 to 1$"),
+        ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
-        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", "set tracking.face_crops to true"),
-        ("inherits: nosuch\nname: m", "there is no profile 'nosuch'; there are laptop"),
-        ("- a\n- b", "must be a mapping"),
-        ("a:\n\tb: 1\n", "mine.yaml:2: .* not valid YAML"),
-        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not 'long'"),
-        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: must be a valid number, not '14'"),
-        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: must be a finite number"),
-        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: unknown key; did you mean 'clips'"),
+        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", r"\blight_asd\b.*tracking\.face_crops"),
+        ("name: m\ninherits: lapptop", r"mine\.yaml:2: inherits: .*'lapptop'.* laptop"),
+        ("name: m\ninherits: house.yaml", r"mine\.yaml:2: inherits: .*house\.yaml"),
+        ("name: m\ninherits: mine.yaml", r"mine\.yaml:2: inherits: .*itself"),
+        ("- a\n- b", r"mine\.yaml: .*mapping"),
+        ("a:\n\tb: 1\n", r"mine\.yaml:2: .*YAML"),
+        ("inherits: laptop\nclips: {max_s: long}", r"mine\.yaml:2: clips\.max_s: .*number.*'long'"),
+        ("inherits: laptop\nclips: {max_s: '14'}", r"mine\.yaml:2: clips\.max_s: .*number.*'14'"),
+        ("inherits: laptop\nclips: {max_s: .nan}", r"mine\.yaml:2: clips\.max_s: .*finite"),
+        ("inherits: laptop\nclip: {max_s: 1.0}", r"mine\.yaml:2: clip: .*'clips'"),
         ("inherits: laptop\nclips:\n  max_s: 9.0\n  max_s: 8.0", r"mine\.yaml:3: clips\.max_s: .* twice"),
+        ("inherits: laptop\nclips: {max_s: 9.0, max_s: 8.0}", r"mine\.yaml:2: clips\.max_s: .* twice"),
+        (
+            "inherits: laptop\ngates: {face_blur: {threshold: 0.2, threshold: 0.5}}",
+            r"mine\.yaml:2: gates\.face_blur\.threshold: .* twice",
+        ),
+        (
+            "inherits: laptop\ngates: {face_blur: {mode: off}, face_blur: {threshold: 0.5}}",
+            r"mine\.yaml:2: gates\.face_blur: .* twice",
+        ),
         (
             "inherits: laptop\ngates: {face_blurr: null}",
-            r"removes a gate that is not inherited; did you mean 'face_blur'",
+            r"gates\.face_blurr: .*inherited.*'face_blur'",
         ),
         (
             "inherits: laptop\ngates: {face_size: {unit: ms}}",
-            r"gates\.face_size\.unit: 'ms' is not .* face_height_px.*'px'",
+            r"gates\.face_size\.unit: 'ms' .*face_height_px.*'px'",
         ),
-        ("inherits: laptop\ngates: {face_size: {measure: face_hight_px}}", "no measure 'face_hight_px'; did you mean"),
-        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", "either threshold or percentile"),
-        ("inherits: laptop\ngates: {face_size: {keep: between}}", "threshold and upper_threshold"),
-        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: must be 'enforce'.* not 'on'"),
+        (
+            "inherits: laptop\ngates: {face_size: {measure: face_hight_px}}",
+            r"gates\.face_size\.measure: .*'face_hight_px'.*'face_height_px'",
+        ),
+        ("inherits: laptop\ngates: {face_size: {percentile: 5}}", r"gates\.face_size: .*\bthreshold\b.*\bpercentile\b"),
+        (
+            "inherits: laptop\ngates: {face_size: {keep: between}}",
+            r"gates\.face_size: .*'between'.*\bupper_threshold\b",
+        ),
+        ("inherits: laptop\ngates: {face_size: {mode: on}}", r"gates\.face_size\.mode: .*'enforce'.*'on'"),
         ("inherits: laptop\ngates: {Face: {mode: off}}", r"gates\.Face"),
-        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: must|name: String should match"),
-        ("inherits: [laptop]", "mine.yaml:1: inherits: must be one"),
+        ("inherits: laptop\nname: a/b", r"mine\.yaml:2: name: .*'a/b'"),
+        ("inherits: [laptop]", r"mine\.yaml:1: inherits: .*\bpath\b"),
     ],
 )
 def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message: str) -> None:
@@ -187,6 +207,85 @@ def test_a_wrong_profile_is_told_by_its_place(tmp_path: Path, body: str, message
     own.write_text(body)
     with pytest.raises(UserError, match=message):
         load_profile(str(own))
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "words"),
+    [
+        ("clips: {min_s: -5}", "clips.min_s", "0.*-5"),
+        ("clips: {max_s: 0}", "clips.max_s", "0.*0"),
+        ("clips: {min_s: 5, max_s: 4}", "clips.max_s", r"\bmin_s\b.*5.*4"),
+        ("clips: {min_s: 15}", "clips.min_s", r"\bmax_s\b.*14.*15"),
+        ("scores: {languages: [zz]}", "scores.languages.0", "639-1.*'zz'"),
+        ("scores: {languages: [en, English]}", "scores.languages.1", "639-1.*'English'"),
+        ("scores: {dark_luma: 220}", "scores.dark_luma", "bright_luma.*220"),
+        ("scores: {still_speed: 1.0}", "scores.still_speed", "lively_speed"),
+        ("scores: {min_frames: 0}", "scores.min_frames", "1"),
+        ("sound: {language: [xx1]}", "sound.language.0", "'xx1'"),
+        ("transcripts: {weights: dlib_face}", "transcripts.weights", "'whisper-base'.*'dlib_face'"),
+        ("transcripts: {weights: whisper-huge}", "transcripts.weights", "'whisper-base'.*'whisper-huge'"),
+        ("transcripts: {temperatures: [0, -1]}", "transcripts.temperatures.1", "0.*-1"),
+        ("sync: {audio_high_hz: 100}", "sync.audio_high_hz", "audio_low_hz"),
+        ("sync: {own_weight: 1.5}", "sync.own_weight", "1.*1.5"),
+        ("diarization: {offset: 0.6}", "diarization.offset", "onset"),
+        ("diarization: {overlap_smoothing_windows: 4}", "diarization.overlap_smoothing_windows", "odd.*4"),
+        ("diarization: {faces: {max_silent: 0.5}}", "diarization.faces.max_silent", "min_talking"),
+        ("binding: {still_talking: 0.5}", "binding.still_talking", "min_talking"),
+        ("identity: {min_person_cosine: {128: 2}}", "identity.min_person_cosine.128", "1.*2"),
+        ("liveness: {lags_s: [-0.4]}", "liveness.lags_s.0", "0.*-0.4"),
+        ("liveness: {lags_s: []}", "liveness.lags_s", "value"),
+        ("tracking: {min_iou: 30}", "tracking.min_iou", "1.*30"),
+        ("shots: {max_unrest: -1}", "shots.max_unrest", "0.*-1"),
+    ],
+)
+def test_an_impossible_value_is_told_with_what_is_allowed(tmp_path: Path, body: str, key: str, words: str) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(f"inherits: laptop\n{body}\n")
+    with pytest.raises(UserError, match=rf"mine\.yaml:2: {key.replace('.', '[.]')}: .*{words}"):
+        load_profile(str(own))
+
+
+def test_every_pair_in_the_wrong_order_is_told_at_the_younger_value(tmp_path: Path) -> None:
+    (tmp_path / "house.yaml").write_text("inherits: laptop\nclips:\n  min_s: 9\n  max_s: 12\n")
+    own = tmp_path / "mine.yaml"
+    own.write_text("inherits: house.yaml\nclips:\n  max_s: 8\nscores:\n  dark_luma: 211\n  lively_speed: 0.01\n")
+    found = [(p.place, ".".join(p.path)) for p in problems(read_layers(str(own)), Profile)]
+    assert found == [
+        (f"{own}:3", "clips.max_s"),
+        (f"{own}:5", "scores.dark_luma"),
+        (f"{own}:6", "scores.lively_speed"),
+    ]
+
+
+def test_values_at_a_limit_and_languages_of_containers_are_taken(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "inherits: laptop\nclips: {min_s: 4, max_s: 4, pad_s: 0}\nscores: {languages: [en, yue, haw]}\n"
+        "sound: {language: [ger, de, pt-BR]}\ntranscripts: {weights: whisper-large-v3}\n"
+    )
+    mine = load_profile(str(own))
+    assert (mine.clips.min_s, mine.scores.languages, mine.sound.language) == (
+        4,
+        ("en", "yue", "haw"),
+        ("ger", "de", "pt-BR"),
+    )
+
+
+def test_numbers_in_sections_have_limits() -> None:
+    """But for those that may have any sign."""
+    free = {
+        "template_height", "template_width", "template_speed", "mean", "min_step_conf", "listening_min_margin",
+        "listening_max_sync_conf", "threshold", "upper_threshold",
+    }  # fmt: skip
+    kinds = [kind for kind in vars(sections).values() if isinstance(kind, type) and issubclass(kind, sections.Section)]
+    numbers = {
+        (kind.__name__, name): field
+        for kind in kinds
+        for name, field in kind.model_fields.items()
+        if field.annotation in (int, float, int | None, float | None)
+    }
+    assert len(numbers) > 200
+    assert {name for (_, name), field in numbers.items() if not field.metadata} == free
 
 
 def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path) -> None:
@@ -199,7 +298,7 @@ def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path)
 def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text(f"inherits: {own}\nname: m\n")
-    with pytest.raises(UserError, match="inherits from itself"):
+    with pytest.raises(UserError, match=rf"{own} → {own}"):
         load_profile(str(own))
 
 

@@ -1,5 +1,6 @@
 """Snapshots: what is published, found by number and time, and stays as it was."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 def test_nothing_is_published_in_a_new_lake(tmp_path: Path) -> None:
     lake = DeltaLake(str(tmp_path))
     assert snapshots.latest(lake) is None
-    with pytest.raises(UserError, match="nothing was published"):
+    with pytest.raises(UserError, match="speakervid run"):
         snapshots.as_of(lake, "1")
-    with pytest.raises(UserError, match="no tables"):
+    with pytest.raises(UserError, match="speakervid run"):
         snapshots.publish(lake, "run")
 
 
@@ -43,9 +44,9 @@ def test_a_time_means_the_newest_snapshot_before_it(tmp_path: Path) -> None:
     first, second = snapshots.publish(lake, "run-1"), snapshots.publish(lake, "run-2")
     assert snapshots.as_of(lake, first.at.isoformat()) == first
     assert snapshots.as_of(lake, second.at.replace(tzinfo=None).isoformat()) == second  # no zone: UTC
-    with pytest.raises(UserError, match="there is no snapshot"):
-        snapshots.as_of(lake, (first.at - timedelta(seconds=1)).isoformat())
-    with pytest.raises(UserError, match="there are 1"):
-        snapshots.as_of(lake, "3")
+    earlier = (first.at - timedelta(seconds=1)).isoformat()
+    for unknown in (earlier, "3"):
+        with pytest.raises(UserError, match=rf"'{re.escape(unknown)}'.* 1 .* 2 "):
+            snapshots.as_of(lake, unknown)
     with pytest.raises(UserError, match="neither"):
         snapshots.as_of(lake, "yesterday")

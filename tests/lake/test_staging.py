@@ -154,8 +154,8 @@ def test_rows_outside_the_parts_and_parts_in_two_pieces_are_refused(lake: DeltaL
         with pytest.raises(SchemaMismatch, match="missing"):
             staged.add(tiers("a", "a2").drop("reasons"), [part("a")])
         staged.add(tiers("a", "a2"), [part("a")])
-        with pytest.raises(SchemaMismatch, match="two pieces"):
+        with pytest.raises(SchemaMismatch, match="pieces"):
             staged.add(tiers("a", "a3"), [part("a")])
-        with pytest.raises(SchemaMismatch, match="staged outside"):
+        with pytest.raises(SchemaMismatch, match="outside"):
             staged.land(stamped("b"), {})
     assert duckdb.sql(f"SELECT count(*) FROM '{lake.uri(TIERS)}/**/*.parquet'").fetchall() == [(3,)]

@@ -1,5 +1,6 @@
 """`speakervid doctor FILE`: what is in a file, and what intake would make of it."""
 
+import re
 from pathlib import Path
 
 import generate
@@ -23,8 +24,8 @@ def doctor(path: Path) -> tuple[int, str]:
 def test_a_files_facts_and_the_verdict_are_told_and_nothing_is_written(tmp_path: Path) -> None:
     code, told = doctor(generate.plain(tmp_path / "a.mp4", rotation_deg=90))
     assert code == 0
-    assert all(word in told for word in ("h264", "rotation_deg", "90", "geometries", "sdr", "Sound tracks", "aac"))
-    assert "Intake would say: ok" in told
+    assert all(word in told for word in ("h264", "rotation_deg", "90", "geometries", "sdr", "tracks", "aac"))
+    assert re.search(r"\bIntake\b.*: ok$", told)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 

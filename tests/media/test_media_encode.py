@@ -33,15 +33,15 @@ def test_a_failure_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:
     path, image = tmp_path / "a.mp4", generate.picture(0)
-    with pytest.raises(ValueError, match="no frames"):
+    with pytest.raises(ValueError, match="frames"):
         write_video(path, [], 25.0, generate.SIZE)
-    with pytest.raises(ValueError, match="must rise"):
+    with pytest.raises(ValueError, match="rise"):
         write_video(path, [(0.0, image), (0.0, image)], 25.0, generate.SIZE)
-    with pytest.raises(ValueError, match="is not uint8"):
+    with pytest.raises(ValueError, match="uint8"):
         write_video(path, [(0.0, image[:, :-2])], 25.0, generate.SIZE)
-    with pytest.raises(ValueError, match="multiple of 90"):
+    with pytest.raises(ValueError, match=r"rotation_deg\b.*\b45\b"):
         write_video(path, [(0.0, image)], 25.0, generate.SIZE, rotation_deg=45)
-    with pytest.raises(ValueError, match="one or two channels"):
+    with pytest.raises(ValueError, match=r"audio\b.*\(100, 3\)"):
         write_video(path, [(0.0, image)], 25.0, generate.SIZE, np.zeros((100, 3), np.float32))
     assert list(tmp_path.iterdir()) == []
 

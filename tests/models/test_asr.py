@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from speakervid_dag.config.sections.languages import WHISPER_LANGUAGES
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.asr import Recognizer, pack_regions
 
@@ -24,6 +25,12 @@ def recognizer() -> Iterator[Recognizer]:
         yield Recognizer("whisper-base", threads=2, device="cpu")
     except WeightsMissing as problem:
         pytest.skip(f"whisper-base: {problem}")
+
+
+def test_a_profile_expects_all_languages_that_whisper_tells_and_no_others() -> None:
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    assert set(_LANGUAGE_CODES) == WHISPER_LANGUAGES
 
 
 def test_near_regions_are_joined_and_far_ones_kept_apart() -> None:

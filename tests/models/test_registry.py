@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from speakervid_dag.config.sections import TranscriptSettings
 from speakervid_dag.failures import UserError, WeightsMissing
 from speakervid_dag.models import registry
 
@@ -47,6 +49,11 @@ def test_no_name_is_listed_twice() -> None:
     names = [line.rstrip(":") for line in text.splitlines() if line and line[0] not in "# "]
 
     assert names == list(registry.load_registry())
+
+
+def test_a_profile_takes_all_recognisers_of_the_registry_and_no_other_weights() -> None:
+    taken = get_args(TranscriptSettings.model_fields["weights"].annotation)
+    assert sorted(taken) == sorted(w.name for w in registry.load_registry().values() if w.stage == "asr")
 
 
 def test_every_source_is_of_a_known_kind() -> None:

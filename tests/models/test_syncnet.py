@@ -55,9 +55,9 @@ def test_windows_of_both_streams_meet_in_one_space(net: SyncNet) -> None:
 
 
 def test_another_network_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(OperationError, match=r"is no SyncNet v2"):
+    with pytest.raises(OperationError, match=r"shape\.model\b.*SyncNet"):
         SyncNet(save(tmp_path / "shape.model", **{"netfclip.3.weight": torch.zeros(512, 512)}))
-    with pytest.raises(OperationError, match=r"is no SyncNet v2: stranger"):
+    with pytest.raises(OperationError, match=r"more\.model\b.*\bstranger\b"):
         SyncNet(save(tmp_path / "more.model", stranger=torch.zeros(1)))
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -182,8 +183,8 @@ def test_parquet_tables_match_the_files(settings: Settings, tmp_path: Path) -> N
 def test_card_and_manifest(settings: Settings, tmp_path: Path) -> None:
     made = exported(settings, tmp_path / "out", licence="CC BY 4.0", consent="signed forms")
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "- Licence: CC BY 4.0" in card
-    assert "- Consent of the people shown: signed forms" in card
+    assert re.search(r"^- Licence.*: CC BY 4\.0$", card, re.MULTILINE)
+    assert re.search(r"^- Consent.*: signed forms$", card, re.MULTILINE)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     files = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert files - {"manifest.json"} == set(manifest["files"])
@@ -204,7 +205,7 @@ def test_a_second_export_cuts_nothing_and_is_the_same_release(
     second = exported(settings, tmp_path / "b", "dialogue")
     assert second.release_id == first.release_id
     assert exported(settings, tmp_path / "b", "dialogue").was_there
-    with pytest.raises(UserError, match="is taken"):
+    with pytest.raises(UserError, match=r"\bbranch dialogue → single\b.*--out"):
         exported(settings, tmp_path / "b", "single")
 
 
@@ -269,7 +270,7 @@ def test_releases_are_listed_and_compared(settings: Settings, tmp_path: Path) ->
     assert whole.release_id in {row["release_id"] for row in json.loads(asked.stdout)}
     told = CliRunner().invoke(cli, ["releases", "diff", small.release_id, str(tmp_path / "whole"), *lake])
     assert [row["change"] for row in json.loads(told.stdout)] == ["entered"] * 3
-    with pytest.raises(UserError, match="no release is called 'r0nothing'"):
+    with pytest.raises(UserError, match="'r0nothing'"):
         releases.load(settings.lake_dir, "r0nothing")
 
 
@@ -286,13 +287,13 @@ def test_what_cannot_be_asked_is_told(settings: Settings, tmp_path: Path) -> Non
         str(tmp_path / "o"),
     ]
     for more, told in (
-        (["--tier", "rejected"], "has no rejected samples"),
-        (["--split", "train=.5"], "add up to 0.5"),
-        (["--split", "../x=1"], "NAME=SHARE"),
+        (["--tier", "rejected"], ("single", "rejected")),
+        (["--split", "train=.5"], ("--split", "0.5")),
+        (["--split", "../x=1"], ("NAME=SHARE",)),
     ):
         done = CliRunner().invoke(cli, [*asked, *more])
         assert isinstance(done.exception, UserError)
-        assert told in str(done.exception)
+        assert all(word in str(done.exception) for word in told)
 
 
 def test_a_source_is_probed_and_hashed_once_however_many_jobs_cut_it(

@@ -56,13 +56,14 @@ def test_only_the_window_is_drawn() -> None:
 def test_pairs_join_the_lanes_of_their_people() -> None:
     pair = {"initiator_person_id": "v-p00", "responder_person_id": "v-p01", "initiator_end_s": 4.0, "gap_s": 0.5}
     drawn = of_class(timeline(rows(pairs=[{**pair, "responder_start_s": 4.5, "tier": "sft"}])), "pair")
-    assert any("p01 answers p00 after 0.50 s" in (e.text or "") for p in drawn for e in p)
+    told = [e.text or "" for p in drawn for e in p]
+    assert any(all(word in text for word in ("p01", "p00", "0.50 s")) for text in told)
 
 
 def test_a_crowd_is_cut_and_said() -> None:
     picture = timeline(rows(people=30))
     assert len(of_class(picture, "seen")) == MAX_PEOPLE + 1
-    assert any(f"and {30 - MAX_PEOPLE} people more" in (e.text or "") for e in picture.iter())
+    assert any(f"{30 - MAX_PEOPLE} people" in (e.text or "") for e in picture.iter())
 
 
 @pytest.mark.parametrize("low_high", [(0.0, 0.0), (-0.4, -0.2), (3.0, 3.0), (1e-6, 2e-6), (-5.0, 1e6)])

@@ -34,6 +34,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.texts: list[str] = []
+        self.source = text
         self.feed(text)
         self.close()
         assert self.open == []
@@ -58,6 +59,12 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+    @property
+    def figures(self) -> list[str]:
+        """What the first paragraph counts: `8 clips`."""
+        (lead,) = re.findall(r'<p class="lead">(.*?)</p>', self.source, re.DOTALL)
+        return re.findall(r"\d[\d.,]* \w+", lead)
 
     def count(self, tag: str, class_: str = "") -> int:
         return sum(t == tag and class_ in [*(a.get("class") or "").split(), ""] for t, a in self.tags)
@@ -94,8 +101,8 @@ def text_of_strangers(strangers: Path) -> str:
 
 
 def test_the_first_screen_says_what_the_lake_is(page: Page) -> None:
-    assert "2 videos, 40 s of footage → 8 clips, 32 s of 4 people." in page.text
-    assert "Fine-tuning (sft) 8 32 s" in page.text
+    assert page.figures == ["2 videos", "40 s", "8 clips", "32 s", "4 people"]
+    assert re.search(r"\bsft\W+8 32 s\b", page.text)
     assert f"Profile {PROFILE} Snapshot 1" in page.text
 
 
@@ -114,17 +121,17 @@ def test_every_branch_has_cards_and_each_video_a_timeline(page: Page) -> None:
     assert page.count("article", "card") == 4 + 2 + 2 + 2  # single, dialogue, listening, sequential; no contextual rows
     assert page.count("svg", "timeline") == 2
     assert page.count("div", "noposter") == 4 + 2 * 2 + 2 + 2 * 2
-    assert "no picture missing file" in page.text
+    assert page.text.count("missing file") == page.count("div", "noposter")
 
 
 def test_thresholds_are_drawn_for_the_gates_of_the_lake(page: Page) -> None:
     assert page.count("line", "threshold") == 2
-    assert "bars from sft unless ≥ 0.5: 0 of 8 fail" in page.text
+    assert re.search(r"\bsft\b[^:]* ≥ 0\.5: 0 of 8\b", page.text)
 
 
 def test_properties_stand_beside_what_the_paper_published(page: Page) -> None:
     assert "03-05 8 100 % · paper 10 %" in page.text
-    assert "Language of the talking clips" in page.text
+    assert "Language" in page.text
 
 
 def test_text_of_strangers_stays_text(text_of_strangers: str) -> None:
@@ -152,12 +159,12 @@ def test_a_lake_without_clips_still_gives_a_page(lake_dir: Path) -> None:
     rejected = frames["videos"].with_columns(status=pl.lit("rejected"), reason=pl.lit("no_video_stream"))
     publish(lake_dir, {"videos": rejected, "stage_outcomes": frames["stage_outcomes"]})
     page = Page(report.write_report(settings_of(lake_dir)).read_text("utf-8"))
-    assert "2 videos, 40 s of footage → 0 clips, 0 s of 0 people." in page.text
+    assert page.figures == ["2 videos", "40 s", "0 clips", "0 s", "0 people"]
     assert "no video stream rejected 2" in page.text
 
 
 def test_the_profile_that_is_asked_for_must_have_decided_something(mini: Path) -> None:
-    with pytest.raises(UserError, match=f"decisions of the profile 'talkvid'; it has those of {PROFILE}"):
+    with pytest.raises(UserError, match=rf"'talkvid'.*\b{PROFILE}\b"):
         report.write_report(settings_of(mini), profile="talkvid")
 
 
@@ -165,7 +172,7 @@ def test_a_run_that_decided_nothing_reports_the_decisions_there_are(lake_dir: Pa
     snapshots.publish(publish(lake_dir, mini_lake()), "later", "talkvid")
     page = Page(report.write_report(settings_of(lake_dir)).read_text("utf-8"))
     assert f"Profile {PROFILE} Snapshot 2" in page.text
-    assert "2 videos, 40 s of footage → 8 clips" in page.text
+    assert page.figures[:3] == ["2 videos", "40 s", "8 clips"]
 
 
 def test_no_lake_is_one_line(tmp_path: Path) -> None:
@@ -187,19 +194,19 @@ def test_one_timeline_is_an_svg_that_stands_alone(strangers: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--timeline", V1), "--timeline needs --out"),
-        (("--timeline", "nobody", "--out", "x.svg"), "no videos of this lake are called 'nobody'"),
-        (("--timeline", "a.mp4", "--out", "x.svg"), "2 videos of this lake are called 'a.mp4'"),
-        (("--timeline", V1, "--out", "x.svg", "--from", "5", "--to", "4"), "--to must be later than --from"),
-        (("--timeline", V1, "--out", "x.svg", "--from", "100", "--to", "200"), "ends at"),
-        (("--from", "0"), "need --timeline"),
-        (("--no-words",), "need --timeline"),
+        (("--timeline", V1), ("--timeline", "--out")),
+        (("--timeline", "nobody", "--out", "x.svg"), ("'nobody'",)),
+        (("--timeline", "a.mp4", "--out", "x.svg"), ("2 videos", "'a.mp4'")),
+        (("--timeline", V1, "--out", "x.svg", "--from", "5", "--to", "4"), ("--from", "--to")),
+        (("--timeline", V1, "--out", "x.svg", "--from", "100", "--to", "200"), ("--from", "20.0 s")),
+        (("--from", "0"), ("--from", "--timeline")),
+        (("--no-words",), ("--no-words", "--timeline")),
     ],
 )
-def test_wrong_questions_are_told(mini: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_questions_are_told(mini: Path, arguments: tuple[str, ...], told: tuple[str, ...]) -> None:
     done = CliRunner().invoke(cli, ["report", "--lake", str(mini), *arguments])
     assert isinstance(done.exception, UserError)
-    assert told in str(done.exception)
+    assert all(word in str(done.exception) for word in told)
 
 
 def test_a_report_that_fails_does_not_fail_the_run(
@@ -211,7 +218,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
     write_after_run(settings_of(lake_dir))
     pages.environment.cache_clear()
     told = capsys.readouterr().err
-    assert "The report was not written" in told
+    assert "undefined_thing" in told
     assert "speakervid report" in told
     assert not (lake_dir / "report.html").exists()
 

@@ -43,9 +43,9 @@ def test_only_what_was_chosen_is_asked(shared_lake: DeltaLake) -> None:
         assert {(i.question, i.gate) for i in at.items} == {("quality", "snr")}
     with (at := sitting(shared_lake, "ada", questions=("reply",))).book:
         assert {i.question for i in at.items} == {"reply"}
-    with pytest.raises(UserError, match="no question 'smell'"):
+    with pytest.raises(UserError, match=r"'smell'.*\bquality\b"):
         sitting(shared_lake, "cid", questions=("smell",))
-    with pytest.raises(UserError, match="the gate 'smell'"):
+    with pytest.raises(UserError, match="gate 'smell'"):
         sitting(shared_lake, "dan", gates=("smell",))
 
 
@@ -68,11 +68,11 @@ def test_what_others_answered_cannot_be_read(lake: DeltaLake) -> None:
 def test_a_reviewer_sits_in_one_place_and_has_a_plain_name(shared_lake: DeltaLake) -> None:
     with (
         sitting(shared_lake, "ada").book,
-        pytest.raises(UserError, match="'ada' is reviewing"),
+        pytest.raises(UserError, match=r"'ada'.*--reviewer"),
     ):
         sitting(shared_lake, "ada")
     with sitting(shared_lake, "ada").book:
         pass
     for name in ("", "a/b", "../x", "a b", "ä", "x" * 41):
-        with pytest.raises(UserError, match="a reviewer's name"):
+        with pytest.raises(UserError, match=f"name.*'{name}'"):
             sitting(shared_lake, name)

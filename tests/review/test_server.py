@@ -1,6 +1,7 @@
 """The page over HTTP: strangers stay out, answers land, a changed one replaces, text stays text."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_the_page_is_for_whoever_has_the_key(shared_lake: DeltaLake) -> None:
             assert stranger.get(path).status_code == 403, path
         page = client(at).get("/")
         assert page.status_code == 200
-        assert "as ada" in page.text
+        assert re.search(r"\bada\b", page.text)
         assert "script-src 'self'" in page.headers["content-security-policy"]
         assert page.headers["cache-control"] == "no-store"
 
@@ -120,7 +121,7 @@ def test_items_tell_what_is_seen_and_heard_and_hostile_text_is_text(shared_lake:
             ("responder", 4.5, 8.5),
         ]
         assert (told["start_s"], told["duration_s"]) == (1.0, 8.5)
-        assert "answers after 0.50 s" in told["facts"]
+        assert any("0.50 s" in fact for fact in told["facts"])
         assert "onerror" in told["sides"][0]["text"]
         assert "\u2066" in HOSTILE_WORDS
         assert "\u2066" not in told["sides"][0]["text"]
@@ -168,7 +169,7 @@ def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
     root = str(lake.root)
     told = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--profile", PROFILE])
     assert told.exit_code == 0
-    assert "Nobody has answered" in told.stderr
+    assert "speakervid review" in told.stderr
     header = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--format", "csv"]).stdout
     assert {"question", "gate", "subjects", "f1", "f1_low", "suggested_f1_high"} <= set(header.strip().split(","))
     for unknown in (("--gate", "nope"), ("--question", "nope")):

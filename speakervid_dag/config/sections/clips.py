@@ -5,41 +5,53 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.languages import SpokenLanguage
 
 
 class ClipSettings(Section):
     """Cutting of tracks and turns into clips."""
 
-    min_s: float = Field(description="shortest clip, s; SpeakerVid-5M: 3")
-    max_s: float = Field(description="longest clip, s; SpeakerVid-5M: 14")
-    join_pause_s: float = Field(description="turns of a speaker this close, with nobody between, are joined, s")
+    IN_ORDER = (("min_s", "<=", "max_s"),)
+
+    min_s: float = Field(description="shortest clip, s; SpeakerVid-5M: 3", ge=0)
+    max_s: float = Field(description="longest clip, s; SpeakerVid-5M: 14", gt=0)
+    join_pause_s: float = Field(description="turns of a speaker this close, with nobody between, are joined, s", ge=0)
     max_listener_talking: float = Field(
         description="in a turn without a face, a person with this talking score or more is not listening, 0-1",
         gt=0,
         le=1,
     )
     min_step_conf: float = Field(description="... nor in another face's turn, with this Sync-C or more; ours, Sync-C")
-    pad_s: float = Field(description="most that a talking clip extends beyond its turns, within its shot, s")
-    box_margin: float = Field(description="margin on each side of the union box, in face widths and heights")
+    pad_s: float = Field(description="most that a talking clip extends beyond its turns, within its shot, s", ge=0)
+    box_margin: float = Field(description="margin on each side of the union box, in face widths and heights", ge=0)
 
 
 class ScoreSettings(Section):
     """Parameters of scores (not their thresholds: those are gates)."""
 
-    dark_luma: float = Field(description="a frame with less mean BT.709 luma is dark, 0-255; SpeakerVid-5M: 10")
-    bright_luma: float = Field(description="a frame with more is too bright, 0-255; SpeakerVid-5M: 210")
-    run_grid_hz: float = Field(description="frame rate in which runs of frames are counted, Hz; SpeakerVid-5M: 25")
-    freeze_motion: float = Field(
-        description="a frame that differs by less repeats the previous one, 0-255 luma at 160 px"
+    IN_ORDER = (("dark_luma", "<=", "bright_luma"), ("still_speed", "<", "lively_speed"))
+
+    dark_luma: float = Field(
+        description="a frame with less mean BT.709 luma is dark, 0-255; SpeakerVid-5M: 10", ge=0, le=255
     )
-    min_frames: int = Field(description="fewest frames, decoded or tracked, for a score")
+    bright_luma: float = Field(description="a frame with more is too bright, 0-255; SpeakerVid-5M: 210", ge=0, le=255)
+    run_grid_hz: float = Field(
+        description="frame rate in which runs of frames are counted, Hz; SpeakerVid-5M: 25", gt=0
+    )
+    freeze_motion: float = Field(
+        description="a frame that differs by less repeats the previous one, 0-255 luma at 160 px", ge=0
+    )
+    min_frames: int = Field(description="fewest frames, decoded or tracked, for a score", ge=1)
     sharpness_reference: float = Field(
         description="Laplacian variance of a 128x128 face crop that has face_blur 1: "
-        "face_blur = ln(1 + variance) / ln(1 + reference)"
+        "face_blur = ln(1 + variance) / ln(1 + reference)",
+        gt=0,
     )
-    min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s")
+    min_speech_s: float = Field(description="shortest own speech in a clip for DNSMOS and SNR, s", ge=0)
     disabled: tuple[str, ...] = Field(description="scores that are not evaluated (columns of clip_scores)")
-    languages: tuple[str, ...] = Field(description="ISO 639-1 codes that language_match expects; none: not evaluated")
+    languages: tuple[SpokenLanguage, ...] = Field(
+        description="ISO 639-1 codes that language_match expects; none: not evaluated"
+    )
     video_quality: Literal["off", "dover"] = Field(
         description="model of video_quality and dover_technical; status without its weights: `weights_missing`"
     )
@@ -51,15 +63,19 @@ class ScoreSettings(Section):
     point_trim_s: float = Field(description="skipped at either end of the clip, s; TalkVid: 0.2", ge=0)
     point_grid: int = Field(description="points per side of the grid on a window's first frame; TalkVid: 50", ge=2)
     head_sample_hz: float = Field(description="frames/s of TalkVid's head scores; TalkVid does not state it", gt=0)
-    min_mesh_score: float = Field(description="lowest mesh presence at which head pose and points count, 0-1")
-    min_visibility: float = Field(description="lowest confidence of a visible body point, 0-1; SpeakerVid-5M: 0.3")
+    min_mesh_score: float = Field(
+        description="lowest mesh presence at which head pose and points count, 0-1", ge=0, le=1
+    )
+    min_visibility: float = Field(
+        description="lowest confidence of a visible body point, 0-1; SpeakerVid-5M: 0.3", ge=0, le=1
+    )
     min_samples: int = Field(description="fewest samples of a person, a picture or a hand for a score", ge=1)
     still_speed: float = Field(description="body speed of motion degree 1, face heights/s", gt=0)
     lively_speed: float = Field(description="body speed of motion degree 5, face heights/s", gt=0)
     shake_window_s: float = Field(description="shake is the camera's path minus its mean over this time, s", gt=0)
-    shake_share: float = Field(description="smallest deviation that is shake, share of the picture's long side")
-    zoom_per_s: float = Field(description="smallest change of scale that is a zoom, natural log per s")
-    pan_per_s: float = Field(description="lowest speed that is a pan, long sides of the picture per s")
+    shake_share: float = Field(description="smallest deviation that is shake, share of the picture's long side", ge=0)
+    zoom_per_s: float = Field(description="smallest change of scale that is a zoom, natural log per s", ge=0)
+    pan_per_s: float = Field(description="lowest speed that is a pan, long sides of the picture per s", ge=0)
 
 
 class BranchSettings(Section):

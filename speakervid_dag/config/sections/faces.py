@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.base import Cosine, Seconds, Section
 
 SampledPart = Literal["camera", "texture", "body", "hands", "emotion", "text"]
 
@@ -16,13 +16,19 @@ class TrackingSettings(Section):
     detector_long_side_px: int = Field(description="long side of the detector's input, px", gt=0)
     detections_hz: float = Field(description="detector runs per second; also one at the start of each shot", gt=0)
     max_mesh_hz: float = Field(description="most mesh runs per second and face; frames between are not tracked", gt=0)
-    min_detection_score: float = Field(description="lowest score of a detected face that counts, 0-1")
-    min_face_height_px: float = Field(description="smallest height of a detected face that counts, px of shrunk frame")
-    min_mesh_score: float = Field(description="lowest presence at which a mesh locates a face, 0-1; MediaPipe: 0.5")
-    min_iou: float = Field(description="lowest overlap of a face with itself one frame or detection later")
-    same_face_share: float = Field(description="two boxes are one face if this share of either is inside the other")
-    max_undetected_s: float = Field(description="a track ends if the detector misses its face for this long, s")
-    max_unseen_s: float = Field(description="a track ends if neither mesh nor detector finds it for this long, s")
+    min_detection_score: float = Field(description="lowest score of a detected face that counts, 0-1", ge=0, le=1)
+    min_face_height_px: float = Field(
+        description="smallest height of a detected face that counts, px of shrunk frame", ge=0
+    )
+    min_mesh_score: float = Field(
+        description="lowest presence at which a mesh locates a face, 0-1; MediaPipe: 0.5", ge=0, le=1
+    )
+    min_iou: float = Field(description="lowest overlap of a face with itself one frame or detection later", ge=0, le=1)
+    same_face_share: float = Field(
+        description="two boxes are one face if this share of either is inside the other", gt=0, le=1
+    )
+    max_undetected_s: float = Field(description="a track ends if the detector misses its face for this long, s", ge=0)
+    max_unseen_s: float = Field(description="a track ends if neither mesh nor detector finds it for this long, s", ge=0)
     min_detections: int = Field(description="fewest detections of a track that counts", ge=1)
     min_track_s: float = Field(description="shortest track that counts, s", ge=0)
     face_crops: bool = Field(description="keep pictures of every face (about 0.2 MB/s) for backends that need them")
@@ -32,7 +38,7 @@ class LivenessSettings(Section):
     """Telling living faces from pictures of faces. Our own values, measured (docs/accuracy.md)."""
 
     looks_hz: float = Field(description="samples of a face per second", gt=0)
-    lags_s: tuple[float, ...] = Field(
+    lags_s: tuple[Seconds, ...] = Field(
         description="each sample is compared with those this long before, s; the largest difference counts",
         min_length=1,
     )
@@ -59,29 +65,33 @@ class IdentitySettings(Section):
     """Grouping of face tracks and voices into people. Values without a source are our own, tested on real videos."""
 
     max_portraits: int = Field(description="most frames of a track that are embedded", ge=1)
-    portrait_spacing_s: float = Field(description="smallest distance between two portraits of a track, s")
-    min_portrait_mesh_score: float = Field(description="lowest mesh presence in a portrait, 0-1")
-    min_portrait_height_px: float = Field(description="smallest height of the face in a portrait, px")
-    good_portrait_height_px: float = Field(description="height from which a larger face is no better, px")
-    max_portrait_yaw_deg: float = Field(description="largest |yaw| of a portrait, deg")
-    max_portrait_pitch_deg: float = Field(description="largest |pitch| of a portrait, deg")
-    min_portrait_sharpness: float = Field(description="lowest Laplacian variance of a portrait; below it is a smear")
-    good_portrait_sharpness: float = Field(description="Laplacian variance at which sharpness counts one half")
-    min_person_cosine: dict[int, float] = Field(
+    portrait_spacing_s: float = Field(description="smallest distance between two portraits of a track, s", ge=0)
+    min_portrait_mesh_score: float = Field(description="lowest mesh presence in a portrait, 0-1", ge=0, le=1)
+    min_portrait_height_px: float = Field(description="smallest height of the face in a portrait, px", ge=0)
+    good_portrait_height_px: float = Field(description="height from which a larger face is no better, px", gt=0)
+    max_portrait_yaw_deg: float = Field(description="largest |yaw| of a portrait, deg", ge=0, le=180)
+    max_portrait_pitch_deg: float = Field(description="largest |pitch| of a portrait, deg", ge=0, le=180)
+    min_portrait_sharpness: float = Field(
+        description="lowest Laplacian variance of a portrait; below it is a smear", ge=0
+    )
+    good_portrait_sharpness: float = Field(description="Laplacian variance at which sharpness counts one half", gt=0)
+    min_person_cosine: dict[int, Cosine] = Field(
         description="lowest cosine at which two faces of one video are one person; by length of the vector (model)"
     )
-    min_identity_cosine: dict[int, float] = Field(
+    min_identity_cosine: dict[int, Cosine] = Field(
         description="the same across videos, where more people are compared and errors are more likely"
     )
-    max_shared_s: float = Field(description="tracks of one shot visible together for longer are two people, s")
+    max_shared_s: float = Field(description="tracks of one shot visible together for longer are two people, s", ge=0)
     max_continuation_gap_s: float = Field(
-        description="a track without a portrait continues one that ended at most this long before, s"
+        description="a track without a portrait continues one that ended at most this long before, s", ge=0
     )
-    min_continuation_iou: float = Field(description="... and overlaps it at least this much, IoU of last and first box")
+    min_continuation_iou: float = Field(
+        description="... and overlaps it at least this much, IoU of last and first box", ge=0, le=1
+    )
     change_looks: int = Field(
         description="a track changes person after this many consecutive samples, two portrait_spacing_s apart", ge=2
     )
-    max_other_cosine: dict[int, float] = Field(
+    max_other_cosine: dict[int, Cosine] = Field(
         description="... whose mean has a lower cosine than this to the previous person; by length of the vector"
     )
     min_copy_s: float = Field(description="a copy of a face moves with it for at least this long, s", gt=0)
@@ -109,10 +119,16 @@ class SamplingSettings(Section):
     )
     text_hz: float = Field(description="burnt-in text, frames/s", gt=0)
     text_long_side_px: int = Field(description="frames are shrunk to this for text, px", ge=64)
-    min_text_score: float = Field(description="lowest confidence of a pixel that belongs to text, 0-1; PP-OCR: 0.3")
+    min_text_score: float = Field(
+        description="lowest confidence of a pixel that belongs to text, 0-1; PP-OCR: 0.3", ge=0, le=1
+    )
     person_hz: float = Field(description="skeleton, hands, expression, frames/s per face", gt=0)
-    min_presence: float = Field(description="lowest confidence of a body or hand that counts, 0-1; MediaPipe: 0.5")
-    min_visibility: float = Field(description="lowest confidence of a visible body point, 0-1; SpeakerVid-5M: 0.3")
+    min_presence: float = Field(
+        description="lowest confidence of a body or hand that counts, 0-1; MediaPipe: 0.5", ge=0, le=1
+    )
+    min_visibility: float = Field(
+        description="lowest confidence of a visible body point, 0-1; SpeakerVid-5M: 0.3", ge=0, le=1
+    )
 
     def is_off(self, part: str) -> bool:
         return part in self.disabled

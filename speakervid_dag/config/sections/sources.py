@@ -3,20 +3,27 @@
 from pydantic import Field
 
 from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.languages import TrackLanguage
 
 
 class ShotSettings(Section):
     """Shot boundaries in a low-resolution pass. Values without a source are our own, measured on real videos."""
 
     long_side_px: int = Field(description="long side of the low-resolution pass, px", gt=0)
-    structure_threshold: float = Field(description="change of contrast-normalised picture that is a cut, deviations")
-    weak_structure_threshold: float = Field(description="the same if the histogram changes too")
+    structure_threshold: float = Field(
+        description="change of contrast-normalised picture that is a cut, deviations", gt=0
+    )
+    weak_structure_threshold: float = Field(description="the same if the histogram changes too", gt=0)
     histogram_threshold: float = Field(
-        description="1 - correlation of luma histograms that confirms a weak cut; SpeakerVid-5M's scripts: 0.05, alone"
+        description="1 - correlation of luma histograms that confirms a weak cut; SpeakerVid-5M's scripts: 0.05, alone",
+        ge=0,
+        le=2,
     )
     histogram_bins: int = Field(description="luma bins of the histogram; SpeakerVid-5M scripts: 256", gt=0)
     calm_frames: int = Field(description="frames compared on either side of a cut", gt=0)
-    max_unrest: float = Field(description="largest ratio of the median change around a cut to the cut's own change")
+    max_unrest: float = Field(
+        description="largest ratio of the median change around a cut to the cut's own change", ge=0
+    )
     min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames", ge=0)
     dissolve_hz: float = Field(description="frames sampled to find dissolves, Hz", gt=0)
     max_dissolve_s: float = Field(description="longest dissolve, s", gt=0)
@@ -32,7 +39,7 @@ class ShotSettings(Section):
 class SoundSettings(Section):
     """Choice of sound tracks and channels. Values without a source are our own, tested on real videos."""
 
-    language: tuple[str, ...] = Field(
+    language: tuple[TrackLanguage, ...] = Field(
         description="preferred languages of tracks, best first, as the container writes them (MP4 deu, Matroska ger); "
         "empty: the track that players choose"
     )

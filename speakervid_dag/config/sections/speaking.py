@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
-from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.base import Cosine, Section
 
 
 class ActiveSpeakerSettings(Section):
@@ -23,59 +23,85 @@ class ActiveSpeakerSettings(Section):
 class SyncSettings(Section):
     """Lip-sync evidence of one track and one turn. Values without a source are our own defaults."""
 
-    grid_hz: int = Field(description="common grid of lips and sound, Hz; SyncNet works at 25 frames per second")
-    max_lag_frames: int = Field(description="lags searched on either side, frames of the grid; SyncNet's scripts: 15")
-    min_overlap_s: float = Field(description="shortest common time of a scored track and turn, s; SpeakerVid-5M: 0.5")
-    min_evidence_s: float = Field(description="shortest common time of a person and a speaker that is regressed, s")
-    context_s: float = Field(description="sound before and after a turn that counts as its silence, s")
-    min_mesh_score: float = Field(description="lowest mesh presence of a frame whose lips are used, 0-1")
-    max_abs_yaw_deg: float = Field(description="largest head yaw of a frame whose lips are used, deg")
-    min_seen_share: float = Field(description="smallest share of the common time with visible lips, 0-1")
-    max_hole_s: float = Field(description="longest gap of missing frames that is interpolated, s")
-    audio_bands: int = Field(description="mel-spaced band energies")
-    audio_low_hz: float = Field(description="lowest band edge, Hz")
-    audio_high_hz: float = Field(description="highest band edge, Hz")
-    audio_range_db: float = Field(description="energies this far below the 99th percentile are silence, dB")
-    slow_s: float = Field(description="drift slower than this is removed from lips and sound, s (syllables: 2-8 Hz)")
-    shape_axes: int = Field(description="principal axes of a person's lip shape that predict the sound")
-    lip_noise: float = Field(description="jitter of a still mouth's points, inter-ocular distances")
-    still_speed: float = Field(description="speed of a still mouth's points, inter-ocular distances per s")
+    IN_ORDER = (("audio_low_hz", "<", "audio_high_hz"),)
+
+    grid_hz: int = Field(description="common grid of lips and sound, Hz; SyncNet works at 25 frames per second", gt=0)
+    max_lag_frames: int = Field(
+        description="lags searched on either side, frames of the grid; SyncNet's scripts: 15", ge=1
+    )
+    min_overlap_s: float = Field(
+        description="shortest common time of a scored track and turn, s; SpeakerVid-5M: 0.5", ge=0
+    )
+    min_evidence_s: float = Field(
+        description="shortest common time of a person and a speaker that is regressed, s", ge=0
+    )
+    context_s: float = Field(description="sound before and after a turn that counts as its silence, s", ge=0)
+    min_mesh_score: float = Field(description="lowest mesh presence of a frame whose lips are used, 0-1", ge=0, le=1)
+    max_abs_yaw_deg: float = Field(description="largest head yaw of a frame whose lips are used, deg", ge=0, le=180)
+    min_seen_share: float = Field(description="smallest share of the common time with visible lips, 0-1", ge=0, le=1)
+    max_hole_s: float = Field(description="longest gap of missing frames that is interpolated, s", ge=0)
+    audio_bands: int = Field(description="mel-spaced band energies", ge=1)
+    audio_low_hz: float = Field(description="lowest band edge, Hz", ge=0)
+    audio_high_hz: float = Field(description="highest band edge, Hz", gt=0)
+    audio_range_db: float = Field(description="energies this far below the 99th percentile are silence, dB", gt=0)
+    slow_s: float = Field(
+        description="drift slower than this is removed from lips and sound, s (syllables: 2-8 Hz)", gt=0
+    )
+    shape_axes: int = Field(description="principal axes of a person's lip shape that predict the sound", ge=0)
+    lip_noise: float = Field(description="jitter of a still mouth's points, inter-ocular distances", gt=0)
+    still_speed: float = Field(description="speed of a still mouth's points, inter-ocular distances per s", gt=0)
     template_height: float = Field(description="increase in loudness per deviation of mouth height, deviations")
     template_width: float = Field(description="the same for mouth width")
     template_speed: float = Field(description="the same for the log speed of the lips")
-    ridge_s: float = Field(description="weight of the template, as seconds of material")
-    fold_s: float = Field(description="length of a held-out stretch, s")
-    max_folds: int = Field(description="most held-out parts; longer material has longer parts")
-    prediction_floor: float = Field(description="predictions with less deviation than this count less (sound has 1)")
-    own_weight: float = Field(description="weight of a turn's own curve against that of all its speaker's turns, 0-1")
-    lag_tolerance_frames: int = Field(description="largest distance of a pair's peak from the video's lag, frames")
-    distance_scale: float = Field(description="distance = scale * (1 - correlation); 10 gives Sync-C of SyncNet's size")
+    ridge_s: float = Field(description="weight of the template, as seconds of material", gt=0)
+    fold_s: float = Field(description="length of a held-out stretch, s", gt=0)
+    max_folds: int = Field(description="most held-out parts; longer material has longer parts", ge=2)
+    prediction_floor: float = Field(
+        description="predictions with less deviation than this count less (sound has 1)", gt=0
+    )
+    own_weight: float = Field(
+        description="weight of a turn's own curve against that of all its speaker's turns, 0-1", ge=0, le=1
+    )
+    lag_tolerance_frames: int = Field(
+        description="largest distance of a pair's peak from the video's lag, frames", ge=0
+    )
+    distance_scale: float = Field(
+        description="distance = scale * (1 - correlation); 10 gives Sync-C of SyncNet's size", gt=0
+    )
 
 
 class BindingSettings(Section):
     """Binding of speakers to faces. Values without a source are our own defaults."""
 
+    IN_ORDER = (("still_talking", "<=", "min_talking"),)
+
     foreign_deviation: float = Field(
         description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "
-        "replaces it (`sync_calibration`)"
+        "replaces it (`sync_calibration`)",
+        gt=0,
     )
-    peak_frames: int = Field(description="lags this near the peak belong to it, frames")
-    min_talking: float = Field(description="lowest mean talking score of a face that speaks, 0-1")
-    min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice")
-    min_margin: float = Field(description="lead over the best other answer needed to bind, same unit")
+    peak_frames: int = Field(description="lags this near the peak belong to it, frames", ge=0)
+    min_talking: float = Field(description="lowest mean talking score of a face that speaks, 0-1", ge=0, le=1)
+    min_evidence: float = Field(description="synchrony needed to bind, in deviations of a foreign voice", gt=0)
+    min_margin: float = Field(description="lead over the best other answer needed to bind, same unit", ge=0)
     max_synchrony: float | None = Field(
-        default=None, description="most that synchrony counts for a face, same unit; null: no limit"
+        default=None, description="most that synchrony counts for a face, same unit; null: no limit", ge=0
     )
     uncalibrated_synchrony: float = Field(
-        description="that limit without a calibration: synchrony cannot bind alone then, same unit"
+        description="that limit without a calibration: synchrony cannot bind alone then, same unit", ge=0
     )
-    talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit")
+    talking_weight: float = Field(description="evidence of a full talking score against a still mouth, same unit", ge=0)
     max_contrary: float = Field(description="most that synchrony counts against a face, same unit", ge=0)
     min_partner_evidence: float = Field(
-        description="evidence needed by a free face that talks while the bound one beside it falls silent, same unit"
+        description="evidence needed by a free face that talks while the bound one beside it falls silent, same unit",
+        ge=0,
     )
-    min_lead: float = Field(description="lead in talking score at which one face talks and another is silent, 0-1")
-    still_talking: float = Field(description="a mouth with a lower talking score is still, 0-1 (photograph, listener)")
+    min_lead: float = Field(
+        description="lead in talking score at which one face talks and another is silent, 0-1", ge=0, le=1
+    )
+    still_talking: float = Field(
+        description="a mouth with a lower talking score is still, 0-1 (photograph, listener)", ge=0, le=1
+    )
     co_visible_weight: float = Field(description="evidence per nat that cuts follow the voice, same unit", ge=0)
     min_coincidences: int = Field(
         description="fewest changes of voice that coincide with a cut to the other's face", ge=1
@@ -84,7 +110,9 @@ class BindingSettings(Section):
     follow_share: float = Field(
         description="share of voice changes that coincide with a cut if the picture follows the voice", gt=0, lt=1
     )
-    min_shown_share: float = Field(description="a shot shows a person who is visible in this share of it, 0-1", gt=0)
+    min_shown_share: float = Field(
+        description="a shot shows a person who is visible in this share of it, 0-1", gt=0, le=1
+    )
 
 
 class ShippedMismatches(Section):
@@ -110,7 +138,7 @@ class CalibrationSettings(Section):
         description="the lake's own mismatches move the threshold in steps of this share of it", gt=0, lt=1
     )
     foreign_voices: int = Field(description="other people's voices tried with each speaker's turns", ge=0)
-    max_voice_cosine: dict[int, float] = Field(
+    max_voice_cosine: dict[int, Cosine] = Field(
         description="a voice with a lower cosine than this is another person's (mean of turns); by length of the vector"
     )
     min_shift_s: float = Field(description="smallest shift of the speaker's own speech, s", gt=0)
@@ -124,8 +152,10 @@ class TrainingSettings(Section):
     held_out_share: float = Field(description="share of the speech, of people not trained on, 0-1", gt=0, lt=1)
     min_people: int = Field(description="fewest people to train on", ge=2)
     min_windows: int = Field(description="fewest held-out windows per judged length", ge=2)
-    min_seen_share: float = Field(description="smallest share of a turn with a visible mouth, 0-1")
-    judged_windows_s: tuple[float, ...] = Field(description="window lengths at which it is judged, s", min_length=1)
+    min_seen_share: float = Field(description="smallest share of a turn with a visible mouth, 0-1", ge=0, le=1)
+    judged_windows_s: tuple[PositiveFloat, ...] = Field(
+        description="window lengths at which it is judged, s", min_length=1
+    )
     window_cells: int = Field(description="length of a training window, cells of sync.grid_hz", gt=0)
     batch: int = Field(description="windows per step", ge=2)
     steps: int = Field(description="training steps", ge=1)
@@ -134,4 +164,4 @@ class TrainingSettings(Section):
     dropout: float = Field(description="share of inputs and hidden units dropped in training", ge=0, lt=1)
     noise: float = Field(description="deviation of noise on the lips in training (they have 1)", ge=0)
     temperature: float = Field(description="of the cosines in InfoNCE", gt=0)
-    seed: int = Field(description="of weights and batches")
+    seed: int = Field(description="of weights and batches", ge=0)

@@ -26,6 +26,7 @@ from speakervid_dag.curation.voices.overlaps import SpeechTurn
 Floats = NDArray[np.float32]
 NOBODY = -1
 VOICES = 3  # of one window
+MIN_LIKELY = 0.1  # mean probability under which nobody talks, whatever number is asked for
 
 
 class MelEncoder(Protocol):
@@ -58,12 +59,16 @@ class Windows:
 
     Attributes:
         firsts: (w,) int64, frame of the signal at which each window begins.
-        talks: (w, f, 3) bool, which of the window's voices talk in each of its frames.
+        talks: (w, f, 3) bool, which of the window's voices talk in each of its frames, by the likeliest set of them.
+        likely: (w, f, 3) float32, the probability that each of them talks.
+        overlap: (w, f) float32, the probability that two talk at once.
         clock: of the frames.
     """
 
     firsts: NDArray[np.int64]
     talks: NDArray[np.bool_]
+    likely: Floats
+    overlap: Floats
     clock: FrameClock
 
     @property
@@ -75,7 +80,7 @@ class Windows:
 def windows_of(
     told: Iterable[tuple[float, Floats]], sets: Sequence[Sequence[int]], clock: FrameClock
 ) -> Windows | None:
-    """Return who talks in each window, by the likeliest class of each frame; None without a window.
+    """Return who talks in each window; None without a window.
 
     Args:
         told: start in s and (f, c) class probabilities of each window, in order; all have as many frames.
@@ -84,10 +89,15 @@ def windows_of(
     members = np.zeros((len(sets), VOICES), np.bool_)
     for row, voices in enumerate(sets):
         members[row, list(voices)] = True
-    parts = [(clock.frame_of(start_s), members[probabilities.argmax(axis=1)]) for start_s, probabilities in told]
+    several = members.sum(axis=1) > 1
+    parts = [
+        (clock.frame_of(start_s), members[told.argmax(axis=1)], told @ members, told[:, several].sum(axis=1))
+        for start_s, told in told
+    ]
     if not parts:
         return None
-    return Windows(np.array([first for first, _ in parts]), np.stack([talks for _, talks in parts]), clock)
+    firsts, talks, likely, overlap = zip(*parts, strict=True)
+    return Windows(np.array(firsts), np.stack(talks), np.stack(likely), np.stack(overlap), clock)
 
 
 @dataclass(frozen=True)
@@ -175,25 +185,31 @@ def speakers_of_voices(windows: Windows, local: LocalSpeakers, centres: Floats) 
     return speakers
 
 
-def activity(windows: Windows, speakers: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+def activity(
+    windows: Windows, speakers: NDArray[np.int64], count: int, min_overlap_probability: float
+) -> NDArray[np.bool_]:
     """Return which speakers talk in each frame of the signal: (frames, count) bool.
+
+    As many as the windows hear on average, and two where the mean probability of two reaches a threshold.
 
     Args:
         speakers: (w, 3), from speakers_of_voices.
         count: number of speakers.
     """
     length = windows.talks.shape[1]
-    heard, talking = np.zeros((windows.frames, count)), np.zeros(windows.frames)
-    looks = np.zeros(windows.frames)
-    for first, talks, own in zip(windows.firsts.tolist(), windows.talks, speakers, strict=True):
+    heard, talking, double, looks = (np.zeros((windows.frames, n)) for n in (count, 1, 1, 1))
+    for row, (first, own) in enumerate(zip(windows.firsts.tolist(), speakers, strict=True)):
         span = slice(first, first + length)
-        looks[span] += 1
-        talking[span] += talks.sum(axis=1)
+        looks[span, 0] += 1
+        talking[span, 0] += windows.talks[row].sum(axis=1)
+        double[span, 0] += windows.overlap[row]
         for voice in np.flatnonzero(own != NOBODY).tolist():
-            heard[span, own[voice]] += talks[:, voice]
-    wanted = np.rint(talking / np.maximum(looks, 1)).astype(np.int64)
+            heard[span, own[voice]] += windows.likely[row, :, voice]
+    looks = np.maximum(looks, 1)
+    wanted = np.rint(talking / looks)
+    wanted = np.where(double / looks >= min_overlap_probability, np.maximum(wanted, 2), wanted)
     rank = np.argsort(np.argsort(-heard, axis=1, kind="stable"), axis=1, kind="stable")
-    return np.asarray((rank < wanted[:, None]) & (heard > 0))
+    return np.asarray((rank < wanted) & (heard / looks >= MIN_LIKELY))
 
 
 def turns_of(talks: NDArray[np.bool_], clock: FrameClock, max_pause_s: float, min_turn_s: float) -> list[SpeechTurn]:
@@ -226,5 +242,6 @@ def speech_turns(
     if not len(local.window):
         return []
     centres = voice_centres(local, settings)
-    talks = activity(windows, speakers_of_voices(windows, local, centres), len(centres))
+    speakers = speakers_of_voices(windows, local, centres)
+    talks = activity(windows, speakers, len(centres), settings.min_overlap_probability)
     return turns_of(talks, windows.clock, settings.max_pause_s, settings.min_turn_s)

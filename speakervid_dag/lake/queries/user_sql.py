@@ -1,7 +1,7 @@
 """SQL entered by a user: allowed statements, the answer as rows of Python values, DuckDB's errors as one line.
 
 Belongs here: everything between the user's text and the rows. Does not belong here: connections and their lock-down
-(session.py), printing (cli/query.py, cli/formats.py).
+(session.py), printing (cli/output.py, formats.py).
 """
 
 import re

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from speakervid_dag.failures import OperationError
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.schemas import STAGE_OUTCOMES, Table
 from speakervid_dag.places import inside_table
 
@@ -62,7 +63,7 @@ def lost_files(handle: Any, folder: Path, table: Table, batches: Sequence[str] |
 def one_line(table: Table, lost: Sequence[LostFile]) -> str:
     """Return a message that names the first lost file, the number of others, and the remedy."""
     first = lost[0]
-    more = f" (and {len(lost) - 1} more files of {table.name})" if len(lost) > 1 else ""
+    more = f" (and {quantity(len(lost) - 1, 'more file')} of {table.name})" if len(lost) > 1 else ""
     return f"{table.name}: the data file {first.path} {first.why}{more}: {_remedy(table, first)}"
 
 

@@ -42,7 +42,7 @@ def test_the_video_is_not_changed() -> None:
 
 @pytest.mark.parametrize("span", [(1.0, 1.0), (2.0, 1.0), (-1.0, 2.0), (1.0, 1.0004)])
 def test_an_empty_clip_is_refused(span: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="no samples"):
+    with pytest.raises(ValueError, match="samples"):
         clip_sound(SOUND, RATE_HZ, span, "A", [])
 
 

@@ -75,6 +75,24 @@ def test_two_at_once_both_have_a_turn() -> None:
     assert by_speaker(turns_of(lines, 20)) == [[(0.5, 8), (16, 19)], [(7, 15), (17, 17.6)]]
 
 
+@pytest.mark.parametrize(("doubt", "both"), [(0.25, False), (0.35, True)])
+def test_two_talk_where_that_is_likely_enough_though_one_is_likelier(doubt: float, both: bool) -> None:
+    lines = [(0, 1, 8), (1, 9, 16)]
+    windows = []
+    for start_s, classes in told(lines, 20):
+        at = slice(*(max(0, round((edge_s - start_s) / CLOCK.step_s)) for edge_s in (5, 7)))
+        classes[at] = classes[at] * (1 - doubt) + doubt * np.eye(len(SETS), dtype=np.float32)[SETS.index((0, 1))]
+        windows.append((start_s, classes))
+    heard = local.windows_of(windows, SETS, CLOCK)
+    assert heard is not None
+
+    turns = local.speech_turns(heard, spoken(lines, 20, MEL_HZ).astype(np.float32), MEL_HZ, Ear(), SETTINGS)
+
+    found = by_speaker(turns)
+    assert found[0] == [(1, 8)]
+    assert found[1] == ([(5, 7), (9, 16)] if both else [(9, 16)])
+
+
 def test_a_short_pause_ends_a_turn_only_if_somebody_else_talks_in_it() -> None:
     lines = [(0, 1, 4), (0, 4.3, 7), (1, 7.2, 7.5), (0, 7.6, 9), (1, 11, 14)]
 
@@ -87,7 +105,8 @@ def test_a_turn_shorter_than_the_shortest_is_dropped() -> None:
 
 def test_one_voice_is_one_speaker_and_never_two_in_one_window() -> None:
     """A window's two voices go to two speakers, or the second to none: never both to one."""
-    windows = local.Windows(np.array([0]), np.zeros((1, 4, 3), np.bool_), CLOCK)
+    windows = local.windows_of([(0.0, np.eye(len(SETS), dtype=np.float32)[:4])], SETS, CLOCK)
+    assert windows is not None
     alike = np.array([[1, 0], [0.99, 0.141]], np.float32)
     both = local.LocalSpeakers(np.array([0, 0]), np.array([0, 2]), np.array([5.0, 1.0]), alike)
 
