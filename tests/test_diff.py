@@ -12,8 +12,8 @@ from rows import PROFILE
 from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
-from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import UserError
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.tiering.diff import Difference, Side, diff
@@ -47,7 +47,7 @@ def compared(settings: Settings, *sides: Side) -> tuple[Difference, list[tuple[A
 
 
 def test_snapshots_are_compared(settings: Settings) -> None:
-    mine = load_profile(settings.profile)
+    mine = settings.profile
     found, causes = compared(settings, Side("1", mine), Side("2", mine))
     gone, lowered = causes
     assert (*gone[:3], *gone[4:]) == ("sft", "absent", None, 1, 1)
@@ -67,7 +67,7 @@ def test_snapshots_are_compared(settings: Settings) -> None:
 
 
 def test_the_other_way_round_is_the_mirror_image(settings: Settings) -> None:
-    mine = load_profile(settings.profile)
+    mine = settings.profile
     _, causes = compared(settings, Side("2", mine), Side("1", mine))
     new, raised = causes
     assert (*new[:3], *new[4:]) == ("absent", "sft", None, 1, 1)
@@ -76,7 +76,7 @@ def test_the_other_way_round_is_the_mirror_image(settings: Settings) -> None:
 
 
 def test_a_state_does_not_differ_from_itself(settings: Settings) -> None:
-    mine = load_profile(settings.profile)
+    mine = settings.profile
     found, causes = compared(settings, Side("2", mine), Side("2", mine))
     assert causes == []
     assert found.clips.is_empty()
@@ -92,7 +92,7 @@ def test_profiles_are_compared_and_nothing_is_written(settings: Settings, tmp_pa
     before = DeltaLake(str(settings.lake_dir)).version(TABLES["tiers"])
     lenient = tmp_path / "lenient.yaml"
     lenient.write_text("inherits: long.yaml\ngates:\n  long: {threshold: 3.9}\n")
-    found, causes = compared(settings, Side("1", load_profile(str(own))), Side("1", load_profile(str(lenient))))
+    found, causes = compared(settings, Side("1", str(own)), Side("1", str(lenient)))
     assert DeltaLake(str(settings.lake_dir)).version(TABLES["tiers"]) == before
     assert {(c[0], c[2], c[3]) for c in causes} == {("rejected", "long", "threshold")}
     assert found.clips.height == mini_lake()["clips"].filter(duration_s=4.0).height > 0
@@ -100,10 +100,19 @@ def test_profiles_are_compared_and_nothing_is_written(settings: Settings, tmp_pa
 
 def test_a_preview_decides_anew(settings: Settings) -> None:
     """The profile `test` was applied with gates of its own; its file says what laptop says."""
-    mine = load_profile(settings.profile)
+    mine = settings.profile
     found, causes = compared(settings, Side("2", mine), Side("2", mine, is_preview=True))
     assert {why for _, _, _, why, _, _ in causes} <= {"gate added", "gate removed"}
     assert found.clips.height > 0
+
+
+def test_a_name_with_stored_decisions_needs_no_file(settings: Settings) -> None:
+    _, causes = compared(settings, Side("1", PROFILE), Side("2", PROFILE))
+    assert causes == compared(settings, Side("1", settings.profile), Side("2", settings.profile))[1]
+    with pytest.raises(UserError, match="preview"):
+        diff(settings, Side("2", PROFILE), Side("2", PROFILE, is_preview=True))
+    with pytest.raises(UserError, match="'nosuch'"):
+        diff(settings, Side("1", "nosuch"), Side("2", "nosuch"))
 
 
 def test_the_command_gives_its_sections(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """`speakervid explain`: every kind of id, each gate's value against its threshold, and why something is not there."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,12 +10,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from mini_lake import V1, V2, mini_lake
+from rows import BATCH, PROFILE
 from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
-from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
+from speakervid_dag.lake.batches import BatchBook, Place, SourceFile
 from speakervid_dag.tiering.explain import Section, explain
 
 pytestmark = pytest.mark.heavy
@@ -29,7 +31,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def told(settings: Settings, wanted: str, profile: str | None = None) -> dict[str, list[dict[str, Any]]]:
     """The rows of each section, by the first word of its title."""
-    sections: list[Section] = explain(settings, wanted, load_profile(profile or settings.profile))
+    sections: list[Section] = explain(settings, wanted, profile or settings.profile)
     answer = {first_word(s.title): s.rows.to_dicts() for s in sections}
     assert len(answer) == len(sections)
     return answer
@@ -94,6 +96,14 @@ def test_a_profile_that_was_never_applied_is_applied_on_the_fly(settings: Settin
     assert all(word in why for word in ("0.5 s", f"{V1}-u0001", "0.25"))
 
 
+def test_a_name_with_stored_decisions_needs_no_file(settings: Settings) -> None:
+    answer, whole = told(settings, TALKS, PROFILE), told(settings, TALKS)
+    assert answer["Gates"] == whole["Gates"]
+    assert answer["Branches"] == [b for b in whole["Branches"] if b["is_in"]] != []
+    with pytest.raises(UserError, match="'nosuch'"):
+        explain(settings, TALKS, "nosuch")
+
+
 def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Settings) -> None:
     asked = ["explain", "--lake", str(settings.lake_dir), "--profile", settings.profile]
     done = CliRunner().invoke(cli, [*asked, f"{V1}-u0000", "--format", "json"], catch_exceptions=False)
@@ -103,7 +113,7 @@ def test_the_command_gives_json_and_an_unknown_id_names_the_nearest(settings: Se
     shown = CliRunner().invoke(cli, [*asked, "a.mp4"], catch_exceptions=False)
     assert shown.exit_code == 0
     with pytest.raises(UserError, match=rf"'{TALKS}x'.*\b{TALKS}\b"):
-        explain(settings, f"{TALKS}x", load_profile("laptop"))
+        explain(settings, f"{TALKS}x", "laptop")
 
 
 def test_a_name_that_is_no_utf8_is_not_there_rather_than_a_fault(settings: Settings) -> None:
@@ -117,6 +127,14 @@ def test_a_path_whose_content_is_not_in_the_lake_is_told_as_such(settings: Setti
         told(settings, str(tmp_path / "a.mp4"))
     (tmp_path / "a.mp4").write_bytes(b"one")
     assert {"what": "video_id", "value": V1} in told(settings, str(tmp_path / "a.mp4"))["video"]
+
+
+def test_a_further_copy_is_known_by_its_name_and_its_place(tmp_path: Path) -> None:
+    lake = published_lake(tmp_path / "lake")
+    places = tuple(Place(str(tmp_path / name)) for name in ("first.mp4", "copy.mp4"))
+    BatchBook(lake.lake_dir).write(BATCH, [SourceFile(places, 3, hashlib.sha256(b"one").hexdigest())])
+    for wanted in ("copy.mp4", str(tmp_path / "gone" / ".." / "copy.mp4")):
+        assert {"what": "video_id", "value": V1} in told(lake, wanted)["video"]
 
 
 def test_of_a_name_the_video_that_was_taken_in_comes_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from rows import write_lake
+from small_lake import published_lake
 
 from speakervid_dag.cli.app import cli
 from speakervid_dag.config.settings import load_settings
@@ -85,9 +86,33 @@ def test_the_command_prints_and_draws(lake: Path, tmp_path: Path) -> None:
     assert lengths[0] == pytest.approx(BAR_PX * 4 / 60, abs=0.1)  # 4 s of 60 s pass `dark`
 
 
+def test_a_name_with_stored_decisions_needs_no_file(tmp_path: Path) -> None:
+    settings = published_lake(tmp_path, "mine")
+    by_name = funnel.funnel_of(settings, "mine")
+    assert by_name.equals(funnel.funnel_of(settings, settings.profile))
+    assert set(by_name["profile"]) == {"mine"}
+
+
+def test_a_lake_without_clips_has_the_steps_before_them(tmp_path: Path) -> None:
+    video = {"batch": "b1", "video_id": "v1", "status": "ok", "duration_s": 9.0}
+    snapshots.publish(write_lake(str(tmp_path), {"videos": [video]}), "r", "laptop")
+    picture = tmp_path / "funnel.svg"
+    asked = ["funnel", "--lake", str(tmp_path), "--batch", "b1", "--format", "json", "--picture", str(picture)]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    kept = {row["step"]: row["kept"] for row in json.loads(done.stdout)}
+    assert kept == {"videos": 1, "videos_with_clips": 0, "shots": 0, "face_tracks": 0, "clips": 0}
+    assert picture.exists()
+
+
 def test_what_is_not_there_is_told(lake: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'talkvid'.*\blaptop\b.*retier --profile talkvid"):
         funnel.funnel_of(load_settings(lake=lake), "talkvid")
+    own = tmp_path / "own.yaml"
+    own.write_text("inherits: laptop\n")
+    with pytest.raises(UserError, match=f"'own'.*retier --profile {own}"):
+        funnel.funnel_of(load_settings(lake=lake), str(own))
+    with pytest.raises(UserError, match="'own'"):
+        funnel.funnel_of(load_settings(lake=lake), "own")
     with pytest.raises(UserError, match=r"'b9'.*\bb1, b2\b"):
         funnel.funnel_of(load_settings(lake=lake), "laptop", "b9")
     done = CliRunner().invoke(cli, ["funnel", "--lake", str(lake), "--picture", str(tmp_path / "f.png")])

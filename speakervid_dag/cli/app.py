@@ -24,7 +24,7 @@ from speakervid_dag.cli import (
     retier,
     snapshots,
 )
-from speakervid_dag.cli.options import as_of_option, format_option, lake_option, profile_option
+from speakervid_dag.cli.options import as_of_option, format_option, lake_option, port_option, profile_option
 from speakervid_dag.cli.report import report
 from speakervid_dag.cli.review import review
 from speakervid_dag.failures import SpeakervidError, UserError
@@ -118,7 +118,7 @@ def demo(lake: Path | None, seed: int) -> None:
 @lake_option
 @profile_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3000, show_default=True, help="Port to listen on.")
+@port_option(3000)
 def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     """Open the Dagster UI on this lake: graph, partitions, runs, checks."""
     import socket
@@ -133,10 +133,10 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise UserError(f"port {port} on {host} is in use: choose another with --port")
-    home = prepare_home(settings)
+    home, lake_dir = prepare_home(settings), settings.lake_dir  # before the working folder is another
     os.environ.update(export_settings(settings))
     os.chdir(home)  # a `.env` where we are would win over the lake that was asked for
-    say(f"Dagster UI of {settings.lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
+    say(f"Dagster UI of {lake_dir} on http://{host}:{port} in about 20 s (Ctrl-C ends it)")
     arguments = ["dagster", "dev", "-m", "speakervid_dag.definitions", "-h", host, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-W", "ignore:Function `dev_command`", "-m", *arguments])
 
@@ -152,17 +152,18 @@ def train(lake: Path | None, profile: str | None) -> None:
     from speakervid_dag.cli.console import print_frame
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.failures import OperationError
+    from speakervid_dag.lake.queries.published import open_lake
     from speakervid_dag.lake.schemas import TRAINED_MODELS
-    from speakervid_dag.lake.storage.delta import DeltaLake
     from speakervid_dag.runs import execution
     from speakervid_dag.runs.instance import lake_instance
 
     settings = load_settings(lake=lake, profile=profile)
+    opened = open_lake(settings.lake_dir)
     with lake_instance(settings) as instance:
         why = execution.execute(instance, "train", ["synchrony_model"])
     if why is not None:
         raise OperationError(why)
-    made = DeltaLake(str(settings.lake_dir)).read(TRAINED_MODELS).sort("at", "window_s")
+    made = opened.read(TRAINED_MODELS).sort("at", "window_s")
     print_frame(made.filter(made["at"] == made["at"].max()).drop("uri", "run_id", "at"), title="Trained")
 
 
@@ -194,7 +195,8 @@ def doctor(file: Path | None, lake: Path | None, profile: str | None) -> None:
     """Report what is installed, which model serves each stage, what is missing and how to get it.
 
     With FILE: report what the media file contains (sound tracks and channels, colour, frame rate, geometry) and what
-    intake would decide. Nothing is written. Exit status 1 if it would be rejected.
+    intake would decide. Nothing is written. Exit status 1 if it would be rejected, or skipped because its content was
+    taken down.
     """
     from speakervid_dag.cli import doctor as checks
     from speakervid_dag.cli import file_report

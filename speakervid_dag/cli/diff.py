@@ -39,14 +39,13 @@ def diff(
 
     from speakervid_dag.cli.console import print_frame, say
     from speakervid_dag.cli.output import print_json
-    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.tiering import diff as work
 
     if len(profiles) > 2:
         raise UserError("--profile is given once for both sides, or twice: of V1, then of V2")
     settings = load_settings(lake=lake, profile=profiles[0] if profiles else None)
-    sides = [load_profile(name) for name in (profiles[:1] + profiles[-1:] if profiles else [settings.profile] * 2)]
+    sides = profiles[:1] + profiles[-1:] if profiles else (settings.profile, settings.profile)
     found = work.diff(settings, work.Side(before, sides[0]), work.Side(after, sides[1], preview))
     if form == "json":
         parts = (
@@ -57,7 +56,7 @@ def diff(
         )
         print_json([{"section": n, "rows": f.to_dicts()} for n, f in parts])
         return
-    names = [f"{v}, {p.name}" for v, p in zip((before, after), sides, strict=True)]
+    names = [f"{v}, {p}" for v, p in zip((before, after), found.profiles, strict=True)]
     print_frame(found.tiers, title=f"Tiers: {names[0]} → {names[1]}")
     if found.losses.height:
         print_frame(found.losses, title="Fewer videos, clips or people than before")

@@ -21,8 +21,8 @@ def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | No
 
     ID is the id of a video, shot, track, person, turn, clip, pair, listening sample or session, a video's file name, or
     the path of a file (the video with the same content is meant). If it is in no clip or branch, the answer says why.
-    A profile that was never applied to this lake is applied on the fly, so that you can try your own. `--format json`
-    prints an array of sections with their rows.
+    A profile that was never applied to this lake is applied on the fly, so that you can try your own; one that was
+    applied needs no file, only its name. `--format json` prints an array of sections with their rows.
 
     \b
     Examples:
@@ -33,12 +33,11 @@ def explain(wanted: str, lake: Path | None, profile: str | None, as_of: str | No
 
     from speakervid_dag.cli.console import print_frame, say
     from speakervid_dag.cli.output import print_json
-    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.tiering import explain as work
 
     settings = load_settings(lake=lake, profile=profile)
-    sections = work.explain(settings, wanted, load_profile(settings.profile), as_of)
+    sections = work.explain(settings, wanted, settings.profile, as_of)
     if form == "json":
         told = [{"section": s.title, "rows": s.rows.to_dicts()} for s in sections]
         print_json(told)

@@ -25,7 +25,7 @@ PARTS = {
 
 
 def report(path: Path, settings: Settings) -> int:
-    """Print what the file holds. Exit status: 1 when intake would reject it, else 0."""
+    """Print what the file holds. Exit status: 1 when intake would reject or skip it, else 0."""
     row, shots = looked_through(path, settings)
     for title, names in PARTS.items():
         told = [{"what": name, "value": _text(row[name])} for name in names if row[name] is not None]
@@ -35,9 +35,22 @@ def report(path: Path, settings: Settings) -> int:
         print_frame(track_rows(row["sound_tracks"], row["sound_taken"] or []), title="Sound tracks")
     if shots:
         _print_shots(shots)
+    if _is_taken_down(path, settings):
+        print_line("Intake would skip it: its content was taken down")
+        return 1
     why = ": ".join(str(row[name]) for name in ("reason", "detail") if row[name])
     print_line(f"Intake would say: {row['status']}" + (f", {why}" if why else ""))
     return int(row["status"] == "rejected")
+
+
+def _is_taken_down(path: Path, settings: Settings) -> bool:
+    from speakervid_dag.files import sha256_of
+    from speakervid_dag.lake.schemas import TAKEDOWNS
+    from speakervid_dag.lake.storage.delta import DeltaLake
+
+    recorded = set(DeltaLake(str(settings.lake_dir)).read(TAKEDOWNS)["video_id"])
+    place = path.expanduser()
+    return bool(recorded) and place.is_file() and f"v{sha256_of(place)[:16]}" in recorded
 
 
 def _print_shots(shots: list[dict[str, Any]]) -> None:

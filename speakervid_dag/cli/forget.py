@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: bool) -> None:
     """Remove a video and everything derived from it from every table and artifact, and refuse its content from then on.
 
-    WHAT is a video_id, the path it was ingested from, or its file name. Without --apply nothing is changed. The removal
-    is published and recorded in the table `takedowns`. Older snapshots still show the video until `speakervid maintain`
+    SOURCE is the path it was ingested from, or its file name. Without --apply nothing is changed. The removal is
+    published and recorded in the table `takedowns`. Older snapshots still show the video until `speakervid maintain`
     drops them; --purge drops them at once, for every table. A batch that is shown at an older version because a run did
     not end is then reset to that version, and the next run recomputes it. Delete the source file yourself. Releases
     that contain the video are listed here and marked in `speakervid releases list`: withdraw them yourself.
@@ -58,11 +58,12 @@ def forget(what: str, lake: Path | None, reason: str, is_applied: bool, purge: b
             raise UserError(f"batch {plan.batch} is being processed: wait until it ends, then repeat the command")
         plan = takedown.plan_takedown(opened, settings.lake_dir, what)  # as it is now that nobody runs the batch
         made = takedown.take_down(opened, settings.lake_dir, plan, reason=reason, run_id=run_id)
-    say(f"Published as snapshot {made.number}." if made else "Nothing was published before, so nothing is now.")
-    if purge:
-        count, size = takedown.purge(opened, settings.lake_dir, run_id)
+    removed = takedown.purge(opened, settings.lake_dir, run_id) if purge else None
+    newest = snapshots.latest(opened) if purge else made  # a purge publishes once more, and drops what was before
+    say(f"Published as snapshot {newest.number}." if newest else "Nothing was published before, so nothing is now.")
+    if removed is not None:
+        count, size = removed
         say(f"Removed {quantity(count, 'superseded file')} ({_megabytes(size)}) and the older snapshots.")
-        newest = snapshots.latest(opened)
         if newest is not None and newest.held_back:
             hidden = ", ".join(newest.held_back)
             say(f"Hidden until the next `speakervid run`, because their older rows are lost: batches {hidden}.")

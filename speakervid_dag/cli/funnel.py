@@ -45,8 +45,9 @@ def funnel(
     if picture is not None and picture.suffix != ".svg":
         raise UserError(f"--picture {picture}: the picture is SVG, give it a name that ends in .svg")
     settings = load_settings(lake=lake, profile=profile)
-    name = load_profile(settings.profile).name
-    rows = work.funnel_of(settings, name, batch, as_of)
+    rows = work.funnel_of(settings, settings.profile, batch, as_of)
+    names = rows["profile"].drop_nulls().to_list()
+    name = names[0] if names else load_profile(settings.profile).name
     where = f"batch {batch}" if batch else "all batches"
     if form == "table":
         print_frame(rows, title=f"Funnel of {name}, {where}", columns=work.SHOWN)

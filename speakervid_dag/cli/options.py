@@ -39,6 +39,11 @@ def format_option(command: Command) -> Command:
     return click.option("--format", "form", type=kinds, default="table", show_default=True)(command)
 
 
+def port_option(default: int) -> Callable[[Command], Command]:
+    kind = click.IntRange(1, 65535)
+    return click.option("--port", type=kind, default=default, show_default=True, help="Port to listen on.")
+
+
 def as_of_option(command: Command) -> Command:
     told = "An earlier published state; see `speakervid snapshots`."
     return click.option("--as-of", metavar="NUMBER|TIME", help=told)(command)

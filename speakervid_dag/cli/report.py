@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: LAKE/report.html]"
 )
 @click.option("--timeline", "video", metavar="VIDEO", help="Only the timeline of this video (id or file name), as SVG.")
-@click.option("--from", "start_s", type=click.FloatRange(min=0), default=0.0, help="With --timeline: first second.")
+@click.option("--from", "start_s", type=click.FloatRange(min=0), help="With --timeline: first second.")
 @click.option("--to", "end_s", type=click.FloatRange(min=0, min_open=True), help="With --timeline: last second.")
 @click.option("--no-words", is_flag=True, help="With --timeline: leave out what is said.")
 def report(
@@ -33,7 +33,7 @@ def report(
     as_of: str | None,
     out: Path | None,
     video: str | None,
-    start_s: float,
+    start_s: float | None,
     end_s: float | None,
     no_words: bool,
 ) -> None:
@@ -46,10 +46,13 @@ def report(
 
     settings = load_settings(lake=lake, profile=profile)
     if video is None:
+        if start_s is not None or end_s is not None or no_words:
+            raise UserError("--from, --to and --no-words need --timeline VIDEO")
         click.echo(work.write_report(settings, out, profile=profile, as_of=as_of))
         return
     if out is None:
         raise UserError("--timeline needs --out FILE.svg")
+    start_s = start_s or 0.0
     if end_s is not None and end_s <= start_s:
         raise UserError("--to must be later than --from")
     told = work.write_timeline(settings, video, out, start_s=start_s, end_s=end_s, as_of=as_of, has_words=not no_words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speakervid_dag.cli.options import format_option, lake_option
+from speakervid_dag.cli.options import format_option, lake_option, port_option
 from speakervid_dag.failures import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--count", default=100, show_default=True, type=click.IntRange(min=1), help="Subjects a gate and claim.")
 @click.option("--seed", default=0, show_default=True, help="Another seed asks about others. Reviewers share one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3100, show_default=True, help="Port to listen on.")
+@port_option(3100)
 @click.option("--open/--no-open", "is_opened", default=True, help="Open the page in a browser.")
 @click.option("--summary", is_flag=True, help="No page: print how gates and people agree.")
 @format_option
@@ -56,18 +56,19 @@ def review(
     """
     import getpass
 
-    from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.lake.queries.published import choose_profile
     from speakervid_dag.review.queue import ReviewPlan
+    from speakervid_dag.tiering.asked import asked_profile, name_of
 
     settings = load_settings(lake=lake, profile=profile)
     snapshot, con = _open(settings)
-    chosen = choose_profile(con, load_profile(profile).name if profile else None, snapshot.profile)
+    chosen = choose_profile(con, name_of(asked_profile(con, profile)) if profile else None, snapshot.profile)
+    who = reviewer or ("" if summary else getpass.getuser())
+    plan = ReviewPlan(who, seed, count, questions, gates)
     if summary:
-        _print_summary(con, chosen, form)
+        _print_summary(con, chosen, plan, form)
         return
-    plan = ReviewPlan(reviewer or getpass.getuser(), seed, count, questions, gates)
     _serve(settings, snapshot, con, chosen, plan, (host, port), is_opened)
 
 
@@ -80,12 +81,16 @@ def _open(settings: "Settings") -> "tuple[Snapshot, Session]":
     return snapshot, session.open_session(opened, snapshot, read_only_user_sql=True)
 
 
-def _print_summary(con: "Session", profile: str, form: str) -> None:
+def _print_summary(con: "Session", profile: str, plan: "ReviewPlan", form: str) -> None:
     from speakervid_dag.cli.console import say
     from speakervid_dag.cli.output import print_answer
     from speakervid_dag.review.agreement import agreement, table
+    from speakervid_dag.review.queue import refuse_unknown
 
+    refuse_unknown(con, profile, plan)
     found = agreement(con, profile)
+    for column, chosen in (("question", plan.questions), ("gate", plan.gates)):
+        found = found.filter(found[column].is_in(list(chosen))) if chosen else found
     if found.is_empty() and form == "table":
         say("Nobody has answered yet about what this profile decided: `speakervid review` asks.")
         return
@@ -116,7 +121,11 @@ def _serve(
 
     (host, port), opened = address, open_lake(settings.lake_dir)
     with AnswerBook(opened, settings.lake_dir, plan.reviewer) as book:
-        items = queue.build(con, profile, plan, book.asked())
+        asked = book.asked()
+        items = queue.build(con, profile, plan, asked)
+        if not items and not queue.choose(con, profile, plan, asked):
+            say("There are no clips to ask about: nothing that the profile decided fits these questions.")
+            return
         if not items:
             say(f"{plan.reviewer} has answered all of it: --seed asks about others, --summary prints the result.")
             return

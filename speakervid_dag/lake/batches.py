@@ -63,6 +63,11 @@ class SourceFile:
         return "v" + (self.sha256 or hashlib.sha256(os.fsencode(self.uris[0])).hexdigest())[:16]
 
     @property
+    def names(self) -> set[str]:
+        """Return the names of the file and of all links to it, in every place."""
+        return {Path(uri).name for uri in self.uris} | {place.name for place in self.places if place.name is not None}
+
+    @property
     def name(self) -> str:
         name = self.places[0].name or Path(self.uris[0]).name
         return os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -118,6 +123,13 @@ class BatchBook:
             OperationError: its manifest is damaged.
         """
         return [_file_of(row) for row in self._body(batch)["sources"]]
+
+    def called(self, what: str) -> list[tuple[str, SourceFile]]:
+        """Return batch and file of the videos with this id or path, or else with this file name."""
+        place = os.path.abspath(what)  # noqa: PTH100 - as `walk` records it: without `..`, with symbolic links
+        entries = [(batch, file) for batch in self.names() for file in self.read(batch)]
+        exact = [e for e in entries if what == e[1].video_id or what in e[1].uris or place in e[1].uris]
+        return exact or [e for e in entries if what in e[1].names]
 
     def digest(self, batch: str) -> str:
         """Return the hex SHA-256 of the batch's content.

@@ -85,7 +85,7 @@ def write_timeline(
         has_words: False omits the words, for a picture that may be shared where the video may not.
 
     Raises:
-        UserError: no lake, nothing published, or not exactly one video of that name.
+        UserError: no lake, nothing published, not exactly one video of that name, or it ends before `start_s`.
     """
     snapshot, con = _open(settings, as_of)
     name = choose_profile(con, None, snapshot.profile)
@@ -94,6 +94,8 @@ def write_timeline(
     if len(found) != 1:
         raise UserError(f"{len(found) or 'no'} videos of this lake are called '{video}': give a video_id")
     rows = video_rows(con, name, found, end_s or float("inf"))[0]
+    if start_s >= rows.length_s:
+        raise UserError(f"the video ends at {rows.length_s:.1f} s: --from must be earlier")
     if not has_words:
         rows = dataclasses.replace(rows, turns=[{**turn, "text": None} for turn in rows.turns])
     picture = timeline(rows, start_s=start_s, end_s=end_s, has_title=True)

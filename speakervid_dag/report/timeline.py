@@ -45,6 +45,12 @@ class VideoRows:
     pairs: Sequence[Row]
 
     @property
+    def length_s(self) -> float:
+        """Return the video's length; the end of the last thing found in it where the length is unknown."""
+        ends = [float(row["end_s"]) for row in (*self.shots, *self.turns, *self.tracks)]
+        return float(self.video.get("duration_s") or max(ends, default=1.0))
+
+    @property
     def people(self) -> list[str]:
         """Return person_ids in the order of their first appearance."""
         return list(dict.fromkeys(t["person_id"] for t in self.tracks))
@@ -68,8 +74,7 @@ class _Drawing:
 
     def __init__(self, rows: VideoRows, start_s: float, end_s: float | None, has_title: bool) -> None:
         self.rows, self.start, self.has_title = rows, start_s, has_title
-        ends = [r["end_s"] for r in (*rows.shots, *rows.turns, *rows.tracks)]
-        whole = rows.video.get("duration_s") or max(ends, default=1.0)
+        whole = rows.length_s
         self.end = max(min(whole if end_s is None else end_s, whole), start_s + 0.1)
         self.plot = min(max((self.end - self.start) * PX_PER_S, MIN_PLOT_PX), MAX_PLOT_PX)
         seen: dict[str, float] = {}

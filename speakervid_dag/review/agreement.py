@@ -14,6 +14,10 @@ from speakervid_dag.review.threshold_choice import best_threshold, f1_interval
 
 ALL_GATES = "(all gates)"
 CLAIM = "(claim)"
+ADDED = (
+    *("f1_low", "f1_high", "suggested_threshold", "suggested_threshold_low", "suggested_threshold_high"),
+    *("suggested_f1", "suggested_f1_low", "suggested_f1_high"),
+)
 
 
 def agreement(con: Session, profile: str) -> pl.DataFrame:
@@ -25,8 +29,9 @@ def agreement(con: Session, profile: str) -> pl.DataFrame:
     Further columns: f1_low, f1_high, suggested_threshold, _low, _high, suggested_f1, _low, _high (95 % bootstrap
     intervals; null if nothing can be suggested).
     """
-    rows = [_completed(row) for row in query_file(con, "review/gate_agreement", profile=profile).to_dicts()]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    found = query_file(con, "review/gate_agreement", profile=profile)
+    schema = {**found.drop("values", "is_good").schema, **dict.fromkeys(ADDED, pl.Float64())}
+    return pl.DataFrame([_completed(row) for row in found.to_dicts()], schema=schema)
 
 
 def table(found: pl.DataFrame) -> pl.DataFrame:

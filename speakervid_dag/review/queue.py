@@ -61,9 +61,13 @@ def build(con: Session, profile: str, plan: ReviewPlan, asked: pl.DataFrame) -> 
     Raises:
         UserError: a question or gate that does not exist.
     """
-    unknown = set(plan.questions) - set(QUESTIONS)
-    if unknown:
-        raise UserError(f"there is no question '{min(unknown)}'; there are {', '.join(QUESTIONS)}")
+    done = _keys(asked.filter(pl.col("reviewer") == plan.reviewer))
+    return [item for item in choose(con, profile, plan, asked) if item.key not in done]
+
+
+def choose(con: Session, profile: str, plan: ReviewPlan, asked: pl.DataFrame) -> list[Item]:
+    """Return the items of `build`, and those that the reviewer has answered already."""
+    refuse_unknown(con, profile, plan)
     done = _keys(asked.filter(pl.col("reviewer") == plan.reviewer))
     others = _keys(asked.filter(pl.col("reviewer") != plan.reviewer)) - done
     chosen = [] if plan.gates else _claims(con, profile, plan, others)
@@ -72,7 +76,16 @@ def build(con: Session, profile: str, plan: ReviewPlan, asked: pl.DataFrame) -> 
     once: dict[tuple[str, str | None, str], Item] = {}
     for item in wanted:
         once.setdefault(item.key, item)
-    return _ordered([item for key, item in once.items() if key not in done], plan)
+    return _ordered(list(once.values()), plan)
+
+
+def refuse_unknown(con: Session, profile: str, plan: ReviewPlan) -> None:
+    """Raise UserError if a question of the plan does not exist, or no clip has a verdict of a gate of it."""
+    if unknown := set(plan.questions) - set(QUESTIONS):
+        raise UserError(f"there is no question '{min(unknown)}'; there are {', '.join(QUESTIONS)}")
+    known = set(query_file(con, "review/gate_names", profile=profile)["gate"])
+    if missing := set(plan.gates) - known:
+        raise UserError(f"no clip passed or failed the gate '{min(missing)}' of the profile '{profile}'")
 
 
 def _claims(
@@ -102,9 +115,6 @@ def _gates(con: Session, profile: str, plan: ReviewPlan, others: Collection[tupl
         first=first,
     )
     found = {str(gate): part for (gate,), part in frame.group_by("gate", maintain_order=True)}
-    missing = set(plan.gates) - set(found)
-    if missing:
-        raise UserError(f"no clip passed or failed the gate '{min(missing)}' of the profile '{profile}'")
     items = []
     for gate, part in found.items():
         question, measure = asked_about(part["measure"][0])

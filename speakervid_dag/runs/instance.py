@@ -52,7 +52,11 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Create and return the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user put their own there."""
+    """Create and return the lake's DAGSTER_HOME, with the packaged dagster.yaml unless the user put their own there.
+
+    Raises:
+        OperationError: the lake cannot be written.
+    """
     home = settings.dagster_home
     try:
         settings.lake_dir.mkdir(parents=True, exist_ok=True)  # first: `home` may be a link into it
@@ -63,4 +67,6 @@ def prepare_home(settings: Settings) -> Path:
             write_bytes(target, (resources.files("speakervid_dag.config") / "dagster.yaml").read_bytes())
     except OSError as problem:
         raise OperationError(f"cannot write the lake {settings.lake_dir}: {problem.strerror}") from problem
+    if not os.access(home, os.W_OK):  # Dagster would end in a traceback
+        raise OperationError(f"cannot write the lake {settings.lake_dir}: {home} is read-only")
     return home

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
+from speakervid_dag.failures import UserError
 from speakervid_dag.lake.queries.published import has_profile, open_published
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.snapshots import losses
 from speakervid_dag.tiering import gold
+from speakervid_dag.tiering.asked import asked_profile
 
 RANK = {"rejected": 0, "pretrain": 1, "sft": 2}
 ABSENT = "absent"
@@ -20,10 +21,16 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class Side:
-    """One side: a snapshot (number or ISO time) and a profile; `is_preview`: recompute decisions, write nothing."""
+    """One side of a comparison.
+
+    Attributes:
+        snapshot: number or ISO time.
+        asked: a profile's name or the path of its file, or a name whose decisions the snapshot has.
+        is_preview: recompute decisions, write nothing.
+    """
 
     snapshot: str
-    profile: Profile
+    asked: str
     is_preview: bool = False
 
 
@@ -36,43 +43,53 @@ class Difference:
         causes: one row per move and gate.
         clips: one row per clip that moved, with all its causes.
         losses: one row per video and table of which the second side shows fewer usable videos, clips or people.
+        profiles: the name of each side's profile.
     """
 
     tiers: pl.DataFrame
     causes: pl.DataFrame
     clips: pl.DataFrame
     losses: pl.DataFrame
+    profiles: tuple[str, str]
 
 
 def diff(settings: Settings, before: Side, after: Side) -> Difference:
     """Compare two sides. A profile that the snapshot does not contain is applied to its stored scores on the fly.
 
     Raises:
-        UserError: there is no such snapshot.
+        UserError: there is no such snapshot or profile, or a preview is asked of a profile whose file is not known.
     """
-    with _decided(settings, before) as one, _decided(settings, after) as other:
-        moves = _moves(_tiers(one, before), _tiers(other, after))
+    with _opened(settings, before) as one, _opened(settings, after) as other:
+        names = _decided(one, before), _decided(other, after)
+        moves = _moves(
+            *(query_file(con, "diff/decisions", profile=n) for con, n in zip((one, other), names, strict=True))
+        )
         moved = moves.filter(pl.col("tier_before") != pl.col("tier_after"))
         both = moved.filter(pl.col("tier_before") != ABSENT, pl.col("tier_after") != ABSENT)["clip_id"].to_list()
         gates = [
-            query_file(con, "diff/gates", profile=side.profile.name, clips=both)
-            for con, side in ((one, before), (other, after))
+            query_file(con, "diff/gates", profile=name, clips=both)
+            for con, name in zip((one, other), names, strict=True)
         ]
         lost = losses.between(one, other)
     causes = _causes(moved, *gates)
-    return Difference(_by_tier(moves), _by_cause(causes), _by_clip(moved, causes), lost)
+    return Difference(_by_tier(moves), _by_cause(causes), _by_clip(moved, causes), lost, names)
 
 
-def _decided(settings: Settings, side: Side) -> Session:
-    con = open_published(settings.lake_dir, side.snapshot, read_only_user_sql=False)
-    if side.is_preview or not has_profile(con, side.profile.name):
+def _opened(settings: Settings, side: Side) -> Session:
+    return open_published(settings.lake_dir, side.snapshot, read_only_user_sql=False)
+
+
+def _decided(con: Session, side: Side) -> str:
+    """Have the side's decisions in the session, and return the name of their profile."""
+    profile = asked_profile(con, side.asked)
+    if isinstance(profile, str):
+        if side.is_preview:
+            raise UserError(f"the lake has decisions of the profile '{profile}'; a preview needs its file")
+        return profile
+    if side.is_preview or not has_profile(con, profile.name):
         batches = [str(row[0]) for row in con.execute("SELECT DISTINCT batch FROM clips ORDER BY 1").fetchall()]
-        gold.compute_gold(con, side.profile, batches)
-    return con
-
-
-def _tiers(con: Session, side: Side) -> pl.DataFrame:
-    return query_file(con, "diff/decisions", profile=side.profile.name)
+        gold.compute_gold(con, profile, batches)
+    return profile.name
 
 
 def _moves(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

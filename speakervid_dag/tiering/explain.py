@@ -13,13 +13,16 @@ from typing import Any
 import polars as pl
 
 from speakervid_dag.config.profiles import Profile
+from speakervid_dag.config.sections import BranchSettings
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import UserError
 from speakervid_dag.files import sha256_of
+from speakervid_dag.lake.batches import BatchBook
 from speakervid_dag.lake.queries.published import has_profile, open_published
 from speakervid_dag.lake.queries.session import Session, query_file
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.tiering import gold
+from speakervid_dag.tiering.asked import asked_profile, name_of
 
 # kind → the table with one row for it (per profile), and the column of its id
 KINDS = {
@@ -44,19 +47,24 @@ class Section:
     rows: pl.DataFrame
 
 
-def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None = None) -> list[Section]:
-    """Return everything known about the thing with this id, name or path, with the decisions of `profile`.
+def explain(settings: Settings, wanted: str, asked: str, as_of: str | None = None) -> list[Section]:
+    """Return everything known about the thing with this id, name or path, with the decisions of a profile.
 
     A profile that was never applied to the lake is applied on the fly to the stored scores of the thing's batch;
-    nothing is written.
+    nothing is written. Of a profile that is only known by its decisions, the limits of its branches are not known.
+
+    Args:
+        asked: a profile's name or the path of its file, or a name whose decisions are stored.
 
     Raises:
-        UserError: nothing has this id (the message lists the nearest ones), or nothing is published.
+        UserError: nothing has this id (the message lists the nearest ones), there is no such profile, or nothing is
+            published.
     """
     with open_published(settings.lake_dir, as_of, read_only_user_sql=False) as con:
-        found, *others = _find(con, wanted)
-        told = f"under {profile.name}"
-        if not has_profile(con, profile.name):
+        found, *others = _find(con, BatchBook(settings.lake_dir), wanted)
+        profile = asked_profile(con, asked)
+        told = f"under {name_of(profile)}"
+        if isinstance(profile, Profile) and not has_profile(con, profile.name):
             gold.compute_gold(con, profile, [found["batch"]])
             told += " (not applied to this lake; computed from the stored scores of the batch)"
         sections = _sections(con, found, profile, told)
@@ -65,12 +73,18 @@ def explain(settings: Settings, wanted: str, profile: Profile, as_of: str | None
     return sections
 
 
-def _find(con: Session, wanted: str) -> list[dict[str, Any]]:
-    """Return what has this id or, for videos, this name or content; the likeliest first."""
+def _find(con: Session, book: BatchBook, wanted: str) -> list[dict[str, Any]]:
+    """Return what has this id or, for videos, this name, content, or further copy; the likeliest first."""
     path = Path(wanted)
     is_path = "/" in wanted and path.is_file()
-    wanted = os.fsencode(wanted).decode("utf-8", "backslashreplace")  # as the lake stores names that are not UTF-8
+    given, wanted = (
+        wanted,
+        os.fsencode(wanted).decode("utf-8", "backslashreplace"),
+    )  # as the lake stores names that are not UTF-8
     found = query_file(con, "explain/find", wanted=f"v{sha256_of(path)[:16]}" if is_path else wanted)
+    if found.is_empty():  # a further copy's place is only in the manifest
+        copies = [query_file(con, "explain/find", wanted=file.video_id) for _, file in book.called(given)]
+        found = pl.concat([found, *copies])
     if found.is_empty() and is_path:
         raise UserError(f"no video of the lake has the content of {wanted}: add it with `speakervid run`")
     if found.is_empty():
@@ -80,8 +94,9 @@ def _find(con: Session, wanted: str) -> list[dict[str, Any]]:
     return found.to_dicts()
 
 
-def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: str) -> list[Section]:
-    asked: dict[str, Any] = {**found, "profile": profile.name, **profile.branches.model_dump()}
+def _sections(con: Session, found: Mapping[str, Any], profile: Profile | str, told: str) -> list[Section]:
+    limits = dict.fromkeys(BranchSettings.model_fields) if isinstance(profile, str) else profile.branches.model_dump()
+    asked: dict[str, Any] = {**found, "profile": name_of(profile), **limits}
     asked["clips"] = query_file(con, "explain/clips", **asked)["clip_id"].to_list()
     asked["only_objections"] = found["kind"] not in OF_SINGLE_CLIPS
     tracks, turns = (query_file(con, f"explain/{name}", **asked) for name in ("tracks", "turns"))
@@ -98,8 +113,12 @@ def _sections(con: Session, found: Mapping[str, Any], profile: Profile, told: st
     outcomes = con.sql(stages, params={"video_id": found["video_id"]}).pl()
     sections.append(Section("Stages of the video", outcomes))
     gates = "Gates that did not pass" if asked["only_objections"] else "Gates"
-    for name, title in (("tiers", "Tiers"), ("gates", f"{gates}, {told}"), ("branches", f"Branches, {told}")):
+    for name, title in (("tiers", "Tiers"), ("gates", f"{gates}, {told}")):
         sections.append(Section(title, query_file(con, f"explain/{name}", **asked)))
+    branches = query_file(con, "explain/branches", **asked)
+    if isinstance(profile, str):  # without its limits nothing tells why a clip is not in a branch
+        branches, told = branches.filter("is_in"), f"{told} (why it is not in others: give the profile's file)"
+    sections.append(Section(f"Branches, {told}", branches))
     sections += [
         Section("Face tracks, their shots and people", tracks),
         Section("Speech turns and their binding", turns),

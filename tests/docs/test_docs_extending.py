@@ -37,7 +37,7 @@ for amplitude in (0.1, 0.001):
     others = lake["clip_scores"].filter(pl.col("video_id") != V1).with_columns(level_dbfs=-20.0)
     lake["clip_scores"] = pl.concat([scores, others])
     settings = published_lake(Path(f"lake{amplitude}"), clip_scores=lake["clip_scores"])
-    told = explain(settings, f"{V1}-c0p00", wanted)
+    told = explain(settings, f"{V1}-c0p00", "loud.yaml")
     (gates,) = (section.rows for section in told if section.title.startswith("Gates"))
     gate = gates.filter(pl.col("gate") == "loud_enough").row(0, named=True)
     print(states[f"{V1}-c0p00"], states[f"{V1}-c1p00"], gate["verdict"], round(gate["value"], 3))

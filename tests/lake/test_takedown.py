@@ -347,7 +347,7 @@ def test_a_takedown_that_two_runs_finish_at_once_is_repeated(
 
 
 def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder: Path) -> None:
-    for what in ("two.mp4", str(folder / "two.mp4"), V2):
+    for what in ("two.mp4", str(folder / "two.mp4"), str(folder / ".." / "in" / "two.mp4"), V2):
         assert takedown.plan_takedown(lake, lake_dir, what).video_id == V2
     with pytest.raises(UserError, match=r"'x\.mp4'"):
         takedown.plan_takedown(lake, lake_dir, "x.mp4")
@@ -358,6 +358,14 @@ def test_a_name_must_be_known_and_clear(lake: DeltaLake, lake_dir: Path, folder:
     with pytest.raises(UserError, match=r"\b2\b.*'two\.mp4'") as told:
         takedown.plan_takedown(lake, lake_dir, "two.mp4")
     assert all(video_id in str(told.value) for video_id in (V2, other.video_id))
+
+
+def test_after_a_purge_the_snapshot_that_is_left_is_named(lake: DeltaLake, lake_dir: Path) -> None:
+    done = CliRunner().invoke(
+        cli, ["forget", V1, "--lake", str(lake_dir), "--apply", "--purge"], catch_exceptions=False
+    )
+    (left,) = snapshots.snapshots(lake)
+    assert f"snapshot {left.number}." in done.output
 
 
 def test_the_command_line_changes_nothing_until_told(lake: DeltaLake, lake_dir: Path) -> None:

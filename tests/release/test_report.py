@@ -198,6 +198,9 @@ def test_one_timeline_is_an_svg_that_stands_alone(strangers: Path, tmp_path: Pat
         (("--timeline", "nobody", "--out", "x.svg"), ("'nobody'",)),
         (("--timeline", "a.mp4", "--out", "x.svg"), ("2 videos", "'a.mp4'")),
         (("--timeline", V1, "--out", "x.svg", "--from", "5", "--to", "4"), ("--from", "--to")),
+        (("--timeline", V1, "--out", "x.svg", "--from", "100", "--to", "200"), ("--from", "20.0 s")),
+        (("--from", "0"), ("--from", "--timeline")),
+        (("--no-words",), ("--no-words", "--timeline")),
     ],
 )
 def test_wrong_questions_are_told(mini: Path, arguments: tuple[str, ...], told: tuple[str, ...]) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from release.report_lake import HOSTILE_WORDS
+from release.report_lake import HOSTILE_WORDS, PROFILE
 from review.sittings import HOST, KEY, PORT, URL, client, sitting, videos
+from rows import write_lake
 from starlette.testclient import TestClient
 
 from speakervid_dag.cli.app import cli
+from speakervid_dag.failures import UserError
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import REVIEWS
 from speakervid_dag.lake.snapshots import snapshots
@@ -154,17 +156,32 @@ def test_a_video_that_is_gone_is_told_and_can_be_passed(lake: DeltaLake) -> None
         assert client(at).post("/answers", json={"item": 0, "answer": "unsure"}).status_code == 200
 
 
+def test_where_there_are_no_clips_nobody_has_answered_them(tmp_path: Path) -> None:
+    video = {"batch": "b1", "video_id": "v1", "status": "ok", "duration_s": 9.0}
+    snapshots.publish(write_lake(str(tmp_path), {"videos": [video]}), "r", PROFILE)
+    told = CliRunner().invoke(cli, ["review", "--no-open", "--lake", str(tmp_path)], catch_exceptions=False)
+    assert told.exit_code == 0
+    assert "no clips" in told.stderr
+    assert "answered" not in told.stderr
+
+
 def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
     root = str(lake.root)
-    told = CliRunner().invoke(cli, ["review", "--summary", "--lake", root])
+    told = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--profile", PROFILE])
     assert told.exit_code == 0
     assert "speakervid review" in told.stderr
+    header = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--format", "csv"]).stdout
+    assert {"question", "gate", "subjects", "f1", "f1_low", "suggested_f1_high"} <= set(header.strip().split(","))
+    for unknown in (("--gate", "nope"), ("--question", "nope")):
+        refused = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, *unknown])
+        assert isinstance(refused.exception, UserError)
     for reviewer in ("ada", "ben"):
         with (at := sitting(lake, reviewer, gates=("luminance",))).book:
             for index, item in enumerate(at.items):
                 is_spared = reviewer == "ben" and item.subject_id.endswith("p00")
                 at.save(index, "no" if item.subject_id.startswith(videos(lake)[0]) and not is_spared else "yes")
-    asked = CliRunner().invoke(cli, ["review", "--summary", "--lake", root, "--format", "json"])
+    json_of = ["review", "--summary", "--lake", root, "--format", "json"]
+    asked = CliRunner().invoke(cli, json_of)
     assert asked.exit_code == 0, asked.output
     rows = {row["gate"]: row for row in json.loads(asked.stdout)}
     # four of V1: ada no, ben two no and two yes; four of V2: yes. Two ties; all pass the gate
@@ -175,5 +192,6 @@ def test_the_summary_counts_what_two_people_said(lake: DeltaLake) -> None:
     assert rows["luminance"]["f1"] == pytest.approx(8 / 10)
     assert rows["luminance"]["f1_low"] < 0.8 < rows["luminance"]["f1_high"]
     assert rows["luminance"]["suggested_threshold"] is None  # all values are equal
+    assert json.loads(CliRunner().invoke(cli, [*json_of, "--gate", "snr"]).stdout) == [rows["snr"]]
     shown = CliRunner().invoke(cli, ["review", "--summary", "--lake", root])
     assert "66.7" in shown.stdout

@@ -23,6 +23,7 @@ from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.lake.schemas import CLIPS, DROPPED_SPANS
 
 Row = dict[str, object]
+SHORTEST_S = 1e-6  # of a dropped span
 
 
 @dataclass(frozen=True)
@@ -275,11 +276,16 @@ def _box(track: Row, span: Interval, settings: ClipSettings) -> dict[str, float]
 
 
 def _dropped_rows(track: ShownTrack, cut: TrackTime) -> list[Row]:
-    """Return rows for the track's time outside its clips, without overlap: spans with a reason first, then the rest."""
+    """Return rows for the track's time outside its clips, without overlap: spans with a reason first, then the rest.
+
+    Spans shorter than a microsecond are rounding errors and no time.
+    """
     done = [_span(c) for c in cut.clips]
     rows: list[Row] = []
     for span, role, reason in [*cut.dropped, (track.span, "unknown", "no_usable_speech")]:
         for start, end in intervals.subtract([span], done):
+            if end - start < SHORTEST_S:
+                continue
             row = {name: track.row[name] for name in ("batch", "video_id", "track_id")}
             rows.append(row | {"role": role, "start_s": start, "end_s": end, "reason": reason})
         done.append(span)

@@ -302,10 +302,7 @@ def new_links(people: pl.DataFrame, video_id: str) -> dict[str, Link]:
 
 
 def _find(book: BatchBook, what: str) -> tuple[str | None, SourceFile | None]:
-    place = str(Path(what).absolute())
-    entries = [(batch, file) for batch in book.names() for file in book.read(batch)]
-    exact = [e for e in entries if what == e[1].video_id or what in e[1].uris or place in e[1].uris]
-    found = exact or [e for e in entries if what in {Path(uri).name for uri in e[1].uris}]
+    found = book.called(what)
     if len(found) > 1:
         raise UserError(f"{len(found)} videos are called '{what}': {', '.join(f.video_id for _, f in found)}")
     return found[0] if found else (None, None)

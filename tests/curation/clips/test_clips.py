@@ -1,5 +1,7 @@
 """Clips from bound turns: one contribution a clip, lengths, boxes, ids, and what is dropped."""
 
+import math
+
 import numpy as np
 import pytest
 from conversations import Video, clip_settings
@@ -68,6 +70,16 @@ def test_a_short_turn_is_dropped_with_a_reason() -> None:
     assert clips == []
     reasons = {(d["track_id"], d["role"], d["reason"]) for d in dropped}
     assert (a, "talking", "too_short") in reasons
+
+
+def test_a_rounding_error_is_no_dropped_span() -> None:
+    video, end = Video(), 8.0
+    video.add_shot(0.0, math.nextafter(end, 9.0))
+    track = video.add_track("p00", np.arange(0, end + 1, 0.1))
+    video.bind(video.add_turn("A", 0.0, end - SETTINGS.pad_s), track)
+    clips, dropped = made(video)
+    assert [c["end_s"] for c in clips] == [end]
+    assert dropped == []
 
 
 def test_who_may_be_the_speaker_does_not_listen() -> None:
