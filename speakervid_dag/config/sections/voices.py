@@ -56,6 +56,9 @@ class LocalSpeakerSettings(Section):
     max_clustered: int = Field(description="most voices compared pairwise, a regular sample (quadratic cost)", ge=2)
     max_pause_s: float = Field(description="shorter pauses in which nobody else talks do not end a turn, s", ge=0)
     min_turn_s: float = Field(description="shorter turns are dropped, s", ge=0)
+    min_voice_probability: float = Field(
+        description="a speaker talks only where the windows' mean probability of that reaches this, 0-1", gt=0, le=1
+    )
     min_overlap_probability: float = Field(
         description="two talk at once where the windows' mean probability of that reaches this, 0-1", gt=0, le=1
     )

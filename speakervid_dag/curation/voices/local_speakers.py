@@ -27,7 +27,6 @@ Floats = NDArray[np.float32]
 NOBODY = -1
 VOICES = 3  # of one window
 EMBEDDED_AT_ONCE = 64  # pieces of mels; those of all windows would be ten times the sound
-MIN_LIKELY = 0.1  # mean probability under which nobody talks, whatever number is asked for
 
 
 class MelEncoder(Protocol):
@@ -92,8 +91,8 @@ def windows_of(
         members[row, list(voices)] = True
     several = members.sum(axis=1) > 1
     parts = [
-        (clock.frame_of(start_s), members[told.argmax(axis=1)], told @ members, told[:, several].sum(axis=1))
-        for start_s, told in told
+        (clock.frame_of(start_s), members[shares.argmax(axis=1)], shares @ members, shares[:, several].sum(axis=1))
+        for start_s, shares in told
     ]
     if not parts:
         return None
@@ -192,7 +191,7 @@ def speakers_of_voices(windows: Windows, local: LocalSpeakers, centres: Floats) 
 
 
 def activity(
-    windows: Windows, speakers: NDArray[np.int64], count: int, min_overlap_probability: float
+    windows: Windows, speakers: NDArray[np.int64], count: int, settings: LocalSpeakerSettings
 ) -> NDArray[np.bool_]:
     """Return which speakers talk in each frame of the signal: (frames, count) bool.
 
@@ -213,9 +212,9 @@ def activity(
             heard[span, own[voice]] += windows.likely[row, :, voice]
     looks = np.maximum(looks, 1)
     wanted = np.rint(talking / looks)
-    wanted = np.where(double / looks >= min_overlap_probability, np.maximum(wanted, 2), wanted)
+    wanted = np.where(double / looks >= settings.min_overlap_probability, np.maximum(wanted, 2), wanted)
     rank = np.argsort(np.argsort(-heard, axis=1, kind="stable"), axis=1, kind="stable")
-    return np.asarray((rank < wanted) & (heard / looks >= MIN_LIKELY))
+    return np.asarray((rank < wanted) & (heard / looks >= settings.min_voice_probability))
 
 
 def turns_of(talks: NDArray[np.bool_], clock: FrameClock, max_pause_s: float, min_turn_s: float) -> list[SpeechTurn]:
@@ -249,5 +248,5 @@ def speech_turns(
         return []
     centres = voice_centres(local, settings)
     speakers = speakers_of_voices(windows, local, centres)
-    talks = activity(windows, speakers, len(centres), settings.min_overlap_probability)
+    talks = activity(windows, speakers, len(centres), settings)
     return turns_of(talks, windows.clock, settings.max_pause_s, settings.min_turn_s)
