@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.failures import OperationError, PermanentFailure
+from speakervid_dag.models.torch_device import chosen_device
 
 WEIGHTS = "cotracker3"
 PACKAGE = "cotracker"
@@ -61,9 +62,8 @@ class CoTracker:
             checkpoint = weight_path(WEIGHTS)
         if importlib.util.find_spec(PACKAGE) is None:
             raise PackageMissing
-        import torch
 
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         self._predictor = _loaded(checkpoint).to(self.device)
 
     def visible(self, pictures: NDArray[np.uint8], grid: int) -> NDArray[np.bool_]:

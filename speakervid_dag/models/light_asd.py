@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.models.mfcc import mfcc
+from speakervid_dag.models.torch_device import chosen_device
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +114,7 @@ class LightASD:
             from speakervid_dag.models.registry import weight_path
 
             weights = weight_path(WEIGHTS, FILENAME)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         self._net = network()
         self._net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), strict=True)
         self._net.to(self.device)

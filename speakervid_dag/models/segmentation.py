@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.models.torch_threads import one_thread
+from speakervid_dag.models.torch_device import chosen_device, one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,7 @@ class SpeakerSegmentation:
             from speakervid_dag.models.registry import weight_path
 
             weights = weight_path(WEIGHTS)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         self._net = network()
         self._net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
         self._net.to(self.device)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.failures import OperationError
 from speakervid_dag.models.mfcc import mfcc
+from speakervid_dag.models.torch_device import chosen_device
 
 if TYPE_CHECKING:
     import torch
@@ -83,13 +84,12 @@ class SyncNet:
     """
 
     def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
-        import torch
 
         if weights is None:
             from speakervid_dag.models.registry import weight_path
 
             weights = weight_path(WEIGHTS)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         self._net = load(weights).to(self.device)
 
     def embed_faces(self, pictures: NDArray[np.uint8]) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.arrays import unit
 from speakervid_dag.models.mel import mel_power
-from speakervid_dag.models.torch_threads import one_thread
+from speakervid_dag.models.torch_device import chosen_device, one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +68,7 @@ class VoiceEncoder:
             from speakervid_dag.models.registry import weight_path
 
             weights = weight_path("resemblyzer")
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
         self._net = _network(checkpoint["model_state"]).to(self.device)
 

@@ -1,10 +1,21 @@
-"""How many threads torch computes with.
+"""Where torch computes, and with how many threads.
 
-Belongs here: that choice, for networks whose steps are small. Does not belong here: any network.
+Belongs here: these two choices, the same for all networks. Does not belong here: any network.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def chosen_device(name: str | None) -> "torch.device":
+    """Return the torch device of this name; None = cuda if present, else cpu."""
+    import torch
+
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @contextmanager
