@@ -18,6 +18,7 @@ from speakervid_dag.config.sections.faces import (
     SamplingSettings,
     TrackingSettings,
 )
+from speakervid_dag.config.sections.joint import JointSettings
 from speakervid_dag.config.sections.sources import (
     NearDuplicateSettings,
     ShotSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "FaceHintSettings",
     "Gate",
     "IdentitySettings",
+    "JointSettings",
     "LivenessSettings",
     "LocalSpeakerSettings",
     "NearDuplicateSettings",

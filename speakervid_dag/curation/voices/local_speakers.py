@@ -61,6 +61,7 @@ class Windows:
         firsts: (w,) int64, frame of the signal at which each window begins.
         talks: (w, f, 3) bool, which of the window's voices talk in each of its frames, by the likeliest set of them.
         likely: (w, f, 3) float32, the probability that each of them talks.
+        alone: (w, f, 3) float32, the probability that each of them talks and no other does.
         overlap: (w, f) float32, the probability that two talk at once.
         clock: of the frames.
     """
@@ -68,6 +69,7 @@ class Windows:
     firsts: NDArray[np.int64]
     talks: NDArray[np.bool_]
     likely: Floats
+    alone: Floats
     overlap: Floats
     clock: FrameClock
 
@@ -90,14 +92,21 @@ def windows_of(
     for row, voices in enumerate(sets):
         members[row, list(voices)] = True
     several = members.sum(axis=1) > 1
+    single = members & ~several[:, None]
     parts = [
-        (clock.frame_of(start_s), members[shares.argmax(axis=1)], shares @ members, shares[:, several].sum(axis=1))
+        (
+            clock.frame_of(start_s),
+            members[shares.argmax(axis=1)],
+            shares @ members,
+            shares @ single,
+            shares[:, several].sum(axis=1),
+        )
         for start_s, shares in told
     ]
     if not parts:
         return None
-    firsts, talks, likely, overlap = zip(*parts, strict=True)
-    return Windows(np.array(firsts), np.stack(talks), np.stack(likely), np.stack(overlap), clock)
+    firsts, talks, likely, alone, overlap = zip(*parts, strict=True)
+    return Windows(np.array(firsts), np.stack(talks), np.stack(likely), np.stack(alone), np.stack(overlap), clock)
 
 
 @dataclass(frozen=True)

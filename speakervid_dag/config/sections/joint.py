@@ -1,0 +1,57 @@
+"""Section of the joint inference of voices and faces."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.voices import _odd
+
+
+class JointSettings(Section):
+    """Audio-visual diarization: a hidden Markov model over sets of speakers, 25 frames a second.
+
+    Values without a source are our own; scores and prices are log-likelihoods of one frame.
+    """
+
+    rounds: int = Field(description="rounds of states and voices; the first knows no voices", ge=1)
+    least_share: float = Field(description="the least probability of nobody, one or two speakers, 0-1", gt=0, lt=1)
+    face_weight: float = Field(description="weight of a face's score: frames are no independent witnesses", ge=0)
+    talking_weight: float = Field(description="score of a face per unit of talking log odds", ge=0)
+    lead_weight: float = Field(description="... per unit of its lead over the busiest other face in view", ge=0)
+    alone_score: float = Field(description="... if no other face is in view")
+    face_score: float = Field(description="... in any case")
+    max_face_score: float = Field(description="scores are cut to plus or minus this", gt=0)
+    hidden_price: float = Field(description="price of a person with a face who is not in view", ge=0)
+    unknown_voice_price: float = Field(description="price of an unknown voice while a face is in view", ge=0)
+    known_voice_price: float = Field(description="the same for a known voice without a face", ge=0)
+    pair_price: float = Field(description="price of two at once", ge=0)
+    max_all_pairs: int = Field(description="most people of whom any two may talk at once; else faces seen together", ge=2)
+    voice_weight: float = Field(description="weight of a voice's fit, half in pairs", ge=0)
+    voice_scale: float = Field(description="fit per unit of cosine to a person's voice", ge=0)
+    voice_cosine: float = Field(description="cosine that speaks neither for nor against a person", ge=-1, le=1)
+    max_voice_contrary: float = Field(description="most that a lower cosine counts", ge=0)
+    max_voice_support: float = Field(description="most that a higher cosine counts", ge=0)
+    begin: float = Field(description="price of one more speaker from frame to frame", gt=0)
+    end: float = Field(description="price of one speaker less", gt=0)
+    swap: float = Field(description="price of another speaker in the place of one", gt=0)
+    min_voice_s: float = Field(description="a voice is known from this much speech alone, s", ge=0)
+    unseen_share: float = Field(description="share of a local speaker that no face holds, for a voice without a face, 0-1", ge=0, le=1)
+    join_distance: float = Field(description="such voices nearer than this are one: average cosine distance", gt=0, le=2)
+    min_unseen_s: float = Field(description="shortest speech of a voice without a face, s", ge=0)
+    same_voice_cosine: float = Field(description="a voice this near to a face's is no voice of its own", ge=-1, le=1)
+    max_unseen: int = Field(description="most voices without a face", ge=0)
+    join_cosine: float = Field(description="faces never seen together with voices this near are one speaker", ge=-1, le=1)
+    max_pause_s: float = Field(description="shorter pauses in which nobody else talks do not end a turn, s", ge=0)
+    min_turn_s: float = Field(description="shorter turns are dropped, s", ge=0)
+    sliver_s: float = Field(description="shorter stretches of a turn join their neighbour, s", ge=0)
+    block_s: float = Field(description="longest part of a video that is inferred at once, cut at pauses, s", ge=10)
+    max_absent: int = Field(description="most people who may talk in a part without being in view there", ge=0)
+    still_frames: Annotated[int, AfterValidator(_odd)] = Field(
+        description="length of the mean in which a mouth is found still, frames, odd", ge=1
+    )
+    still_log_odds: float = Field(description="talking log odds below which it is still, and its stretch is cut out")
+    contradiction_lead: float = Field(description="lead in talking log odds by which another face contradicts", ge=0)
+    contradiction_frames: Annotated[int, AfterValidator(_odd)] = Field(
+        description="length of the mean for that, frames, odd", ge=1
+    )

@@ -1,0 +1,1 @@
+"""Audio-visual diarization in one inference: who speaks in each frame, and whose face it is."""
