@@ -4,7 +4,7 @@ Belongs here: the choice of model class and weights for a stage under the curren
 classes (speakervid_dag.models) and the use of their outputs (speakervid_dag.curation).
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,8 +19,9 @@ from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
 from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.speaking.light_asd import LightASDBackend
-from speakervid_dag.curation.speaking.lip_backends import LipMotion, LipRidge
+from speakervid_dag.curation.speaking.lip_backends import LipRidge
 from speakervid_dag.curation.speaking.syncnet import SyncNetBackend
+from speakervid_dag.curation.speaking.talking_series import TalkingBackend
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.trained import trained_file, trained_model
@@ -88,13 +89,13 @@ def campplus_encoder() -> CamPlusPlus:
     return CamPlusPlus()
 
 
-def local_voices_are_there(as_there: Container[str] = ()) -> bool:
-    """Return whether the weights of the segmentation network and of CAM++ are on disk.
+def are_there(names: Iterable[str], as_there: Container[str] = ()) -> bool:
+    """Return whether these weights are on disk.
 
     Args:
         as_there: names of weights that count as there.
     """
-    return all(name in as_there or recipes.weight_state(name) != MISSING for name in LOCAL_VOICES)
+    return all(name in as_there or recipes.weight_state(name) != MISSING for name in names)
 
 
 @cache
@@ -138,9 +139,9 @@ def clip_look_weights(settings: ScoreSettings) -> list[str]:
     return names
 
 
-def talking_backend(choice: ActiveSpeakerSettings) -> ActiveSpeakerBackend:
-    """Return the backend that decides whether a face talks. Raise WeightsMissing."""
-    return _light_asd() if choice.talking == "light_asd" else LipMotion()
+def talking_network(choice: ActiveSpeakerSettings) -> TalkingBackend | None:
+    """Return the network that says whether a face talks; None if the profile asks for none. Raise WeightsMissing."""
+    return _light_asd() if choice.talking == "light_asd" else None
 
 
 def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
@@ -163,23 +164,24 @@ def speech_weights(lakehouse: "Lakehouse") -> list[str]:
     """
     profile, settings = lakehouse.profile, lakehouse.settings
     used = {} if settings.allow_loss else used_weights(settings.lake_dir)
-    choices = {profile.diarization.voices, profile.diarization.voices_without_faces}
     asked = [f"{vad.NAME}@{vad.package_state()}"]
-    if "campplus" in choices:
+    is_local = profile.diarization.voices == "campplus"
+    talking = talking_weights(profile.active_speaker)
+    if is_local:
         asked += LOCAL_VOICES
-    if "ge2e" in choices or not local_voices_are_there(used):
-        asked += ["resemblyzer", *talking_weights(profile.active_speaker)]
+    if not is_local or not talking or not are_there((*LOCAL_VOICES, *talking), used):
+        asked.append("resemblyzer")
     return asked
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
-    """Return the names of the weights of the talking backend."""
+    """Return the names of the weights of the talking network."""
     return ["light-asd"] if choice.talking == "light_asd" else []
 
 
-def active_speaker_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
-    """Return the names of the weights of both backends."""
-    names = [*talking_weights(choice), *(["syncnet"] if choice.synchrony == "syncnet" else [])]
+def synchrony_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
+    """Return the names of the weights of the synchrony backend."""
+    names = ["syncnet"] if choice.synchrony == "syncnet" else []
     known = trained_model(lake) if choice.synchrony == "lake_model" else None
     return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
 

@@ -15,9 +15,12 @@ from speakervid_dag.curation.clips import boundaries
 from speakervid_dag.curation.faces import clusters as person_clusters
 from speakervid_dag.curation.faces import people as describing
 from speakervid_dag.curation.speaking import bindings as binding
-from speakervid_dag.curation.speaking import sync
+from speakervid_dag.curation.speaking import stretch_bindings, sync
 from speakervid_dag.curation.speaking import sync_calibration as calibration
+from speakervid_dag.curation.speaking.talking_series import talking_of, talking_rows, unknown_rows
+from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.schemas import (
+    ACTIVE_SPEAKER,
     CLIPS,
     DROPPED_SPANS,
     FACE_TRACKS,
@@ -27,6 +30,7 @@ from speakervid_dag.lake.schemas import (
     SPEECH_TURNS,
     SYNC_CALIBRATION,
     SYNC_SCORES,
+    TURN_FACES,
     VIDEOS,
 )
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -40,10 +44,41 @@ if TYPE_CHECKING:
 
 
 @makes(
+    ACTIVE_SPEAKER,
+    reads=[VIDEOS, FACE_TRACKS],
+    sections=["active_speaker"],
+    weights=lambda f: backends.talking_weights(f.profile.active_speaker),
+    kinds=frozenset({"torch"}),
+)
+def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
+    """Score each face track frame by frame: does it talk? Without the network's weights the rows say so."""
+    choice = stage.profile.active_speaker
+    if choice.talking == "light_asd" and not backends.are_there(backends.talking_weights(choice)):
+        stage.log("turns come from sound first, and faces by moving lips, until `speakervid models pull light-asd`")
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        if video["face_tracks"].is_empty():
+            return {"active_speaker": []}
+        samples = sound_of(stage, video)
+        with video.model():
+            try:
+                network = backends.talking_network(choice)
+            except WeightsMissing as problem:
+                rows = unknown_rows(video["face_tracks"], choice.talking, problem.reason, problem.detail)
+                return {"active_speaker": rows}
+            if network is None:
+                return {"active_speaker": []}
+            rows = talking_rows(video["face_tracks"], samples, RATE_HZ, partial(crops_of, stage), network)
+        return {"active_speaker": rows}
+
+    return stage.each_video([ACTIVE_SPEAKER], work)
+
+
+@makes(
     SYNC_SCORES,
-    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
+    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, ACTIVE_SPEAKER],
     sections=["sync", "active_speaker"],
-    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
+    weights=lambda f: backends.synchrony_weights(f.profile.active_speaker, f.lake),
     kinds=frozenset({"numpy"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -55,20 +90,20 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
             return {"sync_scores": []}
         samples = sound_of(stage, video)
         with video.model():  # loads them, the first time
-            talking, synchrony = backends.talking_backend(choice), backends.synchrony_backend(choice, lake)
+            synchrony = backends.synchrony_backend(choice, lake)
             scores = sync.score_video(
                 video["speech_turns"],
                 video["face_tracks"],
                 samples,
                 RATE_HZ,
                 stage.profile.sync,
-                talking,
+                talking_of(video["active_speaker"]),
                 synchrony,
                 partial(crops_of, stage),
             )
         return {"sync_scores": scores}
 
-    return stage.each_video([SYNC_SCORES], work)
+    return stage.each_video([SYNC_SCORES], work, tolerates=["active_speaker"])
 
 
 def _lake_threshold(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int:
@@ -88,20 +123,22 @@ def _lake_threshold(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) 
 
 @makes(
     SPEAKER_BINDINGS,
-    reads=[VIDEOS, SHOTS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
+    reads=[VIDEOS, SHOTS, SPEECH_TURNS, TURN_FACES, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
     sections=["binding", "calibration"],
     cross_batch=_lake_threshold,
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Bind turns to faces: all evidence of the video combined, optimal assignment, abstention."""
+    """Bind turns to faces, or abstain: by the joint inference's stretches, or by all evidence about whole turns."""
     known = DeltaLake(str(stage.settings.lake_dir)).read(SYNC_CALIBRATION, columns=calibration.POOLED_COLUMNS)
     threshold = calibration.threshold_for(stage["sync_calibration"], known, stage.profile.calibration)
     settings = calibration.calibrated(stage.profile.binding, threshold)
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        rows = binding.bind_video(
-            video["shots"], video["speech_turns"], video["face_tracks"], video["sync_scores"], settings
-        )
+        turns, tracks, faces = video["speech_turns"], video["face_tracks"], video["turn_faces"]
+        if faces.is_empty():
+            rows = binding.bind_video(video["shots"], turns, tracks, video["sync_scores"], settings)
+        else:
+            rows = stretch_bindings.bind_stretches(faces, tracks, settings)
         return {"speaker_bindings": rows}
 
     return stage.each_video([SPEAKER_BINDINGS], work)

@@ -3,6 +3,7 @@
 Belongs here: wiring of the sound stages. Does not belong here: diarization and recognition themselves.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -14,13 +15,17 @@ from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import makes
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.intervals import Interval
+from speakervid_dag.curation.joint.diarization import diarize_jointly, turn_face_rows
+from speakervid_dag.curation.joint.evidence import GRID_HZ, TalkingFace, on_grid
 from speakervid_dag.curation.speaking import active_speaker
+from speakervid_dag.curation.speaking.light_asd import FPS
+from speakervid_dag.curation.speaking.talking_series import talking_of
 from speakervid_dag.curation.voices import diarization as diarizing
 from speakervid_dag.curation.voices import talking_faces as seeing
 from speakervid_dag.curation.voices import transcripts as transcribing
 from speakervid_dag.curation.voices.diarization import Diarization
 from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
-from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, VIDEOS
+from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, TURN_FACES, VIDEOS
 from speakervid_dag.models import segmentation, vad
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
 from speakervid_dag.stages.crops import crops_of
@@ -33,40 +38,68 @@ CLOCK = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
 
 @makes(
     SPEECH_TURNS,
-    reads=[VIDEOS, FACE_TRACKS],
-    sections=["diarization", "sync", "active_speaker"],
+    TURN_FACES,
+    reads=[VIDEOS, FACE_TRACKS, ACTIVE_SPEAKER],
+    sections=["diarization", "joint", "sync"],
     weights=backends.speech_weights,
     kinds=frozenset({"torch"}),
 )
 def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Find who speaks when, an unknown number of speakers: with the faces that talk, or by voices alone."""
+    """Find who speaks when, and whose face that is: voices, talking faces and their number in one inference."""
     settings = stage.profile.diarization
-    if "campplus" in (settings.voices, settings.voices_without_faces) and not backends.local_voices_are_there():
+    is_local = settings.voices == "campplus"
+    if is_local and not backends.are_there(backends.LOCAL_VOICES):
         pull = f"speakervid models pull {' '.join(backends.LOCAL_VOICES)}"
         stage.log(f"voices are told apart by GE2E until `{pull}` has been run")
+        is_local = False
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        choice = settings.voices_without_faces if video["face_tracks"].is_empty() else settings.voices
         samples = sound_of(stage, video)
+        has_face = not video["face_tracks"].is_empty()
         with video.model():
-            if choice == "campplus" and backends.local_voices_are_there():
-                found = _by_local_speakers(samples, settings)
-            else:
-                found = _by_windows(stage, video, samples)
-        return {"speech_turns": diarizing.turn_rows(video.video_id, found, settings) if found else []}
+            faces = _faces(video, samples) if is_local else []
+            if is_local and (faces or not has_face):
+                return _by_local_speakers(stage, video, samples, faces)
+            found = _by_windows(stage, video, samples)
+        return _rows(video, found, settings)
 
-    return stage.each_video([SPEECH_TURNS], work, tolerates=["face_tracks"])
+    return stage.each_video([SPEECH_TURNS, TURN_FACES], work, tolerates=["face_tracks", "active_speaker"])
 
 
-def _by_local_speakers(samples: Sound, settings: DiarizationSettings) -> Diarization | None:
-    """Return who speaks when by the segmentation network and CAM++; None if nobody does."""
+def _rows(video: VideoTask, found: Diarization | None, settings: DiarizationSettings) -> Mapping[str, Rows]:
+    turns = diarizing.turn_rows(video.video_id, found, settings) if found else []
+    return {"speech_turns": turns, "turn_faces": []}
+
+
+def _faces(video: VideoTask, samples: Sound) -> list[TalkingFace]:
+    """Return what a network says of the faces of a video, on the grid of the joint inference."""
+    frames = math.ceil(len(samples) / RATE_HZ * GRID_HZ)
+    told = video["active_speaker"].filter(pl.col("status") == "ok").sort("start_s", "track_id")
+    rows = told.select("track_id", "start_s", "log_odds").iter_rows()
+    placed = (on_grid(name, start_s, values, FPS, frames) for name, start_s, values in rows)
+    return [face for face in placed if face is not None]
+
+
+def _by_local_speakers(
+    stage: Stage, video: VideoTask, samples: Sound, faces: Sequence[TalkingFace]
+) -> Mapping[str, Rows]:
+    """Return who speaks when by the segmentation network and CAM++, and by the faces, if there are any."""
+    settings, joint = stage.profile.diarization, stage.profile.joint
     samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
     told = backends.speaker_segmentation().windows(samples, settings.local_speakers.step_s)
     windows = windows_of(told, segmentation.SETS, CLOCK)
     if windows is None or not windows.talks.any():
-        return None
-    encoder, speech = backends.campplus_encoder(), vad.speech_probabilities(samples)
-    return diarizing.diarize_local(samples, RATE_HZ, windows, log_mels(samples), HOP_HZ, encoder, speech, settings)
+        return _rows(video, None, settings)
+    encoder, speech, mels = backends.campplus_encoder(), vad.speech_probabilities(samples), log_mels(samples)
+    if not faces:
+        found = diarizing.diarize_local(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, settings)
+        return _rows(video, found, settings)
+    people = dict(video["face_tracks"].select("track_id", "person_id").iter_rows())
+    seen = diarize_jointly(
+        samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, faces, people, settings, joint
+    )
+    turns = diarizing.turn_rows(video.video_id, seen.found, settings)
+    return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, joint)}
 
 
 def _by_windows(stage: Stage, video: VideoTask, samples: Sound) -> Diarization | None:
@@ -89,8 +122,7 @@ def _talking_faces(
     parts = seeing.pieces(regions, settings)
     pairs = active_speaker.pairs_of(parts, video["face_tracks"], sync)
     scene = active_speaker.Scene(pairs, samples, RATE_HZ, sync, partial(crops_of, stage))
-    talking = backends.talking_backend(stage.profile.active_speaker)
-    return seeing.talking_faces(parts, pairs, talking.measure(scene), settings)
+    return seeing.talking_faces(parts, pairs, talking_of(video["active_speaker"]).measure(scene), settings)
 
 
 @makes(

@@ -15,6 +15,7 @@ from speakervid_dag.assets.recipes import makes, weight_state
 from speakervid_dag.curation.speaking import active_speaker
 from speakervid_dag.curation.speaking import sync_calibration as calibration
 from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
+from speakervid_dag.curation.speaking.lip_backends import LipMotion
 from speakervid_dag.curation.speaking.sync_calibration import Sound, Trial, Voice
 from speakervid_dag.failures import StageFailure, WeightsMissing
 from speakervid_dag.lake.schemas import FACE_TRACKS, SPEECH_TURNS, SYNC_CALIBRATION, SYNC_SCORES, VIDEOS
@@ -28,7 +29,7 @@ from speakervid_dag.stages.stage import Stage, VideoTask
     SYNC_CALIBRATION,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, SYNC_SCORES],
     sections=["sync", "active_speaker", "binding", "calibration"],
-    weights=lambda f: backends.active_speaker_weights(f.profile.active_speaker, f.lake),
+    weights=lambda f: backends.synchrony_weights(f.profile.active_speaker, f.lake),
     kinds=frozenset({"numpy"}),
 )
 def sync_calibration(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -105,8 +106,9 @@ def _speech(stage: Stage, video: VideoTask, speaker: str) -> Sound:
 
 
 def _basis(stage: Stage) -> str:
-    names = backends.active_speaker_weights(stage.profile.active_speaker, _lake(stage))
-    return calibration.basis_of(stage.profile, map(weight_state, names))
+    talking = "+".join(sorted(stage["sync_scores"]["talking_backend"].unique())) or LipMotion.name
+    names = backends.synchrony_weights(stage.profile.active_speaker, _lake(stage))
+    return calibration.basis_of(stage.profile, talking, map(weight_state, names))
 
 
 def _lake(stage: Stage) -> DeltaLake:

@@ -40,7 +40,7 @@ SERIES = (
 
 _VIDEO = video_link()
 _SHOT = child_link("shot", "shots", "shot_id", "start_s", "end_s")
-_TURN = child_link("turn", "speech_turns", "turn_id", "start_s", "end_s")
+_TURN = child_link("turn", "speech_turns", "turn_id", "start_s", "end_s", "speaker_id")
 _TRACK = child_link("track", "face_tracks", "track_id", "start_s", "end_s", "person_id", "shot_id")
 _found = pl.col("video__found")
 
@@ -131,6 +131,55 @@ POSES = TableRules(
         all_present("face_tracks", "track_id"),
     ),
     reads=("face_tracks", "stage_outcomes"),
+)
+
+ACTIVE_SPEAKER = TableRules(
+    links=(_VIDEO, _TRACK),
+    rules=(
+        exists(_VIDEO),
+        video_usable(),
+        exists(_TRACK, after=_found),
+        *interval_rules(inside="track"),
+        holds(
+            "values_exactly_when_ok",
+            (pl.col("log_odds").list.drop_nulls().list.len() > 0) == (pl.col("status") == "ok"),
+            "a track that no network looked at has no values",
+            ("status", "reason"),
+        ),
+        holds(
+            "a_value_each_frame",
+            (pl.col("status") != "ok")
+            | ((pl.col("log_odds").list.len() - 25 * (pl.col("end_s") - pl.col("start_s"))).abs() <= 1.001),
+            "25 values a second",
+            ("start_s", "end_s"),
+            after=sane_interval(),
+        ),
+    ),
+)
+
+TURN_FACES = TableRules(
+    links=(_VIDEO, _TRACK, _TURN),
+    rules=(
+        exists(_VIDEO),
+        video_usable(),
+        exists(_TRACK, after=_found),
+        exists(_TURN, after=_found),
+        *interval_rules(inside="turn"),
+        between("probability", 0, 1),
+        between("seen_share", 0, 1),
+        holds(
+            "speaker_of_stretch",
+            pl.col("speaker_id") == pl.col("turn__speaker_id"),
+            "the speaker is that of the turn",
+            ("speaker_id", "turn__speaker_id"),
+        ),
+        holds(
+            "talking_exactly_with_track",
+            pl.col("track_id").is_not_null() == pl.col("talking").is_not_null(),
+            "only a face in view talks",
+            ("track_id", "talking"),
+        ),
+    ),
 )
 
 SYNC_SCORES = TableRules(

@@ -182,10 +182,12 @@ def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[st
         if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
             rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
             continue
-        if chosen[item.question] == item.name:
+        if item.name == "lip_motion" and chosen["talking"] == "light_asd" and _lacks_weights("light-asd"):
+            state = "active until the weights of light_asd are there: turns come from sound first"
+        elif chosen[item.question] == item.name:
             state = f"{weights_state} weights: {item.pull}" if lacks else "active"
         else:
-            crops = " and tracking.face_crops: true" if item.weights else ""
+            crops = " and tracking.face_crops: true" if item.weights and not profile.tracking.face_crops else ""
             todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
             state = f"not active: {todo}"
         rows.append({**_told(item), "state": state})
@@ -205,6 +207,10 @@ def looking_rows(profile: Profile) -> list[dict[str, str]]:
         state = f"NOT ACTIVE: {'; then '.join(todo)}" if todo else "active"
         rows.append({"backend": item.name, "what": item.what, "scores": item.scores, "state": state})
     return rows
+
+
+def _lacks_weights(name: str) -> bool:
+    return examine(name).status != "ok"
 
 
 def _told(item: Answering) -> dict[str, str]:

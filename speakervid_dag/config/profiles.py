@@ -21,6 +21,7 @@ from speakervid_dag.config.sections import (
     DiarizationSettings,
     Gate,
     IdentitySettings,
+    JointSettings,
     LivenessSettings,
     NearDuplicateSettings,
     SamplingSettings,
@@ -52,6 +53,7 @@ class Profile(Section):
     sound: SoundSettings
     near_duplicates: NearDuplicateSettings
     diarization: DiarizationSettings
+    joint: JointSettings
     transcripts: TranscriptSettings
     tracking: TrackingSettings
     liveness: LivenessSettings

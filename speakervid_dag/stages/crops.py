@@ -12,7 +12,7 @@ from speakervid_dag.curation.faces.crops import FaceCrops
 from speakervid_dag.files import write_bytes
 from speakervid_dag.stages.stage import Stage
 
-LAYOUT = "v1"  # changes with the way they are cut, so that old pictures are never used as new ones
+LAYOUT = "v2"  # changes with the way they are cut, so that old pictures are never used as new ones
 
 
 def _path(stage: Stage, track_id: str) -> Path:
@@ -20,11 +20,11 @@ def _path(stage: Stage, track_id: str) -> Path:
 
 
 def keep_crops(stage: Stage, track_id: str, crops: FaceCrops) -> None:
-    """Write one file per track: times, and the concatenated JPEGs with their lengths (nothing is pickled)."""
+    """Write one file per track: times, geometry, and the concatenated JPEGs with their lengths (nothing is pickled)."""
     packed = io.BytesIO()
     lengths = np.array([len(j) for j in crops.jpegs], np.int64)
     data = np.frombuffer(b"".join(crops.jpegs), np.uint8)
-    np.savez(packed, times_s=crops.times_s, lengths=lengths, data=data)
+    np.savez(packed, times_s=crops.times_s, boxes=crops.boxes, places=crops.places, lengths=lengths, data=data)
     write_bytes(_path(stage, track_id), packed.getvalue())
 
 
@@ -36,4 +36,4 @@ def crops_of(stage: Stage, track_id: str) -> FaceCrops | None:
     with np.load(path, allow_pickle=False) as kept:
         data, ends = kept["data"].tobytes(), np.cumsum(kept["lengths"]).tolist()
         jpegs = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-        return FaceCrops(kept["times_s"], jpegs)
+        return FaceCrops(kept["times_s"], kept["boxes"], kept["places"], jpegs)

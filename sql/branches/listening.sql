@@ -21,10 +21,11 @@ bound AS (
     LEFT JOIN face_tracks AS f ON f.track_id = b.track_id AND list_contains($batches, f.batch)
     WHERE list_contains($batches, b.batch)
 ),
--- one row per sample and bound track; a turn seen on several tracks has several rows
+-- one row per sample and binding; a turn has several, of which an ambiguous one at another time does not count
 seen AS (
     SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id, b.status,
-        coalesce(b.shot_id = p.shot_id AND b.start_s < p.end_s AND b.end_s > p.start_s, false) AS is_co_present
+        b.start_s < p.end_s AND b.end_s > p.start_s AS is_meanwhile,
+        coalesce(b.shot_id = p.shot_id, false) AND b.start_s < p.end_s AND b.end_s > p.start_s AS is_co_present
     FROM parts AS p
     JOIN bound AS b ON b.turn_id = p.turn_id
     WHERE p.end_s - p.start_s >= $listening_min_overlap_s
@@ -44,7 +45,8 @@ compared AS (
 ),
 samples AS (
     SELECT batch, video_id, clip_id, person_id, turn_id, speaker_id, start_s, end_s,
-        bool_and(status IN ('bound', 'off_screen') AND speaker_person_id IS DISTINCT FROM person_id) AS is_other,
+        bool_and((status IN ('bound', 'off_screen') OR NOT is_meanwhile) AND speaker_person_id IS DISTINCT FROM person_id)
+            AS is_other,
         bool_or(is_co_present) AS is_co_present,
         any_value(speaker_person_id) AS speaker_person_id,
         min(margin) AS margin,

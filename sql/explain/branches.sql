@@ -55,7 +55,11 @@ unpaired AS (
 ),
 heard AS (
     SELECT c.clip_id, c.person_id, t.turn_id, least(c.end_s, t.end_s) - greatest(c.start_s, t.start_s) AS common_s,
-        any_value(b.status) AS binding, bool_or(b.person_id = c.person_id) AS is_own
+        coalesce(
+            any_value(b.status)
+                FILTER (b.status NOT IN ('bound', 'off_screen') AND b.start_s < c.end_s AND b.end_s > c.start_s),
+            any_value(b.status)
+        ) AS binding, bool_or(b.person_id = c.person_id) AS is_own
     FROM chosen AS c
     JOIN speech_turns AS t ON list_contains(c.turn_ids, t.turn_id)
     LEFT JOIN speaker_bindings AS b ON b.turn_id = t.turn_id

@@ -1,7 +1,9 @@
--- Speech turns of these videos, with the face they were bound to (or why to none) and what is said.
+-- Speech turns of these videos, with the face they were bound to for longest (or why to none) and what is said.
 WITH turns AS (SELECT * FROM speech_turns WHERE list_contains($video_ids, video_id) AND start_s < $until_s),
 bound AS (
-    SELECT turn_id, min(status) AS status, min(reason) AS reason, min(person_id) AS person_id, min(margin) AS margin
+    SELECT turn_id, arg_max(status, (person_id IS NOT NULL, end_s - start_s)) AS status,
+        arg_max(reason, (person_id IS NOT NULL, end_s - start_s)) FILTER (person_id IS NULL) AS reason,
+        arg_max(person_id, end_s - start_s) AS person_id, min(margin) AS margin
     FROM speaker_bindings
     WHERE list_contains($video_ids, video_id)
     GROUP BY turn_id

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 OUT_OF_ORDER = "out_of_order"  # pydantic's type of the error whose `ctx` has `pairs`
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
 

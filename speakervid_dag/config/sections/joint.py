@@ -1,11 +1,18 @@
 """Section of the joint inference of voices and faces."""
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from speakervid_dag.config.sections.base import Section
+from speakervid_dag.config.sections.base import Section, Share
 from speakervid_dag.config.sections.voices import _odd
+
+
+def _rising(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    if any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(points)):
+        raise ValueError("must rise from point to point")
+    return points
 
 
 class JointSettings(Section):
@@ -54,4 +61,7 @@ class JointSettings(Section):
     contradiction_lead: float = Field(description="lead in talking log odds by which another face contradicts", ge=0)
     contradiction_frames: Annotated[int, AfterValidator(_odd)] = Field(
         description="length of the mean for that, frames, odd", ge=1
+    )
+    probability_map: Annotated[tuple[tuple[Share, Share], ...], AfterValidator(_rising)] = Field(
+        description="points [posterior, how often it is right], linear between them: the posterior is too sure", min_length=2
     )

@@ -10,7 +10,10 @@ from speakervid_dag.config.sections.base import Cosine, Section
 class ActiveSpeakerSettings(Section):
     """Backends of the two tasks of active-speaker detection."""
 
-    talking: Literal["lip_motion", "light_asd"] = Field(description="is this face talking?")
+    talking: Literal["lip_motion", "light_asd"] = Field(
+        description="is this face talking? light_asd: a network, for the joint inference of voices and faces; until its "
+        "weights have been pulled, and with lip_motion, turns come from sound first"
+    )
     synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
         description="does this voice belong to these lips? lake_model: the one trained on this lake, if it is better"
     )
@@ -73,8 +76,14 @@ class SyncSettings(Section):
 class BindingSettings(Section):
     """Binding of speakers to faces. Values without a source are our own defaults."""
 
-    IN_ORDER = (("still_talking", "<=", "min_talking"),)
+    IN_ORDER = (("still_talking", "<=", "min_talking"), ("min_log_odds", "<=", "min_log_odds_in_overlap"))
 
+    min_probability: float = Field(
+        description="joint inference: lowest calibrated probability of a face that is bound, 0-1", ge=0, le=1
+    )
+    min_log_odds: float = Field(description="joint inference: lowest mean talking log odds of it")
+    min_log_odds_in_overlap: float = Field(description="... while somebody else talks too")
+    min_face_share: float = Field(description="joint inference: share of a stretch in which it is seen, 0-1", ge=0, le=1)
     foreign_deviation: float = Field(
         description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "
         "replaces it (`sync_calibration`)",

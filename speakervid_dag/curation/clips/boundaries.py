@@ -23,25 +23,29 @@ from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.lake.schemas import CLIPS, DROPPED_SPANS
 
 Row = dict[str, object]
+UNSURE = ("ambiguous", "not_evaluated")  # status of a binding whose speaker is not known
 SHORTEST_S = 1e-6  # of a dropped span
 
 
 @dataclass(frozen=True)
 class BoundTurn:
-    """A speech turn with its binding: the bound tracks with the time each is seen, margin, status."""
+    """A speech turn with its bindings.
+
+    Attributes:
+        span: its time.
+        unsure: the time in which its speaker is not known.
+        margin: the least of its bindings.
+        seen: the bound tracks, with the time each is seen.
+        people: the people of these.
+    """
 
     turn_id: str
     speaker_id: str
     span: Interval
-    status: str
+    unsure: tuple[Interval, ...]
     margin: float | None
-    seen: dict[str, Interval]
+    seen: dict[str, list[Interval]]
     people: frozenset[str]
-
-    @property
-    def is_unsure(self) -> bool:
-        """Return True if the speaker is not known."""
-        return self.status in ("ambiguous", "not_evaluated")
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,18 @@ def _turns(turns: pl.DataFrame, bindings: pl.DataFrame) -> list[BoundTurn]:
         rows = answers[turn["turn_id"]]
         bound = [r for r in rows if r["track_id"] is not None]
         margins = [float(str(r["margin"])) for r in bound if r["margin"] is not None]
+        seen: dict[str, list[Interval]] = defaultdict(list)
+        for row in bound:
+            seen[str(row["track_id"])].append(_span(row))
+        span = turn["start_s"], turn["end_s"]
         found.append(
             BoundTurn(
                 turn["turn_id"],
                 turn["speaker_id"],
-                (turn["start_s"], turn["end_s"]),
-                str(rows[0]["status"]) if rows else "not_evaluated",
+                span,
+                tuple(_span(r) for r in rows if r["status"] in UNSURE) if rows else (span,),
                 min(margins) if margins else None,
-                {str(r["track_id"]): _span(r) for r in bound},
+                dict(seen),
                 frozenset(str(r["person_id"]) for r in bound),
             )
         )
@@ -123,7 +131,7 @@ def _talkers(scores: pl.DataFrame, bindings: pl.DataFrame, settings: ClipSetting
     If another face is the speaker, moving lips may be a laugh, so they count only when in sync with the sound. If no
     face is the speaker, movement is enough: the voice is dubbed, or the binding missed it.
     """
-    unseen = bindings.filter(pl.col("track_id").is_null())["turn_id"].unique().to_list()
+    unseen = bindings.group_by("turn_id").agg(pl.col("track_id").is_null().all()).filter("track_id")["turn_id"].to_list()
     in_step = pl.col("sync_conf") >= settings.min_step_conf
     moving = scores.filter(
         pl.col("talking_score") >= settings.max_listener_talking, pl.col("turn_id").is_in(unseen) | in_step
@@ -168,12 +176,12 @@ def _cut_track(
     own = [t for t in turns if track.track_id in t.seen]
     own_ids = {t.turn_id for t in own}
     for run in _contributions(own, turns, settings):
-        spans = intervals.intersect([t.seen[track.track_id] for t in run], [track.span])
+        spans = intervals.intersect([span for t in run for span in t.seen[track.track_id]], [track.span])
         others = [t.span for t in turns if t.turn_id not in own_ids]
         _add(cut, track, "talking", run, spans, _padded(spans, track.span, others, settings), settings)
     person = str(track.row["person_id"])
     # a possible speaker is not a listener; someone with a known other voice is not a possible speaker
-    unsure = [t.span for t in turns if t.is_unsure and track.speaker_id in (None, t.speaker_id)]
+    unsure = [span for t in turns if track.speaker_id in (None, t.speaker_id) for span in t.unsure]
     mine = [t.span for t in turns if person in t.people]
     foreign = [t for t in turns if person not in t.people]
     talks = [t.span for t in foreign if (track.track_id, t.turn_id) in talkers]

@@ -13,7 +13,6 @@ there, and the few other people whose voices fit best.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,10 +148,10 @@ def _held(sound: VoiceEvidence, blocks: Sequence[Block], people: People, tracks:
     for block in blocks:
         end = block.start + block.alone.shape[1]
         names = np.unique(block.track[block.track != NO_TRACK])
-        shows = block.track[:, None, :] == names[:, None]  # (p, k, n)
-        own = np.where(shows, block.alone[:, None, :], 0).sum(axis=0)
+        shows = np.asarray(block.track[:, None, :] == names[:, None])  # (p, k, n)
+        own = np.asarray(np.where(shows, block.alone[:, None, :], 0).sum(axis=0))
         rest = block.alone.sum(axis=0) - own.sum(axis=0)
-        in_view = shows.any(axis=0).astype(np.float64)
+        in_view = np.asarray(shows.any(axis=0), np.float64)
         together[np.ix_(names, names)] += in_view @ in_view.T
         for speaker in np.flatnonzero((sound.firsts < end) & (sound.firsts + length > block.start)):
             first = int(sound.firsts[speaker])
@@ -160,4 +159,4 @@ def _held(sound: VoiceEvidence, blocks: Sequence[Block], people: People, tracks:
             heard = sound.alone[speaker, low - first : high - first]
             seen[names, speaker] += own[:, low - block.start : high - block.start] @ heard
             unseen[speaker] += rest[low - block.start : high - block.start] @ heard
-    return Held(seen / GRID_HZ, unseen / GRID_HZ, cast(NDArray[np.int64], together.astype(np.int64)))
+    return Held(seen / GRID_HZ, unseen / GRID_HZ, together.astype(np.int64))

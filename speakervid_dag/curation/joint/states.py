@@ -37,7 +37,8 @@ def pairs_of(log_odds: Floats, settings: JointSettings) -> list[tuple[int, int]]
     if people <= settings.max_all_pairs:
         return found
     seen = (~np.isnan(log_odds)).astype(np.float32)
-    has_face, is_together = seen.any(axis=1), seen @ seen.T > 0
+    is_together = np.asarray(seen @ seen.T > 0)
+    has_face = np.asarray(seen.any(axis=1))
     return [(i, j) for i, j in found if is_together[i, j] or not (has_face[i] and has_face[j])]
 
 
@@ -98,9 +99,9 @@ def emissions(
         unseen: (p,), the price of each person who has no face, while some face is in view.
     """
     in_view = ~np.isnan(log_odds)
-    has_face, some_face = in_view.any(axis=1), in_view.any(axis=0)
+    has_face, some_face = np.asarray(in_view.any(axis=1)), np.asarray(in_view.any(axis=0))
     heard = np.log(np.maximum(shares, settings.least_share)).astype(np.float64)
-    scores = {None: face_scores(log_odds, settings)}
+    scores: dict[int | None, Floats] = {None: face_scores(log_odds, settings)}
     for person in {p for state in states if len(state) > 1 for p in state if has_face[p]}:
         scores[person] = face_scores(log_odds, settings, beside=person)
 

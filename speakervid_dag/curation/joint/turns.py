@@ -61,7 +61,7 @@ def spoken_turns(blocks: Sequence[Block], settings: JointSettings) -> list[Spoke
     for block in blocks:
         contradicted = _contradicted(block.log_odds, settings)
         for row, person in enumerate(block.people.tolist()):
-            others = np.delete(block.talks, row, axis=0).any(axis=0)
+            others = np.asarray(np.delete(block.talks, row, axis=0).any(axis=0))
             for start, end in _spans(block.talks[row], others, settings):
                 if end - start >= settings.min_turn_s * GRID_HZ:
                     found = _stretches(block, row, slice(start, end), others, contradicted[row], settings)

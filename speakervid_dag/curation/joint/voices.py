@@ -129,14 +129,13 @@ def joined(
         person_ids: of the tracks, by face.
     """
     group = np.arange(len(known))
-    alike = centres @ centres.T
-    pairs = [(float(alike[i, j]), i, j) for j in np.flatnonzero(known) for i in np.flatnonzero(known[:j])]
-    for cosine, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-        if cosine >= settings.join_cosine:
-            _join(group, apart, i, j)
-    is_silent = ~heard.any(axis=1)
+    alike = np.where(known[:, None] & known[None, :], centres @ centres.T, -1.0)
+    first, second = (part.tolist() for part in np.nonzero(np.triu(alike >= settings.join_cosine, 1)))
+    for i, j in sorted(zip(first, second, strict=True), key=lambda pair: -float(alike[pair])):
+        _join(group, apart, i, j)
+    is_silent = np.logical_not(heard.any(axis=1))
     agree = (heard @ heard.T >= settings.join_cosine) | is_silent[:, None] | is_silent[None, :]
-    for j in np.flatnonzero(~known):
+    for j in np.flatnonzero(np.logical_not(known)).tolist():
         for i in range(len(known)):
             if i != j and agree[i, j] and person_ids[j] is not None and person_ids[i] == person_ids[j]:
                 _join(group, apart, i, j)

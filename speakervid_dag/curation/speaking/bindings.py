@@ -180,7 +180,7 @@ def _turn_rows(turn: Row, pairs: list[Row], answers: dict[str, Answer], settings
     base = {name: turn[name] for name in ("batch", "video_id", "turn_id", "speaker_id")}
     own = [p for p in pairs if p["person_id"] == answer.person_id and _talks(p, answer.least_talking)]
     status, reason = _turn_status(turn, pairs, own, answers, settings)
-    rest: Row = {"threshold": threshold_of(settings), "status": status, "reason": reason}
+    rest: Row = {"probability": None, "threshold": threshold_of(settings), "status": status, "reason": reason}
     if status == "bound":
         keys = ("track_id", "person_id", "start_s", "end_s")
         return [base | {k: p[k] for k in keys} | rest | {"margin": answer.margin, "detail": None} for p in own]

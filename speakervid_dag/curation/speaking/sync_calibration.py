@@ -226,9 +226,15 @@ def threshold_for(own: pl.DataFrame, lake: pl.DataFrame, settings: CalibrationSe
     return threshold_in_force(shipped(backend, basis, settings), known, settings)
 
 
-def basis_of(profile: Profile, weights: Iterable[str]) -> str:
-    """Return 16 hex digits that identify everything a score depends on: scores of one basis may be pooled."""
-    parts = [profile.sync.model_dump_json(), profile.active_speaker.model_dump_json(), *sorted(weights)]
+def basis_of(profile: Profile, talking: str, weights: Iterable[str]) -> str:
+    """Return 16 hex digits that identify everything a score depends on: scores of one basis may be pooled.
+
+    Args:
+        talking: the backend that says which mouths talk.
+        weights: hashes of the synchrony backend's weights.
+    """
+    backends = f"{talking} {profile.active_speaker.synchrony}"
+    parts = [profile.sync.model_dump_json(), backends, *sorted(weights)]
     parts += [f"{profile.binding.peak_frames} {profile.binding.min_talking}"]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 

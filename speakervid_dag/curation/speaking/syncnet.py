@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.curation.faces.crops import HEAD, FaceCrops
 from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Pair, Scene
 
 FPS, FRAMES = 25, 5  # pictures per second, and per window of the network
@@ -66,7 +66,7 @@ class SyncNetBackend:
         parts, seen = [], []
         for at in range(0, count - FRAMES + 1, _CHUNK):
             index = np.arange(at, min(at + _CHUNK + FRAMES - 1, count))
-            pictures, near = crops.at(start_s + index / FPS, 2 / FPS)
+            pictures, near = crops.at(start_s + index / FPS, 2 / FPS, HEAD)
             parts.append(self._net.embed_faces(pictures))
             seen.append(np.array([near[i : i + FRAMES].all() for i in range(len(near) - FRAMES + 1)], bool))
         return np.concatenate(parts), np.concatenate(seen)

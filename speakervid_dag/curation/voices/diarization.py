@@ -1,7 +1,8 @@
 """Diarization: what networks hear of speech and voices in, turns out.
 
-Belongs here: the two ways to turns, speech regions, speaker labels, rows. Does not belong here: networks (models/), the
-joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows of one voice).
+Belongs here: the two ways to turns by sound, speech regions, speaker labels, rows. Does not belong here: networks
+(models/), the joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows of
+one voice), turns by sound and faces in one inference (curation/joint).
 
     found = diarize_local(samples, rate_hz, windows, mels, mel_hz, encoder, speech, settings)  # segmentation and CAM++
 
@@ -96,7 +97,7 @@ def diarize(
 
     turns = told(faces)
     by_sound = [t.speaker_id for t in turns] if faces is None else speakers_of(turns, told(None))
-    return Diarization(turns, _embedded(turns, samples, rate_hz, encoder, settings), by_sound)
+    return Diarization(turns, embedded(turns, samples, rate_hz, encoder, settings), by_sound)
 
 
 def diarize_local(
@@ -119,19 +120,18 @@ def diarize_local(
             first.
     """
     found = local_speakers.speech_turns(windows, mels, mel_hz, encoder, settings.local_speakers)
-    turns = relabelled(heard_as_speech(found, *speech, settings.local_speakers.min_speech_probability))
-    return Diarization(
-        turns, _embedded(turns, samples, rate_hz, encoder, settings), [turn.speaker_id for turn in turns]
-    )
+    kept = heard_as_speech(found, *speech, settings.local_speakers.min_speech_probability)
+    turns = relabelled([turn for turn, is_kept in zip(found, kept, strict=True) if is_kept])
+    return Diarization(turns, embedded(turns, samples, rate_hz, encoder, settings), [turn.speaker_id for turn in turns])
 
 
-def heard_as_speech(turns: Sequence[SpeechTurn], probs: Floats, hop_s: float, least: float) -> list[SpeechTurn]:
-    """Return the turns in which the speech probability of [i * hop_s, (i + 1) * hop_s) reaches `least` once."""
+def heard_as_speech(turns: Sequence[SpeechTurn], probs: Floats, hop_s: float, least: float) -> list[bool]:
+    """Return in which turns the speech probability of [i * hop_s, (i + 1) * hop_s) reaches `least` once."""
     spans = ((int(turn.start_s / hop_s), math.ceil(turn.end_s / hop_s)) for turn in turns)
-    return [turn for turn, (a, b) in zip(turns, spans, strict=True) if probs[a:b].max(initial=0.0) >= least]
+    return [bool(probs[a:b].max(initial=0.0) >= least) for a, b in spans]
 
 
-def _embedded(
+def embedded(
     turns: Sequence[SpeechTurn], samples: Floats, rate_hz: int, encoder: SoundEncoder, settings: DiarizationSettings
 ) -> list[Floats | None]:
     """Return the embedding of each turn's own sound; None where there is too little of it."""

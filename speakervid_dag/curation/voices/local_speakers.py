@@ -253,8 +253,11 @@ def speech_turns(
 ) -> list[SpeechTurn]:
     """Return who speaks when, with overlaps; speakers are numbered, labels are given by diarization.relabelled."""
     local = local_speakers(windows, mels, mel_hz, encoder, settings)
-    if not len(local.window):
-        return []
+    return turns_by_voice(windows, local, settings) if len(local.window) else []
+
+
+def turns_by_voice(windows: Windows, local: LocalSpeakers, settings: LocalSpeakerSettings) -> list[SpeechTurn]:
+    """Return the turns of speech_turns from local speakers, at least one."""
     centres = voice_centres(local, settings)
     speakers = speakers_of_voices(windows, local, centres)
     talks = activity(windows, speakers, len(centres), settings)

@@ -15,6 +15,7 @@ from speakervid_dag.lake.schemas.gold import (
     TIERS,
 )
 from speakervid_dag.lake.schemas.labels import (
+    ACTIVE_SPEAKER,
     FACE_TRACKS,
     FRAME_SERIES,
     PEOPLE,
@@ -24,6 +25,7 @@ from speakervid_dag.lake.schemas.labels import (
     SYNC_CALIBRATION,
     SYNC_SCORES,
     TRANSCRIPTS,
+    TURN_FACES,
 )
 from speakervid_dag.lake.schemas.sources import NEAR_DUPLICATES, SHOTS, USABLE, VIDEOS
 from speakervid_dag.lake.schemas.system import (
@@ -45,11 +47,13 @@ TABLES: dict[str, Table] = {
         STAGE_OUTCOMES,
         SHOTS,
         NEAR_DUPLICATES,
-        SPEECH_TURNS,
-        TRANSCRIPTS,
         FACE_TRACKS,
         FRAME_SERIES,
         POSES,
+        ACTIVE_SPEAKER,
+        SPEECH_TURNS,
+        TURN_FACES,
+        TRANSCRIPTS,
         SYNC_SCORES,
         SYNC_CALIBRATION,
         SPEAKER_BINDINGS,
@@ -75,6 +79,7 @@ TABLES: dict[str, Table] = {
 }
 
 __all__ = [
+    "ACTIVE_SPEAKER",
     "BRANCH_DIALOGUE",
     "BRANCH_LISTENING",
     "BRANCH_MULTI_TURN",
@@ -107,6 +112,7 @@ __all__ = [
     "TIERS",
     "TRAINED_MODELS",
     "TRANSCRIPTS",
+    "TURN_FACES",
     "USABLE",
     "VIDEOS",
     "Column",

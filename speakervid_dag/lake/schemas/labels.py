@@ -45,7 +45,7 @@ SPEECH_TURNS = Table(
             "cosine to the turn's own speaker centroid minus the best other; null with one speaker",
             null=True,
         ),
-        column("embedding", SERIES, "unit-length voice embedding (256-d); null if the turn is too short", null=True),
+        column("embedding", SERIES, "unit-length voice embedding (192-d of CAM++, 256-d of GE2E); null if the turn is too short", null=True),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
     ),
 )
@@ -214,6 +214,46 @@ POSES = Table(
     ),
 )
 
+ACTIVE_SPEAKER = Table(
+    "active_speaker",
+    "silver",
+    "a face track and what a network says of it frame by frame: does this face talk",
+    ("track_id",),
+    (
+        BATCH,
+        VIDEO,
+        column("track_id", STRING, "face track"),
+        *SPAN,
+        column(
+            "log_odds",
+            SERIES,
+            "log odds that the face talks, 25 a second from start_s on; null: the face is not seen then",
+        ),
+        column("backend", STRING, "network that looked and listened"),
+        *status("ok", "not_evaluated"),
+    ),
+)
+
+TURN_FACES = Table(
+    "turn_faces",
+    "silver",
+    "a stretch of a speech turn in which one face of its speaker, or none, is in view (joint inference only)",
+    ("turn_id", "start_s"),
+    (
+        BATCH,
+        VIDEO,
+        column("turn_id", STRING, "speech turn"),
+        column("speaker_id", STRING, "speaker of the turn"),
+        column("track_id", STRING, "the speaker's face track; null: not in view", null=True),
+        *SPAN,
+        column("probability", FLOAT, "probability that the speaker talks in it, mean over frames, calibrated, 0-1"),
+        column("talking", FLOAT, "log odds that the face talks, mean over frames; null without a face", null=True),
+        column("seen_share", FLOAT, "share of the stretch in which the face is seen, 0-1"),
+        column("has_overlap", BOOL, "somebody else talks too"),
+        column("is_contradicted", BOOL, "another face in view leads in talking"),
+    ),
+)
+
 SYNC_SCORES = Table(
     "sync_scores",
     "silver",
@@ -274,8 +314,8 @@ SYNC_CALIBRATION = Table(
 SPEAKER_BINDINGS = Table(
     "speaker_bindings",
     "silver",
-    "the face that a turn is bound to (one row per bound track, or one row without a track)",
-    ("turn_id", "track_id"),
+    "a stretch of a turn with the face that it is bound to, or without one",
+    ("turn_id", "start_s", "track_id"),
     (
         BATCH,
         VIDEO,
@@ -284,7 +324,18 @@ SPEAKER_BINDINGS = Table(
         column("track_id", STRING, "the speaker's face track; null if not bound", null=True),
         column("person_id", STRING, "person of that track", null=True),
         *SPAN,
-        column("margin", FLOAT, "evidence for the chosen person minus that for the best alternative", null=True),
+        column(
+            "probability",
+            FLOAT,
+            "probability that this face is the speaker, calibrated, 0-1; null where turns came first (no network looks)",
+            null=True,
+        ),
+        column(
+            "margin",
+            FLOAT,
+            "evidence for the chosen person minus that for the best alternative; with a probability: its log odds",
+            null=True,
+        ),
         column(
             "threshold",
             FLOAT,

@@ -1,0 +1,113 @@
+"""Turns and their faces from sound and talking faces: the joint inference from its networks' outputs to its rows.
+
+Belongs here: that path, speaker labels, rows of `turn_faces`. Does not belong here: the inference (inference.py), the
+decision which stretches are bound (speaking/bindings.py), turns by sound alone and their rows (voices/diarization.py).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speakervid_dag.config.sections import DiarizationSettings, JointSettings
+from speakervid_dag.curation.joint.evidence import GRID_HZ, Floats, TalkingFace, voice_evidence
+from speakervid_dag.curation.joint.inference import infer
+from speakervid_dag.curation.joint.turns import FaceStretch, spoken_turns
+from speakervid_dag.curation.voices import local_speakers
+from speakervid_dag.curation.voices.diarization import (
+    Diarization,
+    LocalEncoder,
+    embedded,
+    heard_as_speech,
+    relabelled,
+    speakers_of,
+)
+from speakervid_dag.curation.voices.local_speakers import Windows
+from speakervid_dag.curation.voices.overlaps import SpeechTurn
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class SeenDiarization:
+    """Turns in order of time, and the stretches of each with the face in view."""
+
+    found: Diarization
+    stretches: list[tuple[FaceStretch, ...]]
+
+
+def diarize_jointly(
+    samples: Floats,
+    rate_hz: int,
+    windows: Windows,
+    mels: Floats,
+    mel_hz: int,
+    encoder: LocalEncoder,
+    speech: tuple[Floats, float],
+    faces: Sequence[TalkingFace],
+    person_ids: Mapping[str, str | None],
+    settings: DiarizationSettings,
+    joint: JointSettings,
+) -> SeenDiarization:
+    """Return who speaks when, and whose face is in view meanwhile.
+
+    Args:
+        samples: (n,) float32 mono.
+        windows: from local_speakers.windows_of.
+        mels: (m, bands) float32, the encoder's log mel energies of the signal; mel_hz: their rate.
+        speech: (k,) speech probabilities of a second network, and their step in s: throbbing noise is a voice to the
+            first.
+        faces: talking log odds of the tracks, at least one.
+        person_ids: person of each track by its face.
+    """
+    local = local_speakers.local_speakers(windows, mels, mel_hz, encoder, settings.local_speakers)
+    if not len(local.window):
+        return SeenDiarization(Diarization([], [], []), [])
+    sound = voice_evidence(windows, local, math.ceil(len(samples) / rate_hz * GRID_HZ))
+    spoken = spoken_turns(infer(sound, faces, person_ids, joint), joint)
+    turns = [SpeechTurn(str(t.speaker), t.start / GRID_HZ, t.end / GRID_HZ) for t in spoken]
+    kept = heard_as_speech(turns, *speech, settings.local_speakers.min_speech_probability)
+    chosen = [number for number, is_kept in enumerate(kept) if is_kept]
+    turns = relabelled([turns[number] for number in chosen])
+    by_sound = speakers_of(turns, relabelled(local_speakers.turns_by_voice(windows, local, settings.local_speakers)))
+    vectors = embedded(turns, samples, rate_hz, encoder, settings)
+    return SeenDiarization(Diarization(turns, vectors, by_sound), [spoken[number].stretches for number in chosen])
+
+
+def turn_face_rows(
+    turn_rows: Sequence[Mapping[str, object]],
+    stretches: Sequence[Sequence[FaceStretch]],
+    faces: Sequence[TalkingFace],
+    settings: JointSettings,
+) -> list[Row]:
+    """Return rows of the table `turn_faces`, without `batch`.
+
+    Args:
+        turn_rows: rows of speech_turns; stretches: of each.
+        faces: the tracks by number.
+    """
+    rows: list[Row] = []
+    for turn, own in zip(turn_rows, stretches, strict=True):
+        base = {name: turn[name] for name in ("video_id", "turn_id", "speaker_id")}
+        for part in own:
+            rows.append(
+                base
+                | {
+                    "track_id": None if part.track is None else faces[part.track].track_id,
+                    "start_s": part.start / GRID_HZ,
+                    "end_s": part.end / GRID_HZ,
+                    "probability": calibrated(part.probability, settings),
+                    "talking": part.talking,
+                    "seen_share": part.seen_share,
+                    "has_overlap": part.has_overlap,
+                    "is_contradicted": part.is_contradicted,
+                }
+            )
+    return rows
+
+
+def calibrated(probability: float, settings: JointSettings) -> float:
+    """Return how often a stretch of this posterior is right: the profile's map, linear between its points."""
+    said, is_so = zip(*settings.probability_map, strict=True)
+    return float(np.interp(probability, said, is_so))

@@ -1,0 +1,73 @@
+"""Binding of the joint inference's stretches to faces: which of them are sure enough.
+
+Belongs here: that decision, rows of `speaker_bindings` from rows of `turn_faces`. Does not belong here: the inference
+(curation/joint), binding of whole turns whose faces no network looked at (bindings.py).
+"""
+
+import math
+
+import polars as pl
+
+from speakervid_dag.config.sections import BindingSettings
+from speakervid_dag.lake.schemas import SPEAKER_BINDINGS
+
+Row = dict[str, object]
+_SURE = 0.999  # a calibrated probability is kept this far from 1 in its log odds
+
+
+def bind_stretches(stretches: pl.DataFrame, tracks: pl.DataFrame, settings: BindingSettings) -> pl.DataFrame:
+    """Return the bindings of every stretch of one video.
+
+    Args:
+        stretches: rows of turn_faces; tracks: rows of face_tracks.
+    """
+    people = dict(tracks.select("track_id", "person_id").iter_rows())
+    seen = tracks.filter(pl.col("person_id").is_not_null()).select("start_s", "end_s").rows()
+    rows = []
+    for stretch in stretches.sort("start_s", "turn_id").to_dicts():
+        some_face = any(start < stretch["end_s"] and end > stretch["start_s"] for start, end in seen)
+        status, reason, detail = _decision(stretch, some_face, settings)
+        is_bound = status == "bound"
+        probability = float(stretch["probability"])
+        base = {name: stretch[name] for name in ("batch", "video_id", "turn_id", "speaker_id", "start_s", "end_s")}
+        rows.append(
+            base
+            | {
+                "track_id": stretch["track_id"] if is_bound else None,
+                "person_id": people[stretch["track_id"]] if is_bound else None,
+                "probability": probability if stretch["track_id"] is not None else None,
+                "margin": _log_odds(probability) if is_bound else None,
+                "threshold": None,
+                "status": status,
+                "reason": reason,
+                "detail": detail,
+            }
+        )
+    return SPEAKER_BINDINGS.frame(rows)
+
+
+def _decision(stretch: Row, some_face: bool, settings: BindingSettings) -> tuple[str, str | None, str | None]:
+    """Return status, reason, and the figures behind an abstention."""
+    probability = float(str(stretch["probability"]))
+    is_sure = probability >= settings.min_probability
+    told = f"probability {probability:.2f} of the {settings.min_probability:.2f} that bind"
+    if stretch["track_id"] is None or stretch["talking"] is None:
+        if not some_face:
+            return "off_screen", "no_face_seen", None
+        return ("off_screen", "other_voice", None) if is_sure else ("ambiguous", "weak_evidence", told)
+    if not is_sure:
+        return "ambiguous", "weak_evidence", told
+    if float(str(stretch["seen_share"])) < settings.min_face_share:
+        return "ambiguous", "mouth_not_visible", None
+    if stretch["is_contradicted"]:
+        return "ambiguous", "turn_disagrees", "another face in view leads in talking"
+    talking = float(str(stretch["talking"]))
+    least = settings.min_log_odds_in_overlap if stretch["has_overlap"] else settings.min_log_odds
+    if talking < least:
+        return "ambiguous", "lips_still", f"talking log odds {talking:.1f}; a face is bound from {least:.1f} on"
+    return "bound", None, None
+
+
+def _log_odds(probability: float) -> float:
+    inside = min(max(probability, 1 - _SURE), _SURE)
+    return math.log(inside / (1 - inside))
