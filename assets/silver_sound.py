@@ -5,7 +5,6 @@ Belongs here: wiring of the sound stages. Does not belong here: diarization and 
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -28,7 +27,6 @@ from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, TURN_FACES, VIDEOS
 from speakervid_dag.models import segmentation, vad
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
-from speakervid_dag.stages.crops import crops_of
 from speakervid_dag.stages.sound import RATE_HZ, sound_of
 from speakervid_dag.stages.stage import Rows, Stage, VideoTask
 
@@ -95,9 +93,7 @@ def _by_local_speakers(
         found = diarizing.diarize_local(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, settings)
         return _rows(video, found, settings)
     people = dict(video["face_tracks"].select("track_id", "person_id").iter_rows())
-    seen = diarize_jointly(
-        samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, faces, people, settings, joint
-    )
+    seen = diarize_jointly(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, faces, people, settings, joint)
     turns = diarizing.turn_rows(video.video_id, seen.found, settings)
     return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, joint)}
 
@@ -121,7 +117,7 @@ def _talking_faces(
     settings, sync = stage.profile.diarization.faces, stage.profile.sync
     parts = seeing.pieces(regions, settings)
     pairs = active_speaker.pairs_of(parts, video["face_tracks"], sync)
-    scene = active_speaker.Scene(pairs, samples, RATE_HZ, sync, partial(crops_of, stage))
+    scene = active_speaker.Scene(pairs, samples, RATE_HZ, sync)
     return seeing.talking_faces(parts, pairs, talking_of(video["active_speaker"]).measure(scene), settings)
 
 

@@ -154,6 +154,14 @@ def _sound(v: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
             }
             for span in spans.values()
         ],
+        "active_speaker": [
+            {"track_id": t, "start_s": 0.0, "end_s": 10.0, "log_odds": [1.0] * 249 + [None], "backend": "light_asd"}
+            for t in tracks.values()
+        ],
+        "turn_faces": [
+            {**span, "track_id": tracks[owner[u]], "probability": 0.9, "talking": 1.0, "seen_share": 1.0}
+            for u, span in spans.items()
+        ],
         "sync_scores": [
             {
                 **_but(span, "speaker_id"),
@@ -168,7 +176,8 @@ def _sound(v: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
             for t in tracks.values()
         ],
         "speaker_bindings": [
-            {**span, "track_id": tracks[owner[u]], "person_id": f"{v}-{owner[u]}", "margin": 2.0, "status": "bound"}
+            {**span, "track_id": tracks[owner[u]], "person_id": f"{v}-{owner[u]}", "probability": 0.9}
+            | {"margin": 2.0, "status": "bound"}
             for u, span in spans.items()
         ],
         "people": [

@@ -156,7 +156,7 @@ def _merged(convolution: Any, norm: Any) -> _Convolution:
 
 def _along_time(convolution: _Convolution, x: "torch.Tensor") -> "torch.Tensor":
     """Convolve pictures (t, c, h, w), channels last in memory, along t; nothing is copied."""
-    count, _, height, width = x.shape
+    height, width = x.shape[2:]
     lines = x.permute(0, 2, 3, 1).flatten(1, 2).permute(2, 0, 1).unsqueeze(0)  # (1, c, t, h w)
     return convolution(lines)[0].permute(1, 2, 0).unflatten(1, (height, width)).permute(0, 3, 1, 2)
 

@@ -13,7 +13,9 @@ from speakervid_dag.lake.schemas import CLIPS, PEOPLE
 
 ROOTS = {recipe.name: recipe.computed_by[0] for recipe in recipes().values() if isinstance(recipe, StageRecipe)}
 CLOSURES = {name: CODE.closure(root) for name, root in ROOTS.items()}
-SOUND = frozenset({"intake", "speech_turns", "transcripts", "sync_scores", "sync_calibration", "clip_scores"})
+SOUND = frozenset({"intake", "speech_turns", "transcripts", "sync_scores", "sync_calibration", "clip_scores"}) | {
+    "active_speaker"
+}
 MEDIA = SOUND | {"face_tracks"}
 
 # -- the rules, on sources of a few lines ------------------------------------------------------------------------------
@@ -204,7 +206,10 @@ def test_a_changed_number_changes_exactly_the_stages_that_reach_it(module: str) 
         ("assets.backends", "synchrony_backend", {"sync_scores", "sync_calibration"}),
         ("stages.sound", "sound_of", SOUND - {"intake"}),
         ("stages.sound", "chosen_sound", {"intake"}),
-        ("stages.crops", "crops_of", {"speech_turns", "sync_scores", "sync_calibration"}),
+        ("stages.crops", "crops_of", {"active_speaker", "sync_scores", "sync_calibration"}),
+        ("curation.joint.states", "emissions", {"speech_turns"}),
+        ("curation.speaking.light_asd", "LightASDBackend", {"active_speaker"}),
+        ("curation.speaking.stretch_bindings", "bind_stretches", {"speaker_bindings"}),
         ("stages.crops", "keep_crops", {"face_tracks"}),
         ("media.decoder.container", "describe", MEDIA),
         ("media.decoder.picture", "send_pictures", MEDIA),

@@ -144,9 +144,13 @@ def test_voices_fall_back_to_ge2e_only_where_the_others_were_never_there(house: 
             return set(backends.speech_weights(house.lakehouse)) - {f"{vad.NAME}@{vad.package_state()}"}
 
     both = set(backends.LOCAL_VOICES)
-    assert needed() == {*both, "resemblyzer"}  # with faces, and without
-    house.change_profile(diarization={"voices": "campplus"})
+    assert house.weights["light-asd"] == "missing"
+    assert needed() == {*both, "resemblyzer"}  # for videos with faces, at which no network looks
+    house.weights["light-asd"] = "h" * 64
     assert needed() == both
+    house.change_profile(active_speaker={"talking": "lip_motion"})
+    assert needed() == {*both, "resemblyzer"}
+    house.change_profile(active_speaker={"talking": "light_asd"})
     house.weights["campplus"] = "missing"
     assert needed() == both, "the lake's rows were made with it: that is refused, and nothing else is used"
     with pytest.raises(WeightsUnusable, match="models pull campplus"):

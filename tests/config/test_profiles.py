@@ -159,7 +159,7 @@ def test_a_users_profile_changes_one_threshold(tmp_path: Path) -> None:
         ("inherits: laptop\ngates: {asr_confidence: {threshold: 1.5}}", r"1\.5 .* 0 or less$"),
         ("inherits: talkvid\ngates: {motion: {upper_threshold: 1.1}}", r"motion\.upper_threshold: 1\.1 .* 0 to 1$"),
         ("inherits: laptop\nname: m\ngates: {face_blur: {keep: '=>'}}", r"gates\.face_blur\.keep"),
-        ("inherits: laptop\nname: m\nactive_speaker: {talking: light_asd}", r"\blight_asd\b.*tracking\.face_crops"),
+        ("inherits: laptop\nname: m\ntracking: {face_crops: false}", r"\blight_asd\b.*tracking\.face_crops"),
         ("name: m\ninherits: lapptop", r"mine\.yaml:2: inherits: .*'lapptop'.* laptop"),
         ("name: m\ninherits: house.yaml", r"mine\.yaml:2: inherits: .*house\.yaml"),
         ("name: m\ninherits: mine.yaml", r"mine\.yaml:2: inherits: .*itself"),
@@ -275,7 +275,8 @@ def test_numbers_in_sections_have_limits() -> None:
     """But for those that may have any sign."""
     free = {
         "template_height", "template_width", "template_speed", "mean", "min_step_conf", "listening_min_margin",
-        "listening_max_sync_conf", "threshold", "upper_threshold",
+        "listening_max_sync_conf", "threshold", "upper_threshold", "min_log_odds", "min_log_odds_in_overlap",
+        "still_log_odds", "alone_score", "face_score",
     }  # fmt: skip
     kinds = [kind for kind in vars(sections).values() if isinstance(kind, type) and issubclass(kind, sections.Section)]
     numbers = {
@@ -290,9 +291,9 @@ def test_numbers_in_sections_have_limits() -> None:
 
 def test_a_backend_that_looks_at_faces_comes_with_their_pictures(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
-    own.write_text("inherits: laptop\nname: m\nactive_speaker: {synchrony: syncnet}\ntracking: {face_crops: true}")
-    assert load_profile(str(own)).active_speaker.needs_face_crops
-    assert not load_profile("laptop").active_speaker.needs_face_crops
+    own.write_text("inherits: laptop\nname: m\nactive_speaker: {talking: lip_motion}\ntracking: {face_crops: false}")
+    assert not load_profile(str(own)).active_speaker.needs_face_crops
+    assert load_profile("laptop").active_speaker.needs_face_crops
 
 
 def test_a_profile_that_inherits_from_itself_is_refused(tmp_path: Path) -> None:

@@ -216,6 +216,30 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "score_exactly_when_ok",
     ),
     (
+        "values of a track that was not looked at",
+        "active_speaker",
+        change("active_speaker", C("video_id") == V1, status="not_evaluated", reason="weights_missing"),
+        "values_exactly_when_ok",
+    ),
+    (
+        "half of the values of a track",
+        "active_speaker",
+        change("active_speaker", C("video_id") == V1, log_odds=[0.0] * 125),
+        "a_value_each_frame",
+    ),
+    (
+        "a stretch of another speaker",
+        "turn_faces",
+        change("turn_faces", first_turn, speaker_id="Z"),
+        "speaker_of_stretch",
+    ),
+    (
+        "a mouth that is not in view talks",
+        "turn_faces",
+        change("turn_faces", first_turn, track_id=None),
+        "talking_exactly_with_track",
+    ),
+    (
         "calibration of no mismatches",
         "sync_calibration",
         change("sync_calibration", pl.lit(True), status="ok"),

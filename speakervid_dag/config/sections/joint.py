@@ -33,7 +33,9 @@ class JointSettings(Section):
     unknown_voice_price: float = Field(description="price of an unknown voice while a face is in view", ge=0)
     known_voice_price: float = Field(description="the same for a known voice without a face", ge=0)
     pair_price: float = Field(description="price of two at once", ge=0)
-    max_all_pairs: int = Field(description="most people of whom any two may talk at once; else faces seen together", ge=2)
+    max_all_pairs: int = Field(
+        description="most people of whom any two may talk at once; else faces seen together", ge=2
+    )
     voice_weight: float = Field(description="weight of a voice's fit, half in pairs", ge=0)
     voice_scale: float = Field(description="fit per unit of cosine to a person's voice", ge=0)
     voice_cosine: float = Field(description="cosine that speaks neither for nor against a person", ge=-1, le=1)
@@ -43,12 +45,18 @@ class JointSettings(Section):
     end: float = Field(description="price of one speaker less", gt=0)
     swap: float = Field(description="price of another speaker in the place of one", gt=0)
     min_voice_s: float = Field(description="a voice is known from this much speech alone, s", ge=0)
-    unseen_share: float = Field(description="share of a local speaker that no face holds, for a voice without a face, 0-1", ge=0, le=1)
-    join_distance: float = Field(description="such voices nearer than this are one: average cosine distance", gt=0, le=2)
+    unseen_share: float = Field(
+        description="share of a local speaker that no face holds, for a voice without a face, 0-1", ge=0, le=1
+    )
+    join_distance: float = Field(
+        description="such voices nearer than this are one: average cosine distance", gt=0, le=2
+    )
     min_unseen_s: float = Field(description="shortest speech of a voice without a face, s", ge=0)
     same_voice_cosine: float = Field(description="a voice this near to a face's is no voice of its own", ge=-1, le=1)
     max_unseen: int = Field(description="most voices without a face", ge=0)
-    join_cosine: float = Field(description="faces never seen together with voices this near are one speaker", ge=-1, le=1)
+    join_cosine: float = Field(
+        description="faces never seen together with voices this near are one speaker", ge=-1, le=1
+    )
     max_pause_s: float = Field(description="shorter pauses in which nobody else talks do not end a turn, s", ge=0)
     min_turn_s: float = Field(description="shorter turns are dropped, s", ge=0)
     sliver_s: float = Field(description="shorter stretches of a turn join their neighbour, s", ge=0)
@@ -63,5 +71,6 @@ class JointSettings(Section):
         description="length of the mean for that, frames, odd", ge=1
     )
     probability_map: Annotated[tuple[tuple[Share, Share], ...], AfterValidator(_rising)] = Field(
-        description="points [posterior, how often it is right], linear between them: the posterior is too sure", min_length=2
+        description="points [posterior, how often it is right], linear between them: the posterior is too sure",
+        min_length=2,
     )

@@ -11,8 +11,8 @@ class ActiveSpeakerSettings(Section):
     """Backends of the two tasks of active-speaker detection."""
 
     talking: Literal["lip_motion", "light_asd"] = Field(
-        description="is this face talking? light_asd: a network, for the joint inference of voices and faces; until its "
-        "weights have been pulled, and with lip_motion, turns come from sound first"
+        description="is this face talking? light_asd: a network, for the joint inference of voices and faces; until "
+        "its weights have been pulled, and with lip_motion, turns come from sound first"
     )
     synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
         description="does this voice belong to these lips? lake_model: the one trained on this lake, if it is better"
@@ -83,7 +83,9 @@ class BindingSettings(Section):
     )
     min_log_odds: float = Field(description="joint inference: lowest mean talking log odds of it")
     min_log_odds_in_overlap: float = Field(description="... while somebody else talks too")
-    min_face_share: float = Field(description="joint inference: share of a stretch in which it is seen, 0-1", ge=0, le=1)
+    min_face_share: float = Field(
+        description="joint inference: share of a stretch in which it is seen, 0-1", ge=0, le=1
+    )
     foreign_deviation: float = Field(
         description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "
         "replaces it (`sync_calibration`)",

@@ -73,9 +73,9 @@ class DiarizationSettings(Section):
     IN_ORDER = (("offset", "<=", "onset"),)
 
     voices: Literal["campplus", "ge2e"] = Field(
-        description="how voices are told apart. campplus: local speakers of a segmentation network, in one inference with "
-        "talking faces; ge2e: Silero's regions and windows of one voice, with hints from faces. Where a face is seen and "
-        "no network says whether it talks (active_speaker.talking), ge2e tells more and is used"
+        description="how voices are told apart. campplus: local speakers of a segmentation network, in one inference "
+        "with talking faces; ge2e: Silero's regions and windows of one voice, with hints from faces. Where a face is "
+        "seen and no network says whether it talks (active_speaker.talking), ge2e tells more and is used"
     )
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5", ge=0, le=1)
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15", ge=0, le=1)

@@ -131,7 +131,9 @@ def _talkers(scores: pl.DataFrame, bindings: pl.DataFrame, settings: ClipSetting
     If another face is the speaker, moving lips may be a laugh, so they count only when in sync with the sound. If no
     face is the speaker, movement is enough: the voice is dubbed, or the binding missed it.
     """
-    unseen = bindings.group_by("turn_id").agg(pl.col("track_id").is_null().all()).filter("track_id")["turn_id"].to_list()
+    unseen = (
+        bindings.group_by("turn_id").agg(pl.col("track_id").is_null().all()).filter("track_id")["turn_id"].to_list()
+    )
     in_step = pl.col("sync_conf") >= settings.min_step_conf
     moving = scores.filter(
         pl.col("talking_score") >= settings.max_listener_talking, pl.col("turn_id").is_in(unseen) | in_step

@@ -19,7 +19,10 @@ from speakervid_dag.curation.pixels import Image
 
 MOST_PX = 224  # a larger picture is scaled down to this
 _KEPT, _LOWER = 1.6, 0.2  # side and centre of what is kept, in longer sides of the box: holds each View
-_CENTRE_FRAMES, _SIZE_FRAMES = 3, 13  # running medians, as in the scripts of the networks: a head hardly changes its size
+_CENTRE_FRAMES, _SIZE_FRAMES = (
+    3,
+    13,
+)  # running medians, as in the scripts of the networks: a head hardly changes its size
 _JPEG_QUALITY = 90
 _GREY = 110  # fills the area outside the picture
 
@@ -72,12 +75,12 @@ class FaceCrops:
         nearer = np.abs(self.times_s[right] - wanted_s) < np.abs(self.times_s[left] - wanted_s)
         index = np.where(nearer, right, left)
         is_near = np.abs(self.times_s[index] - wanted_s) <= max_distance_s
-        squares = self._squares(view)
+        squares = self.squares(view)
         for at in np.flatnonzero(is_near):
             out[at] = self._cut(int(index[at]), squares[index[at]], view.side_px)
         return out, is_near
 
-    def _squares(self, view: View) -> NDArray[np.float64]:
+    def squares(self, view: View) -> NDArray[np.float64]:
         """Return left, top and side of the square in each frame, px of the frame: (n, 3)."""
         from scipy.ndimage import median_filter
 

@@ -1,7 +1,7 @@
 """What is heard and seen in each frame of a video, on one grid: the input of the joint inference.
 
-Belongs here: the grid, speech and voices of a segmentation network on it, talking faces on it. Does not belong here: the
-networks (models/), joining voices without faces (voices/local_speakers.py), states and decisions (states.py,
+Belongs here: the grid, speech and voices of a segmentation network on it, talking faces on it. Does not belong here:
+the networks (models/), joining voices without faces (voices/local_speakers.py), states and decisions (states.py,
 inference.py).
 """
 

@@ -13,6 +13,7 @@ there, and the few other people whose voices fit best.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,7 @@ def infer(
     blocks: list[Block] = []
     for number in range(settings.rounds):
         fit = voice_fit(sound, people, settings)
-        blocks = [
-            _block(sound, faces, people, fit[:, a:b], a, settings) for a, b in zip(edges, edges[1:], strict=False)
-        ]
+        blocks = [_block(sound, faces, people, fit[:, a:b], a, settings) for a, b in pairwise(edges)]
         if number + 1 < settings.rounds:
             people = learnt(sound, _held(sound, blocks, people, len(faces)), ids, settings)
     return blocks

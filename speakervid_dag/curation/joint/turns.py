@@ -16,7 +16,6 @@ from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, Floats
 from speakervid_dag.curation.joint.inference import NO_TRACK, Block
 
 
-
 @dataclass(frozen=True)
 class FaceStretch:
     """A stretch of a turn in which the same face of the speaker, or none, is in view.

@@ -90,9 +90,7 @@ def voice_fit(sound: VoiceEvidence, people: People, settings: JointSettings) -> 
     return np.asarray(total / sound.looks, np.float32)
 
 
-def learnt(
-    sound: VoiceEvidence, held: Held, person_ids: Sequence[str | None], settings: JointSettings
-) -> People:
+def learnt(sound: VoiceEvidence, held: Held, person_ids: Sequence[str | None], settings: JointSettings) -> People:
     """Return the people anew, by the voices that their tracks hold.
 
     Args:

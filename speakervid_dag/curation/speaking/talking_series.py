@@ -56,7 +56,9 @@ def talking_rows(
         found = None if kept is None else backend.log_odds(track, kept, audio, rate_hz)
         values = [] if found is None else [None if np.isnan(v) else float(v) for v in found]
         if any(value is not None for value in values):
-            rows.append(_row(track, backend.name) | {"log_odds": values, "status": "ok", "reason": None, "detail": None})
+            rows.append(
+                _row(track, backend.name) | {"log_odds": values, "status": "ok", "reason": None, "detail": None}
+            )
         else:
             reason = NO_PICTURES if kept is None else "no_face_frames"
             rows.append(_row(track, backend.name) | _not_evaluated(reason))
@@ -104,4 +106,8 @@ class StoredTalking:
             return BackendAnswer(reason=NO_PICTURES)
         first, last = (round((time_s - row["start_s"]) * FPS) for time_s in (pair.start_s, pair.end_s))
         told = [value for value in row["log_odds"][max(0, first) : max(1, last)] if value is not None]
-        return BackendAnswer(talking=sum(v > 0 for v in told) / len(told)) if told else BackendAnswer(reason="no_face_frames")
+        return (
+            BackendAnswer(talking=sum(v > 0 for v in told) / len(told))
+            if told
+            else BackendAnswer(reason="no_face_frames")
+        )

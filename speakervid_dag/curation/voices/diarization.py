@@ -1,8 +1,8 @@
 """Diarization: what networks hear of speech and voices in, turns out.
 
 Belongs here: the two ways to turns by sound, speech regions, speaker labels, rows. Does not belong here: networks
-(models/), the joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows of
-one voice), turns by sound and faces in one inference (curation/joint).
+(models/), the joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows
+of one voice), turns by sound and faces in one inference (curation/joint).
 
     found = diarize_local(samples, rate_hz, windows, mels, mel_hz, encoder, speech, settings)  # segmentation and CAM++
 

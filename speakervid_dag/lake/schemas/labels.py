@@ -45,7 +45,12 @@ SPEECH_TURNS = Table(
             "cosine to the turn's own speaker centroid minus the best other; null with one speaker",
             null=True,
         ),
-        column("embedding", SERIES, "unit-length voice embedding (192-d of CAM++, 256-d of GE2E); null if the turn is too short", null=True),
+        column(
+            "embedding",
+            SERIES,
+            "unit-length voice embedding (192-d of CAM++, 256-d of GE2E); null if the turn is too short",
+            null=True,
+        ),
         column("embedding_status", STRING, "ok, or why there is no embedding"),
     ),
 )
@@ -327,7 +332,7 @@ SPEAKER_BINDINGS = Table(
         column(
             "probability",
             FLOAT,
-            "probability that this face is the speaker, calibrated, 0-1; null where turns came first (no network looks)",
+            "probability that this face is the speaker, calibrated, 0-1; null where turns came first",
             null=True,
         ),
         column(

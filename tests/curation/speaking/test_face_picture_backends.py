@@ -5,9 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scenes import grey_crops, scene_of
 
-from speakervid_dag.curation.faces.crops import SIDE_PX
-from speakervid_dag.curation.speaking import syncnet
-from speakervid_dag.curation.speaking.light_asd import LightASDBackend, middle_grey
+from speakervid_dag.curation.speaking import light_asd, syncnet
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend, grey
 from speakervid_dag.curation.speaking.sync import sync_figures
 from speakervid_dag.curation.speaking.syncnet import SyncNetBackend, lag_distances
 
@@ -33,9 +32,21 @@ class Constant:
         return np.full((count, 1), 3, np.float32)
 
 
-def test_talking_is_the_share_of_pictures_that_the_network_scores_above_zero() -> None:
-    (found,) = LightASDBackend(Brightness()).measure(scene_of(grey_crops(50), 2.0)).values()
-    assert found.talking == pytest.approx(20 / 50)  # brightness is 90 + number of the picture
+def test_every_picture_has_log_odds_and_one_without_a_face_has_none() -> None:
+    scene = scene_of(grey_crops(50), 2.4)
+    (track,) = scene.tracks().values()
+    found = LightASDBackend(Brightness()).log_odds(track, grey_crops(50), scene.audio, scene.rate_hz)
+    assert found.shape == (60,)
+    np.testing.assert_allclose(found[:50], np.arange(50) - 29, atol=1)  # brightness is 90 + number of the picture
+    assert np.isnan(found[52:]).all()
+
+
+def test_long_tracks_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light_asd, "_CHUNK_S", 0.4)
+    scene = scene_of(grey_crops(50), 2.0)
+    (track,) = scene.tracks().values()
+    found = LightASDBackend(Brightness()).log_odds(track, grey_crops(50), scene.audio, scene.rate_hz)
+    np.testing.assert_allclose(found, np.arange(50) - 29, atol=1)
 
 
 def test_synchrony_is_a_curve_from_the_distances_of_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,10 +60,10 @@ def test_synchrony_is_a_curve_from_the_distances_of_all_windows(monkeypatch: pyt
     assert (short.curve, short.reason) == (None, "too_short")
 
 
-def test_the_middle_of_a_crop_is_what_light_asd_sees() -> None:
-    crop = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
-    crop[0, 56:168, 56:168] = 200
-    assert (middle_grey(crop) == 200).all()
+def test_grey_is_the_luma_of_bgr() -> None:
+    picture = np.zeros((1, 2, 2, 3), np.uint8)
+    picture[0, 0, 0], picture[0, 1, 1] = (255, 0, 0), (0, 0, 255)
+    assert grey(picture)[0].tolist() == [[29, 0], [0, 76]]
 
 
 @pytest.mark.parametrize("late", [-15, -4, 0, 9])

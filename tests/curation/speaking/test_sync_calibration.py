@@ -153,9 +153,10 @@ def test_only_scores_of_one_backend_under_one_basis_are_pooled() -> None:
 
 def test_the_shipped_mismatches_are_scores_of_the_shipped_settings() -> None:
     profile = load_profile("laptop")
-    assert profile.calibration.shipped["lip_ridge"].basis == calibration.basis_of(profile, [])
+    assert profile.calibration.shipped["lip_ridge"].basis == calibration.basis_of(profile, "lip_motion", [])
     moved = profile.model_copy(update={"sync": profile.sync.model_copy(update={"grid_hz": 20})})
-    assert calibration.basis_of(moved, []) != calibration.basis_of(profile, [])
+    assert calibration.basis_of(moved, "lip_motion", []) != calibration.basis_of(profile, "lip_motion", [])
+    assert calibration.basis_of(profile, "light_asd", []) != calibration.basis_of(profile, "lip_motion", [])
 
 
 def test_without_a_calibration_synchrony_alone_is_ambiguous_and_other_evidence_still_binds() -> None:

@@ -1,0 +1,159 @@
+"""Which stretches of the joint inference are bound: codes, rows, and one row per stretch."""
+
+import math
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation.speaking.stretch_bindings import bind_stretches
+from speakervid_dag.lake.schemas import FACE_TRACKS, SPEAKER_BINDINGS, TURN_FACES
+
+BINDING = load_profile("laptop").binding
+SURE, UNSURE = BINDING.min_probability + 0.2, BINDING.min_probability - 0.01
+MOVING = BINDING.min_log_odds_in_overlap + 1
+Row = dict[str, object]
+
+
+def stretch(**changes: object) -> Row:
+    """A stretch that is bound to the face t0, but for the changes."""
+    return {
+        "batch": "b1",
+        "video_id": "v1",
+        "turn_id": "u0",
+        "speaker_id": "A",
+        "track_id": "t0",
+        "start_s": 1.0,
+        "end_s": 2.0,
+        "probability": SURE,
+        "talking": MOVING,
+        "seen_share": 1.0,
+        "has_overlap": False,
+        "is_contradicted": False,
+    } | changes
+
+
+def tracks(*spans: tuple[str, str | None, float, float]) -> pl.DataFrame:
+    """Face tracks by name, person, start and end, s."""
+    rows: list[Row] = [
+        {"track_id": name, "person_id": person, "start_s": start, "end_s": end} for name, person, start, end in spans
+    ]
+    return FACE_TRACKS.frame(rows)
+
+
+FACES = tracks(("t0", "v1-p00", 0.0, 10.0), ("t1", "v1-p01", 0.0, 10.0))
+NO_FACE = {"track_id": None, "talking": None, "seen_share": 0.0}
+
+
+def bound(*rows: Row, faces: pl.DataFrame = FACES) -> pl.DataFrame:
+    return bind_stretches(TURN_FACES.frame(list(rows)), faces, BINDING)
+
+
+def code(row: Row, faces: pl.DataFrame = FACES) -> tuple[object, ...]:
+    (found,) = bound(row, faces=faces).select("status", "reason").rows()
+    return found
+
+
+def test_a_sure_stretch_is_bound_to_its_face() -> None:
+    (row,) = bound(stretch()).to_dicts()
+
+    assert (row["status"], row["reason"], row["detail"]) == ("bound", None, None)
+    assert (row["track_id"], row["person_id"]) == ("t0", "v1-p00")
+    assert row["probability"] == pytest.approx(SURE)
+    assert row["margin"] == pytest.approx(math.log(SURE / (1 - SURE)))
+    assert row["threshold"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"probability": UNSURE}, "ambiguous", "weak_evidence"),
+        ({"seen_share": BINDING.min_face_share - 0.01}, "ambiguous", "mouth_not_visible"),
+        ({"is_contradicted": True}, "ambiguous", "turn_disagrees"),
+        ({"talking": BINDING.min_log_odds - 0.01}, "ambiguous", "lips_still"),
+        ({"talking": BINDING.min_log_odds_in_overlap - 0.01, "has_overlap": True}, "ambiguous", "lips_still"),
+        (NO_FACE, "off_screen", "other_voice"),
+        (NO_FACE | {"probability": UNSURE}, "ambiguous", "weak_evidence"),
+    ],
+)
+def test_what_is_not_bound_says_why(changes: Row, status: str, reason: str) -> None:
+    assert code(stretch(**changes)) == (status, reason)
+    row = bound(stretch(**changes)).row(0, named=True)
+    assert (row["track_id"], row["person_id"], row["margin"]) == (None, None, None)
+    assert (row["probability"] is None) == ("track_id" in changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probability": BINDING.min_probability},
+        {"seen_share": BINDING.min_face_share},
+        {"talking": BINDING.min_log_odds},
+        {"talking": BINDING.min_log_odds_in_overlap, "has_overlap": True},
+        {"talking": BINDING.min_log_odds_in_overlap - 0.01},
+    ],
+)
+def test_the_least_values_bind(changes: Row) -> None:
+    assert code(stretch(**changes)) == ("bound", None)
+
+
+def test_a_voice_while_nobody_is_in_view_has_no_face_however_sure() -> None:
+    away = tracks(("t0", "v1-p00", 0.0, 1.0), ("t1", "v1-p01", 2.0, 9.0), ("poster", None, 0.0, 9.0))
+
+    for probability in (SURE, UNSURE):
+        assert code(stretch(**NO_FACE, probability=probability), away) == ("off_screen", "no_face_seen")
+    assert code(stretch(**NO_FACE, end_s=2.1), away) == ("off_screen", "other_voice")
+    assert code(stretch(**NO_FACE), FACE_TRACKS.empty()) == ("off_screen", "no_face_seen")
+
+
+@pytest.mark.parametrize("probability", [0.9995, 1.0])
+def test_a_margin_is_finite(probability: float) -> None:
+    assert bound(stretch(probability=probability))["margin"].to_list() == [pytest.approx(math.log(999))]
+
+
+def test_no_stretch_is_no_row() -> None:
+    found = bound()
+
+    assert found.is_empty()
+    assert found.schema == SPEAKER_BINDINGS.schema
+
+
+STRETCH = st.fixed_dictionaries(
+    {
+        "track_id": st.sampled_from([None, "t0", "t1"]),
+        "probability": st.floats(0, 1),
+        "talking": st.floats(-6, 6),
+        "seen_share": st.floats(0, 1),
+        "has_overlap": st.booleans(),
+        "is_contradicted": st.booleans(),
+        "speaker_id": st.sampled_from(["A", "B"]),
+    }
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(STRETCH, st.floats(0, 20), st.floats(0.1, 5)), max_size=8))
+def test_every_stretch_has_one_row_with_its_own_times(drawn: list[tuple[Row, float, float]]) -> None:
+    rows = []
+    for number, (changes, start_s, length_s) in enumerate(drawn):
+        talking = None if changes["track_id"] is None else changes["talking"]
+        span = {"turn_id": f"u{number}", "start_s": start_s, "end_s": start_s + length_s}
+        rows.append(stretch(**changes | span | {"talking": talking}))
+
+    found = bound(*rows)
+
+    assert found.schema == SPEAKER_BINDINGS.schema
+    keys = ["batch", "video_id", "turn_id", "speaker_id", "start_s", "end_s"]
+    assert found.select(keys).sort("turn_id").equals(TURN_FACES.frame(rows).select(keys).sort("turn_id"))
+    assert found["start_s"].is_sorted()
+    people = {"t0": "v1-p00", "t1": "v1-p01"}
+    own = {row["turn_id"]: row for row in rows}
+    for row in found.to_dicts():
+        is_bound = row["status"] == "bound"
+        assert (row["reason"] is None) == is_bound
+        assert (row["margin"] is not None) == is_bound
+        assert row["track_id"] == (own[row["turn_id"]]["track_id"] if is_bound else None)
+        assert row["person_id"] == (people[row["track_id"]] if is_bound else None)
+        assert not is_bound or (row["probability"] >= BINDING.min_probability and row["margin"] >= 0)
