@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from product_runs import DEFAULT, ProductRuns, Report
+from product_runs import DEFAULT, ProductRuns, Report, linked_weights
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.voices import diarization
@@ -26,9 +26,10 @@ from speakervid_dag.models.vad import speech_probabilities
 from speakervid_dag.models.voice import VoiceEncoder
 from speakervid_dag.stages.sound import RATE_HZ
 
-# what each stronger backend says in a profile, and the weights it needs; `lake_model` trains its own
+# what each stronger backend says in a profile, and the weights it needs; `lake_model` trains its own. Light-ASD is the
+# default's choice, and answers once its weights are there
 BACKENDS: dict[str, tuple[dict[str, str], str | None]] = {
-    "light_asd": ({"talking": "light_asd"}, "light-asd"),
+    "light_asd": ({}, "light-asd"),
     "syncnet": ({"synchrony": "syncnet"}, "syncnet"),
     "lake_model": ({"synchrony": "lake_model"}, None),
 }
@@ -67,20 +68,12 @@ class KitRuns:
 
     def all(self) -> dict[str, Report]:
         """Report of each backend that can be had, the embedded default first."""
-        self._place_weights()
-        present = [name for name, (_, weights) in BACKENDS.items() if weights and self._is_there(weights)]
+        linked_weights(self.weights)
         reports = {DEFAULT: self._scored(DEFAULT)}
-        if self._is_trained():
-            present.append("lake_model")
+        trained = ["lake_model"] if self._is_trained() else []
+        self.runs.pull_light_asd()
+        present = [name for name, (_, weights) in BACKENDS.items() if weights and self._is_there(weights)] + trained
         return reports | {name: self._scored(name) for name in present}
-
-    def _place_weights(self) -> None:
-        """The user's weights, and what the shared folder has besides, where the product looks for them."""
-        self.weights.mkdir()
-        for entry in registry.weights_dir().iterdir():
-            (self.weights / entry.name).symlink_to(entry, target_is_directory=True)
-        if not (self.weights / "light-asd").exists():
-            self.runs.speakervid("models", "pull", "light-asd", "--from", str(self.runs.shared / "models"))
 
     def _is_there(self, weights: str) -> bool:
         return all((self.weights / weights / file.filename).is_file() for file in registry.get_weight(weights).files)
@@ -93,7 +86,7 @@ class KitRuns:
 
     def _scored(self, name: str) -> Report:
         """What score.py says after a run under a backend, and what it says of the turns by sound alone."""
-        tables = self.runs.run(name, BACKENDS[name][0] if name in BACKENDS else {})
+        tables = self.runs.run(name, {"active_speaker": BACKENDS[name][0]} if name in BACKENDS else {})
         by_sound = self.runs.folder / "by-sound"
         if not by_sound.exists():  # it is the same under every backend
             self._export_by_sound(tables, by_sound)

@@ -22,7 +22,7 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models import registry
 
 Report = dict[str, Any]
-TABLES = ("videos", "shots", "speech_turns", "face_tracks", "sync_scores", "speaker_bindings")
+TABLES = ("videos", "shots", "speech_turns", "face_tracks", "active_speaker", "sync_scores", "speaker_bindings")
 OF_PROFILE = {  # the lake keeps the gold of every profile it was ever run with
     "clips": "SELECT clips.* FROM clips JOIN tiers USING (clip_id) WHERE tier <> 'rejected' AND profile = '{}'",
     "branch_dialogue": "FROM branch_dialogue WHERE profile = '{}'",
@@ -53,9 +53,9 @@ class ProductRuns:
     def lake(self) -> Path:
         return self.folder / "lake"
 
-    def run(self, name: str, choice: Mapping[str, str]) -> Path:
-        """Run the pipeline with these backends of the active speaker; return the folder of exported tables."""
-        body = {"inherits": "laptop", "name": name, "tracking": {"face_crops": True}, "active_speaker": dict(choice)}
+    def run(self, name: str, sections: Mapping[str, Any]) -> Path:
+        """Run the pipeline with the default profile but for these sections; return the folder of exported tables."""
+        body = {"inherits": "laptop", "name": name, **sections}
         profile = self.folder / f"{name}.yaml"
         profile.write_text(yaml.safe_dump(body))
         sources = map(str, self.sources)
@@ -69,6 +69,10 @@ class ProductRuns:
         """Return what score.py says of exported tables."""
         command = [sys.executable, self.shared / "truth/score.py", "--truth", self.truth, "--tables", tables, "--json"]
         return dict(json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True).stdout))
+
+    def pull_light_asd(self) -> None:
+        """Place Light-ASD's weights, which the shared folder has, where the product looks for them."""
+        self.speakervid("models", "pull", "light-asd", "--from", str(self.shared / "models"))
 
     def speakervid(self, *args: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run the command line.
@@ -91,6 +95,15 @@ class ProductRuns:
                 rows = session.run_sql(connection, query).to_dicts()
                 lines = [json.dumps({k: v for k, v in row.items() if k != "embedding"}) for row in rows]
                 (out / f"{name}.jsonl").write_text("\n".join(lines))
+
+
+def linked_weights(folder: Path) -> Path:
+    """Make a folder of links to the user's weights, without those of Light-ASD; return it."""
+    folder.mkdir()
+    for entry in registry.weights_dir().iterdir():
+        if entry.name != "light-asd":
+            (folder / entry.name).symlink_to(entry, target_is_directory=True)
+    return folder
 
 
 def side_by_side(reports: Mapping[str, Report]) -> pl.DataFrame:

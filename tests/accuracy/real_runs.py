@@ -5,11 +5,11 @@ Belongs here: which files run, reading labels and exported tables. Does not belo
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from product_runs import DEFAULT, ProductRuns, flat
+from product_runs import DEFAULT, ProductRuns, flat, linked_weights
 from real_scores import (
     Figures,
     LabelledVideo,
@@ -25,6 +25,9 @@ from real_scores import (
     speech_figures,
     video_recordings,
 )
+from what_if import evidence_of, hidden_speakers, merged_ids
+
+from speakervid_dag.config.profiles import load_profile
 
 SECTIONS = ("binding", "binding_frames", "dialogue", "listening", "tracks", "shots")  # of score.py
 MEETING_S = 31.0
@@ -46,13 +49,25 @@ class RealScores:
 
 
 def run_real(shared: Path, folder: Path) -> RealScores:
-    """Run all files once with the default profile and score them; lake and exports lie in `folder`."""
+    """Run all files once and score them; lake and exports lie in `folder`.
+
+    The profile is the default with gates that only inform, because labels are measured here and not how sharp a face
+    is; Light-ASD of the shared folder looks at the faces.
+    """
     truth = shared / "truth/real"
     truths = [json.loads(path.read_text("utf-8")) for path in sorted(truth.glob("*.truth.json"))]
     videos = [shared.parent / source for row in truths for source in row["sources"]]
-    runs = ProductRuns([*videos, *sorted((truth / "ami").glob("*.mp4"))], truth, shared, folder)
-    tables = runs.run(DEFAULT, {})
-    return scored(truths, (truth / "ami/ami.rttm").read_text("utf-8"), read_tables(tables), runs.score(tables))
+    runs = ProductRuns(
+        [*videos, *sorted((truth / "ami").glob("*.mp4"))], truth, shared, folder, linked_weights(folder / "weights")
+    )
+    runs.pull_light_asd()
+    profile = load_profile("laptop")
+    tables = runs.run(DEFAULT, {"gates": {name: {"mode": "score_only"} for name in profile.gates}})
+    found = scored(truths, (truth / "ami/ami.rttm").read_text("utf-8"), read_tables(tables), runs.score(tables))
+    evidence = evidence_of(runs.lake, profile)
+    hidden = {f"videos.hidden.{k}": v for k, v in hidden_speakers(found.videos, evidence, profile).items()}
+    merged = {f"videos.merged.{k}": v for k, v in merged_ids(found.videos, evidence, profile).items()}
+    return replace(found, figures={**found.figures, **hidden, **merged})
 
 
 def scored(truths: list[Row], rttm: str, tables: Tables, report: Row) -> RealScores:

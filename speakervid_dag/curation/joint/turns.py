@@ -6,6 +6,7 @@ Belongs here: which people are one speaker, turns, stretches with their figures.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,17 +56,54 @@ def spoken_turns(blocks: Sequence[Block], settings: JointSettings) -> list[Spoke
 
     A pause shorter than `max_pause_s` in which nobody else talks does not end a turn; shorter turns than `min_turn_s`
     are dropped.
+
+    Args:
+        blocks: all of a video, in order.
     """
-    turns = []
+    frames = blocks[-1].start + blocks[-1].talks.shape[1]
+    count = np.zeros(frames, np.int64)
+    talks: dict[int, Booleans] = {}
     for block in blocks:
-        contradicted = _contradicted(block.log_odds, settings)
-        for row, person in enumerate(block.people.tolist()):
-            others = np.asarray(np.delete(block.talks, row, axis=0).any(axis=0))
-            for start, end in _spans(block.talks[row], others, settings):
-                if end - start >= settings.min_turn_s * GRID_HZ:
-                    found = _stretches(block, row, slice(start, end), others, contradicted[row], settings)
-                    turns.append(SpokenTurn(person, block.start + start, block.start + end, tuple(found)))
+        end = block.start + block.talks.shape[1]
+        count[block.start : end] = block.talks.sum(axis=0)
+        for row in np.flatnonzero(block.talks.any(axis=1)):
+            own = talks.setdefault(int(block.people[row]), np.zeros(frames, np.bool_))
+            own[block.start : end] = block.talks[row]
+    contradicted = [_contradicted(block.log_odds, settings) for block in blocks]
+    turns = []
+    for person, own in talks.items():
+        others = np.asarray(count > own)
+        for start, end in _spans(own, others, settings):
+            if end - start >= settings.min_turn_s * GRID_HZ:
+                seen = _seen(blocks, contradicted, person, start, end)
+                turns.append(SpokenTurn(person, start, end, _stretches(seen, others[start:end], start, settings)))
     return sorted(turns, key=lambda t: (t.start, t.end, t.speaker))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the blocks say of a person frame by frame, (n,) each: see Block."""
+
+    track: NDArray[np.int64]
+    log_odds: Floats
+    posterior: Floats
+    contradicted: Booleans
+
+
+def _seen(blocks: Sequence[Block], contradicted: Sequence[Booleans], person: int, start: int, end: int) -> _Seen:
+    """Return it for the frames from start to end - 1; a block in which the person has no part shows nothing."""
+    length = end - start
+    track, odds = np.full(length, NO_TRACK, np.int64), np.full(length, np.nan, np.float32)
+    posterior, against = np.zeros(length, np.float32), np.zeros(length, np.bool_)
+    for block, led in zip(blocks, contradicted, strict=True):
+        low, high = max(start, block.start), min(end, block.start + block.talks.shape[1])
+        rows = np.flatnonzero(block.people == person)
+        if low < high and len(rows):
+            here, there = slice(low - start, high - start), slice(low - block.start, high - block.start)
+            row = int(rows[0])
+            track[here], odds[here] = block.track[row, there], block.log_odds[row, there]
+            posterior[here], against[here] = block.posterior[row, there], led[row, there]
+    return _Seen(track, odds, posterior, against)
 
 
 def _spans(talks: Booleans, others: Booleans, settings: JointSettings) -> list[tuple[int, int]]:
@@ -81,7 +119,7 @@ def _smoothed(log_odds: Floats, frames: int) -> Floats:
     """Return the running mean over the frames in which each face is seen: (g, n), NaN where one is not."""
     kernel, seen = np.ones(frames, np.float32), ~np.isnan(log_odds)
     total, count = (
-        np.array([np.convolve(row, kernel, mode="same")[: len(row)] for row in part]).reshape(seen.shape)
+        np.array([np.convolve(row, kernel)[frames // 2 :][: len(row)] for row in part]).reshape(seen.shape)
         for part in (np.nan_to_num(log_odds), seen.astype(np.float32))
     )
     return np.where(seen, total / np.maximum(count, 1), np.nan).astype(np.float32)
@@ -95,51 +133,59 @@ def _contradicted(log_odds: Floats, settings: JointSettings) -> Booleans:
     return np.array([b > own + settings.contradiction_lead for b, own in zip(best, smooth, strict=True)], np.bool_)
 
 
-def _stretches(
-    block: Block, row: int, span: slice, others: Booleans, contradicted: Booleans, settings: JointSettings
-) -> list[FaceStretch]:
-    """Cut a turn where its figures change; slivers join what is before them.
+def _stretches(seen: _Seen, overlap: Booleans, start: int, settings: JointSettings) -> tuple[FaceStretch, ...]:
+    """Cut a turn where its figures change.
 
     The figures: the track in view, whether somebody else talks too, whether another face leads, whether the mouth has
     long been still.
+
+    Args:
+        overlap: (n,), where somebody else talks.
+        start: the turn's first frame.
     """
-    track, odds, overlap = block.track[row, span], block.log_odds[row, span], others[span]
     with np.errstate(invalid="ignore"):
-        still = _smoothed(odds[None], settings.still_frames)[0] < settings.still_log_odds
-    key = np.stack([track, overlap, contradicted[span] & ~overlap, still], axis=1)
-    cuts = _without_slivers(np.flatnonzero((np.diff(key, axis=0) != 0).any(axis=1)) + 1, len(track), settings)
-    found = []
-    for low, high in zip([0, *cuts], [*cuts, len(track)], strict=True):
-        number, is_double, is_contradicted, _ = _most(key[low:high]).tolist()
-        own = odds[low:high][track[low:high] == number] if number != NO_TRACK else odds[:0]
-        found.append(
-            FaceStretch(
-                number if number != NO_TRACK else None,
-                block.start + span.start + low,
-                block.start + span.start + high,
-                float(block.posterior[row, span][low:high].mean()),
-                float(own.mean()) if len(own) else None,
-                len(own) / (high - low),
-                bool(is_double),
-                bool(is_contradicted),
-            )
-        )
-    return found
+        still = _smoothed(seen.log_odds[None], settings.still_frames)[0] < settings.still_log_odds
+    keys = np.stack([seen.track, overlap, seen.contradicted & ~overlap, still], axis=1)
+    edges = _without_slivers(keys, round(settings.sliver_s * GRID_HZ))
+    return tuple(_stretch(seen, keys, low, high, start) for low, high in pairwise(edges))
 
 
-def _most(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def _stretch(seen: _Seen, keys: NDArray[np.int64], low: int, high: int, start: int) -> FaceStretch:
+    number, is_double, is_contradicted, _ = _most(keys[low:high])
+    own = seen.log_odds[low:high][seen.track[low:high] == number] if number != NO_TRACK else seen.log_odds[:0]
+    return FaceStretch(
+        number if number != NO_TRACK else None,
+        start + low,
+        start + high,
+        float(seen.posterior[low:high].mean()),
+        float(own.mean()) if len(own) else None,
+        len(own) / (high - low),
+        bool(is_double),
+        bool(is_contradicted),
+    )
+
+
+def _most(keys: NDArray[np.int64]) -> tuple[int, ...]:
     """Return the most frequent row."""
     rows, counts = np.unique(keys, axis=0, return_counts=True)
-    return np.asarray(rows[counts.argmax()])
+    return tuple(rows[counts.argmax()].tolist())
 
 
-def _without_slivers(cuts: NDArray[np.int64], length: int, settings: JointSettings) -> Sequence[int]:
-    """Return the cuts without those that end a piece shorter than `sliver_s`."""
-    kept: list[int] = []
-    least = settings.sliver_s * GRID_HZ
-    for cut in cuts.tolist():
-        if cut - (kept[-1] if kept else 0) >= least:
-            kept.append(cut)
-    if kept and length - kept[-1] < least:
-        kept.pop()
-    return kept
+def _without_slivers(keys: NDArray[np.int64], least: int) -> list[int]:
+    """Return the edges of the stretches of alike rows (n, 4), both ends among them.
+
+    A piece shorter than `least` joins what is behind it, the last one what is before; then neighbours of which most is
+    alike are one.
+    """
+    edges = [0]
+    for cut in (np.flatnonzero((np.diff(keys, axis=0) != 0).any(axis=1)) + 1).tolist():
+        if cut - edges[-1] >= least:
+            edges.append(cut)
+    if len(edges) > 1 and len(keys) - edges[-1] < least:
+        edges.pop()
+    edges.append(len(keys))
+    alike = [edges[0]]
+    for low, high in pairwise(edges[1:]):
+        if _most(keys[alike[-1] : low]) != _most(keys[low:high]):
+            alike.append(low)
+    return [*alike, edges[-1]]

@@ -135,7 +135,8 @@ def joined(
     agree = (heard @ heard.T >= settings.join_cosine) | is_silent[:, None] | is_silent[None, :]
     for j in np.flatnonzero(np.logical_not(known)).tolist():
         for i in range(len(known)):
-            if i != j and agree[i, j] and person_ids[j] is not None and person_ids[i] == person_ids[j]:
+            is_free = not known[group == group[j]].any()  # else it would carry one voice to another
+            if i != j and is_free and agree[i, j] and person_ids[j] is not None and person_ids[i] == person_ids[j]:
                 _join(group, apart, i, j)
     return tuple(tuple(np.flatnonzero(group == name).tolist()) for name in np.unique(group))
 

@@ -132,7 +132,6 @@ def test_a_sliver_inside_a_turn_is_no_stretch() -> None:
     assert {part.track for part in turn.stretches} == {0}
 
 
-@pytest.mark.xfail(strict=True, reason="only the sliver's end is no cut: its beginning parts two alike stretches")
 def test_a_sliver_between_alike_stretches_parts_nothing() -> None:
     (turn,) = spoken_turns([block([[(1, 100)]], [[(MOVING, 40), (NAN, 3), (MOVING, 57)]])], JOINT)
 
@@ -187,7 +186,6 @@ def test_a_face_out_of_view_neither_contradicts_nor_is_contradicted() -> None:
     assert [(p.track, p.is_contradicted) for p in turn.stretches] == [(0, False), (None, False)]
 
 
-@pytest.mark.xfail(strict=True, reason="np.convolve of a row shorter than the kernel is not centred on its frames")
 def test_a_short_turn_backwards_is_cut_at_the_same_place() -> None:
     def cuts(runs: Runs) -> list[int]:
         (turn,) = spoken_turns([block([[(1, 30)]], [runs])], JOINT)
@@ -198,7 +196,6 @@ def test_a_short_turn_backwards_is_cut_at_the_same_place() -> None:
     assert cuts(forwards) == [30 - cut for cut in reversed(cuts(backwards))]
 
 
-@pytest.mark.xfail(strict=True, reason="each block's turns are found for themselves: its edge ends a turn")
 @pytest.mark.parametrize("pause", [0, PAUSE])
 def test_the_edge_of_a_block_does_not_end_a_turn(pause: int) -> None:
     before, after = [(1, 100 - pause // 2), (0, pause // 2)], [(0, pause - pause // 2), (1, 100)]

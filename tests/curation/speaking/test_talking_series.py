@@ -31,10 +31,10 @@ class Net:
 
     answers: dict[str, list[float]]
     name: str = "net"
-    asked: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
 
     def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats:
-        self.asked.append(str(track["track_id"]))
+        self.measured.append(str(track["track_id"]))
         return np.array(self.answers[str(track["track_id"])], np.float32)
 
 
@@ -67,7 +67,7 @@ def test_each_track_of_a_person_has_its_series() -> None:
     rows = talking_rows(video().tracks.reverse(), AUDIO, RATE_HZ, lambda _: CROPS, net)
 
     table = ACTIVE_SPEAKER.frame(rows)
-    assert net.asked == table["track_id"].to_list() == [name(0), name(1)]
+    assert net.measured == table["track_id"].to_list() == [name(0), name(1)]
     assert table["log_odds"].to_list() == [[0.5, None, -1.5], [2.0]]
     assert table.select("batch", "video_id", "backend", "status").unique().rows() == [("b1", "v1", "net", "ok")]
     assert table["reason"].null_count() == table["detail"].null_count() == 2
@@ -81,7 +81,7 @@ def test_a_track_that_cannot_be_measured_says_why() -> None:
     rows = talking_rows(video(3).tracks, AUDIO, RATE_HZ, lambda track: None if track == name(0) else CROPS, net)
 
     table = ACTIVE_SPEAKER.frame(rows)
-    assert net.asked == [name(1), name(2)]
+    assert net.measured == [name(1), name(2)]
     assert table["log_odds"].to_list() == [[], [], []]
     assert table["status"].to_list() == ["not_evaluated"] * 3
     assert table["reason"].to_list() == ["no_face_pictures", "no_face_frames", "no_face_frames"]
@@ -151,9 +151,9 @@ def test_a_pair_without_a_series_says_why() -> None:
 
 
 def test_talking_is_by_the_network_that_measured_it_else_by_lips() -> None:
-    told = talking_of(stored([1.0] * 100, None))
+    found = talking_of(stored([1.0] * 100, None))
 
-    assert isinstance(told, StoredTalking)
-    assert (told.name, told.question) == ("net-2", "talking")
+    assert isinstance(found, StoredTalking)
+    assert (found.name, found.question) == ("net-2", "talking")
     for rows in (ACTIVE_SPEAKER.empty(), stored(None, None)):
         assert isinstance(talking_of(rows), LipMotion)

@@ -1,0 +1,198 @@
+"""What the joint inference says when a speaker's face is taken away, and when face ids of two videos are mixed up.
+
+Belongs here: the evidence of a finished lake, taken once more from its sound; these two changes of it, and figures.
+Does not belong here: runs (real_runs.py), figures of the lake as it is (real_scores.py).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from pyannote.core import Segment, Timeline
+from real_scores import (
+    Figures,
+    LabelledVideo,
+    Recording,
+    Row,
+    Spoken,
+    less,
+    person_of,
+    spans_of,
+    speech_errors,
+    sure_times,
+)
+
+from speakervid_dag.config.profiles import Profile
+from speakervid_dag.curation.joint import diarization as joint
+from speakervid_dag.curation.joint.evidence import GRID_HZ, TalkingFace, VoiceEvidence, on_grid, voice_evidence
+from speakervid_dag.curation.joint.inference import infer
+from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
+from speakervid_dag.curation.speaking.light_asd import FPS
+from speakervid_dag.curation.speaking.stretch_bindings import bind_stretches
+from speakervid_dag.curation.voices.local_speakers import FrameClock, local_speakers, windows_of
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, TURN_FACES, VIDEOS
+from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.media.wav import read_wav
+from speakervid_dag.models import segmentation
+from speakervid_dag.models.campplus import CamPlusPlus
+from speakervid_dag.models.fbank import HOP_HZ, log_mels
+from speakervid_dag.models.segmentation import SpeakerSegmentation
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One video's evidence: voices, faces, and the rows of its tracks."""
+
+    sound: VoiceEvidence
+    faces: list[TalkingFace]
+    tracks: pl.DataFrame
+
+    @property
+    def people(self) -> dict[str, str | None]:
+        return dict(self.tracks.select("track_id", "person_id").iter_rows())
+
+
+def evidence_of(lake_dir: Path, profile: Profile) -> dict[str, Heard]:
+    """Return the evidence of each video of a lake by the stem of its name."""
+    lake, settings = DeltaLake(str(lake_dir)), profile.diarization.local_speakers
+    network, encoder = SpeakerSegmentation(), CamPlusPlus()
+    clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
+    told, tracks = lake.read(ACTIVE_SPEAKER), lake.read(FACE_TRACKS)
+    found = {}
+    for video in lake.read(VIDEOS).to_dicts():
+        samples = read_wav(kept_sound(lake_dir, video["video_id"], video["sound_taken"]))[0]
+        samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+        windows = windows_of(network.windows(samples, settings.step_s), segmentation.SETS, clock)
+        assert windows is not None
+        local = local_speakers(windows, log_mels(samples), HOP_HZ, encoder, settings)
+        frames = int(np.ceil(len(samples) / 16_000 * GRID_HZ))
+        own = told.filter(video_id=video["video_id"], status="ok").select("track_id", "start_s", "log_odds")
+        faces = [on_grid(name, start_s, odds, FPS, frames) for name, start_s, odds in own.iter_rows()]
+        rows = tracks.filter(video_id=video["video_id"])
+        seen = [face for face in faces if face is not None]
+        found[Path(video["source_name"]).stem] = Heard(voice_evidence(windows, local, frames), seen, rows)
+    return found
+
+
+def turns_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -> list[SpokenTurn]:
+    """Return the turns of the joint inference without some tracks."""
+    faces = [face for face in heard.faces if face.track_id not in without]
+    return spoken_turns(infer(heard.sound, faces, heard.people, profile.joint), profile.joint)
+
+
+def bindings_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -> list[Row]:
+    """Return the bindings without some tracks; none where no track is left."""
+    faces = [face for face in heard.faces if face.track_id not in without]
+    if not faces:
+        return []
+    turns = turns_of(heard, profile, without)
+    rows = [{"video_id": "v", "turn_id": f"v-u{i:04d}", "speaker_id": str(t.speaker)} for i, t in enumerate(turns)]
+    stretches = joint.turn_face_rows(rows, [t.stretches for t in turns], faces, profile.joint)
+    told = TURN_FACES.frame([{"batch": "b"} | row for row in stretches])
+    return bind_stretches(told, heard.tracks, profile.binding).to_dicts()
+
+
+def hidden_speakers(videos: Sequence[LabelledVideo], evidence: Mapping[str, Heard], profile: Profile) -> Figures:
+    """Take each speaker's face away in turn: how often are they bound to somebody else, and are the others still bound?
+
+    Only videos in which another face is left count.
+    """
+    frames = wrong = others = kept = 0
+    for video in videos:
+        heard = evidence[video.truth["name"]]
+        usual = _bound(video, bindings_of(heard, profile))
+        for who in sorted({turn["speaker"] for turn in video.truth["turns"]}):
+            own = _tracks_of(video, heard, who)
+            if not own or len(own) == len(heard.faces):
+                continue
+            bound = _bound(video, bindings_of(heard, profile, own))
+            for time_s, turn in sure_times(video.truth):
+                if not any(start <= time_s < end for start, end in turn.get("visible") or ()):
+                    continue
+                if turn["speaker"] == who:
+                    frames, wrong = frames + 1, wrong + bool(bound[time_s] - {who})
+                elif usual[time_s] == {turn["speaker"]}:
+                    others, kept = others + 1, kept + (bound[time_s] == usual[time_s])
+    return {
+        "frames": frames,
+        "bound_to_another": wrong / max(frames, 1),
+        "others": others,
+        "others_still_bound": kept / max(others, 1),
+    }
+
+
+def _bound(video: LabelledVideo, bindings: Sequence[Row]) -> dict[float, set[str | None]]:
+    """Return the people who are bound at each sure moment."""
+    tracks = {track["track_id"]: track for track in video.tracks}
+    rows = [row for row in bindings if row["track_id"] in tracks]
+    return {
+        time_s: {
+            person_of(video.truth, tracks[row["track_id"]], time_s)
+            for row in rows
+            if row["start_s"] <= time_s < row["end_s"]
+        }
+        - {""}
+        for time_s, _ in sure_times(video.truth)
+    }
+
+
+def _tracks_of(video: LabelledVideo, heard: Heard, who: str) -> set[str]:
+    """Return the tracks that mostly show a person."""
+    names = {face.track_id for face in heard.faces}
+    found = set()
+    for track in video.tracks:
+        if track["track_id"] in names:
+            times = np.arange(track["start_s"] + 0.02, track["end_s"], 0.2)
+            seen = [p for p in (person_of(video.truth, track, float(t)) for t in times) if p]
+            if seen and max(sorted(set(seen)), key=seen.count) == who:
+                found.add(track["track_id"])
+    return found
+
+
+def merged_ids(videos: Sequence[LabelledVideo], evidence: Mapping[str, Heard], profile: Profile) -> Figures:
+    """Put pairs of videos end to end: the error rate with true face ids, and with those of the halves mixed up."""
+    long = [v for v in videos if v.truth["duration_s"] > 7.5 and v.truth["turns"]]
+    pairs = list(zip(long[::2], long[1::2], strict=False))
+    rates = {}
+    for name, is_mixed in (("true_ids", False), ("merged_ids", True)):
+        recordings = [_joined(a, b, evidence, profile, is_mixed) for a, b in pairs]
+        rates[name] = speech_errors(recordings, 0)["all"].rates()["all"]
+    return {"pairs": len(pairs), **rates}
+
+
+def _joined(
+    first: LabelledVideo, second: LabelledVideo, evidence: Mapping[str, Heard], profile: Profile, is_mixed: bool
+) -> Recording:
+    a, b = evidence[first.truth["name"]], evidence[second.truth["name"]]
+    shift, length = a.sound.frames, max(a.sound.activity.shape[1], b.sound.activity.shape[1])
+
+    def wide(part: np.ndarray) -> np.ndarray:
+        return np.pad(part, ((0, 0), (0, length - part.shape[1])))
+
+    sound = VoiceEvidence(
+        np.concatenate([a.sound.shares, b.sound.shares]),
+        np.concatenate([a.sound.firsts, b.sound.firsts + shift]),
+        np.concatenate([wide(a.sound.activity), wide(b.sound.activity)]),
+        np.concatenate([wide(a.sound.alone), wide(b.sound.alone)]),
+        np.concatenate([a.sound.looks, b.sound.looks]),
+        np.concatenate([a.sound.embeddings, b.sound.embeddings]),
+    )
+    faces = [*a.faces, *(replace(face, first=face.first + shift) for face in b.faces)]
+    ids = a.people | b.people
+    if is_mixed:
+        ids = {track: person and person.rpartition("-")[2] for track, person in ids.items()}
+    turns = spoken_turns(infer(sound, faces, ids, profile.joint), profile.joint)
+    at_s = shift / GRID_HZ
+    labelled, unsure = [], []
+    for half, video, start_s in (("1", first, 0.0), ("2", second, at_s)):
+        for turn in video.truth["turns"]:
+            labelled.append(Spoken(turn["start_s"] + start_s, turn["end_s"] + start_s, half + turn["speaker"]))
+        for span in video.truth.get("unsure", ()):
+            unsure.append({"start_s": span["start_s"] + start_s, "end_s": span["end_s"] + start_s})
+    found = [Spoken(t.start / GRID_HZ, t.end / GRID_HZ, str(t.speaker)) for t in turns]
+    whole = Timeline([Segment(0, at_s + second.truth["duration_s"])])
+    name = f"{first.truth['name']} + {second.truth['name']}"
+    return Recording(name, tuple(labelled), tuple(found), less(whole, spans_of(unsure)))
