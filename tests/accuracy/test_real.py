@@ -27,8 +27,8 @@ def scores(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> RealScores
 
 
 def test_who_speaks_when(scores: RealScores) -> None:
-    floors = {"der.all": 0.19, "der.miss": 0.08, "der.false_alarm": 0.05, "der.confusion": 0.07}
-    floors |= {"der_collar.all": 0.11, "jer": 0.34}
+    floors = {"der.all": 0.13, "der.miss": 0.02, "der.false_alarm": 0.12, "der.confusion": 0.02}
+    floors |= {"der_collar.all": 0.06, "overlap.share_of_single": 0.05}
     assert above(scores, "videos", floors) == {}
     assert scores.figures["videos.speakers.count_right"] >= 13
     assert scores.figures["videos.speakers.files"] == 15
@@ -42,11 +42,25 @@ def test_meetings(scores: RealScores) -> None:
 
 
 def test_bindings(scores: RealScores) -> None:
-    assert below(scores, "videos.frames", {"right_share": 0.19, "yield": 0.23}) == {}
-    assert above(scores, "videos.frames", {"wrong_of_bound": 0.19, "wrong_of_bound_far_from_edges": 0.18}) == {}
-    assert below(scores, "videos.turns", {"right": 6, "precision": 0.74}) == {}
-    assert above(scores, "videos.turns", {"wrong": 2}) == {}
-    assert below(scores, "videos.active_speaker", {"average_precision": 0.55}) == {}
+    assert below(scores, "videos.frames", {"right_share": 0.92, "yield": 0.9}) == {}
+    assert above(scores, "videos.frames", {"wrong_of_bound": 0.03, "wrong_of_bound_far_from_edges": 0.02}) == {}
+    assert below(scores, "videos.turns", {"right": 45, "precision": 0.95}) == {}
+    assert above(scores, "videos.turns", {"wrong": 1}) == {}
+    assert below(scores, "videos.active_speaker", {"average_precision": 0.92}) == {}
+
+
+def test_a_speaker_who_is_not_in_view_is_seldom_somebody_else(scores: RealScores) -> None:
+    """Each speaker's face is taken away in turn."""
+    assert above(scores, "videos.hidden", {"bound_to_another": 0.13}) == {}
+    assert below(scores, "videos.hidden", {"others_still_bound": 0.95, "frames": 2500}) == {}
+
+
+def test_wrongly_merged_face_ids_merge_no_voices(scores: RealScores) -> None:
+    """Pairs of videos end to end, with the face ids of the halves mixed up."""
+    true, merged = (scores.figures[f"videos.merged.{name}"] for name in ("true_ids", "merged_ids"))
+    assert true is not None
+    assert merged is not None
+    assert merged <= true + 0.01
 
 
 def test_frames_are_those_of_score_py(scores: RealScores) -> None:
@@ -55,8 +69,9 @@ def test_frames_are_those_of_score_py(scores: RealScores) -> None:
         assert scores.figures[f"videos.frames.{name}"] == scores.figures[f"videos.binding_frames.{name}"]
 
 
-def test_listeners_tracks_and_shots(scores: RealScores) -> None:
-    assert below(scores, "videos.listening", {"precision": 0.98, "recall": 0.14}) == {}
+def test_listeners_pairs_tracks_and_shots(scores: RealScores) -> None:
+    assert below(scores, "videos.listening", {"precision": 0.87, "recall": 0.7}) == {}
+    assert below(scores, "videos.dialogue", {"precision": 0.99, "matched": 2}) == {}
     assert below(scores, "videos", {"tracks.purity": 0.97, "shots.precision": 0.98, "shots.recall": 0.53}) == {}
 
 

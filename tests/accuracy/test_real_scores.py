@@ -69,7 +69,7 @@ def tables(
             for who, box in SIDE.items()
         ],
         "speaker_bindings": [{"video_id": "1", "start_s": a, "end_s": b, "track_id": who} for a, b, who in bound],
-        "sync_scores": [],
+        "active_speaker": [],
         **more,
     }
 
@@ -243,13 +243,16 @@ def test_turns_have_intervals() -> None:
     assert found["off_screen"] == 1
 
 
-def test_faces_are_ranked_by_synchrony() -> None:
-    score = {"video_id": "1", "start_s": 0, "end_s": 4}
-    rows = [{**score, "track_id": "ann", "sync_conf": 2.0}, {**score, "track_id": "bob", "sync_conf": None}]
-    (video,) = labelled_videos([truth(turn(0, 4, "ann"), turn(5, 6, "bob", visible=[]))], tables(sync_scores=rows))
+def test_faces_are_ranked_by_talking() -> None:
+    rows = [
+        {"video_id": "1", "track_id": "ann", "start_s": 0, "log_odds": [2.0] * 100},
+        {"video_id": "1", "track_id": "bob", "start_s": 2, "log_odds": [None] * 25 + [-1.0] * 25},
+    ]
+    (video,) = labelled_videos([truth(turn(0, 4, "ann"), turn(5, 6, "bob", visible=[]))], tables(active_speaker=rows))
     found = face_candidates(video)
     assert len(found) == 200  # 4 s of two faces; nobody counts while the speaker is unseen
     assert found[:2] == [(True, 2.0), (False, None)]
+    assert found[-2:] == [(True, 2.0), (False, -1.0)]
     assert average_precision(found) == 1
 
 
@@ -261,16 +264,12 @@ def test_average_precision() -> None:
 
 
 def test_figures_of_faces_take_turns_from_the_report() -> None:
-    report = {
-        "binding": {"turns": 2, "right": 2, "wrong": 0, "abstained": 0, "rightly_abstained": 0},
-        "active_speaker": {"average_precision": 0.6, "chance_precision": 0.5},
-    }
+    report = {"binding": {"turns": 2, "right": 2, "wrong": 0, "abstained": 0, "rightly_abstained": 0}}
     videos = labelled_videos([TWO_TURNS], tables(bound=((0, 4, "ann"), (5, 9, "bob"))))
     figures = face_figures(videos, report)
     assert figures["videos.frames.right_share"] == 1
     assert figures["videos.turns.precision"] == 1
     assert figures["videos.active_speaker.chance"] == 0.5
-    assert figures["videos.active_speaker.chance_by_frame"] == 0.5
 
 
 def test_a_video_that_the_lake_lacks_is_missed() -> None:
@@ -290,8 +289,8 @@ def test_wilson() -> None:
 
 
 def test_bars() -> None:
-    assert is_reached("videos.der.all", 0.18) is True
-    assert is_reached("videos.der.all", 0.19) is False
+    assert is_reached("videos.der.all", 0.15) is True
+    assert is_reached("videos.der.all", 0.16) is False
     assert is_reached("videos.speakers.count_right", 12) is True
     assert is_reached("ami.overlap.precision", None) is False
     assert is_reached("videos.jer", 0.1) is None
@@ -299,22 +298,20 @@ def test_bars() -> None:
 
 def test_tables_show_bars_and_files() -> None:
     shown = figure_table({"videos.der.all": 0.25, "videos.jer": None}).rows()
-    assert shown == [("videos.der.all", "0.250", "≤ 0.180", "no"), ("videos.jer", "-", "", "")]
+    assert shown == [("videos.der.all", "0.250", "≤ 0.150", "no"), ("videos.jer", "-", "", "")]
     rows = tables((0, 4, "A"), (5, 9, "A"), bound=((0, 4, "ann"),))
     (row,) = file_table(video_recordings([TWO_TURNS], rows), labelled_videos([TWO_TURNS], rows)).rows()
     assert row == ("v", "0.500 (0.000, 0.000, 0.500)", "0.500 (0.000, 0.000, 0.500)", "0.750", "2, 1", "100, 0, 100")
 
 
 def test_every_bar_has_a_figure() -> None:
-    report = {
-        "binding": {"turns": 0, "right": 0, "wrong": 0, "abstained": 0, "rightly_abstained": 0},
-        "active_speaker": {"average_precision": None, "chance_precision": None},
-    }
+    report = {"binding": {"turns": 0, "right": 0, "wrong": 0, "abstained": 0, "rightly_abstained": 0}}
     ours = {
         *speech_figures("videos", []),
         *speech_figures("ami", []),
         *face_figures([], report),
         *overlap_figures([], []),
     }
-    of_score = {"videos.listening.precision", "videos.listening.recall"}
-    assert set(BARS) <= ours | of_score
+    of_score = {"videos.listening.precision", "videos.listening.recall", "videos.dialogue.matched"}
+    of_what_if = {"videos.hidden.bound_to_another", "videos.hidden.others_still_bound"}
+    assert set(BARS) <= ours | of_score | of_what_if
