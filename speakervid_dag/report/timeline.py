@@ -169,24 +169,33 @@ class _Drawing:
         self._name(y + 16, f"voice {voice}")
         for turn in self._inside([t for t in self.rows.turns if t["speaker_id"] == voice]):
             x, width = self.span(turn)
-            colour = f" {self.colour.get(turn['person_id'], 'c0')}" if turn["status"] == "bound" else ""
-            svg.box(self.picture, x, y + 3, width, VOICE - 8, f"turn {turn['status']}{colour}", _turn_tip(turn))
+            colour = self._of_turn(turn)
+            svg.box(self.picture, x, y + 3, width, VOICE - 8, f"turn {colour}", _turn_tip(turn))
+            for part in self._inside(_parts(turn)):
+                if self._of_turn(part) != colour:  # where its face is another one, or not sure
+                    svg.box(self.picture, *_band(self.span(part), y + 3, VOICE - 8), f"turn {self._of_turn(part)}")
             text = shortened(f"{_mark(turn)} {turn['text'] or ''}", int((width - 8) / LETTER_PX))
             if text:
-                svg.add(self.picture, "text", text, x=x + 4, y=y + 17, class_=f"word in {turn['status']}{colour}")
+                svg.add(self.picture, "text", text, x=x + 4, y=y + 17, class_=f"word in {colour}")
         return y + VOICE
+
+    def _of_turn(self, turn: Row) -> str:
+        """Return the classes of a turn, or of a part of it: its status, and the colour of its face."""
+        colour = f" {self.colour.get(turn['person_id'], 'c0')}" if turn["status"] == "bound" else ""
+        return f"{turn['status']}{colour}"
 
     def _person(self, y: float, person: str) -> float:
         self.lane_y[person] = y + 30
         colour = self.colour[person]
-        own = [t for t in self.rows.turns if t["person_id"] == person and t["status"] == "bound"]
-        voices = sorted({t["speaker_id"] for t in own})
+        turns = [t for t in self.rows.turns if any(p["person_id"] == person for p in _parts(t))]
+        voices = sorted({t["speaker_id"] for t in turns})
         self._name(y + 18, f"{_short(person)}{' = ' + ', '.join(voices) if voices else ''}")
         for track in self._inside([t for t in self.rows.tracks if t["person_id"] == person]):
             tip = f"{_short(person)} in view, {_when(track)}"
             svg.box(self.picture, *_band(self.span(track), y + 5, 16), f"seen {colour}", tip)
-        for turn in self._inside(own):
-            svg.box(self.picture, *_band(self.span(turn), y + 9, 8), f"speaks {colour}", _turn_tip(turn))
+        for turn in turns:
+            for part in self._inside([p for p in _parts(turn) if p["person_id"] == person]):
+                svg.box(self.picture, *_band(self.span(part), y + 9, 8), f"speaks {colour}", _turn_tip(turn))
         for clip in self._inside([c for c in self.rows.clips if c["person_id"] == person]):
             why = f": {', '.join(clip['reasons'])}" if clip["reasons"] else ""
             tip = f"{clip['role']} clip {_short(clip['clip_id'])}, {_when(clip)}, {clip['tier']}{why}"
@@ -221,6 +230,11 @@ class _Drawing:
 
 def _band(span: tuple[float, float], y: float, height: float) -> tuple[float, float, float, float]:
     return span[0], y, span[1], height
+
+
+def _parts(turn: Row) -> Sequence[Row]:
+    """Return the stretches of a turn by its bindings; the whole turn where there are none yet."""
+    return turn.get("parts") or [turn]
 
 
 def _short(identifier: str) -> str:
