@@ -1,0 +1,148 @@
+"""The stages of the joint inference on made-up outputs of their networks: from face pictures and sound to bindings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from rows import BATCH, frame
+
+from speakervid_dag.assets import backends, silver_sound
+from speakervid_dag.assets.recipes import Recipe
+from speakervid_dag.assets.silver_labels import active_speaker, speaker_bindings
+from speakervid_dag.assets.silver_sound import speech_turns
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.config.settings import load_settings
+from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
+from speakervid_dag.curation.speaking.active_speaker import Row
+from speakervid_dag.lake.artifacts import kept_sound
+from speakervid_dag.lake.schemas import TABLES
+from speakervid_dag.media.wav import write_wav
+from speakervid_dag.models import segmentation, vad
+from speakervid_dag.models.registry import WEIGHTS_ENV
+from speakervid_dag.stages.crops import keep_crops
+from speakervid_dag.stages.stage import Stage
+
+Floats = NDArray[np.float32]
+SECONDS, RATE_HZ, CHANGE_S = 10.0, 16_000, 5.0
+TIMES = [i / 25 for i in range(250)]
+LEFT, RIGHT = "v1-s0000-t00", "v1-s0000-t01"
+
+
+class Alternating:
+    """A talking network: the left face talks first, then the right one."""
+
+    name = "light_asd"
+
+    def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats:
+        assert (len(audio), rate_hz, len(crops.jpegs)) == (SECONDS * RATE_HZ, RATE_HZ, 250)
+        is_first = np.array(TIMES) < CHANGE_S
+        own = is_first if track["track_id"] == LEFT else ~is_first
+        return np.where(own, 2.0, -4.0).astype(np.float32)
+
+
+class OneVoice:
+    """A segmentation network that takes both for one voice, who talks all the time."""
+
+    def windows(self, samples: Floats, step_s: float) -> Iterator[tuple[float, Floats]]:
+        frames = round((SECONDS - segmentation.FIRST_S) / segmentation.STEP_S)
+        told = np.full((frames, len(segmentation.SETS)), 0.01, np.float32)
+        told[:, segmentation.SETS.index((0,))] = 0.94
+        yield 0.0, told
+
+
+class SameVector:
+    """Voices are all alike."""
+
+    def embed(self, segments: Sequence[Floats]) -> Floats:
+        return np.tile(np.eye(1, 192, dtype=np.float32), (len(segments), 1))
+
+    embed_mels = embed
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A video of 10 s with two faces in one shot; no weights."""
+    monkeypatch.setenv(WEIGHTS_ENV, str(tmp_path / "weights"))
+    settings = load_settings(lake=tmp_path / "lake")
+    video = {"video_id": "v1", "status": "ok", "duration_s": SECONDS, "has_audio": True, "sound_taken": None}
+    series = {"frame_times_s": TIMES, "boxes": [[0.1, 0.1, 0.4, 0.5]] * 250}
+    tracks = [
+        {"track_id": name, "person_id": f"v1-p0{i}", "shot_id": "v1-s0000", "start_s": 0.0, "end_s": SECONDS, **series}
+        for i, name in enumerate((LEFT, RIGHT))
+    ]
+    shot = {"shot_id": "v1-s0000", "video_id": "v1", "start_s": 0.0, "end_s": SECONDS}
+    inputs = {
+        "videos": frame(TABLES["videos"], [video]),
+        "shots": frame(TABLES["shots"], [shot]),
+        "face_tracks": frame(TABLES["face_tracks"], [row | {"video_id": "v1"} for row in tracks]),
+    }
+    for name in ("active_speaker", "speech_turns", "turn_faces", "sync_scores", "sync_calibration"):
+        inputs[name] = TABLES[name].empty()
+    made = Stage("active_speaker", BATCH, "r", 1, settings, load_profile("laptop"), inputs)
+    sound = kept_sound(settings.lake_dir, "v1", None)
+    sound.parent.mkdir(parents=True)
+    write_wav(sound, np.random.default_rng(0).normal(0, 0.1, round(SECONDS * RATE_HZ)).astype(np.float32), RATE_HZ)
+    for name in (LEFT, RIGHT):
+        pictures = CropCollector()
+        for time_s in TIMES:
+            pictures.add(time_s, np.zeros((60, 60, 3), np.uint8), (20.0, 20.0, 40.0, 40.0))
+        keep_crops(made, name, pictures.done())
+    return made
+
+
+@pytest.fixture
+def networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "are_there", lambda names, as_there=(): True)
+    monkeypatch.setattr(backends, "talking_network", lambda choice: Alternating())
+    monkeypatch.setattr(backends, "speaker_segmentation", OneVoice)
+    monkeypatch.setattr(backends, "campplus_encoder", SameVector)
+    monkeypatch.setattr(vad, "speech_probabilities", lambda samples: (np.ones(1000, np.float32), 0.032))
+
+
+def computed(stage: Stage, recipe: Recipe) -> Mapping[str, pl.DataFrame]:
+    stage.name = recipe.name
+    return recipe.compute(stage)
+
+
+def test_two_faces_alternate_in_what_sound_takes_for_one_voice(stage: Stage, networks: None) -> None:
+    stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
+    assert stage.inputs["active_speaker"]["status"].to_list() == ["ok", "ok"]
+    stage.inputs |= computed(stage, speech_turns)
+    turns = stage.inputs["speech_turns"].sort("start_s")
+    assert turns["speaker_id"].to_list() == ["A", "B"]
+    assert turns["audio_speaker_id"].to_list() == ["A", "A"], "sound alone hears one voice"
+    assert turns["end_s"][0] == pytest.approx(CHANGE_S, abs=0.2)
+    bound = computed(stage, speaker_bindings)["speaker_bindings"].sort("start_s")
+    assert bound["track_id"].to_list() == [LEFT, RIGHT]
+    assert (bound["probability"] > stage.profile.binding.min_probability).all()
+    assert [row["status"] for row in stage.outcomes] == ["ok"] * 3
+
+
+def test_without_the_network_turns_come_from_sound_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = computed(stage, active_speaker)["active_speaker"]
+    assert told.select("status", "reason").unique().rows() == [("not_evaluated", "weights_missing")]
+    stage.inputs["active_speaker"] = told
+    asked = []
+    monkeypatch.setattr(backends, "are_there", lambda names, as_there=(): True)
+    monkeypatch.setattr(silver_sound, "_by_windows", lambda *args: asked.append(args))
+    made = computed(stage, speech_turns)
+    assert len(asked) == 1
+    assert made["turn_faces"].is_empty()
+
+
+def test_a_profile_may_ask_no_network(stage: Stage) -> None:
+    still = stage.profile.active_speaker.model_copy(update={"talking": "lip_motion"})
+    stage.profile = stage.profile.model_copy(update={"active_speaker": still})
+    assert computed(stage, active_speaker)["active_speaker"].is_empty()
+    assert [row["status"] for row in stage.outcomes] == ["ok"]
+
+
+def test_where_no_face_is_seen_voices_are_told_apart_alone(stage: Stage, networks: None) -> None:
+    stage.inputs["face_tracks"] = stage.inputs["face_tracks"].filter(pl.lit(False))
+    stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
+    made = computed(stage, speech_turns)
+    assert made["speech_turns"]["speaker_id"].to_list() == ["A"]
+    assert made["turn_faces"].is_empty()
