@@ -4,7 +4,7 @@ Belongs here: voices of tracks and people, voices without a face, joining tracks
 (states.py), rounds (inference.py).
 
 Who is the same is decided by voice: a face id that wrongly joins two people would merge their voices. A face id joins
-only a track without a voice of its own to one that has it.
+only a track without a voice of its own to one that has it, and tracks of two face ids stay two people.
 """
 
 from collections.abc import Sequence
@@ -120,6 +120,8 @@ def joined(
 ) -> tuple[tuple[int, ...], ...]:
     """Return the tracks of each person: most alike voices first, then tracks without a voice by their face id.
 
+    Faces that clearly are two people's are never joined: a listener whose lips move has taken the speaker's voice.
+
     Args:
         centres, known: the tracks' voices.
         heard: (k, d) float32 of unit length, all that is heard while each talks; zeros where that is nothing.
@@ -127,6 +129,7 @@ def joined(
         person_ids: of the tracks, by face.
     """
     group = np.arange(len(known))
+    apart = apart | np.array([[None not in (a, b) and a != b for b in person_ids] for a in person_ids], np.bool_)
     alike = np.where(known[:, None] & known[None, :], centres @ centres.T, -1.0)
     first, second = (part.tolist() for part in np.nonzero(np.triu(alike >= settings.join_cosine, 1)))
     for i, j in sorted(zip(first, second, strict=True), key=lambda pair: -float(alike[pair])):
