@@ -43,9 +43,9 @@ class Serving:
 SERVING = (
     Serving("shots", "structural change + PySceneDetect histogram", None),
     Serving("speech regions", "Silero VAD v6 (inside faster-whisper)", None),
-    Serving("voices, faces in view", "GE2E 256-d", "resemblyzer"),
-    Serving("voices, no face: who talks", "pyannote segmentation 3.0", segmentation.WEIGHTS),
-    Serving("voices, no face: whose voice", "CAM++ 192-d", campplus.WEIGHTS),
+    Serving("voices, if no network looks at faces", "GE2E 256-d", "resemblyzer"),
+    Serving("voices: who talks when", "pyannote segmentation 3.0", segmentation.WEIGHTS),
+    Serving("voices: whose voice", "CAM++ 192-d", campplus.WEIGHTS),
     Serving(
         "transcripts", "Whisper (faster-whisper)", "whisper-base", "whisper-large-v3: profile, transcripts.weights"
     ),
