@@ -130,10 +130,18 @@ class Video:
         self.rows["turns"].append(self._labels | row | rest)
         return turn_id
 
-    def bind(self, turn_id: str, track_id: str | None, status: str = "bound", margin: float | None = 2.0) -> None:
+    def bind(
+        self,
+        turn_id: str,
+        track_id: str | None,
+        status: str = "bound",
+        margin: float | None = 2.0,
+        span: tuple[float, float] | None = None,
+    ) -> None:
+        """A row of speaker_bindings: over the whole turn, or a stretch of it."""
         turn = next(t for t in self.rows["turns"] if t["turn_id"] == turn_id)
         track = next((t for t in self.rows["tracks"] if t["track_id"] == track_id), None)
-        start, end = float(str(turn["start_s"])), float(str(turn["end_s"]))
+        start, end = span or (float(str(turn["start_s"])), float(str(turn["end_s"])))
         if track:
             start, end = max(start, float(str(track["start_s"]))), min(end, float(str(track["end_s"])))
         row = {"turn_id": turn_id, "speaker_id": turn["speaker_id"], "track_id": track_id, "start_s": start}

@@ -178,9 +178,11 @@ def _cut_track(
     own = [t for t in turns if track.track_id in t.seen]
     own_ids = {t.turn_id for t in own}
     for run in _contributions(own, turns, settings):
-        spans = intervals.intersect([span for t in run for span in t.seen[track.track_id]], [track.span])
+        bound = intervals.intersect([span for t in run for span in t.seen[track.track_id]], [track.span])
         others = [t.span for t in turns if t.turn_id not in own_ids]
-        _add(cut, track, "talking", run, spans, _padded(spans, track.span, others, settings), settings)
+        for part in intervals.merge(bound, settings.join_pause_s):  # a turn may have a stretch without this face
+            spans = intervals.intersect(bound, [part])
+            _add(cut, track, "talking", run, spans, _padded(spans, track.span, others, settings), settings)
     person = str(track.row["person_id"])
     # a possible speaker is not a listener; someone with a known other voice is not a possible speaker
     unsure = [span for t in turns if track.speaker_id in (None, t.speaker_id) for span in t.unsure]

@@ -90,6 +90,32 @@ def test_who_may_be_the_speaker_does_not_listen() -> None:
     assert any(d["track_id"] == a and d["reason"] == "ambiguous_speaker" for d in dropped)
 
 
+def test_a_stretch_whose_face_is_not_sure_parts_a_turn() -> None:
+    video, a, b = two_people()
+    turn = video.add_turn("A", 1.0, 14.0)
+    video.bind(turn, a, span=(1.0, 5.0))
+    video.bind(turn, None, "ambiguous", None, span=(5.0, 8.0))
+    video.bind(turn, a, span=(8.0, 14.0))
+    clips, dropped = made(video)
+    spans = {
+        role: sorted((c["track_id"], c["start_s"], c["end_s"]) for c in clips if c["role"] == role)
+        for role in ("talking", "listening")
+    }
+    pad = SETTINGS.pad_s
+    assert spans["talking"] == [(a, 1.0 - pad, 5.0 + pad), (a, 8.0 - pad, 14.0 + pad)]
+    assert spans["listening"] == [(b, 1.0, 5.0), (b, 8.0, 14.0)], "who may be the speaker meanwhile does not listen"
+    assert (b, "ambiguous_speaker") in {(d["track_id"], d["reason"]) for d in dropped}
+
+
+def test_a_short_stretch_whose_face_is_not_sure_does_not_part_a_turn() -> None:
+    video, a, _ = two_people()
+    turn = video.add_turn("A", 1.0, 9.0)
+    for span, track in (((1.0, 4.0), a), ((4.0, 4.0 + SETTINGS.join_pause_s), None), ((5.0, 9.0), a)):
+        video.bind(turn, track, "bound" if track else "ambiguous", span=span)
+    talking = [c for c in made(video)[0] if c["role"] == "talking"]
+    assert [(c["start_s"], c["end_s"]) for c in talking] == [(1.0 - SETTINGS.pad_s, 9.0 + SETTINGS.pad_s)]
+
+
 def test_a_voice_off_screen_is_listened_to() -> None:
     video, _, _ = two_people()
     turn = video.add_turn("A", 1.0, 8.0)
