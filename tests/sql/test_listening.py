@@ -55,6 +55,12 @@ def test_an_unknown_speaker_could_be_the_listener(run: Any, status: str) -> None
     assert run(scene(speaker_bindings=[bound("u1", None, None, status)]))["branch_listening"].is_empty()
 
 
+@pytest.mark.parametrize(("span", "count"), [((5.0, 8.0), 1), ((4.0, 8.0), 0)])
+def test_an_unsure_stretch_at_another_time_does_not_count(run: Any, span: tuple[float, float], count: int) -> None:
+    stretches = [bound("u1", "ta", "pa"), bound("u1", None, None, "ambiguous", start_s=span[0], end_s=span[1])]
+    assert run(scene(speaker_bindings=stretches))["branch_listening"].height == count
+
+
 def test_nobody_listens_to_himself(run: Any) -> None:
     assert run(scene(speaker_bindings=[bound("u1", "tb", "pb")]))["branch_listening"].is_empty()
     voice_over = scene(speaker_bindings=[bound("u1", None, None, "off_screen")])
