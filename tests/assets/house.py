@@ -28,7 +28,7 @@ from speakervid_dag.runs.report import RunReport
 B1, B2, B3 = (canned.batch_name(n) for n in (1, 2, 3))
 Done = set[tuple[str, str]]
 # states of weights, whatever lies on this machine
-CANNED_WEIGHTS = {**dict.fromkeys(names_of("default"), "c" * 64), "dover": "missing"}
+CANNED_WEIGHTS = {**dict.fromkeys(names_of("default"), "c" * 64), "dover": "missing", "light-asd": "missing"}
 
 
 @dataclass

@@ -120,11 +120,11 @@ def test_only_what_beats_the_default_on_held_out_people_is_used(tmp_path: Path, 
     choice = profile.active_speaker
     _keep(lake, lake_dir, net, judged, at=1)
     assert isinstance(backends.synchrony_backend(choice, lake), LipRidge)
-    assert backends.active_speaker_weights(choice, lake) == []
+    assert backends.synchrony_weights(choice, lake) == []
     _keep(lake, lake_dir, net, judged | {"auc": 1.0, "is_better": True}, at=2)
     chosen = backends.synchrony_backend(choice, lake)
     assert isinstance(chosen, LakeSynchrony)
-    (name,) = backends.active_speaker_weights(choice, lake)  # rows made with another model are stale by its hash
+    (name,) = backends.synchrony_weights(choice, lake)  # rows made with another model are stale by its hash
     assert name.startswith("lake_model@")
     _keep(lake, lake_dir, net, judged, at=3)  # a newer one that is worse does not take its place
     assert isinstance(backends.synchrony_backend(choice, lake), LakeSynchrony)

@@ -138,7 +138,7 @@ def test_the_picture_of_a_face_is_a_track_of_nobody(picture: Film, person: str |
         seen.image[0, 0] = (number, 0, 0)  # from which the fakes know the frame
     faces = FacePass(
         "v", [ShotSpan("v-s0000", 0.0, 6.0)], PROFILE.tracking, PROFILE.identity, PROFILE.liveness, PROFILE.sampling,
-        stage, stage, stage, stage, False,
+        stage, stage, stage, stage,
     )  # fmt: skip
     track = faces.run(frames).tracks[0]
 

@@ -130,7 +130,7 @@ def test_sharpness_is_taken_where_a_frame_came_at_full_size() -> None:
         tracking = PROFILE.tracking.model_copy(update={"min_track_s": 0.1})
         faces = FacePass(
             "v", [ShotSpan("s", 0.0, 0.4)], tracking, PROFILE.identity, alive, PROFILE.sampling,
-            stage, stage, stage, stage, True,
+            stage, stage, stage, stage,
         )  # fmt: skip
         face[name] = faces.run(frames).tracks[0]["face_sharpness"].to_list()
 
