@@ -5,12 +5,20 @@ Belongs here: that class, those types. Does not belong here: fields.
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 OUT_OF_ORDER = "out_of_order"  # pydantic's type of the error whose `ctx` has `pairs`
 
+
+def _odd(count: int) -> int:
+    if count % 2 == 0:
+        raise ValueError(f"must be odd, not {count}")
+    return count
+
+
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+Odd = Annotated[int, AfterValidator(_odd)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from speakervid_dag.config.sections.base import Section, Share
-from speakervid_dag.config.sections.voices import _odd
+from speakervid_dag.config.sections.base import Odd, Section, Share
 
 
 def _rising(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -62,14 +61,10 @@ class JointSettings(Section):
     sliver_s: float = Field(description="shorter stretches of a turn join their neighbour, s", ge=0)
     block_s: float = Field(description="longest part of a video that is inferred at once, cut at pauses, s", ge=10)
     max_absent: int = Field(description="most people who may talk in a part without being in view there", ge=0)
-    still_frames: Annotated[int, AfterValidator(_odd)] = Field(
-        description="length of the mean in which a mouth is found still, frames, odd", ge=1
-    )
+    still_frames: Odd = Field(description="length of the mean in which a mouth is found still, frames, odd", ge=1)
     still_log_odds: float = Field(description="talking log odds below which it is still, and its stretch is cut out")
     contradiction_lead: float = Field(description="lead in talking log odds by which another face contradicts", ge=0)
-    contradiction_frames: Annotated[int, AfterValidator(_odd)] = Field(
-        description="length of the mean for that, frames, odd", ge=1
-    )
+    contradiction_frames: Odd = Field(description="length of the mean for that, frames, odd", ge=1)
     probability_map: Annotated[tuple[tuple[Share, Share], ...], AfterValidator(_rising)] = Field(
         description="points [posterior, how often it is right], linear between them: the posterior is too sure",
         min_length=2,

@@ -1,16 +1,10 @@
 """Sections of voices: speech turns, hints from faces, transcripts."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 
-from speakervid_dag.config.sections.base import Seconds, Section
-
-
-def _odd(count: int) -> int:
-    if count % 2 == 0:
-        raise ValueError(f"must be odd, not {count}")
-    return count
+from speakervid_dag.config.sections.base import Odd, Seconds, Section
 
 
 class FaceHintSettings(Section):
@@ -111,9 +105,7 @@ class DiarizationSettings(Section):
     overlap_share: float = Field(
         description="smallest share of the weaker voice in a window with two voices, 0-0.5", ge=0, le=0.5
     )
-    overlap_smoothing_windows: Annotated[int, AfterValidator(_odd)] = Field(
-        description="length of the share's running median, windows, odd", ge=1
-    )
+    overlap_smoothing_windows: Odd = Field(description="length of the share's running median, windows, odd", ge=1)
     overlap_trim_s: float = Field(
         description="cut from either end of a run of mixed windows: a window extends this far over a change, s", ge=0
     )

@@ -128,10 +128,14 @@ class ActiveSpeakerBackend(Protocol):
         ...
 
 
+def speaking_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
+    """Return the tracks of people: no pictures of faces, no copies beside the original."""
+    return tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())
+
+
 def pairs_of(turns: pl.DataFrame, tracks: pl.DataFrame, settings: SyncSettings) -> list[Pair]:
     """Return each pair of a person's track and a turn that overlap by `min_overlap_s`, by turn and track; no copies."""
-    people = tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())  # copies do not speak
-    faces = people.select(*_LABELS, *_SERIES).sort("track_id").to_dicts()
+    faces = speaking_tracks(tracks).select(*_LABELS, *_SERIES).sort("track_id").to_dicts()
     found = []
     for turn in turns.select("turn_id", "speaker_id", "start_s", "end_s").sort("start_s", "turn_id").to_dicts():
         for face in faces:

@@ -19,6 +19,7 @@ from speakervid_dag.curation.speaking.active_speaker import (
     Pair,
     Row,
     Scene,
+    speaking_tracks,
 )
 from speakervid_dag.curation.speaking.light_asd import FPS, Floats
 from speakervid_dag.curation.speaking.lip_backends import LipMotion
@@ -33,11 +34,6 @@ class TalkingBackend(Protocol):
     def name(self) -> str: ...
 
     def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats: ...
-
-
-def speaking_tracks(tracks: pl.DataFrame) -> pl.DataFrame:
-    """Return the tracks of people: no pictures of faces, no copies beside the original."""
-    return tracks.filter(pl.col("person_id").is_not_null() & pl.col("copy_of").is_null())
 
 
 def talking_rows(
