@@ -287,23 +287,23 @@ def log_mels(samples: "torch.Tensor", frames: int) -> "torch.Tensor":
 
 
 class LipNetwork:
-    """The two networks with weights.
+    """The two networks, ready to run.
 
     Args:
-        weights: a safetensors file; None = the packaged one.
+        nets: by part, from `load`; a part that is missing cannot be asked.
         device: torch device; None = cuda if present, else cpu.
-
-    Raises:
-        WeightsMissing, WeightsUnusable: the packaged file is missing or was changed.
     """
 
-    def __init__(self, weights: Path | None = None, device: str | None = None) -> None:
+    def __init__(self, nets: dict[Part, Any], device: str | None = None) -> None:
         from speakervid_dag.models.torch_device import chosen_device
 
         self.device = chosen_device(device)
-        self._nets = {
-            part: net.eval().to(self.device) for part, net in load(weights if weights else packaged_file()).items()
-        }
+        self._nets = {part: net.eval().to(self.device) for part, net in nets.items()}
+
+    @classmethod
+    def packaged(cls, device: str | None = None) -> "LipNetwork":
+        """Return the networks that come with this package. Raise WeightsMissing, WeightsUnusable."""
+        return cls(load(packaged_file()), device)
 
     def sound(self, samples: Floats, frames: int) -> dict[Part, "SoundFeatures"]:
         """Return the sound's side for all frames of a video; frame i begins at sample 640 i."""

@@ -96,20 +96,19 @@ def _at_level(added: Floats, level: float, below_db: float) -> Floats:
 
 def _music(count: int, random: Random) -> Floats:
     """Return chords of four to eight notes and a drum."""
-    time = np.arange(count) / RATE_HZ
     beat = int(RATE_HZ * random.uniform(0.3, 0.7))
-    out = np.zeros(count)
+    time = np.arange(2 * beat, dtype=np.float32) / RATE_HZ
+    out = np.zeros(count + 2 * beat, np.float32)
     root = random.uniform(80, 220)
+    steps = np.array([0, 3, 4, 5, 7, 9, 10, 12, 16, 19])
+    waves = np.sin(2 * np.pi * root * 2 ** (steps[:, None] / 12) * time + random.uniform(0, 6, (len(steps), 1)))
+    waves = waves + 0.3 * waves**3  # overtones
     for at in range(0, count, 2 * beat):
-        part = slice(at, min(count, at + 2 * beat))
-        for step in random.choice([0, 3, 4, 5, 7, 9, 10, 12, 16, 19], random.integers(4, 8), replace=False):
-            hz = root * 2 ** (step / 12)
-            for harmonic in (1, 2, 3):
-                out[part] += np.sin(2 * np.pi * hz * harmonic * time[part] + random.uniform(0, 6)) / harmonic
+        out[at : at + 2 * beat] += waves[random.choice(len(steps), random.integers(4, 8), replace=False)].sum(axis=0)
     fall = np.exp(-np.arange(beat) / (0.05 * RATE_HZ)) * random.normal(size=beat) * random.uniform(0, 6)
-    for at in range(0, count - beat, beat):
+    for at in range(0, count, beat):
         out[at : at + beat] += fall
-    return out.astype(np.float32)
+    return out[:count]
 
 
 def _noise(count: int, random: Random) -> Floats:
@@ -132,6 +131,8 @@ def _room(samples: Floats, random: Random) -> Floats:
 
 def _filtered(samples: Floats, random: Random) -> Floats:
     """Return the sound with its upper bands cut (20 %), one band damped (30 %), and a tilt."""
+    from scipy.fft import irfft, rfft
+
     bins = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
     gain = 10 ** (random.uniform(-6, 6) * np.log2(np.maximum(bins, 60) / 1000) / 60)
     if random.random() < 0.2:
@@ -139,7 +140,7 @@ def _filtered(samples: Floats, random: Random) -> Floats:
     if random.random() < 0.3:
         low = random.uniform(100, 5000)
         gain *= np.where((bins > low) & (bins < low * random.uniform(1.2, 1.8)), 0.1, 1.0)
-    return np.asarray(np.fft.irfft(np.fft.rfft(samples) * gain, len(samples)), np.float32)
+    return np.asarray(irfft(rfft(samples) * gain.astype(np.float32), len(samples)), np.float32)
 
 
 def doubled(count: int, random: Random) -> NDArray[np.intp]:

@@ -34,9 +34,9 @@ class Batch:
         mouths, faces: (n, 75, 48, 48) uint8.
         lips: (n, 75, 40) float32. state: (n, 75, 3). is_seen: (n, 75) bool.
         has_pictures, has_lips: (n,) bool; False: that input is left out.
-        sounds: (n, samples of 105 frames) own sound, or for quiet faces the other's; `others` likewise (m, ...) of the
-            first m segments, another sound.
-        logits: (n, 75) the teacher's with `sounds`; other_logits (m, 75) with `others`.
+        sounds: (n, samples of 105 frames) own sound, or for quiet faces the other's; `others` likewise (20, ...), another
+            sound for each of the first 20, or none.
+        logits: (n, 75) the teacher's with `sounds`; other_logits (20, 75) with `others`.
         features: (n, 75, 128) the teacher's.
         speech: (20, 75) probability of speech in the own sound.
         is_valid: (n, 75) bool: inside the clip and seen.
@@ -73,12 +73,21 @@ class BatchMaker:
 
     Args:
         uses_pictures: False: no pictures are made (a network of lip coordinates alone).
+        has_others: False: no other sounds are made (training without a teacher).
         quiet: segments with a quiet face or a listener, beside the 20 talkers.
     """
 
-    def __init__(self, examples: Sequence[Example], seed: int, *, uses_pictures: bool, quiet: int = QUIET) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        seed: int,
+        *,
+        uses_pictures: bool,
+        has_others: bool = True,
+        quiet: int = QUIET,
+    ) -> None:
         self._examples, self._random = list(examples), np.random.default_rng(seed)
-        self._uses_pictures, self._quiet = uses_pictures, quiet
+        self._uses_pictures, self._has_others, self._quiet = uses_pictures, has_others, quiet
         weights = np.array([min(e.frames, _LONGEST_FRAMES) ** _POWER for e in examples])
         self._weights = weights / weights.sum()
         people = sorted({e.person for e in examples})
@@ -98,9 +107,10 @@ class BatchMaker:
             segments.append(segment)
             sounds.append(self._heard(own, segment, example.offset + random.uniform(-_JITTER_FRAMES, _JITTER_FRAMES)))
             logits.append(_at(own.logits, segment.positions))
-            other = rest[int(random.integers(0, len(rest)))]
-            others.append(self._heard(other, segment, self._examples[other.clip].offset))
-            other_logits.append(_at(other.logits, segment.positions))
+            if self._has_others:
+                other = rest[int(random.integers(0, len(rest)))]
+                others.append(self._heard(other, segment, self._examples[other.clip].offset))
+                other_logits.append(_at(other.logits, segment.positions))
             speech.append(self._speech(example, segment))
         for _ in range(self._quiet):
             copies, view = self._quiet_view()
@@ -116,9 +126,9 @@ class BatchMaker:
             has_pictures=(without >= _NO_PICTURES) & self._uses_pictures,
             has_lips=(without < 1 - _NO_LIPS) | (not self._uses_pictures),
             sounds=np.stack(sounds),
-            others=np.stack(others),
+            others=np.stack(others) if others else np.zeros((0, sounds[0].shape[0]), np.float32),
             logits=np.stack(logits),
-            other_logits=np.stack(other_logits),
+            other_logits=np.stack(other_logits) if others else np.zeros((0, FRAMES), np.float32),
             speech=np.stack(speech),
             people=self._people[chosen],
         )

@@ -67,7 +67,11 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, plan.steps))
     average = copy.deepcopy(net).eval()
     maker = BatchMaker(
-        examples, plan.seed, uses_pictures=plan.shape.has_mouth or plan.shape.has_face, quiet=plan.quiet
+        examples,
+        plan.seed,
+        uses_pictures=plan.shape.has_mouth or plan.shape.has_face,
+        has_others=plan.weights.talk > 0,
+        quiet=plan.quiet,
     )
     norm = feature_norm(examples)
     began, sums = time.monotonic(), np.zeros(5)
@@ -135,7 +139,7 @@ def step_losses(
     import torch
     from torch.nn.functional import dropout
 
-    n, m = len(batch.sounds), len(batch.others)
+    n, m = len(batch.sounds), len(batch.people)
     valid = torch.from_numpy(batch.is_valid.astype(np.float32))
     mouth = _mouth(net, batch)
     mels = lip.log_mels(torch.from_numpy(np.concatenate([batch.sounds, batch.others])), lip.MAX_LAG * 2 + valid.shape[1])
