@@ -7,13 +7,15 @@ Every function takes the generator that decides.
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.models.lip_network import PICTURE_PX, RATE_HZ
+from speakervid_dag.models.lip_layers import PICTURE_PX, RATE_HZ
 
 Floats = NDArray[np.float32]
 Random = np.random.Generator
 
 
-def pictures(shown: NDArray[np.uint8], random: Random, *, is_mirrored: bool, span: tuple[int, int]) -> NDArray[np.uint8]:
+def pictures(
+    shown: NDArray[np.uint8], random: Random, *, is_mirrored: bool, span: tuple[int, int]
+) -> NDArray[np.uint8]:
     """Return pictures (t, n, n) cut, turned, stretched, darkened, blurred and made noisy alike: (t, 48, 48).
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.speaking.lip_frames import LipFrames
-from speakervid_dag.models.lip_network import MAX_LAG, PICTURE_PX
+from speakervid_dag.models.lip_layers import MAX_LAG, PICTURE_PX
 from speakervid_dag.training import augmentation
 from speakervid_dag.training.views import SAMPLES, Example, Sound, View
 
@@ -34,7 +34,7 @@ class Batch:
         mouths, faces: (n, 75, 48, 48) uint8.
         lips: (n, 75, 40) float32. state: (n, 75, 3). is_seen: (n, 75) bool.
         has_pictures, has_lips: (n,) bool; False: that input is left out.
-        sounds: (n, samples of 105 frames) own sound, or for quiet faces the other's; `others` likewise (20, ...), another
+        sounds: (n, samples of 105 frames) own sound, or for quiet faces another's; `others` likewise (20, ...), another
             sound for each of the first 20, or none.
         logits: (n, 75) the teacher's with `sounds`; other_logits (20, 75) with `others`.
         features: (n, 75, 128) the teacher's.
@@ -172,7 +172,7 @@ class BatchMaker:
             "features": view.features[np.clip(nearest, 0, count - 1)],
             "is_valid": is_inside & frames.is_seen[index],
         }
-        steady = start + tempo * np.arange(FRAMES)
+        steady = (start + tempo * np.arange(FRAMES)).astype(np.float64)
         return _Segment(parts, steady, view, tempo)
 
     def _heard(self, sound: Sound, segment: _Segment, offset: float) -> Floats:

@@ -4,7 +4,8 @@ Belongs here: own against foreign sound, lags, agreement with the teacher. Does 
 accuracy tests), training.
 
 Own against foreign: for every pair of a face and a sound, own and foreign alike, the network first finds the pair's
-lag over all of it; a window's score is its margin at that lag. So no pair profits from an offset known beforehand.
+lag over all of it; a window's score is its margin at that lag. So no pair profits from an offset known beforehand. A
+lag that is found in a short pair fits it by chance, so foreign sounds are as long as the own one where there are any.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames
-from speakervid_dag.models.lip_network import MAX_LAG, LipNetwork
+from speakervid_dag.models.lip_layers import MAX_LAG
+from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.training.views import Example
 
 WINDOWS_S = (1, 2, 5)
@@ -102,9 +104,8 @@ class HeldOut:
             near, speech = self.similarities(n, n)
             _add(own, near, speech)
             right += [abs(lag - found[n]) <= 1.0 for lag in _window_lags(near, speech)]
-            others = [m for m, e in enumerate(self._examples) if e.person != example.person]
-            for m in random.permutation(others)[:_FOREIGN]:
-                _add(foreign, *self.similarities(n, int(m)))
+            for m in self._foreign(example, random):
+                _add(foreign, *self.similarities(n, m))
         return SynchronyReport(
             auc={s: area_under_curve(own[s], foreign[s]) for s in WINDOWS_S},
             own={s: len(own[s]) for s in WINDOWS_S},
@@ -114,6 +115,13 @@ class HeldOut:
             own_low={s: float(np.quantile(own[s], 0.05)) if own[s] else float("nan") for s in WINDOWS_S},
             foreign_high={s: float(np.quantile(foreign[s], 0.95)) if foreign[s] else float("nan") for s in WINDOWS_S},
         )
+
+    def _foreign(self, example: Example, random: np.random.Generator) -> list[int]:
+        """Return other people's sounds, as long as the clip's own if there are enough, else the longest ones."""
+        others = [m for m, e in enumerate(self._examples) if e.person != example.person]
+        missing = {m: max(0, len(example.speech) - len(self._examples[m].speech)) for m in others}
+        order = [int(m) for m in random.permutation(others)]
+        return sorted(order, key=lambda m: missing[m])[:_FOREIGN]
 
 
 def _mouth(network: LipNetwork, frames: LipFrames) -> dict:  # type: ignore[type-arg]

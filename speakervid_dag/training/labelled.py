@@ -97,7 +97,8 @@ def sure_speaker(truth: Row, time_s: float) -> str | None:
 
 
 def _faces_at(truth: Row, k: int, rows: Sequence[Row], logits: Mapping[str, FaceLogits]) -> dict[str, float]:
-    time_s, seen = (k + 0.5) / FPS, {}
+    time_s = (k + 0.5) / FPS
+    seen: dict[str, float] = {}
     for row in rows:
         found = logits.get(row["track_id"])
         if found is None or not 0 <= k - found.first < len(found.logits):

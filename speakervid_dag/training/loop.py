@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speakervid_dag.models import lip_network as lip
+from speakervid_dag.models import lip_layers as lip
 from speakervid_dag.training import losses
 from speakervid_dag.training.batches import Batch, BatchMaker
 from speakervid_dag.training.views import Example
@@ -49,17 +49,21 @@ def train(
     plan: TrainingPlan,
     report: Callable[[str], None],
     at_step: Callable[[int, Any], None] | None = None,
+    start: tuple[Any, lip.Shape] | None = None,
 ) -> Any:
     """Return the network with the running average of its weights, ready for inference.
 
     Args:
         report: gets a line every 50 steps.
         at_step: gets the step and the averaged network, every 50 steps.
+        start: a trained network and its shape, whose weights are the first ones.
     """
     import torch
 
     torch.manual_seed(plan.seed)
     net = lip.network(plan.shape)
+    if start is not None:
+        lip.start_from(net, plan.shape, *start)
     heads = torch.nn.ModuleDict({"features": torch.nn.Linear(lip.FEATURES, lip.FEATURES)})
     scale = torch.nn.Parameter(torch.tensor(_FIRST_SCALE))
     parameters = [*net.parameters(), *heads.parameters(), scale]
@@ -142,7 +146,9 @@ def step_losses(
     n, m = len(batch.sounds), len(batch.people)
     valid = torch.from_numpy(batch.is_valid.astype(np.float32))
     mouth = _mouth(net, batch)
-    mels = lip.log_mels(torch.from_numpy(np.concatenate([batch.sounds, batch.others])), lip.MAX_LAG * 2 + valid.shape[1])
+    mels = lip.log_mels(
+        torch.from_numpy(np.concatenate([batch.sounds, batch.others])), lip.MAX_LAG * 2 + valid.shape[1]
+    )
     with torch.autocast("cpu", torch.bfloat16):
         sound = lip.sound_side(net, mels)
     sound = dropout(sound.float(), _DROPOUT, net.training)
@@ -159,7 +165,7 @@ def step_losses(
         other_near = lip.similarities(vectors[:m], other_vectors, lip.MAX_LAG)
         logits = lip.talking_logits(net, mouth, sound[:n, :, middle], lip.talk_lags(near))
         foreign = lip.talking_logits(net, mouth[:m], sound[n:, :, middle], lip.talk_lags(other_near))
-        teacher, other = torch.from_numpy(batch.logits), torch.from_numpy(batch.other_logits)
+        teacher, other = torch.from_numpy(batch.logits), torch.from_numpy(batch.other_logits) + weights.foreign_logit
         share = (1 - weights.quiet_share) / 2 if n > m else 0.5
         talk = share * (
             losses.talk_loss(logits[:m], teacher[:m], valid[:m]) + losses.talk_loss(foreign, other, valid[:m])

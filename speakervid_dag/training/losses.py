@@ -21,13 +21,19 @@ _MAX_LOGIT = 6.0
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the four losses."""
+    """Weights of the four losses.
+
+    Attributes:
+        quiet_share: part of the talk loss that quiet faces and listeners get.
+        foreign_logit: added to the teacher's logit under another sound: it hardly minds whose voice it hears.
+    """
 
     lag: float = 1.0
     people: float = 1.0
     talk: float = 2.0
     features: float = 0.5
     quiet_share: float = 1 / 6
+    foreign_logit: float = 0.0
 
 
 def lag_loss(near: "torch.Tensor", scale: "torch.Tensor", valid: "torch.Tensor", speech: "torch.Tensor") -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.models.light_asd import _MEAN, _DEVIATION, network
+from speakervid_dag.models.light_asd import _DEVIATION, _MEAN, network
 from speakervid_dag.models.mfcc import mfcc
 
 if TYPE_CHECKING:

@@ -66,6 +66,7 @@ class Example:
         speech: (frames of sound,) probability of speech.
         offset: by how many frames the clip's sound is late.
         listeners: other faces of the clip, each with its views.
+        sides: face side of each copy, px; 0 = as in the file.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Example:
     offset: float = 0.0
     views: list[View] = field(default_factory=list)
     listeners: list[tuple[LipFrames, list[View]]] = field(default_factory=list)
+    sides: list[int] = field(default_factory=lambda: [0])
 
     @property
     def frames(self) -> int:
@@ -97,12 +99,10 @@ def aligned(frames: LipFrames, first: int, count: int) -> LipFrames:
     inside = (index >= 0) & (index < len(frames.is_seen))
     index = np.clip(index, 0, len(frames.is_seen) - 1)
     seen = frames.is_seen[index] & inside
-    parts = [np.where(seen.reshape(-1, *[1] * (a.ndim - 1)), a[index], 0).astype(a.dtype) for a in _arrays(frames)]
-    return LipFrames(first, *parts, seen)
-
-
-def _arrays(frames: LipFrames) -> tuple[NDArray[np.generic], ...]:
-    return frames.mouths, frames.faces, frames.lips, frames.state
+    blank = ~seen
+    mouths, faces, lips, state = frames.mouths[index], frames.faces[index], frames.lips[index], frames.state[index]
+    mouths[blank], faces[blank], lips[blank], state[blank] = 0, 0, 0, 0
+    return LipFrames(first, mouths, faces, lips, state, seen)
 
 
 def speech_of(samples: Floats) -> Floats:
