@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames
-from speakervid_dag.models.lip_layers import MAX_LAG
+from speakervid_dag.curation.speaking.lip_scores import best_lag, margins
 from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.training.views import Example
 
 WINDOWS_S = (1, 2, 5)
 _FOREIGN, _MIN_SPEECH, _LAG_WINDOW_S, _MIN_PAIR_FRAMES = 12, 0.6, 3, 25
-_AWAY = 7  # lags this far from a pair's own count as wrong ones
 
 Floats = NDArray[np.float32]
 
@@ -45,24 +44,6 @@ class SynchronyReport:
     lag_windows: int
     own_low: dict[int, float]
     foreign_high: dict[int, float]
-
-
-def margins(near: Floats, lag: int) -> Floats:
-    """Return the margin of each row of similarities (n, 31): near `lag` (-15 to 15), against lags 7 or more away."""
-    lags = np.arange(-MAX_LAG, MAX_LAG + 1)
-    at, away = np.abs(lags - lag) <= 1, np.abs(lags - lag) >= _AWAY
-    return np.asarray(near[:, at].mean(axis=1) - near[:, away].mean(axis=1), np.float32)
-
-
-def best_lag(profile: Floats) -> float:
-    """Return the lag at the greatest value of a profile (31,) smoothed over 3 lags, between lags by a parabola."""
-    smooth = np.convolve(np.pad(profile, 1, mode="edge"), np.ones(3) / 3, "valid")
-    at = int(np.argmax(smooth))
-    if 0 < at < len(smooth) - 1:
-        before, peak, after = smooth[at - 1 : at + 2]
-        bend = before - 2 * peak + after
-        return at - MAX_LAG + (0.5 * float(before - after) / float(bend) if bend < 0 else 0.0)
-    return float(at - MAX_LAG)
 
 
 class HeldOut:

@@ -9,12 +9,13 @@ import torch
 from small_clips import example_of, frames_like
 
 from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.curation.speaking.lip_scores import best_lag, margins
 from speakervid_dag.failures import UserError
 from speakervid_dag.models.lip_layers import MAX_LAG, Shape
 from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.training import augmentation, card, clips, losses, offsets, tracks, views
 from speakervid_dag.training.batches import FRAMES, BatchMaker
-from speakervid_dag.training.evaluation import HeldOut, area_under_curve, best_lag, margins
+from speakervid_dag.training.evaluation import HeldOut, area_under_curve
 from speakervid_dag.training.labelled import FaceLogits, report
 from speakervid_dag.training.loop import TrainingPlan, train
 from speakervid_dag.training.talk_evaluation import talk_report

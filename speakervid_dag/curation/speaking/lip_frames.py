@@ -91,6 +91,8 @@ def nearest(
     times: NDArray[np.float64], wanted: NDArray[np.float64], max_distance: float
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return the index of the time nearest to each wanted one, and whether it is near enough."""
+    if not len(times):
+        return np.zeros(len(wanted), np.intp), np.zeros(len(wanted), bool)
     right = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
     left = np.maximum(right - 1, 0)
     index = np.where(np.abs(times[left] - wanted) <= np.abs(times[right] - wanted), left, right)
@@ -149,14 +151,14 @@ def _pictures(
     left, top = (SIDE_PX - box) / 2, (SIDE_PX - box) / 2 - _LOWER * box
     cut = slice(round(top), round(top + box)), slice(round(left), round(left + box))
     scale = MOUTH_PX / (_MOUTH_OF_BOX * box)
-    before = -1
+    drawn = -1  # the frame of the track in the last picture; a slow video repeats it
     for n, i in enumerate(index):
         if not is_seen[n]:
             continue
-        if i == before:
+        if i == drawn:
             mouths[n], faces[n] = mouths[n - 1], faces[n - 1]
             continue
-        before = i if n + 1 < len(index) else -1
+        drawn = i
         grey = cv2.imdecode(np.frombuffer(crops.jpegs[at[i]], np.uint8), cv2.IMREAD_GRAYSCALE)
         if grey is None:
             raise ValueError("a stored face picture cannot be read")

@@ -1,0 +1,144 @@
+"""Answers of the lip network about the faces of one video: talking per frame, the sound's offset, own or foreign sound.
+
+Belongs here: the video's offset, margins, and their meaning over a stretch. Does not belong here: the network
+(models/lip_network.py; it is an argument), its input (lip_frames.py), bindings.
+
+A face whose lips cannot be read gives no margin for its own voice either. It is `not_measurable`, not `foreign`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames
+
+MAX_LAG = 15  # frames; column l of similarities is lag l - 15
+_SAMPLES = 640  # of sound per frame
+_AWAY = 7  # lags this far from the right one are wrong ones
+_MOST_OFFSET = 10  # frames
+_MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
+_MIN_PROFILE_MARGIN = 0.06
+_MAX_YAW_DEG, _MIN_FACE_PX, _MIN_READABLE = 45.0, 30.0, 0.6
+
+Floats = NDArray[np.float32]
+Verdict = Literal["own", "foreign", "not_measurable"]
+
+
+class LipModel(Protocol):
+    """See models.lip_network.LipNetwork."""
+
+    def sound(self, samples: Floats, frames: int) -> Any: ...
+    def mouth(
+        self,
+        mouths: NDArray[np.uint8],
+        faces: NDArray[np.uint8],
+        lips: Floats,
+        state: Floats,
+        is_seen: NDArray[np.bool_],
+    ) -> Any: ...
+    def synchrony(self, mouth: Any, sound: Any, first: int) -> Floats: ...
+    def talking(self, mouth: Any, sound: Any, first: int, lag: int = 0) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FaceScores:
+    """One track on the 25-Hz grid; frame i is at (first + i) / 25 s.
+
+    Attributes:
+        talking: (t,) logits, positive = talks; NaN where the face is not seen.
+        similarities: (t, 31) of lips and sound, -1 to 1; column l: the sound l - 15 frames later.
+        margins: (t,) similarity at the video's lag, above lags 7 or more away; NaN where the face is not seen.
+        is_readable: (t,) bool: the lips can be read: mesh trusted, at most 45 degrees of yaw, at least 30 px.
+    """
+
+    first: int
+    talking: Floats
+    similarities: Floats
+    margins: Floats
+    is_readable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoScores:
+    """All faces of a video. `offset_frames`: by how many frames the sound is late; None = not measurable, lag 0 used."""
+
+    offset_frames: float | None
+    faces: dict[str, FaceScores]
+
+
+def video_scores(network: LipModel, tracks: Mapping[str, LipFrames], samples: Floats) -> VideoScores:
+    """Return the scores of all tracks of a video. `samples`: its sound at 16 kHz from the container's start."""
+    count = max([1, len(samples) // _SAMPLES, *(t.first + len(t.is_seen) for t in tracks.values())])
+    sound = network.sound(samples, count)
+    mouths, near = {}, {}
+    for name, track in tracks.items():
+        mouths[name] = network.mouth(track.mouths, track.faces, track.lips, track.state, track.is_seen)
+        near[name] = network.synchrony(mouths[name], sound, track.first)
+    first = {name: network.talking(mouths[name], sound, track.first) for name, track in tracks.items()}
+    offset = video_offset([near[n][(first[n] > 0) & t.is_seen] for n, t in tracks.items()])
+    lag = 0 if offset is None else round(offset)
+    faces = {}
+    for name, track in tracks.items():
+        logits = network.talking(mouths[name], sound, track.first, lag) if lag else first[name]
+        faces[name] = FaceScores(
+            track.first,
+            talking=np.where(track.is_seen, logits, np.nan).astype(np.float32),
+            similarities=near[name],
+            margins=np.where(track.is_seen, margins(near[name], lag), np.nan).astype(np.float32),
+            is_readable=readable(track),
+        )
+    return VideoScores(offset, faces)
+
+
+def video_offset(talking: list[Floats]) -> float | None:
+    """Return the offset of a video from similarities (n, 31) of its talking frames; None if they do not tell."""
+    rows = np.concatenate([np.zeros((0, 2 * MAX_LAG + 1), np.float32), *talking])
+    if len(rows) < _MIN_OFFSET_S * FPS:
+        return None
+    profile = rows.mean(axis=0)
+    inner = slice(MAX_LAG - _MOST_OFFSET, MAX_LAG + _MOST_OFFSET + 1)
+    offset = best_lag(profile[inner])
+    return offset if margins(profile[None], round(offset))[0] >= _MIN_PROFILE_MARGIN else None
+
+
+def margins(near: Floats, lag: int) -> Floats:
+    """Return the margin of each row of similarities (n, 31): near `lag` (-15 to 15), against lags 7 or more away."""
+    lags = np.arange(-MAX_LAG, MAX_LAG + 1)
+    at, away = np.abs(lags - lag) <= 1, np.abs(lags - lag) >= _AWAY
+    return np.asarray(near[:, at].mean(axis=1) - near[:, away].mean(axis=1), np.float32)
+
+
+def best_lag(profile: Floats) -> float:
+    """Return the lag at the greatest value of a profile over lags (odd length, middle = 0).
+
+    The profile is smoothed over 3 lags; a parabola finds the place between lags.
+    """
+    smooth = np.convolve(np.pad(profile, 1, mode="edge"), np.ones(3) / 3, "valid")
+    at, middle = int(np.argmax(smooth)), len(profile) // 2
+    if 0 < at < len(smooth) - 1:
+        before, peak, after = smooth[at - 1 : at + 2]
+        bend = before - 2 * peak + after
+        return at - middle + (0.5 * float(before - after) / float(bend) if bend < 0 else 0.0)
+    return float(at - middle)
+
+
+def readable(track: LipFrames) -> NDArray[np.bool_]:
+    """Return whether the lips can be read in each frame."""
+    score, side, yaw = track.state.T
+    return np.asarray(track.is_seen & (score >= 0.5) & (np.abs(yaw) <= _MAX_YAW_DEG) & (side >= _MIN_FACE_PX))
+
+
+def verdict(face: FaceScores, frames: slice, low: float) -> Verdict:
+    """Return whether a face makes the sound in a stretch of two seconds or more in which it talks.
+
+    Args:
+        frames: of the face's own series.
+        low: margin below which the sound is foreign: the 5 % quantile of own margins of that length (the card).
+    """
+    values = face.margins[frames]
+    if np.nanmean(values) >= low:
+        return "own"
+    return "foreign" if face.is_readable[frames].mean() >= _MIN_READABLE else "not_measurable"
