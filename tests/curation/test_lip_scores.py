@@ -28,7 +28,7 @@ class Model:
 
     def synchrony(self, mouth: int, sound: int, first: int) -> np.ndarray:
         near = np.zeros((mouth, 31), np.float32)
-        near[:, 15 + self.late] = self.strength
+        near[:, 14 + self.late : 17 + self.late] = np.array([0.5, 1, 0.5]) * self.strength
         return near
 
     def talking(self, mouth: int, sound: int, first: int, lag: int = 0) -> np.ndarray:

@@ -63,7 +63,7 @@ class FaceScores:
 
 @dataclass(frozen=True, eq=False)
 class VideoScores:
-    """All faces of a video. `offset_frames`: by how many frames the sound is late; None = not measurable, lag 0 used."""
+    """All faces of a video. `offset_frames`: by how many frames the sound is late; None = not measurable, 0 is used."""
 
     offset_frames: float | None
     faces: dict[str, FaceScores]
