@@ -7,13 +7,15 @@ answers (curation/), training (speakervid_dag/training).
 Two networks of one kind are stored in one file: `synchrony` and `talking`.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models.lip_layers import (
     MAX_LAG,
     PICTURE_PX,
@@ -32,6 +34,7 @@ from speakervid_dag.models.lip_layers import (
     through_time,
 )
 from speakervid_dag.models.packaged import packaged_path, packaged_state
+from speakervid_dag.models.registry import file_hash
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 NAME = "lip-network"
 WHAT = "talking and lip/sound synchrony per frame"  # as an entry of weights.yaml would say
 LICENCE = "Apache-2.0; trained on clips without a stated licence too"
+IS_COMMERCIAL_OK = False  # until every clip of the card states a licence that permits it
 WEIGHTS_FILE, CARD_FILE = "lip_network.safetensors", "lip_network.json"
 MOUTH_CUT_PX, FACE_CUT_PX = 60, 60  # of the 72 and 64 px of LipFrames
 Part = Literal["synchrony", "talking"]
@@ -50,8 +54,12 @@ Floats = NDArray[np.float32]
 
 
 def packaged_file() -> Path:
-    """Return the packaged weights. Raise WeightsMissing, WeightsUnusable."""
-    return packaged_path(NAME, _PACKAGE, f"models/{WEIGHTS_FILE}")
+    """Return the packaged weights, which have the hash on their card. Raise WeightsMissing, WeightsUnusable."""
+    path = packaged_path(NAME, _PACKAGE, f"models/{WEIGHTS_FILE}")
+    expected = json.loads(path.with_name(CARD_FILE).read_text(encoding="utf-8"))["weights_sha256"]
+    if file_hash(path) != expected:
+        raise WeightsUnusable(f"weights '{NAME}' are refused: {path} has another hash than its card says")
+    return path
 
 
 def package_state() -> str:
@@ -185,9 +193,6 @@ def _middles(pictures: NDArray[np.uint8], cut_px: int) -> NDArray[np.uint8]:
 
 def save(nets: dict[Part, Any], shapes: dict[Part, Shape], path: Path) -> None:
     """Write networks as float16 into one safetensors file; their shapes are in its metadata."""
-    import json
-    from dataclasses import asdict
-
     import torch
     from safetensors.torch import save_file
 
@@ -202,8 +207,6 @@ def save(nets: dict[Part, Any], shapes: dict[Part, Shape], path: Path) -> None:
 
 def load(path: Path) -> dict[Part, Any]:
     """Return the networks of a file that `save` wrote, in float32."""
-    import json
-
     from safetensors import safe_open
 
     nets: dict[Part, Any] = {}

@@ -3,7 +3,6 @@
 Belongs here: the order of this work and its cache. Does not belong here: each step (tracks.py, views.py, teacher.py).
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ _LAYOUT = "v1"  # changes with tracking or with what is kept
 
 def small_side_px(clip: Clip) -> int:
     """Return the face size of a training clip's small copy, 34 to 72 px, always the same for a clip."""
-    return _SMALLEST_PX + int(hashlib.sha256(clip.sha256.encode()).hexdigest()[:8], 16) % _SMALL_RANGE_PX
+    return _SMALLEST_PX + int(clip.sha256[:8], 16) % _SMALL_RANGE_PX
 
 
 def tracked(

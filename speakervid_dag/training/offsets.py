@@ -36,7 +36,7 @@ def find_offsets(
         found: dict[int, float] = {}
         for half, (seen, other) in enumerate(((first, second), (second, first))):
             plan = TrainingPlan(_SHAPE, steps, 10 * round_number + half + seed, 0, Weights(talk=0, features=0))
-            material = [_without_teacher(e) for e in examples if e.person in seen]
+            material = [e for e in examples if e.person in seen]
             nets.append(train(renumbered(material), plan, lambda line: report(f"offsets: {line}")))
             asked = [e for e in examples if e.person in other]
             held_out = HeldOut(LipNetwork({"synchrony": nets[-1]}, "cpu"), asked)
@@ -54,15 +54,6 @@ def mean_offsets(nets: Sequence[Any], examples: Sequence[Example]) -> list[float
     return [float(value) for value in np.mean(found, axis=0)]
 
 
-def _without_teacher(example: Example) -> Example:
-    """Return the example with its own sound only."""
-    alone = copy.copy(example)
-    view = example.views[0]
-    alone.views = [View(view.order, view.sounds[:1], view.features, view.is_own)]
-    alone.listeners = []
-    return alone
-
-
 def renumbered(examples: Sequence[Example]) -> list[Example]:
     """Return examples whose own sounds refer to their places in this list; other sounds are dropped."""
     out = []
@@ -70,6 +61,7 @@ def renumbered(examples: Sequence[Example]) -> list[Example]:
         moved = copy.copy(example)
         view = example.views[0]
         own = view.sounds[0]
+        moved.listeners = []
         moved.views = [View(view.order, [type(own)(number, own.start, own.logits)], view.features, view.is_own)]
         out.append(moved)
     return out
