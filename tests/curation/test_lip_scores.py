@@ -3,7 +3,7 @@
 import numpy as np
 
 from speakervid_dag.curation.speaking.lip_frames import LipFrames
-from speakervid_dag.curation.speaking.lip_scores import FaceScores, verdict, video_offset, video_scores
+from speakervid_dag.curation.speaking.lip_scores import FaceScores, verdict, video_lag, video_scores
 
 
 def face(seconds: int, yaw_deg: float = 0.0, first: int = 0) -> LipFrames:
@@ -40,23 +40,25 @@ def test_the_offset_of_the_video_moves_the_sound() -> None:
     model = Model(late=3)
     found = video_scores(model, {"a": face(10), "b": face(4, first=50)}, np.zeros(16000 * 10, np.float32))
     assert found.offset_frames is not None
-    assert abs(found.offset_frames - 3) < 0.1
+    assert abs(found.offset_frames - 4) < 0.1  # of the network's zero
+    assert found.lag == 3
     assert set(model.lags) == {0, 3}
     assert (found.faces["b"].talking == 4).all()
     assert found.faces["b"].margins[0] > 0.15
+    np.testing.assert_allclose(found.faces["b"].evidence, 4 + 4 * found.faces["b"].margins, rtol=1e-5)
 
 
 def test_a_short_or_a_vague_video_has_no_offset() -> None:
     assert video_scores(Model(late=3), {"a": face(5)}, np.zeros(16000, np.float32)).offset_frames is None
-    assert video_offset([np.full((500, 31), 0.2, np.float32)]) is None
-    assert video_offset([]) is None
+    assert video_lag([np.full((500, 31), 0.2, np.float32)]) is None
+    assert video_lag([]) is None
 
 
 def test_foreign_is_told_apart_from_not_measurable() -> None:
     def scores(margin: float, is_readable: bool) -> FaceScores:
         near = np.zeros((100, 31), np.float32)
         values = np.full(100, margin, np.float32)
-        return FaceScores(0, values, near, values, np.full(100, is_readable))
+        return FaceScores(0, values, near, values, values, np.full(100, is_readable))
 
     part = slice(10, 80)
     assert verdict(scores(0.2, True), part, 0.1) == "own"

@@ -21,6 +21,8 @@ _AWAY = 7  # lags this far from the right one are wrong ones
 _MOST_OFFSET = 10  # frames
 _MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
 _MIN_PROFILE_MARGIN = 0.06
+_ZERO_FRAMES = 1.0  # lag 0 of the network is a sound this much late, by five files of known offset
+_EVIDENCE_WEIGHT, _EVIDENCE_FRAMES = 4.0, 25
 _MAX_YAW_DEG, _MIN_FACE_PX, _MIN_READABLE = 45.0, 30.0, 0.6
 
 Floats = NDArray[np.float32]
@@ -51,6 +53,8 @@ class FaceScores:
         talking: (t,) logits, positive = talks; NaN where the face is not seen.
         similarities: (t, 31) of lips and sound, -1 to 1; column l: the sound l - 15 frames later.
         margins: (t,) similarity at the video's lag, above lags 7 or more away; NaN where the face is not seen.
+        evidence: (t,) `talking`, and four times the mean margin of the second around if the video's offset is known:
+            does this mouth talk with this sound. NaN where the face is not seen.
         is_readable: (t,) bool: the lips can be read: mesh trusted, at most 45 degrees of yaw, at least 30 px.
     """
 
@@ -58,14 +62,21 @@ class FaceScores:
     talking: Floats
     similarities: Floats
     margins: Floats
+    evidence: Floats
     is_readable: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class VideoScores:
-    """All faces of a video. `offset_frames`: by how many frames the sound is late; None = not measurable, 0 is used."""
+    """All faces of a video.
+
+    Attributes:
+        offset_frames: by how many frames the sound is late; None = not measurable.
+        lag: the network's own lag that belongs to it, used for all faces; 0 if the offset is not measurable.
+    """
 
     offset_frames: float | None
+    lag: int
     faces: dict[str, FaceScores]
 
 
@@ -78,30 +89,44 @@ def video_scores(network: LipModel, tracks: Mapping[str, LipFrames], samples: Fl
         mouths[name] = network.mouth(track.mouths, track.faces, track.lips, track.state, track.is_seen)
         near[name] = network.synchrony(mouths[name], sound, track.first)
     first = {name: network.talking(mouths[name], sound, track.first) for name, track in tracks.items()}
-    offset = video_offset([near[n][(first[n] > 0) & t.is_seen] for n, t in tracks.items()])
-    lag = 0 if offset is None else round(offset)
+    best = video_lag([near[n][(first[n] > 0) & t.is_seen] for n, t in tracks.items()])
+    lag = 0 if best is None else round(best)
     faces = {}
     for name, track in tracks.items():
         logits = network.talking(mouths[name], sound, track.first, lag) if lag else first[name]
+        above = margins(near[name], lag)
+        added = _EVIDENCE_WEIGHT * _mean_around(above, track.is_seen) if best is not None else np.float32(0)
         faces[name] = FaceScores(
             track.first,
-            talking=np.where(track.is_seen, logits, np.nan).astype(np.float32),
+            talking=_seen(logits, track),
             similarities=near[name],
-            margins=np.where(track.is_seen, margins(near[name], lag), np.nan).astype(np.float32),
+            margins=_seen(above, track),
+            evidence=_seen(logits + added, track),
             is_readable=readable(track),
         )
-    return VideoScores(offset, faces)
+    return VideoScores(None if best is None else best + _ZERO_FRAMES, lag, faces)
 
 
-def video_offset(talking: list[Floats]) -> float | None:
-    """Return the offset of a video from similarities (n, 31) of its talking frames; None if they do not tell."""
+def _seen(values: Floats, track: LipFrames) -> Floats:
+    return np.where(track.is_seen, values, np.nan).astype(np.float32)
+
+
+def _mean_around(values: Floats, is_seen: NDArray[np.bool_]) -> Floats:
+    """Return the mean of the seen values in a window around each frame."""
+    window = np.ones(_EVIDENCE_FRAMES)
+    sums = np.convolve(np.pad(values * is_seen, _EVIDENCE_FRAMES // 2), window, "valid")
+    counts = np.convolve(np.pad(is_seen.astype(float), _EVIDENCE_FRAMES // 2), window, "valid")
+    return np.asarray(sums / np.maximum(counts, 1), np.float32)
+
+
+def video_lag(talking: list[Floats]) -> float | None:
+    """Return the best lag of a video from similarities (n, 31) of its talking frames; None if they do not tell."""
     rows = np.concatenate([np.zeros((0, 2 * MAX_LAG + 1), np.float32), *talking])
     if len(rows) < _MIN_OFFSET_S * FPS:
         return None
     profile = rows.mean(axis=0)
-    inner = slice(MAX_LAG - _MOST_OFFSET, MAX_LAG + _MOST_OFFSET + 1)
-    offset = best_lag(profile[inner])
-    return offset if margins(profile[None], round(offset))[0] >= _MIN_PROFILE_MARGIN else None
+    lag = best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1])
+    return lag if margins(profile[None], round(lag))[0] >= _MIN_PROFILE_MARGIN else None
 
 
 def margins(near: Floats, lag: int) -> Floats:
