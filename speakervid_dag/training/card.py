@@ -12,6 +12,7 @@ from typing import Any
 from speakervid_dag.training.clips import Clip
 from speakervid_dag.training.evaluation import SynchronyReport
 from speakervid_dag.training.loop import TrainingPlan
+from speakervid_dag.training.talk_evaluation import TalkReport
 
 
 def card(
@@ -20,6 +21,7 @@ def card(
     held_out: Sequence[Clip],
     plans: dict[str, TrainingPlan],
     figures: dict[str, SynchronyReport],
+    talking: TalkReport | None,
     teacher_sha256: str,
     weights_sha256: str,
 ) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def card(
     Args:
         clips: trained on. offsets: of them, by file hash, frames by which the sound is late.
         held_out: never trained on.
-        figures: on held-out people, by the group or face size they are of.
+        figures: synchrony on held-out people, by the group or face size they are of. talking: likewise.
     """
     stated = [clip for clip in clips if clip.is_licence_stated]
     return {
@@ -41,7 +43,8 @@ def card(
         else "every clip states a licence",
         "teacher": {"name": "Light-ASD, AVA weights", "licence": "MIT", "sha256": teacher_sha256},
         "training": {part: asdict(plan) for part, plan in plans.items()},
-        "figures_on_held_out_people": {name: asdict(report) for name, report in figures.items()},
+        "synchrony_on_held_out_people": {name: asdict(report) for name, report in figures.items()},
+        "talking_on_held_out_people": None if talking is None else asdict(talking),
         "people": len({clip.person for clip in clips}),
         "held_out_people": sorted({clip.person for clip in held_out}),
         "clips": [_entry(clip) | {"offset_frames": round(offsets[clip.sha256], 2)} for clip in clips],

@@ -119,6 +119,7 @@ def train_lip_network(
         shown,
         {"lips": first, **{str(part): plan for part, plan in plans.items()}},
         synchrony,
+        talking,
         sha256_of(teacher_file),
         sha256_of(out / lip.WEIGHTS_FILE),
     )

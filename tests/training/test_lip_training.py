@@ -157,7 +157,7 @@ def test_a_right_choice_is_counted() -> None:
 
 def test_the_card_lists_every_clip_with_its_licence(tmp_path: Path) -> None:
     clip = clips.Clip(Path("x.mp4"), "p1", "repo", clips.NONE_STATED, "ab" * 32, has_fixed_phrases=False)
-    content = card.card([clip], {clip.sha256: 1.234}, [clip], {"talking": TrainingPlan(LIPS, 3)}, {}, "c", "d")
+    content = card.card([clip], {clip.sha256: 1.234}, [clip], {"talking": TrainingPlan(LIPS, 3)}, {}, None, "c", "d")
     card.write_card(content, tmp_path / "card.json")
     read = json.loads((tmp_path / "card.json").read_text())
     assert read["is_commercial_ok"] is False

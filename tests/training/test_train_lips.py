@@ -2,14 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speakervid_dag.models.lip_network import LipNetwork, load
-from speakervid_dag.models.registry import weight_path
 from speakervid_dag.training.recipe import Recipe, train_lip_network
 
 pytestmark = [pytest.mark.weights, pytest.mark.shared, pytest.mark.slow]
@@ -17,8 +15,7 @@ pytestmark = [pytest.mark.weights, pytest.mark.shared, pytest.mark.slow]
 FEW = Recipe(offset_steps=1, offset_rounds=1, lips_steps=1, synchrony_steps=1, talking_steps=1)
 
 
-def test_a_folder_becomes_weights_and_a_card(shared: Path, need: Callable[..., None], tmp_path: Path) -> None:
-    need("centerface", "face_mesh", "light-asd")
+def test_a_folder_becomes_weights_and_a_card(shared: Path, weights: None, tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     for number, path in enumerate(sorted((shared / "media/talking").glob("lipquiz_*.mp4"))[:12]):
         person = folder / f"person{number % 6}"
@@ -29,7 +26,7 @@ def test_a_folder_becomes_weights_and_a_card(shared: Path, need: Callable[..., N
         folder,
         tmp_path / "out",
         tmp_path / "cache",
-        weight_path("light-asd", "light_asd_pretrain_AVA_CVPR.model"),
+        shared / "models/light_asd_pretrain_AVA_CVPR.model",
         FEW,
         lines.append,
         held_out_people=2,
