@@ -4,6 +4,7 @@ Belongs here: its fields. Does not belong here: measuring. Nothing in it names a
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,13 +44,22 @@ def card(
         else "every clip states a licence",
         "teacher": {"name": "Light-ASD, AVA weights", "licence": "MIT", "sha256": teacher_sha256},
         "training": {part: asdict(plan) for part, plan in plans.items()},
-        "synchrony_on_held_out_people": {name: asdict(report) for name, report in figures.items()},
-        "talking_on_held_out_people": None if talking is None else asdict(talking),
+        "synchrony_on_held_out_people": {name: _without_nan(asdict(report)) for name, report in figures.items()},
+        "talking_on_held_out_people": None if talking is None else _without_nan(asdict(talking)),
         "people": len({clip.person for clip in clips}),
         "held_out_people": sorted({clip.person for clip in held_out}),
         "clips": [_entry(clip) | {"offset_frames": round(offsets[clip.sha256], 2)} for clip in clips],
         "held_out_clips": [_entry(clip) for clip in held_out],
     }
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a figure, or figures by name, with None where nothing was measured, rounded to four places."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value
 
 
 def _entry(clip: Clip) -> dict[str, Any]:
