@@ -20,9 +20,10 @@ _SAMPLES = 640  # of sound per frame
 _AWAY = 7  # lags this far from the right one are wrong ones
 _MOST_OFFSET = 10  # frames
 _MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
-_MIN_PROFILE_MARGIN = 0.06
-_ZERO_FRAMES = 1.0  # lag 0 of the network is a sound this much late, by five files of known offset
+_MIN_PROFILE_MARGIN = 0.1  # videos under another's sound: at most 0.07; under their own, at least 0.12
+_ZERO_FRAMES = 0.9  # lag 0 of the network is a sound this much late, by five files of known offset
 _EVIDENCE_WEIGHT, _EVIDENCE_FRAMES = 4.0, 25
+_NEUTRAL_MARGIN = 0.12  # 19 of 20 own seconds of people held out have more
 _MAX_YAW_DEG, _MIN_FACE_PX, _MIN_READABLE = 45.0, 30.0, 0.6
 
 Floats = NDArray[np.float32]
@@ -53,8 +54,8 @@ class FaceScores:
         talking: (t,) logits, positive = talks; NaN where the face is not seen.
         similarities: (t, 31) of lips and sound, -1 to 1; column l: the sound l - 15 frames later.
         margins: (t,) similarity at the video's lag, above lags 7 or more away; NaN where the face is not seen.
-        evidence: (t,) `talking`, and four times the mean margin of the second around if the video's offset is known:
-            does this mouth talk with this sound. NaN where the face is not seen.
+        evidence: (t,) `talking`, and if the video's offset is known four times the mean margin of the second around,
+            above 0.12: does this mouth talk with this sound. NaN where the face is not seen.
         is_readable: (t,) bool: the lips can be read: mesh trusted, at most 45 degrees of yaw, at least 30 px.
     """
 
@@ -95,7 +96,8 @@ def video_scores(network: LipModel, tracks: Mapping[str, LipFrames], samples: Fl
     for name, track in tracks.items():
         logits = network.talking(mouths[name], sound, track.first, lag) if lag else first[name]
         above = margins(near[name], lag)
-        added = _EVIDENCE_WEIGHT * _mean_around(above, track.is_seen) if best is not None else np.float32(0)
+        above_neutral = _mean_around(above, track.is_seen) - np.float32(_NEUTRAL_MARGIN)
+        added = _EVIDENCE_WEIGHT * above_neutral if best is not None else np.float32(0)
         faces[name] = FaceScores(
             track.first,
             talking=_seen(logits, track),
