@@ -57,7 +57,7 @@ def network(shape: Shape) -> "torch.nn.ModuleDict":
     from torch import nn
 
     parts = shape.parts()
-    sides = {name: _picture_encoder() for name in ("mouth", "face") if name in parts}
+    sides: dict[str, Any] = {name: _picture_encoder() for name in ("mouth", "face") if name in parts}
     if shape.has_lips:
         sides["lips"] = nn.Sequential(nn.Linear(LIP_FEATURES, 96), nn.ReLU(), nn.Linear(96, _LIP_WIDTH), nn.ReLU())
     width = max(part.stop for part in parts.values())

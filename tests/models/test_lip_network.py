@@ -1,5 +1,6 @@
 """The lip network with random weights: shapes, lags, the file; with the packaged ones, a voice of one's own."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,14 @@ def test_a_network_starts_from_one_that_sees_less() -> None:
     old, new = trained.state_dict()[name], net.state_dict()[name]
     torch.testing.assert_close(new[:, large.parts()["lips"]], old[:, small.parts()["lips"]])
     torch.testing.assert_close(net["sound"]["first"][0].weight, trained["sound"]["first"][0].weight)
+
+
+def test_the_packaged_file_is_the_one_of_its_card() -> None:
+    network = LipNetwork.packaged("cpu")
+    sound = network.sound(np.random.default_rng(1).normal(0, 0.1, 640 * 40).astype(np.float32), 40)
+    assert network.talking(network.mouth(*track(30)), sound, 0).shape == (30,)
+    card = json.loads(lip_network.packaged_file().with_name(lip_network.CARD_FILE).read_text(encoding="utf-8"))
+    assert card["is_commercial_ok"] is lip_network.IS_COMMERCIAL_OK
+    assert not {clip["person"] for clip in card["clips"]} & set(card["held_out_people"])
+    forbidden = ("non-commercial", "research", "NC")
+    assert not [clip for clip in card["clips"] if any(word in clip["licence"] for word in forbidden)]
