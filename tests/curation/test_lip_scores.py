@@ -3,7 +3,7 @@
 import numpy as np
 
 from speakervid_dag.curation.speaking.lip_frames import LipFrames
-from speakervid_dag.curation.speaking.lip_scores import FaceScores, verdict, video_lag, video_scores
+from speakervid_dag.curation.speaking.lip_scores import FaceScores, VideoScores, verdict, video_lag, video_scores
 
 
 def face(seconds: int, yaw_deg: float = 0.0, first: int = 0) -> LipFrames:
@@ -55,13 +55,19 @@ def test_a_short_or_a_vague_video_has_no_offset() -> None:
 
 
 def test_foreign_is_told_apart_from_not_measurable() -> None:
-    def scores(margin: float, is_readable: bool) -> FaceScores:
+    def scores(agreement: float, is_readable: bool, offset: float | None = 3.9) -> VideoScores:
         near = np.zeros((100, 31), np.float32)
-        values = np.full(100, margin, np.float32)
-        return FaceScores(0, values, near, values, values, np.full(100, is_readable))
+        near[:, 17:20] = agreement
+        values = np.full(100, 0.0, np.float32)
+        face = FaceScores(0, values, near, values, values, np.full(100, is_readable))
+        return VideoScores(offset, 0 if offset is None else 3, {"a": face})
 
     part = slice(10, 80)
-    assert verdict(scores(0.2, True), part, 0.1) == "own"
-    assert verdict(scores(0.2, False), part, 0.1) == "own"
-    assert verdict(scores(0.02, True), part, 0.1) == "foreign"
-    assert verdict(scores(0.02, False), part, 0.1) == "not_measurable"
+    assert verdict(scores(0.2, True), "a", part, 0.1) == "own"
+    assert verdict(scores(0.2, True, None), "a", part, 0.1) == "own"  # its lag suits it, wherever it is
+    assert verdict(scores(0.2, False), "a", part, 0.1) == "own"
+    assert verdict(scores(0.02, True), "a", part, 0.1) == "foreign"
+    assert verdict(scores(0.02, False), "a", part, 0.1) == "not_measurable"
+    unseen = scores(0.2, True)
+    unseen.faces["a"].margins[:] = np.nan
+    assert verdict(unseen, "a", part, 0.1) == "not_measurable"
