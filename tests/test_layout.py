@@ -37,6 +37,7 @@ ARROWS: dict[str, set[str]] = {
     "tiering": {"config", "lake"},
     "stages": {"config", "curation", "lake", "media", "models", "processes"},
     "demo": {"media", "models"},
+    "training": {"config", "curation", "media", "models"},
     "report": {"config", "lake", "media", "rendering"},
     "release": {"config", "curation", "lake", "media", "models", "rendering", "stages"},
     "review": {"lake", "media", "quality_checks", "rendering"},
@@ -47,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
     "runs": {"assets", "config", "definitions", "lake", "processes", "stages"},
     "cli": {
         *("assets", "config", "definitions", "demo", "lake", "media", "models", "release", "rendering", "report"),
-        *("review", "runs", "stages", "tiering"),
+        *("review", "runs", "stages", "tiering", "training"),
     },
     PACKAGE: {"config", "lake"},
     "__main__": {"cli"},

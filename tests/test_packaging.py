@@ -27,7 +27,7 @@ FOLDERS = {  # in the checkout: in the wheel
     "quality_checks": "speakervid_dag/quality_checks",
     "sql": "speakervid_dag/sql",
 }
-PACKED = {".py", ".sql", ".json", ".yaml", ".jinja", ".typed", ".css", ".js"}
+PACKED = {".py", ".sql", ".json", ".yaml", ".jinja", ".typed", ".css", ".js", ".safetensors"}
 
 
 def source_files() -> set[str]:

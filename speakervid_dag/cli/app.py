@@ -23,6 +23,7 @@ from speakervid_dag.cli import (
     quarantine,
     retier,
     snapshots,
+    train_lips,
 )
 from speakervid_dag.cli.options import as_of_option, format_option, lake_option, port_option, profile_option
 from speakervid_dag.cli.report import report
@@ -257,6 +258,7 @@ cli.add_command(export.export)
 cli.add_command(export.releases)
 cli.add_command(maintain.maintain)
 cli.add_command(forget.forget)
+cli.add_command(train_lips.train_lips)
 
 
 def main() -> None:
