@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS, FILENAME = "light-asd", "light_asd_pretrain_AVA_CVPR.model"
+_PIECE = 500  # pictures at once, to bound memory
 _MEAN, _DEVIATION = 0.4161, 0.1688  # of the grey training pictures, 0-1
 
 Floats = NDArray[np.float32]
@@ -100,23 +101,18 @@ class FoldedNetwork:
         self._head.to(device)
         return self
 
-    def logits(self, faces: "torch.Tensor", cepstra: "torch.Tensor") -> "torch.Tensor":
-        """Return logits (t, 2) of not talking and talking.
-
-        Args:
-            faces: (t, 112, 112) float32, 0-255 grey.
-            cepstra: (4 t, 13) float32, MFCC at 100 Hz.
-        """
+    def logits(self, seen: "torch.Tensor", heard: "torch.Tensor") -> "torch.Tensor":
+        """Return logits (t, 2) of not talking and talking, from (t, 128) of each side."""
         import torch
         from torch.nn.functional import gelu
 
-        both = self._picture_features(faces) + self._sound_features(cepstra)
-        ahead = gelu(self._model["GRU"]["gru_forward"](both[None])[0])
+        ahead = gelu(self._model["GRU"]["gru_forward"]((seen + heard)[None])[0])
         back = self._model["GRU"]["gru_backward"](torch.flip(ahead, (1,)))[0]
         logits: torch.Tensor = self._head(gelu(torch.flip(back, (1,))))[0]
         return logits
 
-    def _picture_features(self, faces: "torch.Tensor") -> "torch.Tensor":
+    def picture_features(self, faces: "torch.Tensor") -> "torch.Tensor":
+        """Return (t, 128) of faces (t, 112, 112) float32, 0-255 grey."""
         import torch
         from torch.nn.functional import max_pool2d
 
@@ -128,7 +124,8 @@ class FoldedNetwork:
             x = max_pool2d(x, 3, 2, 1) if number < 2 else x
         return x.amax(dim=(2, 3))
 
-    def _sound_features(self, cepstra: "torch.Tensor") -> "torch.Tensor":
+    def sound_features(self, cepstra: "torch.Tensor") -> "torch.Tensor":
+        """Return (t, 128) of cepstra (4 t, 13) float32, MFCC at 100 Hz."""
         from torch.nn.functional import max_pool2d
 
         y = cepstra.T[None, None]
@@ -189,13 +186,31 @@ class LightASD:
             faces: (t, 112, 112) grey, 25 per second.
             samples: float32 mono at 16 kHz; sample 0 is at the start of picture 0. Short sound is padded with silence.
         """
+        return self.log_odds(self.features(faces), samples)
+
+    def features(self, faces: NDArray[np.uint8]) -> Floats:
+        """Return (t, 128) float32 of grey faces (t, 112, 112); the sound has no part in them."""
         import torch
 
-        count = len(faces)
-        samples = np.pad(samples, (0, max(0, count * 640 + 400 - len(samples))))
-        cepstra = mfcc(samples)[: 4 * count]
+        found = []
         with torch.inference_mode():
-            x = torch.from_numpy(faces.astype(np.float32)).to(self.device)
-            y = torch.from_numpy(cepstra).to(self.device)
-            logits = self._net.logits(x, y).cpu().numpy()
-        return np.asarray(logits[:, 1] - logits[:, 0], np.float32)
+            for at in range(0, len(faces), _PIECE):
+                x = torch.from_numpy(faces[at : at + _PIECE].astype(np.float32)).to(self.device)
+                found.append(self._net.picture_features(x).cpu().numpy())
+        return np.concatenate(found)
+
+    def log_odds(self, features: Floats, samples: Floats) -> Floats:
+        """Return the log odds that the face of these features talks: (t,) float32. `samples`: see `scores`."""
+        import torch
+
+        count = len(features)
+        samples = np.pad(samples, (0, max(0, count * 640 + 400 - len(samples))))
+        cepstra = mfcc(samples[: count * 640 + 400])[: 4 * count]
+        found = []
+        with torch.inference_mode():
+            for at in range(0, count, _PIECE):
+                seen = torch.from_numpy(features[at : at + _PIECE]).to(self.device)
+                heard = self._net.sound_features(torch.from_numpy(cepstra[4 * at :][: 4 * len(seen)]).to(self.device))
+                logits = self._net.logits(seen, heard).cpu().numpy()
+                found.append(logits[:, 1] - logits[:, 0])
+        return np.concatenate(found).astype(np.float32)

@@ -1,6 +1,6 @@
 """From a folder of clips to training examples: tracked, labelled by the teacher, cached.
 
-Belongs here: the order of this work and its cache. Does not belong here: each step (tracks.py, views.py, teacher.py).
+Belongs here: the order of this work and its cache. Does not belong here: each step (tracks.py, views.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.failures import PermanentFailure
+from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.training import tracks, views
 from speakervid_dag.training.clips import Clip
-from speakervid_dag.training.teacher import Teacher
 from speakervid_dag.training.views import Example
 
 TEST_SIDES_PX = (60, 40)
 _SMALLEST_PX, _SMALL_RANGE_PX = 34, 39
 _MOST_LISTENERS = 4
-_LAYOUT = "v1"  # changes with tracking or with what is kept
+_LAYOUT = "v2"  # changes with tracking or with what is kept
 
 
 def small_side_px(clip: Clip) -> int:
@@ -60,7 +60,7 @@ def tracked(
 def examples_of(
     clips: Sequence[Clip],
     faces: dict[str, tracks.TrackedClip],
-    teacher: Teacher,
+    teacher: LightASD,
     seed: int,
     report: Callable[[str], None],
 ) -> tuple[list[Clip], list[Example]]:

@@ -12,6 +12,7 @@ from typing import Any
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.failures import UserError
 from speakervid_dag.models import lip_network as lip
+from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.lip_layers import Shape
 from speakervid_dag.training import card as cards
 from speakervid_dag.training import clips as clip_lists
@@ -22,7 +23,6 @@ from speakervid_dag.training.loop import TrainingPlan, train
 from speakervid_dag.training.losses import Weights
 from speakervid_dag.training.offsets import find_offsets, mean_offsets, renumbered
 from speakervid_dag.training.talk_evaluation import TalkReport, talk_report
-from speakervid_dag.training.teacher import Teacher
 from speakervid_dag.training.views import Example
 
 HELD_OUT_PEOPLE = 48
@@ -100,7 +100,7 @@ def train_lip_network(
             f"{folder} has {len(chosen)} clips to train on beside held-out people; at least {_FEWEST_CLIPS}"
         )
     faces = material.tracked([*chosen, *tests], held, load_profile("laptop"), cache, report)
-    teacher = Teacher(teacher_file)
+    teacher = LightASD(teacher_file, "cpu")
     used, examples = material.examples_of(chosen, faces, teacher, recipe.seed, report)
     nets = find_offsets(examples, recipe.offset_steps, recipe.offset_rounds, recipe.seed, report)
     first, plans = recipe.first_plan(), recipe.plans()

@@ -21,6 +21,7 @@ from speakervid_dag.curation.faces.tracking import FollowedFace, ShotTracker
 
 MAX_CLIP_S = 30.0
 _MIN_TRACK_FRAMES = 20
+_CROP_ARRAYS = ("times_s", "boxes", "places")
 
 Row = Mapping[str, Any]
 
@@ -125,7 +126,8 @@ def _faces(tracker: ShotTracker, width_px: int, height_px: int) -> list[TrackedF
 
 def _face(track: FollowedFace, width_px: int, height_px: int) -> TrackedFace:
     samples = track.kept()
-    crops = track.crops.done() if track.crops is not None else FaceCrops(np.zeros(0), [])
+    if track.crops is None:
+        raise ValueError("training needs a tracker that keeps face pictures")
     count = len(samples)
     size = np.array([width_px, height_px], np.float32)
     row = {
@@ -136,7 +138,7 @@ def _face(track: FollowedFace, width_px: int, height_px: int) -> TrackedFace:
         "mesh_score": np.array([s.mesh_score for s in samples], np.float32),
         "yaw_deg": np.array([s.pose.yaw_deg for s in samples], np.float32),
     }
-    return TrackedFace(row, FaceCrops(crops.times_s[:count], crops.jpegs[:count]), width_px, height_px)
+    return TrackedFace(row, track.crops.done().first(count), width_px, height_px)
 
 
 def save(clip: TrackedClip, path: Path) -> None:
@@ -147,7 +149,7 @@ def save(clip: TrackedClip, path: Path) -> None:
             at = f"{side}/{number}/"
             arrays |= {at + name: values for name, values in face.row.items()}
             arrays[at + "size"] = np.array([face.width_px, face.height_px])
-            arrays[at + "times_s"] = face.crops.times_s
+            arrays |= {at + "crops/" + name: getattr(face.crops, name) for name in _CROP_ARRAYS}
             arrays[at + "lengths"] = np.array([len(jpeg) for jpeg in face.crops.jpegs], np.int64)
             arrays[at + "jpegs"] = np.frombuffer(b"".join(face.crops.jpegs), np.uint8)
         arrays[f"{side}/count"] = np.array(len(faces))
@@ -174,4 +176,6 @@ def _loaded(kept: Any, at: str) -> TrackedFace:
     data, ends = kept[at + "jpegs"].tobytes(), np.cumsum(kept[at + "lengths"]).tolist()
     jpegs = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     width, height = (int(n) for n in kept[at + "size"])
-    return TrackedFace({n: kept[at + n] for n in names}, FaceCrops(kept[at + "times_s"], jpegs), width, height)
+    times_s, boxes, places = (kept[at + "crops/" + name] for name in _CROP_ARRAYS)
+    crops = FaceCrops(times_s, boxes, places, jpegs)
+    return TrackedFace({n: kept[at + n] for n in names}, crops, width, height)

@@ -1,7 +1,7 @@
 """Training views of the lip network: a face's frames in some order, and sounds with the teacher's opinion of each.
 
 Belongs here: which faces and sounds are put together, and what the teacher says of them. Does not belong here: the
-teacher (teacher.py), augmentation, batches.
+teacher (models/light_asd.py), augmentation, batches.
 
 Per clip: the face as it is under its own sound, its own sound shifted, and other people's; the face in its pauses and
 at its stillest, played to and fro under speech; a slow copy. The other faces of the clip listen.
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.curation.faces.crops import FACE
+from speakervid_dag.curation.speaking.light_asd import grey
 from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames, lip_frames
-from speakervid_dag.training.teacher import FACE_PX, Teacher
+from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.training.tracks import TrackedFace
 
 SAMPLES = 640  # of sound per frame
@@ -117,16 +119,8 @@ def speech_of(samples: Floats) -> Floats:
 
 def teacher_faces(face: TrackedFace, frames: LipFrames) -> NDArray[np.uint8]:
     """Return the whole face box in grey, (t, 112, 112), for each frame of the grid."""
-    import cv2
-
     wanted = (frames.first + np.arange(len(frames.is_seen))) / FPS
-    out = np.zeros((len(wanted), FACE_PX, FACE_PX), np.uint8)
-    for at in range(0, len(wanted), 100):
-        pictures, _ = face.crops.at(wanted[at : at + 100], 2 / FPS)
-        for n, picture in enumerate(pictures):
-            grey = cv2.cvtColor(picture[0:160, 32:192], cv2.COLOR_BGR2GRAY)
-            out[at + n] = cv2.resize(grey, (FACE_PX, FACE_PX), interpolation=cv2.INTER_AREA)
-    return out
+    return grey(face.crops.at(wanted, 2 / FPS, FACE)[0])
 
 
 class Labeller:
@@ -136,7 +130,7 @@ class Labeller:
         sounds: (samples, speech, person) of every clip.
     """
 
-    def __init__(self, teacher: Teacher, sounds: Sequence[tuple[Floats, Floats, str]], seed: int) -> None:
+    def __init__(self, teacher: LightASD, sounds: Sequence[tuple[Floats, Floats, str]], seed: int) -> None:
         self._teacher, self._sounds = teacher, list(sounds)
         self._random = np.random.default_rng(seed)
 
@@ -167,7 +161,7 @@ class Labeller:
 
     def _sound(self, features: Floats, clip: int, start: int) -> Sound:
         samples = cut_sound(self._sounds[clip][0], start * SAMPLES, len(features) * SAMPLES + 400)
-        return Sound(clip, start, self._teacher.logits(features, samples))
+        return Sound(clip, start, self._teacher.log_odds(features, samples))
 
     def _others(self, number: int, count: int, how_many: int) -> list[tuple[int, int]]:
         """Return clips of other people, and the frame from which their sound is taken."""

@@ -26,6 +26,7 @@ from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.lip_network import LipNetwork, load
 from speakervid_dag.models.torch_device import one_thread
+from speakervid_dag.stages.crops import LAYOUT
 from speakervid_dag.training.labelled import FaceLogits, read_truths, report
 
 Row = dict[str, Any]
@@ -77,9 +78,10 @@ def scores(network: LipNetwork, video: Row, rows: list[Row], lake: Path, media: 
 
 def crops(lake: Path, track_id: str) -> FaceCrops:
     """Return the stored pictures of a track."""
-    with np.load(lake / "artifacts" / "face_crops" / "v1" / f"{track_id}.npz") as kept:
+    with np.load(lake / "artifacts" / "face_crops" / LAYOUT / f"{track_id}.npz") as kept:
         data, ends = kept["data"].tobytes(), np.cumsum(kept["lengths"]).tolist()
-        return FaceCrops(kept["times_s"], [data[a:b] for a, b in zip([0, *ends], ends, strict=False)])
+        jpegs = [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+        return FaceCrops(kept["times_s"], kept["boxes"], kept["places"], jpegs)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
-from speakervid_dag.curation.speaking.lip_frames import FPS, crop_squares, lip_frames, nearest
+from speakervid_dag.curation.speaking.lip_frames import FPS, lip_frames, nearest
 
 WIDTH, HEIGHT = 320, 240
 
@@ -70,21 +70,13 @@ def test_a_gap_is_not_seen_and_a_mesh_that_is_not_trusted_has_no_lips() -> None:
 
 def test_a_track_without_pictures_is_not_seen() -> None:
     row, _ = tracked([n / 25 for n in range(5)])
-    assert not lip_frames(row, FaceCrops(np.zeros(0), []), WIDTH, HEIGHT).is_seen.any()
+    assert not lip_frames(row, CropCollector().done(), WIDTH, HEIGHT).is_seen.any()
 
 
 def test_the_grid_is_the_same_for_every_track() -> None:
     row, crops = tracked([1.0133 + n / 30 for n in range(30)])
     frames = lip_frames(row, crops, WIDTH, HEIGHT)
     assert abs(frames.first / FPS - 1.0133) <= 0.5 / FPS
-
-
-def test_squares_follow_the_running_medians_of_the_stored_pictures() -> None:
-    boxes = np.tile([100.0, 70.0, 200.0, 170.0], (20, 1))
-    boxes[10] = [90, 60, 210, 180]  # one frame of another size
-    centres, sides = crop_squares(boxes)
-    np.testing.assert_allclose(sides, 140)
-    np.testing.assert_allclose(centres[9], [150, 140])
 
 
 def test_the_nearest_time_is_found() -> None:

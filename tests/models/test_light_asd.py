@@ -37,7 +37,8 @@ def test_two_dimensional_convolutions_give_what_the_published_layers_give() -> N
             buffer.uniform_(0.5, 2.0)
     faces, cepstra = 255 * torch.rand(11, 112, 112), torch.randn(44, 13)
     with torch.inference_mode():
-        folded = FoldedNetwork(net).logits(faces, cepstra)
+        own = FoldedNetwork(net)
+        folded = own.logits(own.picture_features(faces), own.sound_features(cepstra))
         told = published(net, faces[None], cepstra[None])[0]
     assert folded.shape == (11, 2)
     torch.testing.assert_close(folded, told, atol=1e-5, rtol=1e-4)

@@ -117,7 +117,9 @@ def test_people_are_held_out_by_name_alone() -> None:
 def test_tracked_clips_are_kept_whole(tmp_path: Path) -> None:
     names = ("boxes", "keypoints", "lip_shape", "mesh_score", "yaw_deg", "frame_times_s")
     row = {name: np.arange(2.0) for name in names}
-    face = tracks.TrackedFace(row, FaceCrops(np.array([0.0, 0.04]), [b"one", b"three"]), 640, 360)
+    face = tracks.TrackedFace(
+        row, FaceCrops(np.array([0.0, 0.04]), np.ones((2, 3)), np.ones((2, 3)), [b"one", b"three"]), 640, 360
+    )
     tracks.save(tracks.TrackedClip({0: [face], 40: []}, np.ones(3, np.float32)), tmp_path / "a.npz")
     back = tracks.load(tmp_path / "a.npz")
     assert back.faces[40] == []
