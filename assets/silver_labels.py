@@ -17,7 +17,8 @@ from speakervid_dag.curation.faces import people as describing
 from speakervid_dag.curation.speaking import bindings as binding
 from speakervid_dag.curation.speaking import stretch_bindings, sync
 from speakervid_dag.curation.speaking import sync_calibration as calibration
-from speakervid_dag.curation.speaking.talking_series import talking_of, talking_rows, unknown_rows
+from speakervid_dag.curation.speaking.lip_backends import LipMotion
+from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK, talking_rows, unknown_rows
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.schemas import (
     ACTIVE_SPEAKER,
@@ -35,6 +36,7 @@ from speakervid_dag.lake.schemas import (
 )
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.slices import Slice, data_version_of
+from speakervid_dag.models import light_asd
 from speakervid_dag.stages.crops import crops_of
 from speakervid_dag.stages.sound import RATE_HZ, sound_of
 from speakervid_dag.stages.stage import Rows, Stage, VideoTask
@@ -51,24 +53,22 @@ if TYPE_CHECKING:
     kinds=frozenset({"torch"}),
 )
 def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Score each face track frame by frame: does it talk? Without the network's weights the rows say so."""
+    """Score each face track frame by frame: does it talk, and do its lips agree with the sound?"""
     choice = stage.profile.active_speaker
-    if choice.talking == "light_asd" and not backends.are_there(backends.talking_weights(choice)):
-        stage.log("turns come from sound first, and faces by moving lips, until `speakervid models pull light-asd`")
+    if choice.talking == "light_asd" and not backends.are_there([light_asd.WEIGHTS]):
+        stage.log("the packaged lip network says who talks until `speakervid models pull light-asd`")
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        if video["face_tracks"].is_empty():
+        if choice.talking == "lip_motion" or video["face_tracks"].is_empty():
             return {"active_speaker": []}
         samples = sound_of(stage, video)
         with video.model():
             try:
-                network = backends.talking_network(choice)
+                lips, talking = backends.lip_network(), backends.talking_network(choice)
             except WeightsMissing as problem:
-                rows = unknown_rows(video["face_tracks"], choice.talking, problem.reason, problem.detail)
+                rows = unknown_rows(video["face_tracks"], LIP_NETWORK, problem.reason, problem.detail)
                 return {"active_speaker": rows}
-            if network is None:
-                return {"active_speaker": []}
-            rows = talking_rows(video["face_tracks"], samples, RATE_HZ, partial(crops_of, stage), network)
+            rows = talking_rows(video["face_tracks"], samples, partial(crops_of, stage), lips, talking)
         return {"active_speaker": rows}
 
     return stage.each_video([ACTIVE_SPEAKER], work)
@@ -76,7 +76,7 @@ def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 @makes(
     SYNC_SCORES,
-    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, ACTIVE_SPEAKER],
+    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
     sections=["sync", "active_speaker"],
     weights=lambda f: backends.synchrony_weights(f.profile.active_speaker, f.lake),
     kinds=frozenset({"numpy"}),
@@ -97,13 +97,13 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 samples,
                 RATE_HZ,
                 stage.profile.sync,
-                talking_of(video["active_speaker"]),
+                LipMotion(),
                 synchrony,
                 partial(crops_of, stage),
             )
         return {"sync_scores": scores}
 
-    return stage.each_video([SYNC_SCORES], work, tolerates=["active_speaker"])
+    return stage.each_video([SYNC_SCORES], work)
 
 
 def _lake_threshold(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int:

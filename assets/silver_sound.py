@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import makes
-from speakervid_dag.config.sections import DiarizationSettings
+from speakervid_dag.config.sections import DiarizationSettings, JointSettings
 from speakervid_dag.curation.intervals import Interval
 from speakervid_dag.curation.joint.diarization import diarize_jointly, turn_face_rows
 from speakervid_dag.curation.joint.evidence import GRID_HZ, TalkingFace, on_grid
 from speakervid_dag.curation.speaking import active_speaker
-from speakervid_dag.curation.speaking.light_asd import FPS
-from speakervid_dag.curation.speaking.talking_series import talking_of
+from speakervid_dag.curation.speaking.lip_backends import LipMotion
+from speakervid_dag.curation.speaking.lip_frames import FPS
 from speakervid_dag.curation.voices import diarization as diarizing
 from speakervid_dag.curation.voices import talking_faces as seeing
 from speakervid_dag.curation.voices import transcripts as transcribing
@@ -55,8 +55,8 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
         samples = sound_of(stage, video)
         has_face = not video["face_tracks"].is_empty()
         with video.model():
-            faces = _faces(video, samples) if is_local else []
-            if is_local and (faces or not has_face):
+            if is_local and not (has_face and video["active_speaker"].is_empty()):
+                faces = _faces(video, samples, stage.profile.joint)
                 return _by_local_speakers(stage, video, samples, faces)
             found = _by_windows(stage, video, samples)
         return _rows(video, found, settings)
@@ -69,12 +69,11 @@ def _rows(video: VideoTask, found: Diarization | None, settings: DiarizationSett
     return {"speech_turns": turns, "turn_faces": []}
 
 
-def _faces(video: VideoTask, samples: Sound) -> list[TalkingFace]:
+def _faces(video: VideoTask, samples: Sound, joint: JointSettings) -> list[TalkingFace]:
     """Return what a network says of the faces of a video, on the grid of the joint inference."""
     frames = math.ceil(len(samples) / RATE_HZ * GRID_HZ)
     told = video["active_speaker"].filter(pl.col("status") == "ok").sort("start_s", "track_id")
-    rows = told.select("track_id", "start_s", "log_odds").iter_rows()
-    placed = (on_grid(name, start_s, values, FPS, frames) for name, start_s, values in rows)
+    placed = (on_grid(row, FPS, frames, joint) for row in told.to_dicts())
     return [face for face in placed if face is not None]
 
 
@@ -95,7 +94,9 @@ def _by_local_speakers(
     people = dict(video["face_tracks"].select("track_id", "person_id").iter_rows())
     seen = diarize_jointly(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, faces, people, settings, joint)
     turns = diarizing.turn_rows(video.video_id, seen.found, settings)
-    return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, joint)}
+    offset = video["active_speaker"]["sound_offset_frames"].drop_nulls().first()
+    offset_frames = None if offset is None else float(str(offset))
+    return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, offset_frames, joint)}
 
 
 def _by_windows(stage: Stage, video: VideoTask, samples: Sound) -> Diarization | None:
@@ -118,7 +119,7 @@ def _talking_faces(
     parts = seeing.pieces(regions, settings)
     pairs = active_speaker.pairs_of(parts, video["face_tracks"], sync)
     scene = active_speaker.Scene(pairs, samples, RATE_HZ, sync)
-    return seeing.talking_faces(parts, pairs, talking_of(video["active_speaker"]).measure(scene), settings)
+    return seeing.talking_faces(parts, pairs, LipMotion().measure(scene), settings)
 
 
 @makes(

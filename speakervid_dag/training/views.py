@@ -92,7 +92,7 @@ class Example:
 
 def frames_of(face: TrackedFace) -> LipFrames:
     """Return a training face on the 25-Hz grid."""
-    return lip_frames(face.row, face.crops, face.width_px, face.height_px)
+    return lip_frames(face.row, face.crops)
 
 
 def aligned(frames: LipFrames, first: int, count: int) -> LipFrames:

@@ -29,7 +29,7 @@ from speakervid_dag.curation.joint import diarization as joint
 from speakervid_dag.curation.joint.evidence import GRID_HZ, TalkingFace, VoiceEvidence, on_grid, voice_evidence
 from speakervid_dag.curation.joint.inference import infer
 from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
-from speakervid_dag.curation.speaking.light_asd import FPS
+from speakervid_dag.curation.speaking.lip_frames import FPS
 from speakervid_dag.curation.speaking.stretch_bindings import bind_stretches
 from speakervid_dag.curation.voices.local_speakers import FrameClock, local_speakers, windows_of
 from speakervid_dag.lake.artifacts import kept_sound
@@ -69,8 +69,8 @@ def evidence_of(lake_dir: Path, profile: Profile) -> dict[str, Heard]:
         assert windows is not None
         local = local_speakers(windows, log_mels(samples), HOP_HZ, encoder, settings)
         frames = int(np.ceil(len(samples) / 16_000 * GRID_HZ))
-        own = told.filter(video_id=video["video_id"], status="ok").select("track_id", "start_s", "log_odds")
-        faces = [on_grid(name, start_s, odds, FPS, frames) for name, start_s, odds in own.iter_rows()]
+        own = told.filter(video_id=video["video_id"], status="ok").to_dicts()
+        faces = [on_grid(row, FPS, frames, profile.joint) for row in own]
         rows = tracks.filter(video_id=video["video_id"])
         seen = [face for face in faces if face is not None]
         found[Path(video["source_name"]).stem] = Heard(voice_evidence(windows, local, frames), seen, rows)

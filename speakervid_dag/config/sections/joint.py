@@ -27,6 +27,11 @@ class JointSettings(Section):
     lead_weight: float = Field(description="... per unit of its lead over the busiest other face in view", ge=0)
     alone_score: float = Field(description="... if no other face is in view")
     face_score: float = Field(description="... in any case")
+    sync_weight: float = Field(
+        description="talking log odds per unit of the margin of synchrony, where the sound's offset is known", ge=0
+    )
+    sync_frames: Odd = Field(description="length of the mean margin for that, frames, odd", ge=1)
+    neutral_margin: float = Field(description="margin that speaks neither for nor against a face")
     max_face_score: float = Field(description="scores are cut to plus or minus this", gt=0)
     hidden_price: float = Field(description="price of a person with a face who is not in view", ge=0)
     unknown_voice_price: float = Field(description="price of an unknown voice while a face is in view", ge=0)

@@ -10,17 +10,18 @@ from speakervid_dag.config.sections.base import Cosine, Section
 class ActiveSpeakerSettings(Section):
     """Backends of the two tasks of active-speaker detection."""
 
-    talking: Literal["lip_motion", "light_asd"] = Field(
-        description="is this face talking? light_asd: a network, for the joint inference of voices and faces; until "
-        "its weights have been pulled, and with lip_motion, turns come from sound first"
+    talking: Literal["lip_network", "light_asd", "lip_motion"] = Field(
+        description="is this face talking? lip_network: the packaged network; light_asd: another one, or lip_network until "
+        "its weights are there; lip_motion: no network looks, and turns come from sound first"
     )
     synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
-        description="does this voice belong to these lips? lake_model: the one trained on this lake, if it is better"
+        description="where turns come first, does this voice belong to these lips? lake_model: the one trained on this "
+        "lake, if it is better"
     )
 
     @property
     def needs_face_crops(self) -> bool:
-        return self.talking == "light_asd" or self.synchrony == "syncnet"
+        return self.talking != "lip_motion" or self.synchrony == "syncnet"
 
 
 class SyncSettings(Section):
@@ -85,6 +86,15 @@ class BindingSettings(Section):
     min_log_odds_in_overlap: float = Field(description="... while somebody else talks too")
     min_face_share: float = Field(
         description="joint inference: share of a stretch in which it is seen, 0-1", ge=0, le=1
+    )
+    min_sync_s: float = Field(
+        description="joint inference: a speaker whose face was bound for this long is asked if the sound is theirs, s",
+        gt=0,
+    )
+    min_sync_margin: float = Field(description="... lowest mean margin of synchrony of a sound that is theirs")
+    min_sync_margin_unaligned: float = Field(description="... where the offset of the sound is not measurable")
+    min_readable_share: float = Field(
+        description="... share of frames in which the lips can be read; with less, nothing is refused, 0-1", ge=0, le=1
     )
     foreign_deviation: float = Field(
         description="deviation of a foreign voice's synchrony over 1 s; times 1 / sqrt(length); a lake's calibration "

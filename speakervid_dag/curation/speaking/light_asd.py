@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.faces.crops import FACE, FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import Row
+from speakervid_dag.curation.speaking.lip_frames import FPS, SAMPLES
 
-FPS = 25  # pictures per second
-_CHUNK_S = 20.0  # a long track is scored in pieces, to bound memory; measured: pieces of 4 s say the same
+_CHUNK = 500  # frames; a long track is scored in pieces, to bound memory; measured: pieces of 4 s say the same
 
 Floats = NDArray[np.float32]
 
@@ -33,22 +32,19 @@ class LightASDBackend:
     def __init__(self, net: TalkingNetwork) -> None:
         self._net = net
 
-    def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats:
-        """Return log odds that a track's face talks, FPS a second from its start on: (t,) float32, NaN where not seen.
+    def log_odds(self, crops: FaceCrops, audio: Floats, first: int, count: int) -> Floats:
+        """Return log odds that a face talks in `count` frames of 25 Hz from `first` on: (count,), NaN where not seen.
 
         Args:
-            track: row of face_tracks.
-            crops: its pictures.
-            audio: (n,) float32 mono; sample 0 at the start of the video.
+            crops: the pictures of its track.
+            audio: (n,) float32 mono, 16 kHz; sample 0 at the start of the video.
         """
-        times = np.arange(float(str(track["start_s"])), float(str(track["end_s"])), 1 / FPS)
-        found = np.full(len(times), np.nan, np.float32)
-        step = round(_CHUNK_S * FPS)
-        for at in range(0, len(times), step):
-            part = slice(at, at + step)
-            faces, seen = crops.at(times[part], 2 / FPS, FACE)
-            first = round(times[at] * rate_hz)
-            sound = audio[max(0, first) : first + round(len(faces) / FPS * rate_hz)]
+        found = np.full(count, np.nan, np.float32)
+        for at in range(0, count, _CHUNK):
+            part = slice(at, at + _CHUNK)
+            wanted = np.arange(first + at, first + min(at + _CHUNK, count))
+            faces, seen = crops.at(wanted / FPS, 2 / FPS, FACE)
+            sound = audio[wanted[0] * SAMPLES : (wanted[-1] + 1) * SAMPLES]
             found[part] = np.where(seen, self._net.scores(grey(faces), sound), np.nan)
         return found
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from speakervid_dag.curation.faces.crops import FACE, FaceCrops, square_view
 
-FPS = 25
+FPS, SAMPLES = 25, 640  # frames per second, and samples of 16 kHz in a frame
 MOUTH_PX, FACE_PX = 72, 64
 MAX_DISTANCE_S = 2 / FPS  # from a grid time to the picture that stands for it
 STATE = ("mesh_score", "face_px", "yaw_deg")
@@ -52,17 +52,21 @@ class LipFrames:
     is_seen: NDArray[np.bool_]
 
 
-def lip_frames(track: Mapping[str, Any], crops: FaceCrops, width_px: int, height_px: int) -> LipFrames:
+def grid(start_s: float, end_s: float) -> tuple[int, int]:
+    """Return the first frame of a span on the grid, and how many frames it has, at least one."""
+    first = int(np.ceil(start_s * FPS - 0.5))
+    return first, max(1, int(np.floor(end_s * FPS + 0.5)) - first + 1)
+
+
+def lip_frames(track: Mapping[str, Any], crops: FaceCrops) -> LipFrames:
     """Return a track of `face_tracks` on the grid.
 
     Args:
-        track: a row: frame_times_s, keypoints, lip_shape, mesh_score, yaw_deg.
+        track: a row: frame_times_s, boxes, keypoints, lip_shape, mesh_score, yaw_deg.
         crops: its pictures.
-        width_px, height_px: size of the frames in which it was tracked.
     """
     times = np.asarray(track["frame_times_s"], np.float64)
-    first = int(np.ceil(times[0] * FPS - 0.5))
-    count = max(1, int(np.floor(times[-1] * FPS + 0.5)) - first + 1)
+    first, count = grid(times[0], times[-1])
     wanted = (first + np.arange(count)) / FPS
     index, is_seen = nearest(times, wanted, MAX_DISTANCE_S)
     at, has_crop = nearest(crops.times_s, times, 1e-3)
@@ -71,7 +75,8 @@ def lip_frames(track: Mapping[str, Any], crops: FaceCrops, width_px: int, height
         return _unseen(first, count)
     scores = np.nan_to_num(np.asarray(track["mesh_score"], np.float32))
     yaw = np.nan_to_num(np.asarray(track["yaw_deg"], np.float32))
-    size = np.array([width_px, height_px])
+    boxes = np.asarray([list(b) for b in track["boxes"]], np.float64)
+    size = _frame_size(boxes[has_crop], crops.boxes[at[has_crop]])
     points = np.asarray([list(k) for k in track["keypoints"]], np.float64).reshape(-1, 5, 2) * size
     lips = np.nan_to_num(np.asarray([list(shape) for shape in track["lip_shape"]], np.float32))
     is_meshed = scores >= _MIN_MESH_SCORE
@@ -87,6 +92,19 @@ def lip_frames(track: Mapping[str, Any], crops: FaceCrops, width_px: int, height
         np.where(seen, state[index], 0).astype(np.float32),
         is_seen,
     )
+
+
+def _frame_size(boxes: NDArray[np.float64], cut: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return width and height, px, of the frames in which a face was tracked.
+
+    Args:
+        boxes: (n, 4), 0-1; cut off at the frame's edges.
+        cut: (n, 3), `FaceCrops.boxes` of the same frames, px.
+    """
+    whole = ((boxes > 0) & (boxes < 1)).all(axis=1)
+    whole = whole if whole.any() else np.ones(len(boxes), np.bool_)
+    centres = (boxes[whole, :2] + boxes[whole, 2:]) / 2
+    return np.asarray((centres * cut[whole, :2]).sum(axis=0) / np.maximum((centres**2).sum(axis=0), 1e-9))
 
 
 def _unseen(first: int, count: int) -> LipFrames:

@@ -1,33 +1,30 @@
-"""Answers of the lip network about the faces of one video: talking per frame, the sound's offset, own or foreign sound.
+"""Answers of the lip network about the faces of one video: talking per frame, the sound's offset, margins of synchrony.
 
-Belongs here: the video's offset, margins, and their meaning over a stretch. Does not belong here: the network
-(models/lip_network.py; it is an argument), its input (lip_frames.py), bindings.
+Belongs here: the video's offset, and margins. Does not belong here: the network (models/lip_network.py; it is an
+argument), its input (lip_frames.py), rows (talking_series.py), what a margin decides (bindings).
 
-A face whose lips cannot be read gives no margin for its own voice either. It is `not_measurable`, not `foreign`.
+A face whose lips cannot be read gives no margin for its own voice either: its sound is not foreign, but not measurable.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames
+from speakervid_dag.curation.speaking.lip_frames import FPS, SAMPLES, LipFrames
 
 MAX_LAG = 15  # frames; column l of similarities is lag l - 15
-_SAMPLES = 640  # of sound per frame
 _AWAY = 7  # lags this far from the right one are wrong ones
 _MOST_OFFSET = 10  # frames
 _MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
+_MIN_LAG_S = 1.0  # ... from which its faces are at least compared at the lag that suits all of them best
 _MIN_PROFILE_MARGIN = 0.1  # videos under another's sound: at most 0.07; under their own, at least 0.12
 _ZERO_FRAMES = 0.9  # lag 0 of the network is a sound this much late, by five files of known offset
-_EVIDENCE_WEIGHT, _EVIDENCE_FRAMES = 4.0, 25
-_NEUTRAL_MARGIN = 0.12  # 19 of 20 own seconds of people held out have more
-_MAX_YAW_DEG, _MIN_FACE_PX, _MIN_READABLE = 45.0, 30.0, 0.6
+_MAX_YAW_DEG, _MIN_FACE_PX, _MIN_MESH_SCORE = 45.0, 30.0, 0.5
 
 Floats = NDArray[np.float32]
-Verdict = Literal["own", "foreign", "not_measurable"]
 
 
 class LipModel(Protocol):
@@ -52,18 +49,13 @@ class FaceScores:
 
     Attributes:
         talking: (t,) logits, positive = talks; NaN where the face is not seen.
-        similarities: (t, 31) of lips and sound, -1 to 1; column l: the sound l - 15 frames later.
         margins: (t,) similarity at the video's lag, above lags 7 or more away; NaN where the face is not seen.
-        evidence: (t,) `talking`, and if the video's offset is known four times the mean margin of the second around,
-            above 0.12: does this mouth talk with this sound. NaN where the face is not seen.
         is_readable: (t,) bool: the lips can be read: mesh trusted, at most 45 degrees of yaw, at least 30 px.
     """
 
     first: int
     talking: Floats
-    similarities: Floats
     margins: Floats
-    evidence: Floats
     is_readable: NDArray[np.bool_]
 
 
@@ -73,7 +65,8 @@ class VideoScores:
 
     Attributes:
         offset_frames: by how many frames the sound is late; None = not measurable.
-        lag: the network's own lag that belongs to it, used for all faces; 0 if the offset is not measurable.
+        lag: the network's own lag at which the margins of all faces were taken: the one that suits the talking faces
+            best, though that may be by chance if the offset is not measurable.
     """
 
     offset_frames: float | None
@@ -81,54 +74,50 @@ class VideoScores:
     faces: dict[str, FaceScores]
 
 
-def video_scores(network: LipModel, tracks: Mapping[str, LipFrames], samples: Floats) -> VideoScores:
-    """Return the scores of all tracks of a video. `samples`: its sound at 16 kHz from the container's start."""
-    count = max([1, len(samples) // _SAMPLES, *(t.first + len(t.is_seen) for t in tracks.values())])
-    sound = network.sound(samples, count)
-    mouths, near = {}, {}
-    for name, track in tracks.items():
-        mouths[name] = network.mouth(track.mouths, track.faces, track.lips, track.state, track.is_seen)
-        near[name] = network.synchrony(mouths[name], sound, track.first)
-    first = {name: network.talking(mouths[name], sound, track.first) for name, track in tracks.items()}
-    best = video_lag([near[n][(first[n] > 0) & t.is_seen] for n, t in tracks.items()])
-    lag = 0 if best is None else round(best)
+def video_scores(network: LipModel, tracks: Iterable[tuple[str, LipFrames]], samples: Floats) -> VideoScores:
+    """Return the scores of all tracks of a video. `samples`: its sound at 16 kHz from the container's start.
+
+    The tracks are read one after the other: the pictures of two are never held at once.
+    """
+    sound = network.sound(samples, max(1, len(samples) // SAMPLES))
+    found: dict[str, _Face] = {}
+    for name, track in tracks:
+        mouth = network.mouth(track.mouths, track.faces, track.lips, track.state, track.is_seen)
+        near = network.synchrony(mouth, sound, track.first)
+        talking = network.talking(mouth, sound, track.first)
+        found[name] = _Face(track.first, mouth, near, talking, track.is_seen, readable(track))
+    profile, seconds = _profile([face.near[(face.talking > 0) & face.is_seen] for face in found.values()])
+    best = best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1]) if seconds >= _MIN_LAG_S else 0.0
+    is_sure = seconds >= _MIN_OFFSET_S and margins(profile[None], round(best))[0] >= _MIN_PROFILE_MARGIN
+    moved = round(best) if is_sure else 0
     faces = {}
-    for name, track in tracks.items():
-        logits = network.talking(mouths[name], sound, track.first, lag) if lag else first[name]
-        above = margins(near[name], lag)
-        above_neutral = _mean_around(above, track.is_seen) - np.float32(_NEUTRAL_MARGIN)
-        added = _EVIDENCE_WEIGHT * above_neutral if best is not None else np.float32(0)
-        faces[name] = FaceScores(
-            track.first,
-            talking=_seen(logits, track),
-            similarities=near[name],
-            margins=_seen(above, track),
-            evidence=_seen(logits + added, track),
-            is_readable=readable(track),
-        )
-    return VideoScores(None if best is None else best + _ZERO_FRAMES, lag, faces)
+    for name, face in found.items():
+        logits = network.talking(face.mouth, sound, face.first, moved) if moved else face.talking
+        above = margins(face.near, round(best))
+        faces[name] = FaceScores(face.first, _seen(logits, face), _seen(above, face), face.is_readable)
+    return VideoScores(best + _ZERO_FRAMES if is_sure else None, round(best), faces)
 
 
-def _seen(values: Floats, track: LipFrames) -> Floats:
-    return np.where(track.is_seen, values, np.nan).astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class _Face:
+    """A track's side of the network, and what it says at lag 0."""
+
+    first: int
+    mouth: Any
+    near: Floats
+    talking: Floats
+    is_seen: NDArray[np.bool_]
+    is_readable: NDArray[np.bool_]
 
 
-def _mean_around(values: Floats, is_seen: NDArray[np.bool_]) -> Floats:
-    """Return the mean of the seen values in a window around each frame."""
-    window = np.ones(_EVIDENCE_FRAMES)
-    sums = np.convolve(np.pad(values * is_seen, _EVIDENCE_FRAMES // 2), window, "valid")
-    counts = np.convolve(np.pad(is_seen.astype(float), _EVIDENCE_FRAMES // 2), window, "valid")
-    return np.asarray(sums / np.maximum(counts, 1), np.float32)
+def _seen(values: Floats, face: _Face) -> Floats:
+    return np.where(face.is_seen, values, np.nan).astype(np.float32)
 
 
-def video_lag(talking: list[Floats]) -> float | None:
-    """Return the best lag of a video from similarities (n, 31) of its talking frames; None if they do not tell."""
+def _profile(talking: list[Floats]) -> tuple[Floats, float]:
+    """Return the mean similarities (31,) of the talking frames of a video, and how many seconds they are."""
     rows = np.concatenate([np.zeros((0, 2 * MAX_LAG + 1), np.float32), *talking])
-    if len(rows) < _MIN_OFFSET_S * FPS:
-        return None
-    profile = rows.mean(axis=0)
-    lag = best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1])
-    return lag if margins(profile[None], round(lag))[0] >= _MIN_PROFILE_MARGIN else None
+    return rows.mean(axis=0) if len(rows) else np.zeros(2 * MAX_LAG + 1, np.float32), len(rows) / FPS
 
 
 def margins(near: Floats, lag: int) -> Floats:
@@ -155,26 +144,6 @@ def best_lag(profile: Floats) -> float:
 def readable(track: LipFrames) -> NDArray[np.bool_]:
     """Return whether the lips can be read in each frame."""
     score, side, yaw = track.state.T
-    return np.asarray(track.is_seen & (score >= 0.5) & (np.abs(yaw) <= _MAX_YAW_DEG) & (side >= _MIN_FACE_PX))
-
-
-def verdict(scores: VideoScores, track: str, frames: slice, low: float) -> Verdict:
-    """Return whether a face makes the sound in a stretch of two seconds or more in which it talks.
-
-    If the offset of the video is not measurable, the face is asked at the lag that suits it best.
-
-    Args:
-        frames: of the face's own series.
-        low: mean margin below which the sound is foreign. People held out have more than 0.17 in 19 of 20 stretches of
-            2 s and than 0.20 of 5 s (the card); crosstalk lowers an own margin to 0.1.
-    """
-    face = scores.faces[track]
-    seen = ~np.isnan(face.margins[frames])
-    if not seen.any():
-        return "not_measurable"
-    profile, lag = face.similarities[frames][seen].mean(axis=0), scores.lag
-    if scores.offset_frames is None:
-        lag = round(best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1]))
-    if margins(profile[None], lag)[0] >= low:
-        return "own"
-    return "foreign" if face.is_readable[frames].mean() >= _MIN_READABLE else "not_measurable"
+    return np.asarray(
+        track.is_seen & (score >= _MIN_MESH_SCORE) & (np.abs(yaw) <= _MAX_YAW_DEG) & (side >= _MIN_FACE_PX)
+    )

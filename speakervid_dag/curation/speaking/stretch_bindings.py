@@ -22,11 +22,14 @@ def bind_stretches(stretches: pl.DataFrame, tracks: pl.DataFrame, settings: Bind
         stretches: rows of turn_faces; tracks: rows of face_tracks.
     """
     people = dict(tracks.select("track_id", "person_id").iter_rows())
+    foreign = _foreign_speakers(stretches, settings)
     seen = tracks.filter(pl.col("person_id").is_not_null()).select("start_s", "end_s").rows()
     rows = []
     for stretch in stretches.sort("start_s", "turn_id").to_dicts():
         some_face = any(start < stretch["end_s"] and end > stretch["start_s"] for start, end in seen)
         status, reason, detail = _decision(stretch, some_face, settings)
+        if status == "bound" and (margin := foreign.get(stretch["speaker_id"])) is not None:
+            status, reason, detail = "ambiguous", "foreign_sound", f"lips and sound agree by {margin:.2f} only"
         is_bound = status == "bound"
         probability = float(stretch["probability"])
         base = {name: stretch[name] for name in ("batch", "video_id", "turn_id", "speaker_id", "start_s", "end_s")}
@@ -44,6 +47,29 @@ def bind_stretches(stretches: pl.DataFrame, tracks: pl.DataFrame, settings: Bind
             }
         )
     return SPEAKER_BINDINGS.frame(rows)
+
+
+def _foreign_speakers(stretches: pl.DataFrame, settings: BindingSettings) -> dict[str, float]:
+    """Return the speakers whose lips do not make the sound, with their mean margin of synchrony.
+
+    All stretches of a speaker that would be bound count. A face whose lips cannot be read is not refused.
+    """
+    totals: dict[str, list[float]] = {}
+    for stretch in stretches.filter(pl.col("sync_margin").is_not_null()).to_dicts():
+        if _decision(stretch, True, settings)[0] == "bound":
+            seconds = (stretch["end_s"] - stretch["start_s"]) * stretch["seen_share"]
+            total = totals.setdefault(stretch["speaker_id"], [0.0, 0.0, 0.0])
+            for place, value in enumerate((1.0, stretch["sync_margin"], stretch["readable_share"])):
+                total[place] += seconds * value
+    is_aligned = bool(stretches["sound_offset_frames"].is_not_null().any())
+    least = settings.min_sync_margin if is_aligned else settings.min_sync_margin_unaligned
+    return {
+        speaker: margin / seconds
+        for speaker, (seconds, margin, readable) in totals.items()
+        if seconds >= settings.min_sync_s
+        and margin < least * seconds
+        and readable >= settings.min_readable_share * seconds
+    }
 
 
 def _decision(stretch: Row, some_face: bool, settings: BindingSettings) -> tuple[str, str | None, str | None]:

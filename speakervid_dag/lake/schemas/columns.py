@@ -17,6 +17,7 @@ PolarsType = DataType | DataTypeClass
 STRING, BOOL, INT, FLOAT = pl.String(), pl.Boolean(), pl.Int64(), pl.Float64()
 SERIES = pl.List(pl.Float32())
 TIMES = pl.List(pl.Float64())
+FLAGS = pl.List(pl.Boolean())
 SKELETONS = pl.List(pl.List(pl.Int16()))
 COSTS = pl.List(pl.Struct({"part": pl.String(), "elapsed_s": FLOAT}))
 BOXES = pl.List(pl.List(pl.Float32()))

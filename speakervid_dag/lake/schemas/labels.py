@@ -11,6 +11,7 @@ from speakervid_dag.lake.schemas.columns import (
     BOOL,
     BOXES,
     CALIBRATION_CURVE,
+    FLAGS,
     FLOAT,
     INT,
     SERIES,
@@ -234,6 +235,18 @@ ACTIVE_SPEAKER = Table(
             SERIES,
             "log odds that the face talks, 25 a second from start_s on; null: the face is not seen then",
         ),
+        column(
+            "sync_margins",
+            SERIES,
+            "similarity of lips and sound at the video's offset, above that at wrong offsets, for the same frames",
+        ),
+        column("is_readable", FLAGS, "the lips can be read, for the same frames"),
+        column(
+            "sound_offset_frames",
+            FLOAT,
+            "by how many frames of 25 Hz the video's sound is late; null: not measurable",
+            null=True,
+        ),
         column("backend", STRING, "network that looked and listened"),
         *status("ok", "not_evaluated"),
     ),
@@ -253,6 +266,11 @@ TURN_FACES = Table(
         *SPAN,
         column("probability", FLOAT, "probability that the speaker talks in it, mean over frames, calibrated, 0-1"),
         column("talking", FLOAT, "log odds that the face talks, mean over frames; null without a face", null=True),
+        column(
+            "sync_margin", FLOAT, "mean of the face's `active_speaker.sync_margins`; null without a face", null=True
+        ),
+        column("readable_share", FLOAT, "share of its frames in which its lips can be read, 0-1"),
+        column("sound_offset_frames", FLOAT, "of the video: see active_speaker", null=True),
         column("seen_share", FLOAT, "share of the stretch in which the face is seen, 0-1"),
         column("has_overlap", BOOL, "somebody else talks too"),
         column("is_contradicted", BOOL, "another face in view leads in talking"),
