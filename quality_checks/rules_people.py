@@ -147,6 +147,12 @@ ACTIVE_SPEAKER = TableRules(
             ("status", "reason"),
         ),
         holds(
+            "series_are_alike",
+            (pl.col("sync_margins").list.len() == pl.col("log_odds").list.len())
+            & (pl.col("is_readable").list.len() == pl.col("log_odds").list.len()),
+            "margins and readability are told for the same frames as log odds",
+        ),
+        holds(
             "a_value_each_frame",
             (pl.col("status") != "ok")
             | ((pl.col("log_odds").list.len() - 25 * (pl.col("end_s") - pl.col("start_s"))).abs() <= 1.001),
@@ -167,6 +173,7 @@ TURN_FACES = TableRules(
         *interval_rules(inside="turn"),
         between("probability", 0, 1),
         between("seen_share", 0, 1),
+        between("readable_share", 0, 1),
         holds(
             "speaker_of_stretch",
             pl.col("speaker_id") == pl.col("turn__speaker_id"),

@@ -72,9 +72,7 @@ class Profile(Section):
     @model_validator(mode="after")
     def _crops_are_kept(self) -> "Profile":
         if self.active_speaker.needs_face_crops and not self.tracking.face_crops:
-            raise ValueError(
-                "lip_network, light_asd and syncnet need face crops: set tracking.face_crops to true, or choose lip_motion"
-            )
+            raise ValueError("networks of faces need face crops: set tracking.face_crops to true, or choose lip_motion")
         return self
 
     def digest(self, *sections: str) -> str:

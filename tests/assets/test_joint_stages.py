@@ -16,7 +16,7 @@ from speakervid_dag.assets.silver_sound import speech_turns
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
 from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import Row
+from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.media.wav import write_wav
@@ -29,6 +29,7 @@ Floats = NDArray[np.float32]
 SECONDS, RATE_HZ, CHANGE_S = 10.0, 16_000, 5.0
 TIMES = [i / 25 for i in range(250)]
 LEFT, RIGHT = "v1-s0000-t00", "v1-s0000-t01"
+MIDDLE_PX = 50
 
 
 class Alternating:
@@ -36,10 +37,10 @@ class Alternating:
 
     name = "light_asd"
 
-    def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats:
-        assert (len(audio), rate_hz, len(crops.jpegs)) == (SECONDS * RATE_HZ, RATE_HZ, 250)
+    def log_odds(self, crops: FaceCrops, audio: Floats, first: int, count: int) -> Floats:
+        assert (len(audio), first, count, len(crops.jpegs)) == (SECONDS * RATE_HZ, 0, 250, 250)
         is_first = np.array(TIMES) < CHANGE_S
-        own = is_first if track["track_id"] == LEFT else ~is_first
+        own = is_first if crops.boxes[0, 0] < MIDDLE_PX else ~is_first
         return np.where(own, 2.0, -4.0).astype(np.float32)
 
 
@@ -68,7 +69,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setenv(WEIGHTS_ENV, str(tmp_path / "weights"))
     settings = load_settings(lake=tmp_path / "lake")
     video = {"video_id": "v1", "status": "ok", "duration_s": SECONDS, "has_audio": True, "sound_taken": None}
-    series = {"frame_times_s": TIMES, "boxes": [[0.1, 0.1, 0.4, 0.5]] * 250}
+    series = {
+        "frame_times_s": TIMES,
+        "boxes": [[0.1, 0.1, 0.4, 0.5]] * 250,
+        "keypoints": [[0.2] * 10] * 250,
+        "lip_shape": [[0.0] * 40] * 250,
+        "mesh_score": [1.0] * 250,
+        "yaw_deg": [0.0] * 250,
+    }
     tracks = [
         {"track_id": name, "person_id": f"v1-p0{i}", "shot_id": "v1-s0000", "start_s": 0.0, "end_s": SECONDS, **series}
         for i, name in enumerate((LEFT, RIGHT))
@@ -85,10 +93,10 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     sound = kept_sound(settings.lake_dir, "v1", None)
     sound.parent.mkdir(parents=True)
     write_wav(sound, np.random.default_rng(0).normal(0, 0.1, round(SECONDS * RATE_HZ)).astype(np.float32), RATE_HZ)
-    for name in (LEFT, RIGHT):
+    for name, x in ((LEFT, 20.0), (RIGHT, 60.0)):
         pictures = CropCollector()
         for time_s in TIMES:
-            pictures.add(time_s, np.zeros((60, 60, 3), np.uint8), (20.0, 20.0, 40.0, 40.0))
+            pictures.add(time_s, np.zeros((60, 100, 3), np.uint8), (x, 20.0, x + 20, 40.0))
         keep_crops(made, name, pictures.done())
     return made
 
@@ -121,16 +129,23 @@ def test_two_faces_alternate_in_what_sound_takes_for_one_voice(stage: Stage, net
     assert [row["status"] for row in stage.outcomes] == ["ok"] * 3
 
 
-def test_without_the_network_turns_come_from_sound_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = computed(stage, active_speaker)["active_speaker"]
-    assert told.select("status", "reason").unique().rows() == [("not_evaluated", "weights_missing")]
-    stage.inputs["active_speaker"] = told
+def test_without_the_voices_turns_come_from_sound_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
+    assert stage.inputs["active_speaker"]["status"].to_list() == ["ok", "ok"], "the packaged network is there"
     asked = []
-    monkeypatch.setattr(backends, "are_there", lambda names, as_there=(): True)
     monkeypatch.setattr(silver_sound, "_by_windows", lambda *args: asked.append(args))
     made = computed(stage, speech_turns)
     assert len(asked) == 1
     assert made["turn_faces"].is_empty()
+
+
+def test_a_damaged_package_is_told_in_the_rows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise WeightsMissing("lip-network", "reinstall it")
+
+    monkeypatch.setattr(backends, "lip_network", gone)
+    told = computed(stage, active_speaker)["active_speaker"]
+    assert told.select("status", "reason").unique().rows() == [("not_evaluated", "weights_missing")]
 
 
 def test_a_profile_may_ask_no_network(stage: Stage) -> None:

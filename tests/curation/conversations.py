@@ -108,6 +108,7 @@ class Video:
                 "boxes": [[0.2, 0.2, 0.4, 0.5]] * count,
                 "detection_score": 0.9,
                 **dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg", "mouth_opening", "face_sharpness"), zeros),
+                "keypoints": [[0.3] * 10] * count,
                 "lip_shape": shape or [[0.0] * 40] * count,
                 "mesh_score": [1.0] * count,
                 "embedding": None,

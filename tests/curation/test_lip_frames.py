@@ -40,7 +40,7 @@ def tracked(times: list[float], roll_deg: float = 0.0) -> tuple[dict[str, object
 
 def test_the_mouth_is_in_the_middle_and_upright() -> None:
     row, crops = tracked([n / 30 for n in range(60)], roll_deg=20.0)
-    frames = lip_frames(row, crops, WIDTH, HEIGHT)
+    frames = lip_frames(row, crops)
     assert frames.is_seen.all()
     assert len(frames.is_seen) == 50
     dark = np.argwhere(frames.mouths[30] < 60)
@@ -52,14 +52,14 @@ def test_the_mouth_is_in_the_middle_and_upright() -> None:
 
 def test_the_face_picture_is_the_face_box() -> None:
     row, crops = tracked([n / 25 for n in range(20)])
-    dark = np.argwhere(lip_frames(row, crops, WIDTH, HEIGHT).faces[10] < 60)
+    dark = np.argwhere(lip_frames(row, crops).faces[10] < 60)
     np.testing.assert_allclose(dark.mean(axis=0), [0.8 * 64, 32], atol=1.5)
 
 
 def test_a_gap_is_not_seen_and_a_mesh_that_is_not_trusted_has_no_lips() -> None:
     row, crops = tracked([n / 25 for n in range(10)] + [1 + n / 25 for n in range(10)])
     row["mesh_score"] = [1.0] * 10 + [0.1] * 10
-    frames = lip_frames(row, crops, WIDTH, HEIGHT)
+    frames = lip_frames(row, crops)
     assert frames.is_seen[:10].all()
     assert not frames.is_seen[13:22].any()
     assert not frames.mouths[15].any()
@@ -70,12 +70,12 @@ def test_a_gap_is_not_seen_and_a_mesh_that_is_not_trusted_has_no_lips() -> None:
 
 def test_a_track_without_pictures_is_not_seen() -> None:
     row, _ = tracked([n / 25 for n in range(5)])
-    assert not lip_frames(row, CropCollector().done(), WIDTH, HEIGHT).is_seen.any()
+    assert not lip_frames(row, CropCollector().done()).is_seen.any()
 
 
 def test_the_grid_is_the_same_for_every_track() -> None:
     row, crops = tracked([1.0133 + n / 30 for n in range(30)])
-    frames = lip_frames(row, crops, WIDTH, HEIGHT)
+    frames = lip_frames(row, crops)
     assert abs(frames.first / FPS - 1.0133) <= 0.5 / FPS
 
 

@@ -11,8 +11,8 @@ class ActiveSpeakerSettings(Section):
     """Backends of the two tasks of active-speaker detection."""
 
     talking: Literal["lip_network", "light_asd", "lip_motion"] = Field(
-        description="is this face talking? lip_network: the packaged network; light_asd: another one, or lip_network until "
-        "its weights are there; lip_motion: no network looks, and turns come from sound first"
+        description="is this face talking? lip_network: the packaged network; light_asd: another one, until whose "
+        "weights are there lip_network answers; lip_motion: no network looks, and turns come from sound first"
     )
     synchrony: Literal["lip_ridge", "syncnet", "lake_model"] = Field(
         description="where turns come first, does this voice belong to these lips? lake_model: the one trained on this "

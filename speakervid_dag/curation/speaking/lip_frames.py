@@ -52,10 +52,14 @@ class LipFrames:
     is_seen: NDArray[np.bool_]
 
 
-def grid(start_s: float, end_s: float) -> tuple[int, int]:
-    """Return the first frame of a span on the grid, and how many frames it has, at least one."""
-    first = int(np.ceil(start_s * FPS - 0.5))
-    return first, max(1, int(np.floor(end_s * FPS + 0.5)) - first + 1)
+def grid(times_s: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the first frame of the grid inside a track whose frames are shown at these times, and how many there are.
+
+    A track ends when its last frame has been shown as long as most of the others, a frame of the grid at most.
+    """
+    shown_s = min(float(np.median(np.diff(times_s))), 1 / FPS) if len(times_s) > 1 else 1 / FPS
+    first = int(np.ceil(times_s[0] * FPS - 1e-6))
+    return first, max(1, int(np.floor((times_s[-1] + shown_s) * FPS + 1e-6)) - first)
 
 
 def lip_frames(track: Mapping[str, Any], crops: FaceCrops) -> LipFrames:
@@ -66,7 +70,7 @@ def lip_frames(track: Mapping[str, Any], crops: FaceCrops) -> LipFrames:
         crops: its pictures.
     """
     times = np.asarray(track["frame_times_s"], np.float64)
-    first, count = grid(times[0], times[-1])
+    first, count = grid(times)
     wanted = (first + np.arange(count)) / FPS
     index, is_seen = nearest(times, wanted, MAX_DISTANCE_S)
     at, has_crop = nearest(crops.times_s, times, 1e-3)

@@ -70,14 +70,17 @@ def talking_rows(
             rows.append(_row(track, backend) | _not_evaluated(reasons[name]))
         else:
             face = found.faces[name]
-            rows.append(_row(track, backend) | _measured(face, told.get(name, _LIP_UNIT * face.talking)))
+            rows.append(
+                _row(track, backend) | _measured(face, told.get(name, _LIP_UNIT * face.talking), track["end_s"])
+            )
             rows[-1]["sound_offset_frames"] = found.offset_frames
     return rows
 
 
-def _measured(face: FaceScores, log_odds: Floats) -> Row:
+def _measured(face: FaceScores, log_odds: Floats, end_s: float) -> Row:
     return {
         "start_s": face.first / FPS,
+        "end_s": min((face.first + len(log_odds)) / FPS, end_s),
         "log_odds": _nullable(log_odds),
         "sync_margins": _nullable(face.margins),
         "is_readable": face.is_readable.tolist(),

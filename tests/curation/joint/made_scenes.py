@@ -59,7 +59,8 @@ def face(name: str, talks: Booleans, start: int = 0, end: int | None = None, see
     """Return a face in view in the frames start to end - 1, whose mouth moves where `talks` (n,)."""
     own = talks[start:end]
     noise = np.random.default_rng(seed).normal(0, 0.8, len(own))
-    return TalkingFace(name, start, (np.where(own, 1.5, -3.0) + noise).astype(np.float32))
+    margins, readable = np.full(len(own), 0.2, np.float32), np.ones(len(own), np.bool_)
+    return TalkingFace(name, start, (np.where(own, 1.5, -3.0) + noise).astype(np.float32), margins, readable)
 
 
 def seen_talking(blocks: Sequence[Block], tracks: int) -> Booleans:

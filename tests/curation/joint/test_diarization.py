@@ -83,7 +83,7 @@ def test_a_turn_that_is_no_speech_goes_with_its_stretches() -> None:
 
     assert [turn.speaker_id for turn in seen.found.turns] == ["A", "B", "A", "B"]
     assert [[part.track for part in own] for own in seen.stretches] == [[1], [0], [1], [0]]
-    rows = turn_face_rows(turn_rows("v1", seen.found, SETTINGS), seen.stretches, faces, JOINT)
+    rows = turn_face_rows(turn_rows("v1", seen.found, SETTINGS), seen.stretches, faces, None, JOINT)
     assert [(row["turn_id"], row["track_id"]) for row in rows] == [
         (f"v1-u{number:04d}", name) for number, name in enumerate(["t-b", "t-a", "t-b", "t-a"])
     ]
@@ -96,7 +96,9 @@ def test_silence_gives_no_turns() -> None:
 
 
 def test_rows_fit_their_table() -> None:
-    faces = [face(name, np.ones(100, np.bool_)) for name in ("t-a", "t-b")]
+    faces = [face(name, np.ones(110, np.bool_)) for name in ("t-a", "t-b")]
+    faces[1].margins[25:50], faces[1].margins[50:75], faces[1].is_readable[25:50] = np.nan, 0.1, False
+    faces[0].margins[:] = np.nan
     stretches = [
         (FaceStretch(1, 25, 75, 0.5, -0.5, 0.75, False, True), FaceStretch(None, 75, 100, 0.9, None, 0.0, True, False)),
         (),
@@ -104,7 +106,7 @@ def test_rows_fit_their_table() -> None:
     ]
     turns = [{"video_id": "v1", "turn_id": f"u{i}", "speaker_id": "ABA"[i], "start_s": 0.0} for i in range(3)]
 
-    rows = turn_face_rows(turns, stretches, faces, MAPPED)
+    rows = turn_face_rows(turns, stretches, faces, 1.5, MAPPED)
 
     table = TURN_FACES.frame([{"batch": "b1"} | row for row in rows])
     assert table["turn_id"].to_list() == ["u0", "u0", "u2"]
@@ -113,6 +115,9 @@ def test_rows_fit_their_table() -> None:
     assert table.select("start_s", "end_s").rows() == [(1.0, 3.0), (3.0, 4.0), (4.0, 4.4)]
     assert table["probability"].to_list() == pytest.approx([0.4, 0.8, 0.8])
     assert table["talking"].to_list() == [-0.5, None, 3.0]
+    assert table["sync_margin"].to_list() == [pytest.approx(0.1), None, None]
+    assert table["readable_share"].to_list() == [1.0, 0.0, 0.0]
+    assert table["sound_offset_frames"].to_list() == [1.5] * 3
     assert table["seen_share"].to_list() == [0.75, 0.0, 1.0]
     assert table["has_overlap"].to_list() == [False, True, False]
     assert table["is_contradicted"].to_list() == [True, False, False]

@@ -29,6 +29,9 @@ def stretch(**changes: object) -> Row:
         "end_s": 2.0,
         "probability": SURE,
         "talking": MOVING,
+        "sync_margin": BINDING.min_sync_margin + 0.2,
+        "readable_share": 1.0,
+        "sound_offset_frames": 0.5,
         "seen_share": 1.0,
         "has_overlap": False,
         "is_contradicted": False,
@@ -44,7 +47,7 @@ def tracks(*spans: tuple[str, str | None, float, float]) -> pl.DataFrame:
 
 
 FACES = tracks(("t0", "v1-p00", 0.0, 10.0), ("t1", "v1-p01", 0.0, 10.0))
-NO_FACE = {"track_id": None, "talking": None, "seen_share": 0.0}
+NO_FACE = {"track_id": None, "talking": None, "sync_margin": None, "readable_share": 0.0, "seen_share": 0.0}
 
 
 def bound(*rows: Row, faces: pl.DataFrame = FACES) -> pl.DataFrame:
@@ -113,6 +116,39 @@ def test_a_margin_is_finite(probability: float) -> None:
     assert bound(stretch(probability=probability))["margin"].to_list() == [pytest.approx(math.log(999))]
 
 
+FOREIGN = {"sync_margin": BINDING.min_sync_margin - 0.05, "end_s": 1.0 + BINDING.min_sync_s}
+
+
+def test_a_speaker_whose_lips_do_not_make_the_sound_is_not_bound() -> None:
+    later = stretch(turn_id="u1", start_s=20.0, end_s=20.5)
+    other = stretch(speaker_id="B", track_id="t1", turn_id="u2", start_s=30.0, end_s=40.0)
+
+    found = bound(stretch(**FOREIGN), later, other)
+
+    assert found.select("status", "reason").rows() == [("ambiguous", "foreign_sound")] * 2 + [("bound", None)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"end_s": 0.9 + BINDING.min_sync_s},
+        {"seen_share": 0.9},
+        {"sync_margin": BINDING.min_sync_margin},
+        {"readable_share": BINDING.min_readable_share - 0.01},
+        {"sync_margin": None},
+    ],
+)
+def test_what_cannot_be_told_of_the_sound_refuses_nothing(changes: Row) -> None:
+    assert code(stretch(**FOREIGN | changes)) == ("bound", None)
+
+
+def test_without_an_offset_a_face_at_its_best_lag_needs_a_greater_margin() -> None:
+    between = FOREIGN | {"sync_margin": (BINDING.min_sync_margin + BINDING.min_sync_margin_unaligned) / 2}
+
+    assert code(stretch(**between)) == ("bound", None)
+    assert code(stretch(**between, sound_offset_frames=None)) == ("ambiguous", "foreign_sound")
+
+
 def test_no_stretch_is_no_row() -> None:
     found = bound()
 
@@ -125,6 +161,8 @@ STRETCH = st.fixed_dictionaries(
         "track_id": st.sampled_from([None, "t0", "t1"]),
         "probability": st.floats(0, 1),
         "talking": st.floats(-6, 6),
+        "sync_margin": st.floats(-0.3, 0.5),
+        "readable_share": st.floats(0, 1),
         "seen_share": st.floats(0, 1),
         "has_overlap": st.booleans(),
         "is_contradicted": st.booleans(),

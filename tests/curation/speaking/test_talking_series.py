@@ -1,41 +1,60 @@
-"""Rows of `active_speaker`, and the share of a turn in which a face talks by them."""
+"""Rows of `active_speaker`: what networks say of each track, and why of some nothing."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 import pytest
-from conversations import RATE_HZ, Video, sync_settings
+from conversations import Video
 
-from speakervid_dag.curation.faces.crops import FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Row, Scene, pairs_of
-from speakervid_dag.curation.speaking.light_asd import Floats
-from speakervid_dag.curation.speaking.lip_backends import LipMotion
-from speakervid_dag.curation.speaking.talking_series import (
-    StoredTalking,
-    speaking_tracks,
-    talking_of,
-    talking_rows,
-    unknown_rows,
-)
+from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
+from speakervid_dag.curation.speaking.active_speaker import speaking_tracks
+from speakervid_dag.curation.speaking.lip_frames import Floats
+from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK, talking_rows, unknown_rows
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER
 
 TIMES = np.arange(2, 6, 0.04)
-AUDIO = np.zeros(RATE_HZ * 10, np.float32)
-CROPS = FaceCrops(np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)), [])
+AUDIO = np.zeros(160_000, np.float32)
+NO_CROPS = CropCollector().done()
+
+
+def crops(times_s: np.ndarray = TIMES) -> FaceCrops:
+    """Pictures of a grey face."""
+    found = CropCollector()
+    for time_s in times_s:
+        found.add(float(time_s), np.full((120, 160, 3), 99, np.uint8), (60.0, 40.0, 100.0, 80.0))
+    return found.done()
+
+
+class Lips:
+    """A lip network that sees talking lips, and finds them in agreement with the sound two frames later."""
+
+    def sound(self, samples: Floats, frames: int) -> int:
+        return frames
+
+    def mouth(self, mouths: np.ndarray, *rest: np.ndarray) -> int:
+        return len(mouths)
+
+    def synchrony(self, mouth: int, sound: int, first: int) -> Floats:
+        near = np.zeros((mouth, 31), np.float32)
+        near[:, 16:19] = 0.4
+        return near
+
+    def talking(self, mouth: int, sound: int, first: int, lag: int = 0) -> Floats:
+        return np.full(mouth, 2.0 + lag, np.float32)
 
 
 @dataclass
 class Net:
-    """A network with a given answer per track."""
+    """Another network, with a given answer for all frames."""
 
-    answers: dict[str, list[float]]
+    answer: float = -1.5
     name: str = "net"
-    measured: list[str] = field(default_factory=list)
+    measured: list[tuple[int, int]] = field(default_factory=list)
 
-    def log_odds(self, track: Row, crops: FaceCrops, audio: Floats, rate_hz: int) -> Floats:
-        self.measured.append(str(track["track_id"]))
-        return np.array(self.answers[str(track["track_id"])], np.float32)
+    def log_odds(self, crops: FaceCrops, audio: Floats, first: int, count: int) -> Floats:
+        self.measured.append((first, count))
+        return np.full(count, self.answer, np.float32)
 
 
 def video(people: int = 2) -> Video:
@@ -62,29 +81,50 @@ def test_pictures_of_faces_and_copies_do_not_speak() -> None:
 
 
 def test_each_track_of_a_person_has_its_series() -> None:
-    net = Net({name(0): [0.5, np.nan, -1.5], name(1): [2.0]})
-
-    rows = talking_rows(video().tracks.reverse(), AUDIO, RATE_HZ, lambda _: CROPS, net)
+    rows = talking_rows(video().tracks.reverse(), AUDIO, lambda _: crops(), Lips(), None)
 
     table = ACTIVE_SPEAKER.frame(rows)
-    assert net.measured == table["track_id"].to_list() == [name(0), name(1)]
-    assert table["log_odds"].to_list() == [[0.5, None, -1.5], [2.0]]
-    assert table.select("batch", "video_id", "backend", "status").unique().rows() == [("b1", "v1", "net", "ok")]
+    assert table["track_id"].to_list() == [name(0), name(1)]
+    assert table.select("batch", "video_id", "backend", "status").unique().rows() == [("b1", "v1", LIP_NETWORK, "ok")]
     assert table["reason"].null_count() == table["detail"].null_count() == 2
-    assert table["start_s"].to_list() == pytest.approx([2.0, 2.0])
-    assert table["end_s"].to_list() == pytest.approx([6.0, 6.0])
+    assert table["start_s"].to_list() == pytest.approx([2.0, 2.0], abs=0.02)
+    for series in ("log_odds", "sync_margins", "is_readable"):
+        assert table[series].list.len().to_list() == pytest.approx([100, 100], abs=1)
+    assert set(table["sync_margins"][0].to_list()) == {pytest.approx(0.4)}
+    assert table["sound_offset_frames"].null_count() == 0, "two faces talk for 8 s together"
+
+
+def test_another_network_says_who_talks_while_synchrony_stays() -> None:
+    net = Net()
+
+    rows = talking_rows(video(1).tracks, AUDIO, lambda _: crops(), Lips(), net)
+
+    assert rows[0]["backend"] == "net"
+    ((first, count),) = net.measured
+    assert (first, count) == (round(rows[0]["start_s"] * 25), len(rows[0]["log_odds"]))
+    assert rows[0]["log_odds"] == [-1.5] * count
+    assert rows[0]["sync_margins"] == [pytest.approx(0.4)] * count
+    assert rows[0]["sound_offset_frames"] is None, "one face talks for 4 s"
+
+
+def test_frames_without_a_picture_are_not_told() -> None:
+    rows = talking_rows(video(1).tracks, AUDIO, lambda _: crops(TIMES[:50]), Lips(), None)
+
+    told = [value is not None for value in rows[0]["log_odds"]]
+    assert told == [value is not None for value in rows[0]["sync_margins"]]
+    assert sum(told) == pytest.approx(50, abs=2)
+    assert told[:48] == [True] * 48
 
 
 def test_a_track_that_cannot_be_measured_says_why() -> None:
-    net = Net({name(1): [np.nan, np.nan], name(2): []})
+    kept = {name(0): None, name(1): NO_CROPS, name(2): crops()}
 
-    rows = talking_rows(video(3).tracks, AUDIO, RATE_HZ, lambda track: None if track == name(0) else CROPS, net)
+    rows = talking_rows(video(3).tracks, AUDIO, lambda track: kept[track], Lips(), Net())
 
     table = ACTIVE_SPEAKER.frame(rows)
-    assert net.measured == [name(1), name(2)]
-    assert table["log_odds"].to_list() == [[], [], []]
-    assert table["status"].to_list() == ["not_evaluated"] * 3
-    assert table["reason"].to_list() == ["no_face_pictures", "no_face_frames", "no_face_frames"]
+    assert table["status"].to_list() == ["not_evaluated", "not_evaluated", "ok"]
+    assert table["reason"].to_list() == ["no_face_pictures", "no_face_frames", None]
+    assert table["log_odds"].list.len().to_list()[:2] == [0, 0]
 
 
 def test_a_video_that_no_network_measured_says_why() -> None:
@@ -100,60 +140,5 @@ def test_a_video_that_no_network_measured_says_why() -> None:
 def test_a_video_without_people_has_no_row() -> None:
     tracks = video(0).tracks.filter(pl.col("copy_of").is_not_null() | pl.col("person_id").is_null())
 
-    assert talking_rows(tracks, AUDIO, RATE_HZ, lambda _: CROPS, Net({})) == []
+    assert talking_rows(tracks, AUDIO, lambda _: crops(), Lips(), None) == []
     assert unknown_rows(tracks, "net", "no_sound", None) == []
-
-
-def stored(*series: list[float] | None) -> pl.DataFrame:
-    """Rows of active_speaker: a network's series per track; None: no pictures were kept."""
-    net = Net({name(i): own for i, own in enumerate(series) if own is not None}, name="net-2")
-    tracks = video(len(series)).tracks
-    return ACTIVE_SPEAKER.frame(
-        talking_rows(tracks, AUDIO, RATE_HZ, lambda track: CROPS if track in net.answers else None, net)
-    )
-
-
-def shares(rows: pl.DataFrame, people: int, *turns: tuple[float, float], audio: Floats = AUDIO) -> list[BackendAnswer]:
-    """The answers about each turn and track."""
-    scene = video(people)
-    for start, end in turns:
-        scene.add_turn("A", start, end)
-    pairs = pairs_of(scene.turns, scene.tracks, sync_settings())
-    answers = StoredTalking(rows).measure(Scene(pairs, audio, RATE_HZ, sync_settings()))
-    assert list(answers) == [pair.key for pair in pairs]
-    return list(answers.values())
-
-
-def test_talking_is_the_share_of_frames_of_the_turn_above_even_odds() -> None:
-    rows = stored([1.0] * 25 + [-1.0] * 50 + [0.0] * 25, [2.0] * 100)
-
-    found = shares(rows, 2, (0.0, 9.0), (2.0, 3.0), (2.5, 3.5), (4.0, 9.0))
-
-    assert [answer.talking for answer in found] == pytest.approx([0.25, 1, 1, 1, 12 / 25, 1, 0, 1], abs=0.03)
-    assert [answer.reason for answer in found] == [None] * 8
-
-
-def test_frames_without_a_face_do_not_count() -> None:
-    rows = stored([1.0] * 10 + [np.nan] * 50 + [-1.0] * 40)
-
-    found = shares(rows, 1, (2.0, 6.0), (2.6, 3.8))
-
-    assert found[0].talking == pytest.approx(10 / 50)
-    assert found[1] == BackendAnswer(reason="no_face_frames")
-
-
-def test_a_pair_without_a_series_says_why() -> None:
-    rows = stored([1.0] * 100, None).filter(pl.col("status") == "ok")
-
-    assert [answer.reason for answer in shares(rows, 2, (2.0, 6.0))] == [None, "no_face_pictures"]
-    silent = shares(rows, 1, (2.0, 6.0), audio=AUDIO[:RATE_HZ])
-    assert silent == [BackendAnswer(reason="no_sound")]
-
-
-def test_talking_is_by_the_network_that_measured_it_else_by_lips() -> None:
-    found = talking_of(stored([1.0] * 100, None))
-
-    assert isinstance(found, StoredTalking)
-    assert (found.name, found.question) == ("net-2", "talking")
-    for rows in (ACTIVE_SPEAKER.empty(), stored(None, None)):
-        assert isinstance(talking_of(rows), LipMotion)
