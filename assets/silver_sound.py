@@ -94,9 +94,7 @@ def _by_local_speakers(
     people = dict(video["face_tracks"].select("track_id", "person_id").iter_rows())
     seen = diarize_jointly(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, faces, people, settings, joint)
     turns = diarizing.turn_rows(video.video_id, seen.found, settings)
-    offset = video["active_speaker"]["sound_offset_frames"].drop_nulls().first()
-    offset_frames = None if offset is None else float(str(offset))
-    return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, offset_frames, joint)}
+    return {"speech_turns": turns, "turn_faces": turn_face_rows(turns, seen.stretches, faces, joint)}
 
 
 def _by_windows(stage: Stage, video: VideoTask, samples: Sound) -> Diarization | None:

@@ -16,7 +16,8 @@ def test_every_backend_is_active_or_says_how_it_would_be(tmp_path: Path, monkeyp
     assert states["lip_ridge"] == "active"
     assert all(word in states["light_asd"] for word in ("MISSING", "speakervid models pull light-asd"))
     assert "active_speaker" not in states["light_asd"], "it is set already"
-    assert all(word in states["lip_motion"] for word in ("active", "light_asd")), "until then"
+    assert all(word in states["lip_network"] for word in ("active", "talking", "light_asd")), "until then"
+    assert "set active_speaker.talking: lip_motion" in states["lip_motion"]
     assert "--accept-hash" in states["syncnet"]
     own = tmp_path / "mine.yaml"
     own.write_text("inherits: laptop\nname: m\nactive_speaker: {talking: lip_motion}\ntracking: {face_crops: false}")

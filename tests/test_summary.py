@@ -66,14 +66,3 @@ def test_a_video_without_a_clip_since_its_sound_was_lost_says_so(
     settings = published_lake(tmp_path / "lake", **changed)
     print_summary(settings, RunReport(done=[BATCH]))
     assert "speech_turns: decoder_crashed" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_run_without_a_talking_network_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = published_lake(tmp_path / "there")
-    print_summary(settings, RunReport(done=[BATCH]))
-    assert "light-asd" not in capsys.readouterr().out
-    missing = {"log_odds": [], "status": "not_evaluated", "reason": "weights_missing"}
-    rows = mini_lake()["active_speaker"].drop("detail", *missing).to_dicts()
-    changed = {"active_speaker": frame("active_speaker", [row | missing for row in rows])}
-    print_summary(published_lake(tmp_path / "missing", **changed), RunReport(done=[BATCH]))
-    assert "speakervid models pull light-asd" in capsys.readouterr().out

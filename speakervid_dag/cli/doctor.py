@@ -17,7 +17,7 @@ from speakervid_dag.cli.console import out, print_frame, print_line
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.lake.schemas.measures import MEASURES
-from speakervid_dag.models import campplus, cotracker, dover, segmentation
+from speakervid_dag.models import campplus, cotracker, dover, lip_network, segmentation
 from speakervid_dag.models.face_pack import pack_state
 from speakervid_dag.models.registry import examine, get_weight, load_registry, verify, weights_dir
 
@@ -99,7 +99,8 @@ class Answering:
 
 
 ANSWERING = (
-    Answering("talking", "lip_motion", "share of the time in which the mouth moves"),
+    Answering("talking", "lip_network", "packaged network on face pictures; not for commercial use (faq)"),
+    Answering("talking", "lip_motion", "share of the time in which the mouth moves: turns come from sound first"),
     Answering("talking", "light_asd", "Light-ASD on face pictures", "light-asd", "speakervid models pull light-asd"),
     Answering("synchrony", "lip_ridge", "landmark-audio regression (a heuristic, not SyncNet)"),
     Answering(
@@ -182,8 +183,11 @@ def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[st
         if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
             rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
             continue
-        if item.name == "lip_motion" and chosen["talking"] == "light_asd" and _lacks_weights("light-asd"):
-            state = "active until the weights of light_asd are there: turns come from sound first"
+        if item.name == "lip_network" and lip_network.package_state() == "missing":
+            state = "MISSING: install speakervid-dag anew"
+        elif item.name == "lip_network" and chosen["talking"] == "light_asd":
+            until = " and talking, until the weights of light_asd are there"
+            state = f"active: synchrony of lips and sound{until * _lacks_weights('light-asd')}"
         elif chosen[item.question] == item.name:
             state = f"{weights_state} weights: {item.pull}" if lacks else "active"
         else:
@@ -255,6 +259,18 @@ def print_weights() -> None:
         }
         for w in load_registry().values()
     ]
+    rows.append(
+        {
+            "name": lip_network.NAME,
+            "stage": "visual_speech",
+            "on disk": "" if lip_network.package_state() == "missing" else "yes",
+            "not active": "",
+            "default": "yes",
+            "licence": lip_network.LICENCE,
+            "commercial": "yes" if lip_network.IS_COMMERCIAL_OK else "no",
+            "source": "packaged",
+        }
+    )
     print_frame(pl.DataFrame(rows), title=f"Weights in {weights_dir()}")
 
 

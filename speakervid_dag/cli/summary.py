@@ -86,9 +86,6 @@ FAILED = """
 SELECT v.source_name, o.stage, o.status, o.reason, o.detail FROM stage_outcomes o JOIN videos v USING (video_id)
 WHERE o.batch IN ({}) AND o.status = 'not_evaluated' ORDER BY ALL
 """
-NOT_LOOKED_AT = """
-SELECT count(*) > 0 AS is_so FROM active_speaker WHERE batch IN ({}) AND reason = 'weights_missing'
-"""
 COST = """
 SELECT stage, count(*) AS videos, sum(elapsed_s) AS seconds, sum(media_s) AS decoding_s, sum(model_s) AS models_s
 FROM stage_outcomes WHERE batch IN ({}) GROUP BY stage ORDER BY seconds DESC
@@ -111,9 +108,4 @@ def _print_videos(connection: session.Session, report: RunReport) -> int:
     if failed.height:
         print_frame(failed, title="Stages without a result")
     print_frame(cost, title="Time by stage")
-    if session.run_sql(connection, NOT_LOOKED_AT.format(chosen))["is_so"][0]:
-        print_line(
-            "No network looked at the faces, so few turns of a conversation are bound: "
-            "`speakervid models pull light-asd` (4 MB), then run again."
-        )
     return failed.filter(failed["reason"] == FAULT).height

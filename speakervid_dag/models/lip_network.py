@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 NAME = "lip-network"
 WHAT = "talking and lip/sound synchrony per frame"  # as an entry of weights.yaml would say
-LICENCE = "Apache-2.0; trained on clips without a stated licence too"
+LICENCE = "Apache-2.0; not for commercial use: most clips it was trained on state no licence"
 IS_COMMERCIAL_OK = False  # until every clip of the card states a licence that permits it
 WEIGHTS_FILE, CARD_FILE = "lip_network.safetensors", "lip_network.json"
 MOUTH_CUT_PX, FACE_CUT_PX = 60, 60  # of the 72 and 64 px of LipFrames

@@ -17,8 +17,10 @@ import numpy as np
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.faces.crops import FaceCrops
+from speakervid_dag.curation.joint.evidence import mean_around
 from speakervid_dag.curation.speaking.lip_frames import lip_frames
-from speakervid_dag.curation.speaking.lip_scores import VideoScores, video_scores
+from speakervid_dag.curation.speaking.lip_scores import FaceScores, video_scores
+from speakervid_dag.curation.speaking.talking_series import LIP_UNIT
 from speakervid_dag.lake.schemas import FACE_TRACKS, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.audio import read_audio
@@ -52,11 +54,11 @@ def main() -> int:
             began = time.process_time()
             found = scores(network, video, tracks[name], told.lake, told.media)
             spent_s += time.process_time() - began
-            seconds += sum(len(face.talking) for face in found.faces.values()) / 25
-            print(f"{name}: offset {found.offset_frames}")
-            for kind, logits in kinds.items():
-                for track, face in found.faces.items():
-                    logits[track] = FaceLogits(face.first, np.nan_to_num(getattr(face, kind), nan=-9))
+            seconds += sum(len(face.talking) for face in found.values()) / 25
+            print(f"{name}: offsets {sorted({face.offset_frames for face in found.values()}, key=str)}")
+            for track, face in found.items():
+                kinds["talking"][track] = logits_of(face, face.talking)
+                kinds["evidence"][track] = logits_of(face, evidence(face))
     for kind, logits in kinds.items():
         figures = report(read_truths(told.truth), tracks, logits)
         print(f"{kind}: AP {figures.ap:.4f}, in a file {figures.ap_in_file:.4f}, choice {figures.choice:.4f}")
@@ -65,15 +67,27 @@ def main() -> int:
     return 0
 
 
-def scores(network: LipNetwork, video: Row, rows: list[Row], lake: Path, media: list[Path]) -> VideoScores:
+def logits_of(face: FaceScores, values: np.ndarray) -> FaceLogits:
+    return FaceLogits(face.first, np.nan_to_num(values, nan=-9))
+
+
+def evidence(face: FaceScores) -> np.ndarray:
+    """Return talking logits with the margin of synchrony, as the joint inference weighs both."""
+    joint = load_profile("laptop").joint
+    if face.offset_frames is None:
+        return LIP_UNIT * face.talking
+    above = mean_around(face.margins, joint.sync_frames) - joint.neutral_margin
+    return LIP_UNIT * face.talking + joint.sync_weight * np.nan_to_num(above)
+
+
+def scores(network: LipNetwork, video: Row, rows: list[Row], lake: Path, media: list[Path]) -> dict[str, FaceScores]:
     """Return the network's answers about all tracks of a video."""
     path = next(p for folder in media if (p := folder / Path(video["source_name"]).name).is_file())
     budget = MediaBudget(decoder_threads=1)
     samples = read_audio(path, probe(path, budget), budget)
-    share = min(1.0, load_profile("laptop").tracking.long_side_px / max(video["width_px"], video["height_px"]))
-    size = round(video["width_px"] * share), round(video["height_px"] * share)
-    faces = {row["track_id"]: lip_frames(row, crops(lake, row["track_id"]), *size) for row in rows}
-    return video_scores(network, faces, samples)
+    people = [row for row in rows if row["person_id"] is not None and row["copy_of"] is None]
+    frames = ((row["track_id"], row["person_id"], lip_frames(row, crops(lake, row["track_id"]))) for row in people)
+    return video_scores(network, frames, samples)
 
 
 def crops(lake: Path, track_id: str) -> FaceCrops:

@@ -76,7 +76,7 @@ def test_a_track_without_pictures_is_not_seen() -> None:
 def test_the_grid_is_the_same_for_every_track() -> None:
     row, crops = tracked([1.0133 + n / 30 for n in range(30)])
     frames = lip_frames(row, crops)
-    assert abs(frames.first / FPS - 1.0133) <= 0.5 / FPS
+    assert 0 <= frames.first / FPS - 1.0133 < 1 / FPS
 
 
 def test_the_nearest_time_is_found() -> None:

@@ -79,7 +79,6 @@ def turn_face_rows(
     turn_rows: Sequence[Mapping[str, object]],
     stretches: Sequence[Sequence[FaceStretch]],
     faces: Sequence[TalkingFace],
-    sound_offset_frames: float | None,
     settings: JointSettings,
 ) -> list[Row]:
     """Return rows of the table `turn_faces`, without `batch`.
@@ -87,7 +86,6 @@ def turn_face_rows(
     Args:
         turn_rows: rows of speech_turns; stretches: of each.
         faces: the tracks by number.
-        sound_offset_frames: of the video, if it could be measured.
     """
     rows: list[Row] = []
     for turn, own in zip(turn_rows, stretches, strict=True):
@@ -102,7 +100,6 @@ def turn_face_rows(
                     "probability": calibrated(part.probability, settings),
                     "talking": part.talking,
                     **_synchrony(part, faces),
-                    "sound_offset_frames": sound_offset_frames,
                     "seen_share": part.seen_share,
                     "has_overlap": part.has_overlap,
                     "is_contradicted": part.is_contradicted,
@@ -114,13 +111,14 @@ def turn_face_rows(
 def _synchrony(part: FaceStretch, faces: Sequence[TalkingFace]) -> Row:
     """Return how well lips and sound agree in a stretch."""
     if part.track is None:
-        return {"sync_margin": None, "readable_share": 0.0}
+        return {"sync_margin": None, "readable_share": 0.0, "sound_offset_frames": None}
     face = faces[part.track]
     frames = slice(max(0, part.start - face.first), max(0, part.end - face.first))
     is_seen = ~np.isnan(face.margins[frames])
     if not is_seen.any():
-        return {"sync_margin": None, "readable_share": 0.0}
+        return {"sync_margin": None, "readable_share": 0.0, "sound_offset_frames": face.offset_frames}
     return {
+        "sound_offset_frames": face.offset_frames,
         "sync_margin": float(face.margins[frames][is_seen].mean()),
         "readable_share": float(face.is_readable[frames][is_seen].mean()),
     }

@@ -57,6 +57,7 @@ class TalkingFace:
         log_odds: (t,) float32, log odds that the face talks in each frame from `first` on; NaN where it is not seen.
         margins: (t,) float32, synchrony of lips and sound; NaN where the face is not seen.
         is_readable: (t,) bool, the lips can be read.
+        offset_frames: by how many frames of 25 Hz the sound is late for it; None = not known.
     """
 
     track_id: str
@@ -64,6 +65,7 @@ class TalkingFace:
     log_odds: Floats
     margins: Floats
     is_readable: Booleans
+    offset_frames: float | None = None
 
     @property
     def last(self) -> int:
@@ -136,7 +138,9 @@ def on_grid(row: Mapping[str, Any], rate_hz: int, frames: int, settings: JointSe
     at = np.clip(nearest, 0, len(log_odds) - 1)
     odds, agreement = (np.where(is_inside, part[at], np.nan).astype(np.float32) for part in (log_odds, margins))
     readable = is_inside & np.array(row["is_readable"], np.bool_)[at]
-    return TalkingFace(row["track_id"], first, odds, agreement, readable) if np.isfinite(odds).any() else None
+    if not np.isfinite(odds).any():
+        return None
+    return TalkingFace(row["track_id"], first, odds, agreement, readable, row["sound_offset_frames"])
 
 
 def _with_nan(values: Sequence[float | None]) -> Floats:

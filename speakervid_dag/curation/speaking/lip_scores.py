@@ -6,7 +6,7 @@ argument), its input (lip_frames.py), rows (talking_series.py), what a margin de
 A face whose lips cannot be read gives no margin for its own voice either: its sound is not foreign, but not measurable.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,9 @@ MAX_LAG = 15  # frames; column l of similarities is lag l - 15
 _AWAY = 7  # lags this far from the right one are wrong ones
 _MOST_OFFSET = 10  # frames
 _MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
-_MIN_LAG_S = 1.0  # ... from which its faces are at least compared at the lag that suits all of them best
+_MIN_LAG_S = 1.0  # ... from which a face is at least compared at the lag that suits it best
+_MIN_OWN_S, _MIN_OWN_MARGIN = 4.0, 0.15  # for a person's own offset; 5 s of 19 in 20 foreign sounds have less
+_MIN_AGREEING = 0.09  # a person with less does not share the video's offset
 _MIN_PROFILE_MARGIN = 0.1  # videos under another's sound: at most 0.07; under their own, at least 0.12
 _ZERO_FRAMES = 0.9  # lag 0 of the network is a sound this much late, by five files of known offset
 _MAX_YAW_DEG, _MIN_FACE_PX, _MIN_MESH_SCORE = 45.0, 30.0, 0.5
@@ -48,60 +50,60 @@ class FaceScores:
     """One track on the 25-Hz grid; frame i is at (first + i) / 25 s.
 
     Attributes:
+        offset_frames: by how many frames the sound is late for this face: the video's offset, or the person's own, as
+            in a film cut from several sources; None = not measurable.
         talking: (t,) logits, positive = talks; NaN where the face is not seen.
-        margins: (t,) similarity at the video's lag, above lags 7 or more away; NaN where the face is not seen.
+        margins: (t,) similarity at the offset, or at the lag that suits the person best, above lags 7 or more away; NaN
+            where the face is not seen.
         is_readable: (t,) bool: the lips can be read: mesh trusted, at most 45 degrees of yaw, at least 30 px.
     """
 
     first: int
+    offset_frames: float | None
     talking: Floats
     margins: Floats
     is_readable: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class VideoScores:
-    """All faces of a video.
-
-    Attributes:
-        offset_frames: by how many frames the sound is late; None = not measurable.
-        lag: the network's own lag at which the margins of all faces were taken: the one that suits the talking faces
-            best, though that may be by chance if the offset is not measurable.
-    """
-
-    offset_frames: float | None
-    lag: int
-    faces: dict[str, FaceScores]
-
-
-def video_scores(network: LipModel, tracks: Iterable[tuple[str, LipFrames]], samples: Floats) -> VideoScores:
-    """Return the scores of all tracks of a video. `samples`: its sound at 16 kHz from the container's start.
+def video_scores(
+    network: LipModel, tracks: Iterable[tuple[str, str, LipFrames]], samples: Floats
+) -> dict[str, FaceScores]:
+    """Return the scores of all tracks of a video by name.
 
     The tracks are read one after the other: the pictures of two are never held at once.
+
+    Args:
+        tracks: name, person and frames of each.
+        samples: the video's sound at 16 kHz from the container's start.
     """
     sound = network.sound(samples, max(1, len(samples) // SAMPLES))
     found: dict[str, _Face] = {}
-    for name, track in tracks:
+    for name, person, track in tracks:
         mouth = network.mouth(track.mouths, track.faces, track.lips, track.state, track.is_seen)
         near = network.synchrony(mouth, sound, track.first)
         talking = network.talking(mouth, sound, track.first)
-        found[name] = _Face(track.first, mouth, near, talking, track.is_seen, readable(track))
-    profile, seconds = _profile([face.near[(face.talking > 0) & face.is_seen] for face in found.values()])
-    best = best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1]) if seconds >= _MIN_LAG_S else 0.0
-    is_sure = seconds >= _MIN_OFFSET_S and margins(profile[None], round(best))[0] >= _MIN_PROFILE_MARGIN
-    moved = round(best) if is_sure else 0
-    faces = {}
+        found[name] = _Face(person, track.first, mouth, near, talking, track.is_seen, readable(track))
+    whole = _lag(found.values(), _MIN_OFFSET_S, _MIN_PROFILE_MARGIN)
+    lags = {}
+    for person in {face.person for face in found.values()}:
+        own = [face for face in found.values() if face.person == person]
+        lags[person] = _own_lag(own, whole)
+    scores = {}
     for name, face in found.items():
+        lag, is_sure = lags[face.person]
+        moved = round(lag) if is_sure else 0
         logits = network.talking(face.mouth, sound, face.first, moved) if moved else face.talking
-        above = margins(face.near, round(best))
-        faces[name] = FaceScores(face.first, _seen(logits, face), _seen(above, face), face.is_readable)
-    return VideoScores(best + _ZERO_FRAMES if is_sure else None, round(best), faces)
+        offset = lag + _ZERO_FRAMES if is_sure else None
+        above = margins(face.near, round(lag))
+        scores[name] = FaceScores(face.first, offset, _seen(logits, face), _seen(above, face), face.is_readable)
+    return scores
 
 
 @dataclass(frozen=True, eq=False)
 class _Face:
     """A track's side of the network, and what it says at lag 0."""
 
+    person: str
     first: int
     mouth: Any
     near: Floats
@@ -110,14 +112,45 @@ class _Face:
     is_readable: NDArray[np.bool_]
 
 
+def _lag(faces: Iterable[_Face], min_s: float, least: float) -> tuple[float, bool]:
+    """Return the lag that suits the talking frames of some faces best, and whether that is not by chance.
+
+    Args:
+        min_s: shortest talking time for that; least: least margin.
+    """
+    profile, seconds = _profile(faces)
+    if seconds < _MIN_LAG_S:
+        return 0.0, False
+    lag = best_lag(profile[MAX_LAG - _MOST_OFFSET : MAX_LAG + _MOST_OFFSET + 1])
+    return lag, seconds >= min_s and float(margins(profile[None], round(lag))[0]) >= least
+
+
+def _own_lag(faces: Sequence[_Face], video: tuple[float, bool]) -> tuple[float, bool]:
+    """Return the lag of a person's faces, and whether it is known: the video's, unless the lips disagree."""
+    profile, seconds = _profile(faces)
+    lag, is_sure = video
+    if is_sure and (seconds < _MIN_OWN_S or margins(profile[None], round(lag))[0] >= _MIN_AGREEING):
+        return video
+    own, is_known = _lag(faces, _MIN_OWN_S, _MIN_OWN_MARGIN)
+    return (own, is_known) if is_known or not is_sure else video
+
+
 def _seen(values: Floats, face: _Face) -> Floats:
     return np.where(face.is_seen, values, np.nan).astype(np.float32)
 
 
-def _profile(talking: list[Floats]) -> tuple[Floats, float]:
-    """Return the mean similarities (31,) of the talking frames of a video, and how many seconds they are."""
-    rows = np.concatenate([np.zeros((0, 2 * MAX_LAG + 1), np.float32), *talking])
-    return rows.mean(axis=0) if len(rows) else np.zeros(2 * MAX_LAG + 1, np.float32), len(rows) / FPS
+def _profile(faces: Iterable[_Face]) -> tuple[Floats, float]:
+    """Return the mean similarities (31,) of some faces over their talking frames, and how many seconds they are.
+
+    Faces that hardly seem to talk are compared over all frames in which they are seen.
+    """
+    faces = list(faces)
+    for chosen in ([(face.talking > 0) & face.is_seen for face in faces], [face.is_seen for face in faces]):
+        rows = [face.near[frames] for face, frames in zip(faces, chosen, strict=True)]
+        told = np.concatenate([np.zeros((0, 2 * MAX_LAG + 1), np.float32), *rows])
+        if len(told) >= _MIN_LAG_S * FPS:
+            return told.mean(axis=0), len(told) / FPS
+    return np.zeros(2 * MAX_LAG + 1, np.float32), 0.0
 
 
 def margins(near: Floats, lag: int) -> Floats:

@@ -6,7 +6,9 @@ Belongs here: that decision, rows of `speaker_bindings` from rows of `turn_faces
 
 import math
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import BindingSettings
 from speakervid_dag.lake.schemas import SPEAKER_BINDINGS
@@ -52,24 +54,27 @@ def bind_stretches(stretches: pl.DataFrame, tracks: pl.DataFrame, settings: Bind
 def _foreign_speakers(stretches: pl.DataFrame, settings: BindingSettings) -> dict[str, float]:
     """Return the speakers whose lips do not make the sound, with their mean margin of synchrony.
 
-    All stretches of a speaker that would be bound count. A face whose lips cannot be read is not refused.
+    All stretches of a speaker that would be bound count. A face whose lips cannot be read is not refused, but if nobody's
+    lips agree with the sound of the video, and somebody's disagree: then nobody makes it.
     """
-    totals: dict[str, list[float]] = {}
+    totals: dict[str, NDArray[np.float64]] = {}
     for stretch in stretches.filter(pl.col("sync_margin").is_not_null()).to_dicts():
         if _decision(stretch, True, settings)[0] == "bound":
             seconds = (stretch["end_s"] - stretch["start_s"]) * stretch["seen_share"]
-            total = totals.setdefault(stretch["speaker_id"], [0.0, 0.0, 0.0])
-            for place, value in enumerate((1.0, stretch["sync_margin"], stretch["readable_share"])):
-                total[place] += seconds * value
-    is_aligned = bool(stretches["sound_offset_frames"].is_not_null().any())
-    least = settings.min_sync_margin if is_aligned else settings.min_sync_margin_unaligned
-    return {
-        speaker: margin / seconds
-        for speaker, (seconds, margin, readable) in totals.items()
-        if seconds >= settings.min_sync_s
-        and margin < least * seconds
-        and readable >= settings.min_readable_share * seconds
-    }
+            is_aligned = stretch["sound_offset_frames"] is not None
+            least = settings.min_sync_margin if is_aligned else settings.min_sync_margin_unaligned
+            told = np.array([1.0, stretch["sync_margin"], stretch["readable_share"], least])
+            totals[stretch["speaker_id"]] = totals.get(stretch["speaker_id"], np.zeros(4)) + seconds * told
+    found, agrees = {}, False
+    for speaker, (seconds, *sums) in totals.items():
+        margin, readable, least = (float(total / seconds) for total in sums)
+        if seconds >= settings.min_sync_s:
+            agrees |= margin >= least
+            if margin < least and readable >= settings.min_readable_share:
+                found[speaker] = margin
+    if found and not agrees:
+        return {speaker: float(total[1] / total[0]) for speaker, total in totals.items()}
+    return found
 
 
 def _decision(stretch: Row, some_face: bool, settings: BindingSettings) -> tuple[str, str | None, str | None]:

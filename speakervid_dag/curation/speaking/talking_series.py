@@ -19,7 +19,7 @@ NO_PICTURES, NO_FRAMES = "no_face_pictures", "no_face_frames"
 LIP_NETWORK = "lip_network"
 # Light-ASD's log odds for one unit of the lip network's logits: regressions of who speaks on 15 labelled videos give
 # the same weights after this
-_LIP_UNIT = 0.78
+LIP_UNIT = 0.78
 
 
 class TalkingBackend(Protocol):
@@ -47,7 +47,7 @@ def talking_rows(
     told: dict[str, Floats] = {}
     reasons: dict[str, str] = {}
 
-    def frames() -> Iterator[tuple[str, LipFrames]]:
+    def frames() -> Iterator[tuple[str, str, LipFrames]]:
         for track in people:
             name, kept = track["track_id"], crops(track["track_id"])
             if kept is None:
@@ -59,7 +59,7 @@ def talking_rows(
                 continue
             if talking is not None:
                 told[name] = talking.log_odds(kept, audio, seen.first, len(seen.is_seen))
-            yield name, seen
+            yield name, track["person_id"], seen
 
     found = video_scores(lips, frames(), audio)
     backend = LIP_NETWORK if talking is None else talking.name
@@ -69,11 +69,8 @@ def talking_rows(
         if name in reasons:
             rows.append(_row(track, backend) | _not_evaluated(reasons[name]))
         else:
-            face = found.faces[name]
-            rows.append(
-                _row(track, backend) | _measured(face, told.get(name, _LIP_UNIT * face.talking), track["end_s"])
-            )
-            rows[-1]["sound_offset_frames"] = found.offset_frames
+            face = found[name]
+            rows.append(_row(track, backend) | _measured(face, told.get(name, LIP_UNIT * face.talking), track["end_s"]))
     return rows
 
 
@@ -81,6 +78,7 @@ def _measured(face: FaceScores, log_odds: Floats, end_s: float) -> Row:
     return {
         "start_s": face.first / FPS,
         "end_s": min((face.first + len(log_odds)) / FPS, end_s),
+        "sound_offset_frames": face.offset_frames,
         "log_odds": _nullable(log_odds),
         "sync_margins": _nullable(face.margins),
         "is_readable": face.is_readable.tolist(),

@@ -238,13 +238,13 @@ ACTIVE_SPEAKER = Table(
         column(
             "sync_margins",
             SERIES,
-            "similarity of lips and sound at the video's offset, above that at wrong offsets, for the same frames",
+            "similarity of lips and sound at the sound's offset, above that at wrong ones, for the same frames",
         ),
         column("is_readable", FLAGS, "the lips can be read, for the same frames"),
         column(
             "sound_offset_frames",
             FLOAT,
-            "by how many frames of 25 Hz the video's sound is late; null: not measurable",
+            "by how many frames of 25 Hz the sound is late for this face; null: not measurable",
             null=True,
         ),
         column("backend", STRING, "network that looked and listened"),
@@ -270,7 +270,7 @@ TURN_FACES = Table(
             "sync_margin", FLOAT, "mean of the face's `active_speaker.sync_margins`; null without a face", null=True
         ),
         column("readable_share", FLOAT, "share of its frames in which its lips can be read, 0-1"),
-        column("sound_offset_frames", FLOAT, "of the video: see active_speaker", null=True),
+        column("sound_offset_frames", FLOAT, "of the face: see active_speaker", null=True),
         column("seen_share", FLOAT, "share of the stretch in which the face is seen, 0-1"),
         column("has_overlap", BOOL, "somebody else talks too"),
         column("is_contradicted", BOOL, "another face in view leads in talking"),

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_a_turn_that_is_no_speech_goes_with_its_stretches() -> None:
 
     assert [turn.speaker_id for turn in seen.found.turns] == ["A", "B", "A", "B"]
     assert [[part.track for part in own] for own in seen.stretches] == [[1], [0], [1], [0]]
-    rows = turn_face_rows(turn_rows("v1", seen.found, SETTINGS), seen.stretches, faces, None, JOINT)
+    rows = turn_face_rows(turn_rows("v1", seen.found, SETTINGS), seen.stretches, faces, JOINT)
     assert [(row["turn_id"], row["track_id"]) for row in rows] == [
         (f"v1-u{number:04d}", name) for number, name in enumerate(["t-b", "t-a", "t-b", "t-a"])
     ]
@@ -99,6 +100,7 @@ def test_rows_fit_their_table() -> None:
     faces = [face(name, np.ones(110, np.bool_)) for name in ("t-a", "t-b")]
     faces[1].margins[25:50], faces[1].margins[50:75], faces[1].is_readable[25:50] = np.nan, 0.1, False
     faces[0].margins[:] = np.nan
+    faces[1] = replace(faces[1], offset_frames=1.5)
     stretches = [
         (FaceStretch(1, 25, 75, 0.5, -0.5, 0.75, False, True), FaceStretch(None, 75, 100, 0.9, None, 0.0, True, False)),
         (),
@@ -106,7 +108,7 @@ def test_rows_fit_their_table() -> None:
     ]
     turns = [{"video_id": "v1", "turn_id": f"u{i}", "speaker_id": "ABA"[i], "start_s": 0.0} for i in range(3)]
 
-    rows = turn_face_rows(turns, stretches, faces, 1.5, MAPPED)
+    rows = turn_face_rows(turns, stretches, faces, MAPPED)
 
     table = TURN_FACES.frame([{"batch": "b1"} | row for row in rows])
     assert table["turn_id"].to_list() == ["u0", "u0", "u2"]
@@ -117,7 +119,7 @@ def test_rows_fit_their_table() -> None:
     assert table["talking"].to_list() == [-0.5, None, 3.0]
     assert table["sync_margin"].to_list() == [pytest.approx(0.1), None, None]
     assert table["readable_share"].to_list() == [1.0, 0.0, 0.0]
-    assert table["sound_offset_frames"].to_list() == [1.5] * 3
+    assert table["sound_offset_frames"].to_list() == [1.5, None, None]
     assert table["seen_share"].to_list() == [0.75, 0.0, 1.0]
     assert table["has_overlap"].to_list() == [False, True, False]
     assert table["is_contradicted"].to_list() == [True, False, False]
