@@ -19,6 +19,7 @@ from speakervid_dag.quality_checks.views import empty_parent
 SHAS = [hashlib.sha256(name).hexdigest() for name in (b"one", b"two")]
 V1, V2 = (f"v{sha[:16]}" for sha in SHAS)
 TIMES = [i * 0.5 for i in range(20)]
+FACE = {"talking": 1.0, "seen_share": 1.0, "sync_margin": 0.3, "readable_share": 1.0, "sound_offset_frames": 0.5}
 UNIT = [1.0] + [0.0] * 7
 TURNS = {"u0000": ("A", "p00", 1.0, 5.0), "u0001": ("B", "p01", 5.5, 9.5)}
 STAGE_OF = {"shots": "intake", "frame_series": "face_tracks", "poses": "face_tracks", "dropped_spans": "clips"}
@@ -155,13 +156,19 @@ def _sound(v: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
             for span in spans.values()
         ],
         "active_speaker": [
-            {"track_id": t, "start_s": 0.0, "end_s": 10.0, "log_odds": [1.0] * 249 + [None], "backend": "light_asd"}
+            {
+                "track_id": t,
+                "start_s": 0.0,
+                "end_s": 10.0,
+                "log_odds": [1.0] * 249 + [None],
+                "sync_margins": [0.3] * 249 + [None],
+                "is_readable": [True] * 249 + [False],
+                "sound_offset_frames": 0.5,
+                "backend": "lip_network",
+            }
             for t in tracks.values()
         ],
-        "turn_faces": [
-            {**span, "track_id": tracks[owner[u]], "probability": 0.9, "talking": 1.0, "seen_share": 1.0}
-            for u, span in spans.items()
-        ],
+        "turn_faces": [{**span, "track_id": tracks[owner[u]], "probability": 0.9, **FACE} for u, span in spans.items()],
         "sync_scores": [
             {
                 **_but(span, "speaker_id"),

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.heavy
 Frames = dict[str, pl.DataFrame]
 Defect = Callable[[Frames], None]
 C = pl.col
+SERIES: dict[str, object] = {"log_odds": 0.0, "sync_margins": 0.0, "is_readable": True}
 
 
 @pytest.fixture
@@ -224,8 +225,14 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     (
         "half of the values of a track",
         "active_speaker",
-        change("active_speaker", C("video_id") == V1, log_odds=[0.0] * 125),
+        change("active_speaker", C("video_id") == V1, **{name: [value] * 125 for name, value in SERIES.items()}),
         "a_value_each_frame",
+    ),
+    (
+        "margins of other frames than the log odds",
+        "active_speaker",
+        change("active_speaker", C("video_id") == V1, sync_margins=[0.0] * 125),
+        "series_are_alike",
     ),
     (
         "a stretch of another speaker",

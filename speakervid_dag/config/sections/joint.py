@@ -31,7 +31,7 @@ class JointSettings(Section):
         description="talking log odds per unit of the margin of synchrony, where the sound's offset is known", ge=0
     )
     sync_frames: Odd = Field(description="length of the mean margin for that, frames, odd", ge=1)
-    neutral_margin: float = Field(description="margin that speaks neither for nor against a face")
+    neutral_margin: float = Field(description="margin that speaks neither for nor against a face", ge=-2, le=2)
     max_face_score: float = Field(description="scores are cut to plus or minus this", gt=0)
     hidden_price: float = Field(description="price of a person with a face who is not in view", ge=0)
     unknown_voice_price: float = Field(description="price of an unknown voice while a face is in view", ge=0)

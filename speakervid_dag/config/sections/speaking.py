@@ -91,8 +91,12 @@ class BindingSettings(Section):
         description="joint inference: a speaker whose face was bound for this long is asked if the sound is theirs, s",
         gt=0,
     )
-    min_sync_margin: float = Field(description="... lowest mean margin of synchrony of a sound that is theirs")
-    min_sync_margin_unaligned: float = Field(description="... where the offset of the sound is not measurable")
+    min_sync_margin: float = Field(
+        description="... lowest mean margin of synchrony of a sound that is theirs", ge=-2, le=2
+    )
+    min_sync_margin_unaligned: float = Field(
+        description="... where the offset of the sound is not measurable", ge=-2, le=2
+    )
     min_readable_share: float = Field(
         description="... share of frames in which the lips can be read; with less, nothing is refused, 0-1", ge=0, le=1
     )

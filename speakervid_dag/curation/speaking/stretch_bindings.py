@@ -54,8 +54,8 @@ def bind_stretches(stretches: pl.DataFrame, tracks: pl.DataFrame, settings: Bind
 def _foreign_speakers(stretches: pl.DataFrame, settings: BindingSettings) -> dict[str, float]:
     """Return the speakers whose lips do not make the sound, with their mean margin of synchrony.
 
-    All stretches of a speaker that would be bound count. A face whose lips cannot be read is not refused, but if nobody's
-    lips agree with the sound of the video, and somebody's disagree: then nobody makes it.
+    All stretches of a speaker that would be bound count. A face whose lips cannot be read is refused only if somebody
+    else's lips disagree with the sound, and nobody's agree: then nobody in the video makes it.
     """
     totals: dict[str, NDArray[np.float64]] = {}
     for stretch in stretches.filter(pl.col("sync_margin").is_not_null()).to_dicts():

@@ -120,7 +120,7 @@ FOREIGN = {"sync_margin": BINDING.min_sync_margin - 0.05, "end_s": 1.0 + BINDING
 
 
 def test_a_speaker_whose_lips_do_not_make_the_sound_is_not_bound() -> None:
-    later = stretch(turn_id="u1", start_s=20.0, end_s=20.5)
+    later = stretch(turn_id="u1", start_s=20.0, end_s=20.1)
     other = stretch(speaker_id="B", track_id="t1", turn_id="u2", start_s=30.0, end_s=40.0)
 
     found = bound(stretch(**FOREIGN), later, other)
@@ -140,6 +140,18 @@ def test_a_speaker_whose_lips_do_not_make_the_sound_is_not_bound() -> None:
 )
 def test_what_cannot_be_told_of_the_sound_refuses_nothing(changes: Row) -> None:
     assert code(stretch(**FOREIGN | changes)) == ("bound", None)
+
+
+def test_a_sound_that_nobodys_lips_agree_with_binds_nobody() -> None:
+    turned = stretch(speaker_id="B", track_id="t1", turn_id="u2", start_s=30.0, end_s=40.0, readable_share=0.0)
+    agreeing, disagreeing = turned | {"sync_margin": 0.3}, turned | {"sync_margin": 0.0}
+
+    for rows, codes in (
+        ([stretch(**FOREIGN), agreeing], ["foreign_sound", None]),
+        ([stretch(**FOREIGN), disagreeing], ["foreign_sound", "foreign_sound"]),
+        ([disagreeing], [None]),
+    ):
+        assert bound(*rows)["reason"].to_list() == codes
 
 
 def test_without_an_offset_a_face_at_its_best_lag_needs_a_greater_margin() -> None:
