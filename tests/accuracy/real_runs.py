@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from product_runs import DEFAULT, ProductRuns, flat, linked_weights
+from product_runs import ProductRuns, flat, linked_weights
 from real_scores import (
     Figures,
     LabelledVideo,
@@ -17,7 +17,6 @@ from real_scores import (
     Row,
     Tables,
     face_figures,
-    figure_table,
     file_table,
     labelled_videos,
     overlap_figures,
@@ -25,12 +24,17 @@ from real_scores import (
     speech_figures,
     video_recordings,
 )
-from what_if import evidence_of, hidden_speakers, merged_ids
+from what_if import MIN_FOREIGN_S, Ears, evidence_of, foreign_sound, hidden_speakers, merged_ids
 
 from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation.speaking.light_asd import LightASDBackend
+from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
+from speakervid_dag.models.light_asd import FILENAME, LightASD
 
 SECTIONS = ("binding", "binding_frames", "dialogue", "listening", "tracks", "shots")  # of score.py
 MEETING_S = 31.0
+LIGHT_ASD = LightASDBackend.name
+NETWORKS = (LIP_NETWORK, LIGHT_ASD)
 
 
 @dataclass(frozen=True)
@@ -42,32 +46,40 @@ class RealScores:
     meetings: list[Recording]
     videos: list[LabelledVideo]
 
-    def tables(self) -> list[pl.DataFrame]:
-        """Return what is printed: all figures with their bars, and the files one by one."""
-        files = [file_table(self.recordings, self.videos), file_table(self.meetings)]
-        return [figure_table(self.figures), *files]
+    def files(self) -> list[pl.DataFrame]:
+        """Return the files one by one: conversations and meetings."""
+        return [file_table(self.recordings, self.videos), file_table(self.meetings)]
 
 
-def run_real(shared: Path, folder: Path) -> RealScores:
-    """Run all files once and score them; lake and exports lie in `folder`.
+def run_real(shared: Path, folder: Path) -> dict[str, RealScores]:
+    """Run all files under each talking network, the packaged one first; lake and exports lie in `folder`.
 
     The profile is the default with gates that only inform, because labels are measured here and not how sharp a face
-    is; Light-ASD of the shared folder looks at the faces.
+    is.
     """
     truth = shared / "truth/real"
     truths = [json.loads(path.read_text("utf-8")) for path in sorted(truth.glob("*.truth.json"))]
     videos = [shared.parent / source for row in truths for source in row["sources"]]
-    runs = ProductRuns(
-        [*videos, *sorted((truth / "ami").glob("*.mp4"))], truth, shared, folder, linked_weights(folder / "weights")
-    )
-    runs.pull_light_asd()
-    profile = load_profile("laptop")
-    tables = runs.run(DEFAULT, {"gates": {name: {"mode": "score_only"} for name in profile.gates}})
-    found = scored(truths, (truth / "ami/ami.rttm").read_text("utf-8"), read_tables(tables), runs.score(tables))
-    evidence = evidence_of(runs.lake, profile)
-    hidden = {f"videos.hidden.{k}": v for k, v in hidden_speakers(found.videos, evidence, profile).items()}
-    merged = {f"videos.merged.{k}": v for k, v in merged_ids(found.videos, evidence, profile).items()}
-    return replace(found, figures={**found.figures, **hidden, **merged})
+    sources = [*videos, *sorted((truth / "ami").glob("*.mp4"))]
+    runs = ProductRuns(sources, truth, shared, folder, linked_weights(folder / "weights"))
+    profile, found = load_profile("laptop"), {}
+    ears = Ears.of(profile)
+    for network in NETWORKS:
+        if network == LIGHT_ASD:
+            runs.pull_light_asd()
+        tables = runs.run(network, {"gates": {name: {"mode": "score_only"} for name in profile.gates}})
+        score = scored(truths, (truth / "ami/ami.rttm").read_text("utf-8"), read_tables(tables), runs.score(tables))
+        evidence = evidence_of(runs.lake, ears)
+        talking = None if network == LIP_NETWORK else LightASDBackend(LightASD(shared / "models" / FILENAME, "cpu"))
+        long = [row["name"] for row in truths if row["duration_s"] >= MIN_FOREIGN_S and row["turns"]]
+        changes = {
+            "hidden": hidden_speakers(score.videos, evidence, profile),
+            "merged": merged_ids(score.videos, evidence, profile),
+            "foreign": foreign_sound(long, runs.lake, ears, talking),
+        }
+        told = {f"videos.{change}.{k}": v for change, figures in changes.items() for k, v in figures.items()}
+        found[network] = replace(score, figures={**score.figures, **told})
+    return found
 
 
 def scored(truths: list[Row], rttm: str, tables: Tables, report: Row) -> RealScores:

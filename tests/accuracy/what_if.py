@@ -1,15 +1,18 @@
-"""What the joint inference says when a speaker's face is taken away, and when face ids of two videos are mixed up.
+"""What the joint inference says when a speaker's face is taken away, when face ids of two videos are mixed up, and when
+a video is under another's sound.
 
-Belongs here: the evidence of a finished lake, taken once more from its sound; these two changes of it, and figures.
+Belongs here: the evidence of a finished lake, taken once more from its sound; these changes of it, and figures.
 Does not belong here: runs (real_runs.py), figures of the lake as it is (real_scores.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pyannote.core import Segment, Timeline
 from real_scores import (
     Figures,
@@ -31,6 +34,7 @@ from speakervid_dag.curation.joint.inference import infer
 from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
 from speakervid_dag.curation.speaking.lip_frames import FPS
 from speakervid_dag.curation.speaking.stretch_bindings import bind_stretches
+from speakervid_dag.curation.speaking.talking_series import TalkingBackend, talking_rows
 from speakervid_dag.curation.voices.local_speakers import FrameClock, local_speakers, windows_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, TURN_FACES, VIDEOS
@@ -39,7 +43,13 @@ from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import segmentation
 from speakervid_dag.models.campplus import CamPlusPlus
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
+from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.models.segmentation import SpeakerSegmentation
+from speakervid_dag.stages.crops import kept_crops
+from speakervid_dag.stages.sound import RATE_HZ
+
+Samples = NDArray[np.float32]
+MIN_FOREIGN_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -55,26 +65,81 @@ class Heard:
         return dict(self.tracks.select("track_id", "person_id").iter_rows())
 
 
-def evidence_of(lake_dir: Path, profile: Profile) -> dict[str, Heard]:
+@dataclass(frozen=True)
+class Ears:
+    """The networks of voices, and the profile under which they listen."""
+
+    profile: Profile
+    segmentation: SpeakerSegmentation
+    encoder: CamPlusPlus
+
+    @classmethod
+    def of(cls, profile: Profile) -> "Ears":
+        return cls(profile, SpeakerSegmentation(), CamPlusPlus())
+
+    def heard(self, samples: Samples, rows: Sequence[Row], tracks: pl.DataFrame) -> Heard:
+        """Return the evidence of a video from its sound and its rows of active_speaker."""
+        settings = self.profile.diarization.local_speakers
+        samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+        clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
+        windows = windows_of(self.segmentation.windows(samples, settings.step_s), segmentation.SETS, clock)
+        assert windows is not None
+        local = local_speakers(windows, log_mels(samples), HOP_HZ, self.encoder, settings)
+        frames = int(np.ceil(len(samples) / RATE_HZ * GRID_HZ))
+        placed = [on_grid(row, FPS, frames, self.profile.joint) for row in rows if row["status"] == "ok"]
+        return Heard(voice_evidence(windows, local, frames), [face for face in placed if face is not None], tracks)
+
+
+def sounds_of(lake_dir: Path) -> dict[str, Samples]:
+    """Return the sound of each video of a lake by video_id."""
+    videos = DeltaLake(str(lake_dir)).read(VIDEOS).to_dicts()
+    return {v["video_id"]: read_wav(kept_sound(lake_dir, v["video_id"], v["sound_taken"]))[0] for v in videos}
+
+
+def evidence_of(lake_dir: Path, ears: Ears) -> dict[str, Heard]:
     """Return the evidence of each video of a lake by the stem of its name."""
-    lake, settings = DeltaLake(str(lake_dir)), profile.diarization.local_speakers
-    network, encoder = SpeakerSegmentation(), CamPlusPlus()
-    clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
+    lake, sounds = DeltaLake(str(lake_dir)), sounds_of(lake_dir)
     told, tracks = lake.read(ACTIVE_SPEAKER), lake.read(FACE_TRACKS)
     found = {}
     for video in lake.read(VIDEOS).to_dicts():
-        samples = read_wav(kept_sound(lake_dir, video["video_id"], video["sound_taken"]))[0]
-        samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
-        windows = windows_of(network.windows(samples, settings.step_s), segmentation.SETS, clock)
-        assert windows is not None
-        local = local_speakers(windows, log_mels(samples), HOP_HZ, encoder, settings)
-        frames = int(np.ceil(len(samples) / 16_000 * GRID_HZ))
-        own = told.filter(video_id=video["video_id"], status="ok").to_dicts()
-        faces = [on_grid(row, FPS, frames, profile.joint) for row in own]
-        rows = tracks.filter(video_id=video["video_id"])
-        seen = [face for face in faces if face is not None]
-        found[Path(video["source_name"]).stem] = Heard(voice_evidence(windows, local, frames), seen, rows)
+        own = [frame.filter(video_id=video["video_id"]) for frame in (told, tracks)]
+        name = Path(video["source_name"]).stem
+        found[name] = ears.heard(sounds[video["video_id"]], own[0].to_dicts(), own[1])
     return found
+
+
+def foreign_sound(
+    names: Sequence[str], lake_dir: Path, ears: Ears, talking: TalkingBackend | None, moved_by: int = 3
+) -> Figures:
+    """Put videos under each other's sound: how much of what is heard is bound to a face all the same?
+
+    Only speakers who are heard for 4 s or more count. A short sound is repeated.
+
+    Args:
+        names: stems of the videos; each gets the sound of the one `moved_by` places behind.
+        talking: the network that says who talks; None = the lip network.
+    """
+    lake, sounds, lips = DeltaLake(str(lake_dir)), sounds_of(lake_dir), LipNetwork.packaged("cpu")
+    ids = {Path(v["source_name"]).stem: v["video_id"] for v in lake.read(VIDEOS).to_dicts()}
+    tracks = lake.read(FACE_TRACKS)
+    heard_s = bound_s = 0.0
+    for number, name in enumerate(names):
+        own = sounds[ids[name]]
+        sound = np.resize(sounds[ids[names[(number + moved_by) % len(names)]]], len(own)).astype(np.float32)
+        faces = tracks.filter(video_id=ids[name])
+        rows = talking_rows(faces, sound, partial(kept_crops, lake_dir), lips, talking)
+        found: dict[str, list[Row]] = {}
+        for row in bindings_of(ears.heard(sound, rows, faces), ears.profile):
+            found.setdefault(row["speaker_id"], []).append(row)
+        for stretches in found.values():
+            seconds = {kind: _seconds(stretches, kind) for kind in (None, "bound")}
+            if seconds[None] >= MIN_FOREIGN_S:
+                heard_s, bound_s = heard_s + seconds[None], bound_s + seconds["bound"]
+    return {"heard_s": heard_s, "bound": bound_s / max(heard_s, 1)}
+
+
+def _seconds(stretches: Sequence[Row], status: str | None) -> float:
+    return sum(row["end_s"] - row["start_s"] for row in stretches if status in (None, row["status"]))
 
 
 def turns_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -> list[SpokenTurn]:

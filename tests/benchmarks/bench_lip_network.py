@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.faces.crops import FaceCrops
 from speakervid_dag.curation.joint.evidence import mean_around
 from speakervid_dag.curation.speaking.lip_frames import lip_frames
 from speakervid_dag.curation.speaking.lip_scores import FaceScores, video_scores
@@ -28,7 +27,7 @@ from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
 from speakervid_dag.models.lip_network import LipNetwork, load
 from speakervid_dag.models.torch_device import one_thread
-from speakervid_dag.stages.crops import LAYOUT
+from speakervid_dag.stages.crops import kept_crops
 from speakervid_dag.training.labelled import FaceLogits, read_truths, report
 
 Row = dict[str, Any]
@@ -86,16 +85,8 @@ def scores(network: LipNetwork, video: Row, rows: list[Row], lake: Path, media: 
     budget = MediaBudget(decoder_threads=1)
     samples = read_audio(path, probe(path, budget), budget)
     people = [row for row in rows if row["person_id"] is not None and row["copy_of"] is None]
-    frames = ((row["track_id"], row["person_id"], lip_frames(row, crops(lake, row["track_id"]))) for row in people)
+    frames = ((row["track_id"], row["person_id"], lip_frames(row, kept_crops(lake, row["track_id"]))) for row in people)
     return video_scores(network, frames, samples)
-
-
-def crops(lake: Path, track_id: str) -> FaceCrops:
-    """Return the stored pictures of a track."""
-    with np.load(lake / "artifacts" / "face_crops" / LAYOUT / f"{track_id}.npz") as kept:
-        data, ends = kept["data"].tobytes(), np.cumsum(kept["lengths"]).tolist()
-        jpegs = [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-        return FaceCrops(kept["times_s"], kept["boxes"], kept["places"], jpegs)
 
 
 if __name__ == "__main__":
