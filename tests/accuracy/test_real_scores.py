@@ -6,6 +6,7 @@ import pytest
 from real_scores import (
     ALL,
     BARS,
+    PACKAGED_BARS,
     LabelledVideo,
     Row,
     average_precision,
@@ -289,16 +290,19 @@ def test_wilson() -> None:
 
 
 def test_bars() -> None:
-    assert is_reached("videos.der.all", 0.15) is True
-    assert is_reached("videos.der.all", 0.16) is False
-    assert is_reached("videos.speakers.count_right", 12) is True
-    assert is_reached("ami.overlap.precision", None) is False
-    assert is_reached("videos.jer", 0.1) is None
+    assert is_reached(0.15, ("≤", 0.15))
+    assert not is_reached(0.16, ("≤", 0.15))
+    assert is_reached(12, ("≥", 12))
+    assert not is_reached(None, ("≥", 0))
 
 
 def test_tables_show_bars_and_files() -> None:
-    shown = figure_table({"videos.der.all": 0.25, "videos.jer": None}).rows()
-    assert shown == [("videos.der.all", "0.250", "≤ 0.150", "no"), ("videos.jer", "-", "", "")]
+    one, other = {"videos.der.all": 0.25, "videos.jer": None}, {"videos.der.all": 0.1}
+    shown = figure_table({"one": (one, BARS), "other": (other, BARS)}).rows()
+    assert shown == [
+        ("videos.der.all", "0.250", "≤ 0.150 *", "0.100", "≤ 0.150"),
+        ("videos.jer", "-", "", "-", ""),
+    ]
     rows = tables((0, 4, "A"), (5, 9, "A"), bound=((0, 4, "ann"),))
     (row,) = file_table(video_recordings([TWO_TURNS], rows), labelled_videos([TWO_TURNS], rows)).rows()
     assert row == ("v", "0.500 (0.000, 0.000, 0.500)", "0.500 (0.000, 0.000, 0.500)", "0.750", "2, 1", "100, 0, 100")
@@ -313,5 +317,5 @@ def test_every_bar_has_a_figure() -> None:
         *overlap_figures([], []),
     }
     of_score = {"videos.listening.precision", "videos.listening.recall", "videos.dialogue.matched"}
-    of_what_if = {"videos.hidden.bound_to_another", "videos.hidden.others_still_bound"}
-    assert set(BARS) <= ours | of_score | of_what_if
+    of_what_if = {"videos.hidden.bound_to_another", "videos.hidden.others_still_bound", "videos.foreign.bound"}
+    assert set(BARS) == set(PACKAGED_BARS) <= ours | of_score | of_what_if
