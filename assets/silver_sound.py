@@ -24,6 +24,7 @@ from speakervid_dag.curation.voices import talking_faces as seeing
 from speakervid_dag.curation.voices import transcripts as transcribing
 from speakervid_dag.curation.voices.diarization import Diarization
 from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
+from speakervid_dag.curation.voices.unheard import why_no_speech
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, SPEECH_TURNS, TRANSCRIPTS, TURN_FACES, VIDEOS
 from speakervid_dag.models import segmentation, vad
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
@@ -57,9 +58,12 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
         with video.model():
             if is_local and not (has_face and video["active_speaker"].is_empty()):
                 faces = _faces(video, samples, stage.profile.joint)
-                return _by_local_speakers(stage, video, samples, faces)
-            found = _by_windows(stage, video, samples)
-        return _rows(video, found, settings)
+                found = _by_local_speakers(stage, video, samples, faces)
+            else:
+                found = _rows(video, _by_windows(stage, video, samples), settings)
+            if not len(found["speech_turns"]):
+                video.remark = why_no_speech(samples, RATE_HZ, *vad.speech_probabilities(samples), settings)
+        return found
 
     return stage.each_video([SPEECH_TURNS, TURN_FACES], work, tolerates=["face_tracks", "active_speaker"])
 

@@ -76,10 +76,16 @@ stopped AS (
   SELECT video_id, any_value(stage || ': ' || reason) AS what FROM stage_outcomes
   WHERE status <> 'ok' AND NOT starts_with(reason, 'upstream_') AND stage IN ('speech_turns', 'face_tracks')
   GROUP BY ALL
+),
+unheard AS (
+  SELECT video_id, reason AS why_unheard, detail AS how_unheard FROM stage_outcomes
+  WHERE stage = 'speech_turns' AND status = 'ok' AND reason IS NOT NULL
 )
 SELECT source_name, coalesce(arg_max(why.reason, seconds), any_value(what), 'no_face_tracked') AS reason,
-  max(seconds) AS seconds, any_value(longest.reason) AS speaker, any_value(longest.detail) AS detail
+  max(seconds) AS seconds, coalesce(any_value(longest.reason), any_value(why_unheard)) AS speaker,
+  coalesce(any_value(longest.detail), any_value(how_unheard)) AS detail
 FROM bare LEFT JOIN why USING (video_id) LEFT JOIN unbound USING (video_id) LEFT JOIN stopped USING (video_id)
+  LEFT JOIN unheard USING (video_id)
 GROUP BY video_id, source_name ORDER BY ALL
 """
 FAILED = """

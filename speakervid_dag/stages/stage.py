@@ -61,6 +61,7 @@ class VideoTask:
     media_s: float = 0.0
     model_s: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)  # wall time of single measurements, s
+    remark: tuple[str, str] | None = None  # reason and detail of a result that is sound and empty
 
     @property
     def video_id(self) -> str:
@@ -232,6 +233,7 @@ class Stage:
             if task.video_id in self.lost:
                 raise PermanentFailure(*self.lost[task.video_id])
             frames = self._shaped(task.video_id, tables, self._tried(work, task))
+            reason, detail = task.remark or (None, None)
         except (SourceAbsent, WeightsUnusable):
             raise
         except Skipped as problem:

@@ -1,6 +1,6 @@
--- Stages that gave no result, by reason, with the number of videos.
+-- Stages that gave no result, or nothing to find, by reason, with the number of videos.
 SELECT stage, status, coalesce(reason, 'no reason given') AS reason, count(*) AS videos, min(detail) AS detail
 FROM stage_outcomes
-WHERE status <> 'ok'
+WHERE status <> 'ok' OR reason IS NOT NULL
 GROUP BY stage, status, reason
 ORDER BY status, videos DESC, stage, reason

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.voices import local_speakers as local
+from speakervid_dag.curation.voices.unheard import UNCLEAR, why_no_speech
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import campplus, registry, segmentation
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
+from speakervid_dag.models.vad import speech_probabilities
 
 RATE_HZ = 16_000
 CLOCK = local.FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
@@ -112,6 +114,15 @@ def test_pieces_of_a_voice_do_not_depend_on_their_company(call: Sound) -> None:
 
 
 @pytest.mark.weights
+def test_a_voice_far_under_noise_is_unclear(call: Sound) -> None:
+    voice = call[:160_000] / np.sqrt(np.mean(call[:160_000] ** 2)) * 10 ** (-40 / 20)
+    noise = np.random.default_rng(0).normal(0, 10 ** (-30 / 20), len(voice))
+    samples = (voice + noise).astype(np.float32)
+    reason, detail = why_no_speech(samples, RATE_HZ, *speech_probabilities(samples), load_profile("laptop").diarization)
+    assert reason == UNCLEAR
+    assert "dBFS" in detail
+
+
 def test_a_telephone_call_is_two_voices_where_the_labels_have_them(call: Sound) -> None:
     told = segmentation.SpeakerSegmentation(device="cpu").windows(call, 2.0)
     windows = local.windows_of(told, segmentation.SETS, CLOCK)

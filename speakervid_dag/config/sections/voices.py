@@ -71,6 +71,12 @@ class DiarizationSettings(Section):
         "with talking faces; ge2e: Silero's regions and windows of one voice, with hints from faces. Where a face is "
         "seen and no network says whether it talks (active_speaker.talking), ge2e tells more and is used"
     )
+    unclear_probability: float = Field(
+        description="a recording without speech turns whose highest probability of speech over half a second reaches "
+        "this is `speech_unclear`, 0-1",
+        ge=0,
+        le=1,
+    )
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5", ge=0, le=1)
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15", ge=0, le=1)
     lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)

@@ -110,10 +110,14 @@ BOX = tuple(
 )
 
 
-def status(*states: str) -> tuple[Column, ...]:
-    """Return the columns of a row's status (`states`, best first), the reason code, and the detail."""
+def status(*states: str, also: str = "") -> tuple[Column, ...]:
+    """Return the columns of a row's status (`states`, best first), the reason code, and the detail.
+
+    Args:
+        also: what else has a reason.
+    """
     return (
         column("status", STRING, " | ".join(states)),
-        column("reason", STRING, f"reason code (snake_case) if the status is not {states[0]}", null=True),
+        column("reason", STRING, f"reason code (snake_case) if the status is not {states[0]}{also}", null=True),
         column("detail", STRING, "explanation in one sentence", null=True),
     )

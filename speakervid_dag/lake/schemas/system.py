@@ -28,7 +28,7 @@ STAGE_OUTCOMES = Table(
         BATCH,
         column("stage", STRING, "asset name"),
         VIDEO,
-        *status("ok", "not_evaluated", "skipped"),
+        *status("ok", "not_evaluated", "skipped", also=", or of a result that is empty: no_speech, speech_unclear"),
         column("row_count", INT, "rows written to the stage's first table"),
         column("elapsed_s", FLOAT, "wall time, s"),
         column("media_s", FLOAT, "wall time spent in the decoder, s"),
