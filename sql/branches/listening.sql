@@ -1,6 +1,6 @@
 -- Listening samples: a silent listener's clip during a turn of somebody else.
--- Only turns with a known speaker count (bound to another person, or spoken off screen): an ambiguous turn could be the
--- listener's own. co_present = a track bound to the turn is in the listener's shot at the same time; else non_co_present.
+-- Only the time of a turn in which its speaker is known counts (bound to another person, or spoken off screen): an
+-- ambiguous stretch could be the listener's own. co_present = a track bound to the turn is in the listener's shot at the same time; else non_co_present.
 -- A margin that is not evaluated keeps the sample unless $listening_needs_margin: the binding behind the clip's role has
 -- its own evidence.
 WITH heard AS (
@@ -8,26 +8,44 @@ WITH heard AS (
     FROM clips
     WHERE list_contains($batches, batch) AND role = 'listening'
 ),
-parts AS (
-    SELECT h.* EXCLUDE (start_s, end_s), t.speaker_id,
-        greatest(h.start_s, t.start_s) AS start_s, least(h.end_s, t.end_s) AS end_s
-    FROM heard AS h
-    JOIN speech_turns AS t ON t.turn_id = h.turn_id
-    WHERE list_contains($batches, t.batch)
-),
 bound AS (
-    SELECT b.turn_id, b.track_id, b.person_id, b.status, b.start_s, b.end_s, f.shot_id
+    SELECT b.turn_id, b.track_id, b.person_id, b.start_s, b.end_s, f.shot_id
     FROM speaker_bindings AS b
     LEFT JOIN face_tracks AS f ON f.track_id = b.track_id AND list_contains($batches, f.batch)
-    WHERE list_contains($batches, b.batch)
+    WHERE list_contains($batches, b.batch) AND b.status IN ('bound', 'off_screen')
 ),
--- one row per sample and binding; a turn has several, of which an ambiguous one at another time does not count
+-- the stretches of the turn whose speaker is known, inside the clip
+pieces AS (
+    SELECT h.* EXCLUDE (start_s, end_s), t.speaker_id,
+        greatest(h.start_s, b.start_s) AS start_s, least(h.end_s, b.end_s) AS end_s
+    FROM heard AS h
+    JOIN speech_turns AS t ON t.turn_id = h.turn_id AND list_contains($batches, t.batch)
+    JOIN bound AS b ON b.turn_id = h.turn_id AND b.start_s < h.end_s AND b.end_s > h.start_s
+),
+marked AS (
+    SELECT *, coalesce(start_s > max(end_s) OVER before + 0.05, true)::INTEGER AS is_first
+    FROM pieces
+    WINDOW before AS (
+        PARTITION BY clip_id, turn_id ORDER BY start_s, end_s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+numbered AS (
+    SELECT *, sum(is_first) OVER (PARTITION BY clip_id, turn_id ORDER BY start_s, end_s) AS run
+    FROM marked
+),
+-- the longest time without a gap in which the speaker is known: one sample per clip and turn
+parts AS (
+    SELECT batch, video_id, clip_id, person_id, track_id, shot_id, turn_id, speaker_id,
+        min(start_s) AS start_s, max(end_s) AS end_s
+    FROM numbered
+    GROUP BY batch, video_id, clip_id, person_id, track_id, shot_id, turn_id, speaker_id, run
+    QUALIFY row_number() OVER (PARTITION BY clip_id, turn_id ORDER BY max(end_s) - min(start_s) DESC, min(start_s)) = 1
+),
 seen AS (
-    SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id, b.status,
-        b.start_s < p.end_s AND b.end_s > p.start_s AS is_meanwhile,
-        coalesce(b.shot_id = p.shot_id, false) AND b.start_s < p.end_s AND b.end_s > p.start_s AS is_co_present
+    SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id,
+        coalesce(b.shot_id = p.shot_id, false) AS is_co_present
     FROM parts AS p
-    JOIN bound AS b ON b.turn_id = p.turn_id
+    JOIN bound AS b ON b.turn_id = p.turn_id AND b.start_s < p.end_s AND b.end_s > p.start_s
     WHERE p.end_s - p.start_s >= $listening_min_overlap_s
 ),
 scored AS (
@@ -45,8 +63,7 @@ compared AS (
 ),
 samples AS (
     SELECT batch, video_id, clip_id, person_id, turn_id, speaker_id, start_s, end_s,
-        bool_and((status IN ('bound', 'off_screen') OR NOT is_meanwhile) AND speaker_person_id IS DISTINCT FROM person_id)
-            AS is_other,
+        bool_and(speaker_person_id IS DISTINCT FROM person_id) AS is_other,
         bool_or(is_co_present) AS is_co_present,
         any_value(speaker_person_id) AS speaker_person_id,
         min(margin) AS margin,

@@ -64,10 +64,10 @@ def run_real(shared: Path, folder: Path) -> dict[str, RealScores]:
     runs = ProductRuns(sources, truth, shared, folder, linked_weights(folder / "weights"))
     profile, found = load_profile("laptop"), {}
     ears = Ears.of(profile)
+    runs.pull_light_asd()
+    gates = {name: {"mode": "score_only"} for name in profile.gates}
     for network in NETWORKS:
-        if network == LIGHT_ASD:
-            runs.pull_light_asd()
-        tables = runs.run(network, {"gates": {name: {"mode": "score_only"} for name in profile.gates}})
+        tables = runs.run(network, {"active_speaker": {"talking": network}, "gates": gates})
         score = scored(truths, (truth / "ami/ami.rttm").read_text("utf-8"), read_tables(tables), runs.score(tables))
         evidence = evidence_of(runs.lake, ears)
         talking = None if network == LIP_NETWORK else LightASDBackend(LightASD(shared / "models" / FILENAME, "cpu"))

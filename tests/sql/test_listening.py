@@ -41,7 +41,6 @@ def test_both_in_view(run: Any) -> None:
     "elsewhere",
     [
         {"face_tracks": [{"track_id": "ta", "shot_id": "s2"}, {"track_id": "tb", "shot_id": "s1"}]},
-        {"speaker_bindings": [bound("u1", "ta", "pa", start_s=7.0, end_s=9.0)]},
         {"speaker_bindings": [bound("u1", None, None, "off_screen")]},
     ],
 )
@@ -55,10 +54,20 @@ def test_an_unknown_speaker_could_be_the_listener(run: Any, status: str) -> None
     assert run(scene(speaker_bindings=[bound("u1", None, None, status)]))["branch_listening"].is_empty()
 
 
-@pytest.mark.parametrize(("span", "count"), [((5.0, 8.0), 1), ((4.0, 8.0), 0)])
-def test_an_unsure_stretch_at_another_time_does_not_count(run: Any, span: tuple[float, float], count: int) -> None:
-    stretches = [bound("u1", "ta", "pa"), bound("u1", None, None, "ambiguous", start_s=span[0], end_s=span[1])]
-    assert run(scene(speaker_bindings=stretches))["branch_listening"].height == count
+def test_a_sample_is_the_longest_time_in_which_the_speaker_is_known(run: Any) -> None:
+    stretches = [
+        bound("u1", "ta", "pa", end_s=2.0),
+        bound("u1", None, None, "ambiguous", start_s=2.0, end_s=2.5),
+        bound("u1", "ta", "pa", start_s=2.5, end_s=3.5),
+        bound("u1", None, None, "off_screen", start_s=3.5, end_s=5.0),
+    ]
+    made = run(scene(speaker_bindings=stretches))["branch_listening"]
+    assert made.select("start_s", "end_s", "mode").rows() == [(2.5, 5.0, "co_present")]
+
+
+def test_a_speaker_who_is_known_at_another_time_only_could_be_the_listener(run: Any) -> None:
+    later = [bound("u1", "ta", "pa", start_s=7.0, end_s=9.0)]
+    assert run(scene(speaker_bindings=later))["branch_listening"].is_empty()
 
 
 def test_nobody_listens_to_himself(run: Any) -> None:
