@@ -23,7 +23,7 @@ LEAST: Floors = {  # by network
         "videos.frames.right_share": 0.85,
         "videos.frames.yield": 0.82,
         "videos.turns.precision": 0.92,
-        "videos.active_speaker.average_precision": 0.93,
+        "videos.active_speaker.average_precision": 0.92,
         "videos.speakers.count_right": 13,
         "videos.hidden.others_still_bound": 0.85,
         "videos.listening.precision": 0.84,
