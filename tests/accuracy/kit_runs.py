@@ -13,17 +13,21 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from product_runs import DEFAULT, ProductRuns, Report, linked_weights
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.voices import diarization
+from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import TRAINED_MODELS
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.wav import read_wav
-from speakervid_dag.models import registry
+from speakervid_dag.models import registry, segmentation
+from speakervid_dag.models.campplus import CamPlusPlus
+from speakervid_dag.models.fbank import HOP_HZ, log_mels
+from speakervid_dag.models.segmentation import SpeakerSegmentation
 from speakervid_dag.models.vad import speech_probabilities
-from speakervid_dag.models.voice import VoiceEncoder
 from speakervid_dag.stages.sound import RATE_HZ
 
 # what each stronger backend says in a profile, and the weights it needs; `lake_model` trains its own. Light-ASD is the
@@ -98,13 +102,19 @@ class KitRuns:
 
     def _export_by_sound(self, tables: Path, out: Path) -> None:
         """The turns that diarization gives when it is told nothing of faces."""
-        settings, encoder = load_profile("laptop").diarization, VoiceEncoder()
+        settings, network, encoder = load_profile("laptop").diarization, SpeakerSegmentation(), CamPlusPlus()
+        clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
         rows = []
         for wav in sorted(kept_sound(self.runs.lake, "any", None).parent.glob("*.wav")):
             samples = read_wav(wav)[0]
-            if regions := diarization.speech_regions(*speech_probabilities(samples), settings):
-                found = diarization.diarize(samples, RATE_HZ, regions, encoder, settings)
+            samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+            told = network.windows(samples, settings.local_speakers.step_s)
+            windows = windows_of(told, segmentation.SETS, clock)
+            if windows is not None and windows.talks.any():
+                speech, mels = speech_probabilities(samples), log_mels(samples)
+                found = diarization.diarize_local(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, settings)
                 rows += diarization.turn_rows(wav.stem.partition("-")[0], found, settings)
         out.mkdir()
         shutil.copy(tables / "videos.jsonl", out)
-        (out / "speech_turns.jsonl").write_text("\n".join(json.dumps({**row, "embedding": None}) for row in rows))
+        lines = [json.dumps({**row, "embedding": None}, default=bool) for row in rows]
+        (out / "speech_turns.jsonl").write_text("\n".join(lines))
