@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.speaking.lip_frames import LipFrames
+from speakervid_dag.curation.speaking.lip_frames import SAMPLES, LipFrames
 from speakervid_dag.models.lip_layers import MAX_LAG, PICTURE_PX
 from speakervid_dag.training import augmentation
-from speakervid_dag.training.views import SAMPLES, Example, Sound, View
+from speakervid_dag.training.views import Example, Sound, View
 
 FRAMES = 75
 TALKERS, QUIET = 20, 4

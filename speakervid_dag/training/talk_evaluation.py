@@ -16,12 +16,14 @@ from scipy.ndimage import uniform_filter1d
 from speakervid_dag.curation.speaking.lip_frames import LipFrames
 from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.training.evaluation import area_under_curve
-from speakervid_dag.training.labelled import SMOOTHED_FRAMES
 from speakervid_dag.training.views import SPEECH, Example, View
 
 _PAUSE = 0.2  # probability of speech below which a face pauses
 
 Floats = NDArray[np.float32]
+
+
+SMOOTHED_FRAMES = 11
 
 
 @dataclass(frozen=True)

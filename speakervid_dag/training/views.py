@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from speakervid_dag.curation.faces.crops import FACE
 from speakervid_dag.curation.speaking.light_asd import grey
-from speakervid_dag.curation.speaking.lip_frames import FPS, LipFrames, lip_frames
+from speakervid_dag.curation.speaking.lip_frames import FPS, SAMPLES, LipFrames, lip_frames
 from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.training.tracks import TrackedFace
 
-SAMPLES = 640  # of sound per frame
 SPEECH = 0.5  # probability of speech that counts
 _SHIFTS, _FOREIGN, _QUIET_SOUNDS = 4, 4, 3
 _SHIFT_FRAMES = (4, 50)

@@ -24,7 +24,7 @@ from real_scores import (
     speech_figures,
     video_recordings,
 )
-from what_if import MIN_FOREIGN_S, Ears, evidence_of, foreign_sound, hidden_speakers, merged_ids
+from what_if import MIN_FOREIGN_S, Ears, evidence_figures, evidence_of, foreign_sound, hidden_speakers, merged_ids
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.speaking.light_asd import LightASDBackend
@@ -73,6 +73,7 @@ def run_real(shared: Path, folder: Path) -> dict[str, RealScores]:
         talking = None if network == LIP_NETWORK else LightASDBackend(LightASD(shared / "models" / FILENAME, "cpu"))
         long = [row["name"] for row in truths if row["duration_s"] >= MIN_FOREIGN_S and row["turns"]]
         changes = {
+            "evidence": evidence_figures(score.videos, evidence),
             "hidden": hidden_speakers(score.videos, evidence, profile),
             "merged": merged_ids(score.videos, evidence, profile),
             "foreign": foreign_sound(long, runs.lake, ears, talking),

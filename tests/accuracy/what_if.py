@@ -20,6 +20,7 @@ from real_scores import (
     Recording,
     Row,
     Spoken,
+    average_precision,
     less,
     person_of,
     spans_of,
@@ -158,6 +159,31 @@ def bindings_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -
     stretches = joint.turn_face_rows(rows, [t.stretches for t in turns], faces, profile.joint)
     told = TURN_FACES.frame([{"batch": "b"} | row for row in stretches])
     return bind_stretches(told, heard.tracks, profile.binding).to_dicts()
+
+
+def evidence_figures(videos: Sequence[LabelledVideo], evidence: Mapping[str, Heard]) -> Figures:
+    """Return what talking and synchrony together say of faces in frames with one sure visible speaker.
+
+    Average precision over all labelled faces, and the share of frames with two or more faces found in which the
+    speaker's has the greatest log odds.
+    """
+    candidates: list[tuple[bool, float | None]] = []
+    right = choices = 0
+    for video in videos:
+        tracks = {track["track_id"]: track for track in video.tracks}
+        for time_s, turn in sure_times(video.truth):
+            if not any(start <= time_s < end for start, end in turn.get("visible") or ()):
+                continue
+            at, best = int(time_s * GRID_HZ), dict[str, float]()
+            for face in evidence[video.truth["name"]].faces:
+                is_seen = face.first <= at < face.last and not np.isnan(face.log_odds[at - face.first])
+                if is_seen and (who := person_of(video.truth, tracks[face.track_id], time_s)):
+                    best[who] = max(best.get(who, -np.inf), float(face.log_odds[at - face.first]))
+            people = {f["person"] for f in video.truth["faces"] if f["start_s"] <= time_s < f["end_s"]}
+            candidates += [(who == turn["speaker"], best.get(who)) for who in sorted(people)]
+            if len(best) > 1 and turn["speaker"] in best:
+                choices, right = choices + 1, right + (max(best, key=lambda p: best[p]) == turn["speaker"])
+    return {"average_precision": average_precision(candidates), "choices": choices, "choice": right / max(choices, 1)}
 
 
 def hidden_speakers(videos: Sequence[LabelledVideo], evidence: Mapping[str, Heard], profile: Profile) -> Figures:

@@ -16,7 +16,6 @@ from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.training import augmentation, card, clips, losses, offsets, tracks, views
 from speakervid_dag.training.batches import FRAMES, BatchMaker
 from speakervid_dag.training.evaluation import HeldOut, area_under_curve
-from speakervid_dag.training.labelled import FaceLogits, report
 from speakervid_dag.training.loop import TrainingPlan, train
 from speakervid_dag.training.talk_evaluation import talk_report
 from speakervid_dag.training.views import Example
@@ -133,28 +132,6 @@ def test_a_still_face_is_played_to_and_fro() -> None:
     assert order.min() >= 3
     assert np.abs(np.diff(order)).max() <= 1
     assert len(views.aligned(frames, 10, 40).is_seen) == 40
-
-
-def test_a_right_choice_is_counted() -> None:
-    box = {"start_s": 0, "end_s": 2}
-    truth = {
-        "name": "v",
-        "file": "v.mp4",
-        "duration_s": 2,
-        "turns": [{"start_s": 0.0, "end_s": 2.0, "speaker": "left", "visible": [[0, 2]]}],
-        "faces": [
-            {**box, "person": "left", "box": [0, 0, 0.5, 1]},
-            {**box, "person": "right", "box": [0.5, 0, 1, 1]},
-        ],
-    }
-    times = [i / 25 for i in range(50)]
-    rows = [
-        {"track_id": "a", "frame_times_s": times, "boxes": [[0.1, 0.1, 0.3, 0.3]] * 50},
-        {"track_id": "b", "frame_times_s": times, "boxes": [[0.6, 0.1, 0.8, 0.3]] * 50},
-    ]
-    logits = {"a": FaceLogits(0, np.full(50, 2.0)), "b": FaceLogits(0, np.full(50, -1.0))}
-    found = report([truth], {"v.mp4": rows}, logits)
-    assert (found.choice, found.ap, found.choices) == (1.0, 1.0, 50)
 
 
 def test_the_card_lists_every_clip_with_its_licence(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ NO_PICTURES, NO_FRAMES = "no_face_pictures", "no_face_frames"
 LIP_NETWORK = "lip_network"
 # Light-ASD's log odds for one unit of the lip network's logits: regressions of who speaks on 15 labelled videos give
 # the same weights after this
-LIP_UNIT = 0.78
+_LIP_UNIT = 0.78
 
 
 class TalkingBackend(Protocol):
@@ -70,7 +70,8 @@ def talking_rows(
             rows.append(_row(track, backend) | _not_evaluated(reasons[name]))
         else:
             face = found[name]
-            rows.append(_row(track, backend) | _measured(face, told.get(name, LIP_UNIT * face.talking), track["end_s"]))
+            log_odds = told.get(name, _LIP_UNIT * face.talking)
+            rows.append(_row(track, backend) | _measured(face, log_odds, track["end_s"]))
     return rows
 
 
