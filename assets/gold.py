@@ -11,6 +11,7 @@ from speakervid_dag.assets.code_versions import CODE, definition_of
 from speakervid_dag.assets.recipes import CrossBatch, DataVersions, Recipe
 from speakervid_dag.lake.queries import session
 from speakervid_dag.lake.schemas import (
+    ACTIVE_SPEAKER,
     BRANCH_DIALOGUE,
     BRANCH_LISTENING,
     BRANCH_MULTI_TURN,
@@ -23,7 +24,6 @@ from speakervid_dag.lake.schemas import (
     SHOTS,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
-    SYNC_SCORES,
     TIERS,
     TRANSCRIPTS,
     Table,
@@ -83,7 +83,7 @@ branch_dialogue = _gold(
 branch_listening = _gold(
     BRANCH_LISTENING,
     ["branches/listening"],
-    [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, FACE_TRACKS, PEOPLE, TRANSCRIPTS, SYNC_SCORES, TIERS],
+    [CLIPS, SPEECH_TURNS, SPEAKER_BINDINGS, FACE_TRACKS, ACTIVE_SPEAKER, PEOPLE, TRANSCRIPTS, TIERS],
     ["name", "branches"],
 )
 branch_multi_turn = _gold(BRANCH_MULTI_TURN, ["branches/multi_turn"], [CLIPS, TRANSCRIPTS, TIERS], ["name", "branches"])

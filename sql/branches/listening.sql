@@ -1,8 +1,8 @@
 -- Listening samples: a silent listener's clip during a turn of somebody else.
 -- Only the time of a turn in which its speaker is known counts (bound to another person, or spoken off screen): an
 -- ambiguous stretch could be the listener's own. co_present = a track bound to the turn is in the listener's shot at the same time; else non_co_present.
--- A margin that is not evaluated keeps the sample unless $listening_needs_margin: the binding behind the clip's role has
--- its own evidence.
+-- margin: mean log odds that the speaker's face talks minus the listener's. One that is not evaluated keeps the sample
+-- unless $listening_needs_margin: the binding behind the clip's role has its own evidence.
 WITH heard AS (
     SELECT batch, video_id, clip_id, person_id, track_id, shot_id, start_s, end_s, unnest(turn_ids) AS turn_id
     FROM clips
@@ -43,31 +43,45 @@ parts AS (
 ),
 seen AS (
     SELECT p.*, b.track_id AS speaker_track_id, b.person_id AS speaker_person_id,
-        coalesce(b.shot_id = p.shot_id, false) AS is_co_present
+        coalesce(b.shot_id = p.shot_id, false) AS is_co_present,
+        greatest(p.start_s, b.start_s) AS bound_start_s, least(p.end_s, b.end_s) AS bound_end_s
     FROM parts AS p
     JOIN bound AS b ON b.turn_id = p.turn_id AND b.start_s < p.end_s AND b.end_s > p.start_s
     WHERE p.end_s - p.start_s >= $listening_min_overlap_s
 ),
-scored AS (
-    SELECT track_id, turn_id, backend, sync_conf
-    FROM sync_scores
-    WHERE list_contains($batches, batch) AND sync_conf IS NOT NULL
+-- log odds that a face talks, 25 a second
+faces AS (
+    SELECT track_id, backend, start_s, log_odds
+    FROM active_speaker
+    WHERE list_contains($batches, batch) AND status = 'ok'
+),
+placed AS (
+    SELECT s.*, speaker.log_odds AS speaker_log_odds, listener.log_odds AS listener_log_odds,
+        floor((bound_start_s - speaker.start_s) * 25)::BIGINT AS speaker_first,
+        floor((bound_start_s - listener.start_s) * 25)::BIGINT AS listener_first,
+        ceil((bound_end_s - bound_start_s) * 25)::BIGINT AS frames
+    FROM seen AS s
+    LEFT JOIN faces AS listener ON listener.track_id = s.track_id
+    LEFT JOIN faces AS speaker
+        ON s.is_co_present AND speaker.track_id = s.speaker_track_id
+        AND speaker.backend = listener.backend  -- log odds of two networks have no common scale
 ),
 compared AS (
-    SELECT s.*, speaker.sync_conf - listener.sync_conf AS margin, listener.sync_conf AS listener_conf
-    FROM seen AS s
-    LEFT JOIN scored AS listener ON listener.track_id = s.track_id AND listener.turn_id = s.turn_id
-    LEFT JOIN scored AS speaker
-        ON s.is_co_present AND speaker.track_id = s.speaker_track_id AND speaker.turn_id = s.turn_id
-        AND speaker.backend = listener.backend  -- scores of two backends have no common scale
+    SELECT * EXCLUDE (speaker_log_odds, listener_log_odds),
+        list_avg(speaker_log_odds[greatest(0, speaker_first) + 1:greatest(0, speaker_first + frames)]) AS speaker_talks,
+        list_avg(listener_log_odds[greatest(0, listener_first) + 1:greatest(0, listener_first + frames)])
+        AS listener_talks
+    FROM placed
 ),
 samples AS (
     SELECT batch, video_id, clip_id, person_id, turn_id, speaker_id, start_s, end_s,
         bool_and(speaker_person_id IS DISTINCT FROM person_id) AS is_other,
         bool_or(is_co_present) AS is_co_present,
         any_value(speaker_person_id) AS speaker_person_id,
-        min(margin) AS margin,
-        max(listener_conf) AS listener_conf
+        sum((speaker_talks - listener_talks) * frames) / sum(frames) FILTER (
+            speaker_talks IS NOT NULL AND listener_talks IS NOT NULL
+        ) AS margin,
+        sum(listener_talks * frames) / sum(frames) FILTER (listener_talks IS NOT NULL) AS listener_talks
     FROM compared
     GROUP BY ALL
 ),
@@ -95,7 +109,7 @@ WHERE s.is_other
     AND coalesce(s.speaker_person_id, v.person_id) IS DISTINCT FROM s.person_id  -- nobody listens to their own voice-over
     AND CASE
         WHEN s.is_co_present THEN coalesce(s.margin >= $listening_min_margin, NOT $listening_needs_margin)
-        ELSE coalesce(s.listener_conf <= $listening_max_sync_conf, true)
+        ELSE coalesce(s.listener_talks <= $listening_max_log_odds, true)
             AND (NOT $listening_needs_words OR s.turn_id IN (SELECT turn_id FROM spoken))
     END
 ORDER BY s.batch, listening_id

@@ -73,7 +73,7 @@ unheard AS (
         WHEN h.is_own THEN 'the listener speaks it'
         WHEN h.binding IS NULL OR h.binding NOT IN ('bound', 'off_screen') THEN
             coalesce(h.binding, 'not bound') || ', so it could be the listener''s own'
-        ELSE 'margin, Sync-C or words do not meet the profile''s listening_ limits, or it is the listener''s own voice'
+        ELSE 'talking margin or words do not meet the profile''s listening_ limits, or it is the listener''s own voice'
     END AS what
     FROM heard AS h
     WHERE NOT EXISTS (

@@ -1,6 +1,6 @@
 -- Claims of the pipeline about clips, pairs and listening samples, with their evidence (higher is surer).
 -- binding: the outlined person speaks (by the smallest margin of its turns); reply: the responder answers the initiator
--- (the shorter the gap, the surer); listening: the listener listens (by the margin of Sync-C); quality: tier <> 'rejected'.
+-- (the shorter the gap, the surer); listening: the listener listens (by the margin in talking); quality: tier <> 'rejected'.
 -- Bounded like gate_subjects.sql.
 WITH claimed AS (
     SELECT 'binding' AS question, clip_id AS subject_id, sync_margin AS evidence, true AS is_kept

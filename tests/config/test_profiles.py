@@ -275,7 +275,7 @@ def test_numbers_in_sections_have_limits() -> None:
     """But for those that may have any sign."""
     free = {
         "template_height", "template_width", "template_speed", "mean", "min_step_conf", "listening_min_margin",
-        "listening_max_sync_conf", "threshold", "upper_threshold", "min_log_odds", "min_log_odds_in_overlap",
+        "listening_max_log_odds", "threshold", "upper_threshold", "min_log_odds", "min_log_odds_in_overlap",
         "still_log_odds", "alone_score", "face_score",
     }  # fmt: skip
     kinds = [kind for kind in vars(sections).values() if isinstance(kind, type) and issubclass(kind, sections.Section)]
@@ -330,11 +330,11 @@ def test_a_path_in_inherits_starts_at_the_files_folder(tmp_path: Path, monkeypat
 def test_a_value_may_be_null_where_the_parent_has_one(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text(
-        "inherits: speakervid-5m\nbranches: {listening_max_sync_conf: null}\n"
+        "inherits: speakervid-5m\nbranches: {listening_max_log_odds: null}\n"
         "gates: {face_blur: {threshold: null, percentile: 5}}\n"
     )
     mine = load_profile(str(own))
-    assert mine.branches.listening_max_sync_conf is None
+    assert mine.branches.listening_max_log_odds is None
     assert mine.gates["face_blur"].rule == ">= percentile 5"
 
 

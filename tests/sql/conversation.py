@@ -15,7 +15,7 @@ SETTINGS = {
     "listening_min_overlap_s": 1.0,
     "listening_min_margin": 1.0,
     "listening_needs_margin": False,
-    "listening_max_sync_conf": None,
+    "listening_max_log_odds": None,
     "listening_needs_words": False,
     "multi_turn_window_s": 30.0,
     "multi_turn_max_gap_s": 3.0,

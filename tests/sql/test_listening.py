@@ -15,7 +15,7 @@ def scene(**change: Any) -> dict[str, Any]:
         "clips": [clip("l", "pb", 0, 6, ["u1"], role="listening", track_id="tb")],
         "face_tracks": [{"track_id": "ta", "shot_id": "s1"}, {"track_id": "tb", "shot_id": "s1"}],
         "speaker_bindings": [bound("u1", "ta", "pa")],
-        "sync_scores": [sync("ta", 5.0), sync("tb", 1.5)],
+        "active_speaker": [face("ta", 3.0), face("tb", -0.5)],
         **change,
     }
 
@@ -25,8 +25,12 @@ def bound(turn_id: str, track: str | None, person: str | None, status: str = "bo
     return {**row, "start_s": 1.0, "end_s": 5.0, **more}
 
 
-def sync(track: str, conf: float | None, backend: str = "x") -> dict[str, Any]:
-    return {"track_id": track, "turn_id": "u1", "sync_conf": conf, "backend": backend}
+def face(track: str, log_odds: float | None, backend: str = "x", start_s: float = 0.0) -> dict[str, Any]:
+    """Return a track of 6 s, unseen in its first half second, whose face talks or not; None: it could not be told."""
+    row = {"track_id": track, "start_s": start_s, "end_s": start_s + 6, "backend": backend}
+    if log_odds is None:
+        return {**row, "log_odds": [], "status": "not_evaluated", "reason": "no_face_pictures"}
+    return {**row, "log_odds": [None] * 12 + [log_odds] * 138, "status": "ok"}
 
 
 def test_both_in_view(run: Any) -> None:
@@ -84,22 +88,31 @@ def test_an_off_screen_voice_has_the_person_known_from_elsewhere(run: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("conf", "needs", "count"), [(4.0, False, 1), (4.1, False, 0), (None, False, 1), (None, True, 0)]
+    ("log_odds", "needs", "count"), [(2.0, False, 1), (2.1, False, 0), (None, False, 1), (None, True, 0)]
 )
-def test_the_margin_decides_where_it_is_measured(run: Any, conf: float | None, needs: bool, count: int) -> None:
-    tables = scene(sync_scores=[sync("ta", 5.0), sync("tb", conf)])
+def test_the_margin_decides_where_it_is_measured(run: Any, log_odds: float | None, needs: bool, count: int) -> None:
+    tables = scene(active_speaker=[face("ta", 3.0), face("tb", log_odds)])
     assert run(tables, profile(listening_needs_margin=needs))["branch_listening"].height == count
 
 
-def test_scores_of_two_backends_are_not_compared(run: Any) -> None:
-    made = run(scene(sync_scores=[sync("ta", 5.0, "x"), sync("tb", 1.0, "y")]))["branch_listening"]
+def test_log_odds_of_two_networks_are_not_compared(run: Any) -> None:
+    made = run(scene(active_speaker=[face("ta", 3.0, "x"), face("tb", -1.0, "y")]))["branch_listening"]
     assert made["margin"].to_list() == [None]
 
 
-@pytest.mark.parametrize(("limit", "count"), [(None, 1), (1.5, 1), (1.4, 0)])
-def test_a_listener_whose_lips_fit_is_none(run: Any, limit: float | None, count: int) -> None:
+def test_the_margin_is_of_the_time_in_which_the_speaker_is_bound(run: Any) -> None:
+    """The speaker's track begins at 2 s and is silent for its last 2; the listener laughs while nobody is bound."""
+    speaker = face("ta", 3.0, start_s=2.0) | {"log_odds": [3.0] * 50 + [-4.0] * 50}
+    listener = face("tb", -2.0) | {"log_odds": [-2.0] * 100 + [9.0] * 50}
+    seen = [bound("u1", "ta", "pa", start_s=2.0, end_s=4.0), bound("u1", None, None, "off_screen", start_s=4.0)]
+    made = run(scene(active_speaker=[speaker, listener], speaker_bindings=seen))["branch_listening"]
+    assert made.select("start_s", "end_s", "mode", "margin").rows() == [(2.0, 5.0, "co_present", pytest.approx(5.0))]
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 1), (-0.5, 1), (-0.6, 0)])
+def test_a_listener_who_talks_is_none(run: Any, limit: float | None, count: int) -> None:
     tables = scene(speaker_bindings=[bound("u1", None, None, "off_screen")])
-    assert run(tables, profile(listening_max_sync_conf=limit))["branch_listening"].height == count
+    assert run(tables, profile(listening_max_log_odds=limit))["branch_listening"].height == count
 
 
 @pytest.mark.parametrize(("text", "count"), [("hello", 1), (" ", 0)])

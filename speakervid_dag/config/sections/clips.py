@@ -93,11 +93,11 @@ class BranchSettings(Section):
     )
     listening_min_overlap_s: float = Field(description="shortest common time of listener's clip and turn, s", ge=0)
     listening_min_margin: float = Field(
-        description="co-present: lowest difference of the speaker's Sync-C and the listener's, Sync-C"
+        description="co-present: lowest difference of the log odds that the speaker's face and the listener's talk"
     )
     listening_needs_margin: bool = Field(description="co-present: drop samples whose margin is not evaluated")
-    listening_max_sync_conf: float | None = Field(
-        description="non-co-present: highest Sync-C of the listener (null: no limit), Sync-C"
+    listening_max_log_odds: float | None = Field(
+        description="non-co-present: highest log odds that the listener talks (null: no limit)"
     )
     listening_needs_words: bool = Field(description="non-co-present: the turn must have recognised words")
     multi_turn_window_s: float = Field(description="T: length of a contextual history, s", gt=0)

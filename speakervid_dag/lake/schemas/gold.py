@@ -116,7 +116,7 @@ BRANCH_LISTENING = Table(
         column("listener_person_id", STRING, "person seen"),
         column("speaker_person_id", STRING, "person heard; null if never on screen", null=True),
         column("mode", STRING, "co_present | non_co_present"),
-        column("margin", FLOAT, "Sync-C of the speaker minus Sync-C of the listener", null=True),
+        column("margin", FLOAT, "mean log odds that the speaker's face talks minus those of the listener's", null=True),
         *SPAN,
         column("duration_s", FLOAT, "length of the sample, s"),
         column("tier", STRING, "tier of the listener's clip"),
