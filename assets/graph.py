@@ -15,13 +15,12 @@ from speakervid_dag.assets import (
     silver_scores,
     silver_sound,
     silver_sources,
-    silver_sync,
 )
 from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.lake.schemas import Table
 
 DECLARING = (
-    *(bronze, silver_sources, silver_sound, silver_pictures, silver_sync, silver_labels, silver_scores),
+    *(bronze, silver_sources, silver_sound, silver_pictures, silver_labels, silver_scores),
     gold,
 )
 

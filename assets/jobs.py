@@ -41,13 +41,6 @@ publish = dg.define_asset_job(
 )
 
 
-train = dg.define_asset_job(
-    "train",
-    selection=dg.AssetSelection.groups("models"),
-    description="The lake's own synchrony model, from all its batches. Never part of an ordinary run.",
-)
-
-
 @dg.sensor(
     job=curate,
     minimum_interval_seconds=30,

@@ -3,8 +3,8 @@
 Belongs here: comparing a batch's rows with the published ones, and judging losses. Does not belong here: what is shown
 instead (publication.py), whole snapshots (lake/snapshots/losses.py).
 
-A loss is justified by changed code, profile sections or weights, by a takedown, by a file that the user gave up, and by
-other batches' evidence (docs/decisions/0006, 0011). None of these justifies losing a video to a missing source, missing
+A loss is justified by changed code, profile sections or weights, by a takedown, and by a file that the user gave up
+(docs/decisions/0011). None of these justifies losing a video to a missing source, missing
 weights or an internal error.
 """
 
@@ -17,7 +17,7 @@ from speakervid_dag.assets.recipes import DataVersions, Recipe
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.assets.staleness import is_coherent
 from speakervid_dag.failures import FAULT
-from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, TABLES, TAKEDOWNS, VIDEOS, Table
 from speakervid_dag.lake.snapshots.losses import COUNTED, Loss, usable
 from speakervid_dag.lake.snapshots.snapshots import Part, Snapshot
 from speakervid_dag.lake.sources import REASONS
@@ -43,9 +43,7 @@ def unasked(
         return []
     excused = set(lakehouse.lake.read(TAKEDOWNS)["video_id"]) | lakehouse.book.given_up(batch)
     found = [loss for loss in found if loss.video_id not in excused]
-    if _has_other_recipe(lakehouse, newest, batch, before) or _has_other_evidence(
-        lakehouse.lake, batch, before, versions
-    ):
+    if _has_other_recipe(lakehouse, newest, batch, before):
         troubled = _troubled(lakehouse.lake, batch)
         found = [loss for loss in found if loss.video_id in troubled]
     return found
@@ -84,18 +82,6 @@ def _upstream() -> list[Recipe]:
         if recipe.name in wanted:
             wanted |= {maker_of(table).name for table in recipe.reads}
     return [recipes()[name] for name in sorted(wanted)]
-
-
-def _has_other_evidence(lake: DeltaLake, batch: str, before: Shown, versions: Mapping[str, int]) -> bool:
-    """Return whether other batches' mismatches moved the synchrony threshold since the published rows were bound."""
-    version = before.get(Part(SPEAKER_BINDINGS.name, batch))
-    if version is None:
-        return False
-    then, now = (
-        set(lake.read(SPEAKER_BINDINGS, batches=[batch], version=v, columns=["threshold"])["threshold"])
-        for v in (version, versions[SPEAKER_BINDINGS.name])
-    )
-    return then != now
 
 
 def _troubled(lake: DeltaLake, batch: str) -> set[str]:

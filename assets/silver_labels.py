@@ -14,10 +14,8 @@ from speakervid_dag.assets.recipes import DataVersions, makes
 from speakervid_dag.curation.clips import boundaries
 from speakervid_dag.curation.faces import clusters as person_clusters
 from speakervid_dag.curation.faces import people as describing
-from speakervid_dag.curation.speaking import bindings as binding
-from speakervid_dag.curation.speaking import stretch_bindings, sync
-from speakervid_dag.curation.speaking import sync_calibration as calibration
-from speakervid_dag.curation.speaking.lip_backends import LipMotion
+from speakervid_dag.curation.speaking import bindings, sync
+from speakervid_dag.curation.speaking.pairs import Scene, pairs_of
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK, talking_rows, unknown_rows
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.schemas import (
@@ -29,7 +27,6 @@ from speakervid_dag.lake.schemas import (
     SHOTS,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
-    SYNC_CALIBRATION,
     SYNC_SCORES,
     TURN_FACES,
     VIDEOS,
@@ -59,7 +56,7 @@ def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
         stage.log("the packaged lip network says who talks until `speakervid models pull light-asd`")
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        if choice.talking == "lip_motion" or video["face_tracks"].is_empty():
+        if video["face_tracks"].is_empty():
             return {"active_speaker": []}
         samples = sound_of(stage, video)
         with video.model():
@@ -76,70 +73,38 @@ def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 @makes(
     SYNC_SCORES,
-    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS],
+    reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, ACTIVE_SPEAKER],
     sections=["sync", "active_speaker"],
-    weights=lambda f: backends.synchrony_weights(f.profile.active_speaker, f.lake),
-    kinds=frozenset({"numpy"}),
+    weights=lambda f: backends.synchrony_weights(f.profile.active_speaker),
+    kinds=frozenset({"torch"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Score active-speaker evidence of each overlapping track and turn: talking score, Sync-C, Sync-D, offset."""
-    choice, lake = stage.profile.active_speaker, DeltaLake(str(stage.settings.lake_dir))
+    """Score each overlapping track and turn: Sync-C, Sync-D, offset, and how long the face talks."""
+    choice = stage.profile.active_speaker
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        if video["speech_turns"].is_empty() or video["face_tracks"].is_empty():
+        pairs = pairs_of(video["speech_turns"], video["face_tracks"], stage.profile.sync)
+        if not pairs:
             return {"sync_scores": []}
-        samples = sound_of(stage, video)
-        with video.model():  # loads them, the first time
-            synchrony = backends.synchrony_backend(choice, lake)
-            scores = sync.score_video(
-                video["speech_turns"],
-                video["face_tracks"],
-                samples,
-                RATE_HZ,
-                stage.profile.sync,
-                LipMotion(),
-                synchrony,
-                partial(crops_of, stage),
-            )
-        return {"sync_scores": scores}
+        scene = Scene(pairs, sound_of(stage, video), RATE_HZ, partial(crops_of, stage))
+        with video.model():  # loads it, the first time
+            backend = backends.synchrony_backend(choice)
+            return {"sync_scores": sync.score_video(scene, video["active_speaker"], backend)}
 
     return stage.each_video([SYNC_SCORES], work)
 
 
-def _lake_threshold(lakehouse: "Lakehouse", recorded: DataVersions, batch: str) -> int:
-    """Return a hash of the current synchrony threshold, which the mismatches of all batches determine."""
-    known = recorded.once(
-        "calibrations",
-        lambda: lakehouse.lake.read(
-            SYNC_CALIBRATION,
-            version=recorded.versions.get(SYNC_CALIBRATION.name),
-            columns=calibration.POOLED_COLUMNS,
-        ),
-    )
-    own = known.filter(pl.col("batch") == batch)
-    threshold = calibration.threshold_for(own, known, lakehouse.profile.calibration)
-    return data_version_of(f"{threshold}")
-
-
 @makes(
     SPEAKER_BINDINGS,
-    reads=[VIDEOS, SHOTS, SPEECH_TURNS, TURN_FACES, FACE_TRACKS, SYNC_SCORES, SYNC_CALIBRATION],
-    sections=["binding", "calibration"],
-    cross_batch=_lake_threshold,
+    reads=[VIDEOS, TURN_FACES, FACE_TRACKS, ACTIVE_SPEAKER, SPEECH_TURNS],
+    sections=["binding"],
 )
 def speaker_bindings(stage: Stage) -> Mapping[str, pl.DataFrame]:
-    """Bind turns to faces, or abstain: by the joint inference's stretches, or by all evidence about whole turns."""
-    known = DeltaLake(str(stage.settings.lake_dir)).read(SYNC_CALIBRATION, columns=calibration.POOLED_COLUMNS)
-    threshold = calibration.threshold_for(stage["sync_calibration"], known, stage.profile.calibration)
-    settings = calibration.calibrated(stage.profile.binding, threshold)
+    """Bind the stretches of turns to faces, or abstain."""
 
     def work(video: VideoTask) -> Mapping[str, Rows]:
-        turns, tracks, faces = video["speech_turns"], video["face_tracks"], video["turn_faces"]
-        if faces.is_empty():
-            rows = binding.bind_video(video["shots"], turns, tracks, video["sync_scores"], settings)
-        else:
-            rows = stretch_bindings.bind_stretches(faces, tracks, settings)
-        return {"speaker_bindings": rows}
+        faces, tracks, talking = video["turn_faces"], video["face_tracks"], video["active_speaker"]
+        return {"speaker_bindings": bindings.bind_stretches(faces, tracks, talking, stage.profile.binding)}
 
     return stage.each_video([SPEAKER_BINDINGS], work)
 

@@ -15,9 +15,8 @@ from speakervid_dag.assets import backends, recipes
 from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import WeightsUnusable
-from speakervid_dag.lake.storage.trained import trained_file
 from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
-from speakervid_dag.models import cotracker, lake_synchrony, registry, vad
+from speakervid_dag.models import cotracker, registry, vad
 from speakervid_dag.stages.stage import Stage
 
 PACKAGED = {
@@ -73,10 +72,7 @@ def kept(lakehouse: Lakehouse, recipe: Recipe, stage: Stage) -> Iterator[None]:
 
 def _refuse_damaged(lakehouse: Lakehouse, name: str) -> None:
     base = recipes.base_name(name)
-    if base == lake_synchrony.LakeSynchrony.name:
-        if (trained := trained_file(lakehouse.lake)) is not None:
-            lake_synchrony.refuse_other(*trained)
-    elif base == backends.FACE_PACK and recipes.weight_state(name) == MISSING:  # named by the user, so never optional
+    if base == backends.FACE_PACK and recipes.weight_state(name) == MISSING:  # named by the user, so never optional
         raise WeightsUnusable(f"{PACKAGED[base]}: {lakehouse.settings.face_pack}; nothing was computed")
     elif base == vad.NAME and recipes.weight_state(name) != MISSING:
         vad.network_path()

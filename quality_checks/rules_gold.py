@@ -237,7 +237,6 @@ SNAPSHOT_PINS = TableRules()
 TAKEDOWNS = TableRules()
 RELEASES = TableRules()
 RELEASE_SPLITS = TableRules()
-TRAINED_MODELS = TableRules()
 
 _KINDS = {"reply": "pair", "listening": "listening"}  # question → kind of its subject; all others are about a clip
 

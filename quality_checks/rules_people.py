@@ -197,7 +197,7 @@ SYNC_SCORES = TableRules(
         exists(_TRACK, after=_found),
         exists(_TURN, after=_found),
         *interval_rules(inside="turn"),
-        between("offset_frames", -15, 15, "the search window is ±15 frames"),
+        between("offset_frames", -16, 16, "the search window is ±15 frames around the network's own delay"),
         between("talking_score", 0, 1),
         between("sync_dist", 0, None, "a distance"),
         holds(
@@ -205,25 +205,6 @@ SYNC_SCORES = TableRules(
             pl.col("sync_conf__raw").is_not_null() == (pl.col("status") == "ok"),
             "a crashed or impossible measurement never reads as a score",
             ("sync_conf", "status", "reason"),
-        ),
-    ),
-)
-
-SYNC_CALIBRATION = TableRules(
-    rules=(
-        between("mismatched_count", 0, None),
-        between("mismatched_deviation", 0, None, "a standard deviation"),
-        holds(
-            "ok_exactly_with_mismatches",
-            (pl.col("mismatched_count") > 0) == (pl.col("status") == "ok"),
-            "without a mismatch a batch says nothing of foreign voices",
-            ("mismatched_count", "status"),
-        ),
-        holds(
-            "scores_counted",
-            pl.col("mismatched_scores").list.len() == pl.col("mismatched_count"),
-            "n is the number of the scores",
-            ("mismatched_count",),
         ),
     ),
 )

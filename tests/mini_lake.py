@@ -33,8 +33,6 @@ def mini_lake(shas: Sequence[str] = SHAS) -> dict[str, pl.DataFrame]:
     for sha, video_id in zip(shas, ids, strict=True):
         for name, made in _video(video_id, sha).items():
             rows[name] += [{**row, "video_id": video_id} for row in made]
-    told: dict[str, Any] = {"mismatched_count": 0, "status": "not_evaluated", "reason": "no_mismatches"}
-    rows["sync_calibration"] = [{**told, "backend": "lip_ridge", "false_accept_rate": 0.05}]
     frames = {name: frame(name, made) for name, made in rows.items()}
     frames["manifest"] = pl.DataFrame({"batch": [BATCH] * 2, "video_id": ids})
     frames |= {name: empty_parent(name) for name in ("other_batches", "earlier_tiers", "asked_gates")}
@@ -177,7 +175,7 @@ def _sound(v: str, tracks: Mapping[str, str]) -> dict[str, Rows]:
                 "sync_dist": 3.0,
                 "offset_frames": 0.0,
                 "talking_score": 0.5,
-                "lag_curve": [0.0] * 31,
+                "lag_distances": [3.0] * 31,
             }
             for span in spans.values()
             for t in tracks.values()

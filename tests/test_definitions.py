@@ -9,7 +9,7 @@ from speakervid_dag.lake.schemas import TABLES
 
 pytestmark = pytest.mark.heavy
 
-FREE = {"lake_snapshot", "branch_statistics", "funnel", "person_statistics", "synchrony_model"}
+FREE = {"lake_snapshot", "branch_statistics", "funnel", "person_statistics"}
 CODE = """
 import sys
 from speakervid_dag.definitions import defs
@@ -28,5 +28,5 @@ def test_graph_has_every_table_with_a_blocking_check_and_loads_no_model() -> Non
     tables = {t.name for t in TABLES.values() if t.layer != "system"}
     assert set(assets) == tables | FREE
     assert {c.split(":")[0] for c in checks} == tables | {"lake_snapshot"}
-    assert jobs == ["curate", "publish", "retier", "train"]
+    assert jobs == ["curate", "publish", "retier"]
     assert heavy == []

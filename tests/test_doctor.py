@@ -12,19 +12,24 @@ from speakervid_dag.models.registry import WEIGHTS_ENV, accepted_hash_path
 
 def test_every_backend_is_active_or_says_how_it_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WEIGHTS_ENV, str(tmp_path))
-    states = {row["backend"]: row["state"] for row in answering_rows(load_profile("laptop"))}
-    assert states["lip_ridge"] == "active"
-    assert all(word in states["light_asd"] for word in ("MISSING", "speakervid models pull light-asd"))
-    assert "active_speaker" not in states["light_asd"], "it is set already"
-    assert all(word in states["lip_network"] for word in ("active", "talking", "light_asd")), "until then"
-    assert "set active_speaker.talking: lip_motion" in states["lip_motion"]
-    assert "--accept-hash" in states["syncnet"]
+
+    def states(profile: str) -> dict[tuple[str, str], str]:
+        return {(row["question"], row["backend"]): row["state"] for row in answering_rows(load_profile(profile))}
+
+    told = states("laptop")
+    assert told["synchrony", "lip_network"] == "active"
+    asked = told["talking", "light_asd"]
+    assert all(word in asked for word in ("MISSING", "speakervid models pull light-asd"))
+    assert "active_speaker" not in asked, "it is set already"
+    assert all(word in told["talking", "lip_network"] for word in ("active", "talking", "light_asd")), "until then"
+    assert all(word in told["synchrony", "syncnet"] for word in ("--accept-hash", "active_speaker.synchrony: syncnet"))
     own = tmp_path / "mine.yaml"
-    own.write_text("inherits: laptop\nname: m\nactive_speaker: {talking: lip_motion}\ntracking: {face_crops: false}")
-    states = {row["backend"]: row["state"] for row in answering_rows(load_profile(str(own)))}
-    asked = ("speakervid models pull light-asd", "active_speaker.talking: light_asd", "tracking.face_crops: true")
-    assert all(word in states["light_asd"] for word in asked)
-    assert states["lip_motion"] == "active"
+    own.write_text("inherits: laptop\nname: m\nactive_speaker: {talking: lip_network, synchrony: syncnet}\n")
+    told = states(str(own))
+    assert "set active_speaker.talking: light_asd" in told["talking", "light_asd"]
+    assert told["talking", "lip_network"] == "active"
+    assert "set active_speaker.synchrony: lip_network" in told["synchrony", "lip_network"]
+    assert told["synchrony", "syncnet"].startswith("MISSING")
 
 
 def test_models_of_clips_pictures_say_what_keeps_them_from_measuring(

@@ -143,32 +143,6 @@ def ui(lake: Path | None, profile: str | None, host: str, port: int) -> None:
 
 
 @cli.command()
-@lake_option
-@profile_option
-def train(lake: Path | None, profile: str | None) -> None:
-    """Train a synchrony model on this lake's own talking faces, and report whether it beats the default.
-
-    If it does, profiles with `active_speaker: {synchrony: lake_model}` use it from then on.
-    """
-    from speakervid_dag.cli.console import print_frame
-    from speakervid_dag.config.settings import load_settings
-    from speakervid_dag.failures import OperationError
-    from speakervid_dag.lake.queries.published import open_lake
-    from speakervid_dag.lake.schemas import TRAINED_MODELS
-    from speakervid_dag.runs import execution
-    from speakervid_dag.runs.instance import lake_instance
-
-    settings = load_settings(lake=lake, profile=profile)
-    opened = open_lake(settings.lake_dir)
-    with lake_instance(settings) as instance:
-        why = execution.execute(instance, "train", ["synchrony_model"])
-    if why is not None:
-        raise OperationError(why)
-    made = opened.read(TRAINED_MODELS).sort("at", "window_s")
-    print_frame(made.filter(made["at"] == made["at"].max()).drop("uri", "run_id", "at"), title="Trained")
-
-
-@cli.command()
 @click.argument("query")
 @lake_option
 @format_option

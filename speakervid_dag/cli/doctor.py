@@ -100,26 +100,20 @@ class Answering:
 
 ANSWERING = (
     Answering("talking", "lip_network", "packaged network on face pictures; not for commercial use (faq)"),
-    Answering("talking", "lip_motion", "share of the time in which the mouth moves: turns come from sound first"),
     Answering("talking", "light_asd", "Light-ASD on face pictures", "light-asd", "speakervid models pull light-asd"),
-    Answering("synchrony", "lip_ridge", "landmark-audio regression (a heuristic, not SyncNet)"),
+    Answering("synchrony", "lip_network", "Sync-C by the packaged network"),
     Answering(
-        "synchrony", "syncnet", "SyncNet v2", "syncnet", "speakervid models pull syncnet --accept-hash [--from FOLDER]"
+        "synchrony", "syncnet", "Sync-C by SyncNet v2", "syncnet",
+        "speakervid models pull syncnet --accept-hash [--from FOLDER]",
     ),
-    Answering("synchrony", "lake_model", "trained on this lake (`speakervid train`), used where it beats lip_ridge"),
-)
+)  # fmt: skip
 
 
 def report(settings: Settings) -> int:
     """Prints everything. Exit status 0 when every default stage can run, else 1."""
     _print_machine(settings)
     missing = _print_stages(settings)
-    from speakervid_dag.lake.storage.delta import DeltaLake
-    from speakervid_dag.lake.storage.trained import trained_model
-
-    known = trained_model(DeltaLake(str(settings.lake_dir)))
-    rows = answering_rows(load_profile(settings.profile), None if known is None else str(known["sha256"]))
-    print_frame(pl.DataFrame(rows), title="Who is talking")
+    print_frame(pl.DataFrame(answering_rows(load_profile(settings.profile))), title="Who is talking")
     print_frame(pl.DataFrame(looking_rows(load_profile(settings.profile))), title="Scores that need more weights")
     if settings.face_pack and pack_state(settings.face_pack) == "missing":
         print_line(f"\nSPEAKERVID_FACE_PACK names a folder without ONNX files: {settings.face_pack}")
@@ -169,30 +163,22 @@ def _print_stages(settings: Settings) -> list[str]:
     return missing
 
 
-def answering_rows(profile: Profile, trained: str | None = None) -> list[dict[str, str]]:
-    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way.
-
-    Args:
-        trained: hash of the lake's own model, if there is one that beats the default.
-    """
+def answering_rows(profile: Profile) -> list[dict[str, str]]:
+    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way."""
     chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
     rows = []
     for item in ANSWERING:
         weights_state = STATES["ok" if item.weights is None else examine(item.weights).status]
         lacks = weights_state != STATES["ok"]
-        if item.name == "lake_model" and trained is None and chosen["synchrony"] == "lake_model":
-            rows.append({**_told(item), "state": "none beats lip_ridge yet, which answers: speakervid train"})
-            continue
         if item.name == "lip_network" and lip_network.package_state() == "missing":
             state = "MISSING: install speakervid-dag anew"
-        elif item.name == "lip_network" and chosen["talking"] == "light_asd":
-            until = " and talking, until the weights of light_asd are there"
-            state = f"active: synchrony of lips and sound{until * _lacks_weights('light-asd')}"
         elif chosen[item.question] == item.name:
             state = f"{weights_state} weights: {item.pull}" if lacks else "active"
+        elif (item.question, item.name) == ("talking", "lip_network"):  # its margins of synchrony are always asked
+            until = " and talking, until the weights of light_asd are there"
+            state = f"active: do lips and sound agree{until * _lacks_weights('light-asd')}"
         else:
-            crops = " and tracking.face_crops: true" if item.weights and not profile.tracking.face_crops else ""
-            todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}{crops}"
+            todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}"
             state = f"not active: {todo}"
         rows.append({**_told(item), "state": state})
     return rows

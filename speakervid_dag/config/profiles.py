@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from speakervid_dag.config.profile_check import problems
 from speakervid_dag.config.profile_files import merged, profile_names, read_layers
@@ -16,7 +16,6 @@ from speakervid_dag.config.sections import (
     ActiveSpeakerSettings,
     BindingSettings,
     BranchSettings,
-    CalibrationSettings,
     ClipSettings,
     DiarizationSettings,
     Gate,
@@ -31,7 +30,6 @@ from speakervid_dag.config.sections import (
     SoundSettings,
     SyncSettings,
     TrackingSettings,
-    TrainingSettings,
     TranscriptSettings,
 )
 from speakervid_dag.failures import UserError
@@ -62,18 +60,10 @@ class Profile(Section):
     sampling: SamplingSettings
     sync: SyncSettings
     binding: BindingSettings
-    calibration: CalibrationSettings
-    training: TrainingSettings
     clips: ClipSettings
     scores: ScoreSettings
     branches: BranchSettings
     gates: dict[GateName, Gate] = Field(description="gate name → rule, in the order of the funnel")
-
-    @model_validator(mode="after")
-    def _crops_are_kept(self) -> "Profile":
-        if self.active_speaker.needs_face_crops and not self.tracking.face_crops:
-            raise ValueError("networks of faces need face crops: set tracking.face_crops to true, or choose lip_motion")
-        return self
 
     def digest(self, *sections: str) -> str:
         """Return the hex SHA-256 over the named sections: equal digests mean equal parameters."""

@@ -18,11 +18,6 @@ def kept_manifests(lake_dir: Path) -> Path:
     return lake_dir / "artifacts" / "releases"
 
 
-def kept_model(lake_dir: Path, name: str, sha256: str) -> Path:
-    """Return the path of a model trained in the lake. It is named by content, so that the lake may be moved."""
-    return lake_dir / "artifacts" / "models" / f"{name}-{sha256[:16]}.safetensors"
-
-
 def cut_folder(lake_dir: Path, kind: str) -> Path:
     """Return the folder of cut `clips`, `posters` or `previews`."""
     return lake_dir / "artifacts" / kind / CUT_LAYOUTS[kind]

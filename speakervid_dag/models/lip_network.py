@@ -8,6 +8,7 @@ Two networks of one kind are stored in one file: `synchrony` and `talking`.
 """
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,7 @@ IS_COMMERCIAL_OK = False  # until every clip of the card states a licence that p
 WEIGHTS_FILE, CARD_FILE = "lip_network.safetensors", "lip_network.json"
 MOUTH_CUT_PX, FACE_CUT_PX = 60, 60  # of the 72 and 64 px of LipFrames
 Part = Literal["synchrony", "talking"]
+PARTS: tuple[Part, ...] = ("synchrony", "talking")
 
 _PACKAGE = "speakervid_dag"
 _BLOCK_FRAMES = 1500  # frames in one pass of the picture encoder, to bound memory
@@ -82,9 +84,9 @@ class LipNetwork:
         self._nets = {part: net.eval().to(self.device) for part, net in nets.items()}
 
     @classmethod
-    def packaged(cls, device: str | None = None) -> "LipNetwork":
-        """Return the networks that come with this package. Raise WeightsMissing, WeightsUnusable."""
-        return cls(load(packaged_file()), device)
+    def packaged(cls, parts: Container[Part] = PARTS, device: str | None = None) -> "LipNetwork":
+        """Return the networks that come with this package, or some of them. Raise WeightsMissing, WeightsUnusable."""
+        return cls({part: net for part, net in load(packaged_file()).items() if part in parts}, device)
 
     def sound(self, samples: Floats, frames: int) -> dict[Part, "SoundFeatures"]:
         """Return the sound's side for all frames of a video; frame i begins at sample 640 i."""

@@ -13,7 +13,7 @@ from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.lake.snapshots.snapshots import Snapshot
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.used_weights import MISSING
-from speakervid_dag.models import cotracker, lake_synchrony, lip_network, registry, vad
+from speakervid_dag.models import cotracker, lip_network, registry, vad
 from speakervid_dag.release.writers import Item
 from speakervid_dag.rendering import markdown, pages
 
@@ -24,7 +24,6 @@ UNSAID = "not stated"
 OUTSIDE_REGISTRY = {  # name → what, licence
     vad.NAME: (vad.WHAT, vad.LICENCE),
     lip_network.NAME: (lip_network.WHAT, lip_network.LICENCE),
-    lake_synchrony.LakeSynchrony.name: ("lip sync, trained on this lake", "none: part of the lake"),
     "face_pack": ("face detection and embedding, a folder of the user's own", UNSAID),
 }
 

@@ -69,7 +69,7 @@ class ClipTracker:
         from speakervid_dag.models.faces import FaceDetector
         from speakervid_dag.models.mesh import FaceMesh
 
-        self._tracking = tracking.model_copy(update={"face_crops": True})
+        self._tracking = tracking
         self._identity = identity
         self._detector = FaceDetector(None, tracking.detector_long_side_px, tracking.min_detection_score, threads)
         self._mesh = FaceMesh(threads)

@@ -20,8 +20,6 @@ from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.voices import diarization
 from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
 from speakervid_dag.lake.artifacts import kept_sound
-from speakervid_dag.lake.schemas import TRAINED_MODELS
-from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.media.wav import read_wav
 from speakervid_dag.models import registry, segmentation
 from speakervid_dag.models.campplus import CamPlusPlus
@@ -30,12 +28,11 @@ from speakervid_dag.models.segmentation import SpeakerSegmentation
 from speakervid_dag.models.vad import speech_probabilities
 from speakervid_dag.stages.sound import RATE_HZ
 
-# what each stronger backend says in a profile, and the weights it needs; `lake_model` trains its own. Light-ASD is the
-# default's choice, and answers once its weights are there
-BACKENDS: dict[str, tuple[dict[str, str], str | None]] = {
+# what each stronger backend says in a profile, and the weights it needs. Light-ASD is the default's choice, and answers
+# once its weights are there
+BACKENDS: dict[str, tuple[dict[str, str], str]] = {
     "light_asd": ({}, "light-asd"),
     "syncnet": ({"synchrony": "syncnet"}, "syncnet"),
-    "lake_model": ({"synchrony": "lake_model"}, None),
 }
 
 
@@ -74,19 +71,12 @@ class KitRuns:
         """Report of each backend that can be had, the embedded default first."""
         linked_weights(self.weights)
         reports = {DEFAULT: self._scored(DEFAULT)}
-        trained = ["lake_model"] if self._is_trained() else []
         self.runs.pull_light_asd()
-        present = [name for name, (_, weights) in BACKENDS.items() if weights and self._is_there(weights)] + trained
+        present = [name for name, (_, weights) in BACKENDS.items() if self._is_there(weights)]
         return reports | {name: self._scored(name) for name in present}
 
     def _is_there(self, weights: str) -> bool:
         return all((self.weights / weights / file.filename).is_file() for file in registry.get_weight(weights).files)
-
-    def _is_trained(self) -> bool:
-        """Whether a model trained on the default's own bindings beats the default; what it is worth is printed."""
-        done = self.runs.speakervid("train", "--lake", str(self.runs.lake), check=False)
-        print(done.stdout or done.stderr)  # noqa: T201 - figures are the point
-        return done.returncode == 0 and DeltaLake(str(self.runs.lake)).read(TRAINED_MODELS)["is_better"].any()
 
     def _scored(self, name: str) -> Report:
         """What score.py says after a run under a backend, and what it says of the turns by sound alone."""
@@ -107,12 +97,14 @@ class KitRuns:
         rows = []
         for wav in sorted(kept_sound(self.runs.lake, "any", None).parent.glob("*.wav")):
             samples = read_wav(wav)[0]
-            samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
-            told = network.windows(samples, settings.local_speakers.step_s)
-            windows = windows_of(told, segmentation.SETS, clock)
-            if windows is not None and windows.talks.any():
-                speech, mels = speech_probabilities(samples), log_mels(samples)
-                found = diarization.diarize_local(samples, RATE_HZ, windows, mels, HOP_HZ, encoder, speech, settings)
+            steady = samples - samples.mean(dtype=np.float64).astype(np.float32)
+            sound = diarization.Sound(samples, RATE_HZ, speech_probabilities(samples))
+            windows = windows_of(network.windows(steady, settings.local_speakers.step_s), segmentation.SETS, clock)
+            if windows is None or not windows.talks.any():
+                continue
+            heard = diarization.hear_windows(sound, windows, log_mels(steady), HOP_HZ, encoder, settings)
+            if heard is not None:
+                found = diarization.diarize(heard, settings)
                 rows += diarization.turn_rows(wav.stem.partition("-")[0], found, settings)
         out.mkdir()
         shutil.copy(tables / "videos.jsonl", out)

@@ -30,13 +30,14 @@ from real_scores import (
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.curation.joint import diarization as joint
-from speakervid_dag.curation.joint.evidence import GRID_HZ, TalkingFace, VoiceEvidence, on_grid, voice_evidence
+from speakervid_dag.curation.joint.evidence import TalkingFace, on_grid
 from speakervid_dag.curation.joint.inference import infer
 from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
+from speakervid_dag.curation.speaking.bindings import bind_stretches
 from speakervid_dag.curation.speaking.lip_frames import FPS
-from speakervid_dag.curation.speaking.stretch_bindings import bind_stretches
 from speakervid_dag.curation.speaking.talking_series import TalkingBackend, talking_rows
 from speakervid_dag.curation.voices.local_speakers import FrameClock, local_speakers, windows_of
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence, of_windows
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, TURN_FACES, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -88,7 +89,7 @@ class Ears:
         local = local_speakers(windows, log_mels(samples), HOP_HZ, self.encoder, settings)
         frames = int(np.ceil(len(samples) / RATE_HZ * GRID_HZ))
         placed = [on_grid(row, FPS, frames, self.profile.joint) for row in rows if row["status"] == "ok"]
-        return Heard(voice_evidence(windows, local, frames), [face for face in placed if face is not None], tracks)
+        return Heard(of_windows(windows, local, frames), [face for face in placed if face is not None], tracks)
 
 
 def sounds_of(lake_dir: Path) -> dict[str, Samples]:
@@ -120,7 +121,7 @@ def foreign_sound(
         names: stems of the videos; each gets the sound of the one `moved_by` places behind.
         talking: the network that says who talks; None = the lip network.
     """
-    lake, sounds, lips = DeltaLake(str(lake_dir)), sounds_of(lake_dir), LipNetwork.packaged("cpu")
+    lake, sounds, lips = DeltaLake(str(lake_dir)), sounds_of(lake_dir), LipNetwork.packaged(device="cpu")
     ids = {Path(v["source_name"]).stem: v["video_id"] for v in lake.read(VIDEOS).to_dicts()}
     tracks = lake.read(FACE_TRACKS)
     heard_s = bound_s = 0.0
@@ -158,7 +159,7 @@ def bindings_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -
     rows = [{"video_id": "v", "turn_id": f"v-u{i:04d}", "speaker_id": str(t.speaker)} for i, t in enumerate(turns)]
     stretches = joint.turn_face_rows(rows, [t.stretches for t in turns], faces, profile.joint)
     told = TURN_FACES.frame([{"batch": "b"} | row for row in stretches])
-    return bind_stretches(told, heard.tracks, profile.binding).to_dicts()
+    return bind_stretches(told, heard.tracks, ACTIVE_SPEAKER.empty(), profile.binding).to_dicts()
 
 
 def evidence_figures(videos: Sequence[LabelledVideo], evidence: Mapping[str, Heard]) -> Figures:

@@ -13,9 +13,7 @@ from speakervid_dag.lake.schemas import CLIPS, PEOPLE
 
 ROOTS = {recipe.name: recipe.computed_by[0] for recipe in recipes().values() if isinstance(recipe, StageRecipe)}
 CLOSURES = {name: CODE.closure(root) for name, root in ROOTS.items()}
-SOUND = frozenset({"intake", "speech_turns", "transcripts", "sync_scores", "sync_calibration", "clip_scores"}) | {
-    "active_speaker"
-}
+SOUND = frozenset({"intake", "active_speaker", "speech_turns", "transcripts", "sync_scores", "clip_scores"})
 MEDIA = SOUND | {"face_tracks"}
 
 # -- the rules, on sources of a few lines ------------------------------------------------------------------------------
@@ -201,15 +199,14 @@ def test_a_changed_number_changes_exactly_the_stages_that_reach_it(module: str) 
         ("assets.intake_rows", "verdict", {"intake"}),
         ("assets.silver_pictures", "shot_of", {"face_tracks"}),
         ("assets.silver_scores", "_looked_at", {"clip_scores"}),
-        ("assets.silver_sync", "_real", {"sync_calibration"}),
         ("assets.backends", "face_mesh", {"face_tracks"}),
-        ("assets.backends", "synchrony_backend", {"sync_scores", "sync_calibration"}),
+        ("assets.backends", "synchrony_backend", {"sync_scores"}),
         ("stages.sound", "sound_of", SOUND - {"intake"}),
         ("stages.sound", "chosen_sound", {"intake"}),
-        ("stages.crops", "crops_of", {"active_speaker", "sync_scores", "sync_calibration"}),
+        ("stages.crops", "crops_of", {"active_speaker", "sync_scores"}),
         ("curation.joint.states", "emissions", {"speech_turns"}),
         ("curation.speaking.light_asd", "LightASDBackend", {"active_speaker"}),
-        ("curation.speaking.stretch_bindings", "bind_stretches", {"speaker_bindings"}),
+        ("curation.speaking.bindings", "bind_stretches", {"speaker_bindings"}),
         ("stages.crops", "keep_crops", {"face_tracks"}),
         ("media.decoder.container", "describe", MEDIA),
         ("media.decoder.picture", "send_pictures", MEDIA),
@@ -217,7 +214,7 @@ def test_a_changed_number_changes_exactly_the_stages_that_reach_it(module: str) 
         ("media.decoder.sound_levels", "send_levels", MEDIA),
         ("curation.faces.people", "main_speaker", {"people", "clips"}),
         ("curation.faces.tracking", "ShotTracker", {"face_tracks"}),
-        ("curation.speaking.bindings", "threshold_of", {"speaker_bindings"}),
+        ("curation.speaking.lip_synchrony", "LipSynchrony", {"sync_scores"}),
         ("curation.intervals", "split_long", {"clips"}),
         ("models.mesh", "FaceMesh", {"face_tracks"}),
         ("models.vad", "speech_probabilities", {"intake", "speech_turns"}),
@@ -250,5 +247,5 @@ def test_no_two_stages_are_computed_by_the_same_code(capsys: pytest.CaptureFixtu
     with capsys.disabled():
         for name, closure in CLOSURES.items():
             print(f"\n{name:18} {len(closure):4} definitions of {len({d.module for d in closure})} modules", end="")  # noqa: T201
-    assert len(ROOTS) == 12
+    assert len(ROOTS) == 11
     assert len(set(CLOSURES.values())) == len(CLOSURES)

@@ -20,7 +20,7 @@ BRANCHES = ("branch_single", "branch_dialogue", "branch_listening", "branch_mult
 GOLD = (*GATES, *BRANCHES)
 SCORED = ("clip_scores", *GOLD)
 ALL = tuple(name for name, table in TABLES.items() if table.layer != "system")
-LABELS = ("sync_calibration", "speaker_bindings", "people", "clips", "dropped_spans")
+LABELS = ("speaker_bindings", "people", "clips", "dropped_spans")
 
 
 def new_threshold(house: House) -> None:
@@ -94,41 +94,6 @@ def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: Ho
     assert {n for n, b in house.materialized() - before if b == B2} == OTHERS_PEOPLE
     assert len(house.runs()) == runs + 2, "the faulty batch is not tried twice"
     assert stale_assets(house.lakehouse, B2) == []
-
-
-def mismatches_of(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
-    """Enough mismatches in a batch to move the threshold of the whole lake."""
-    scores = [0.1, 0.5] * 20
-    told = {"mismatched_count": len(scores), "mismatched_mean": 0.3, "mismatched_deviation": 0.2}
-
-    def moved(stage: Stage, rows: dict[str, pl.DataFrame]) -> None:
-        if stage.name == "sync_calibration" and stage.batch == batch:
-            columns = {name: pl.lit(value) for name, value in told.items()}
-            row = rows["sync_calibration"].with_columns(**columns, mismatched_scores=pl.lit(scores))
-            rows["sync_calibration"] = row.cast(dict(TABLES["sync_calibration"].schema))
-
-    return moved
-
-
-def test_a_later_batch_that_moves_the_lakes_threshold_binds_earlier_ones_again(house: House) -> None:
-    house.run()
-    house.breaks = mismatches_of(B2)
-    before = house.materialized()
-    assert house.execute("curate", ["sync_calibration"], B2) is None
-    stale = set(stale_assets(house.lakehouse, B1))
-    assert stale == {*LABELS, *SCORED} - {"sync_calibration"}
-    report = house.run()
-    assert (report.done, report.failed) == ([B1, B2], {})
-    assert {n for n, b in house.materialized() - before if b == B1} == stale
-    assert house.run().did_nothing
-
-
-def test_a_batch_calibrated_again_leaves_the_others_where_the_threshold_stays(house: House) -> None:
-    house.run()
-    house.breaks = sync_fault(B1)
-    assert house.execute("curate", ["sync_scores", *LABELS], B1) is None
-    assert set(stale_assets(house.lakehouse, B2)) == OTHERS_PEOPLE
-    assert stale_assets(house.lakehouse, B1)[:2] == ["sync_scores", "sync_calibration"]
 
 
 def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: House) -> None:

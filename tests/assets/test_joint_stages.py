@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from rows import BATCH, frame
 
-from speakervid_dag.assets import backends, silver_sound
+from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.assets.silver_labels import active_speaker, speaker_bindings
 from speakervid_dag.assets.silver_sound import speech_turns
@@ -63,6 +63,16 @@ class SameVector:
     embed_mels = embed
 
 
+class SameWindows:
+    """GE2E, to which voices are all alike."""
+
+    def embed(self, segments: Sequence[Floats]) -> Floats:
+        return np.tile(np.eye(1, 256, dtype=np.float32), (len(segments), 1))
+
+    def embed_windows(self, samples: Floats, centres_s: NDArray[np.float64], window_s: float) -> Floats:
+        return np.tile(np.eye(1, 256, dtype=np.float32), (len(centres_s), 1))
+
+
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A video of 10 s with two faces in one shot; no weights."""
@@ -87,7 +97,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         "shots": frame(TABLES["shots"], [shot]),
         "face_tracks": frame(TABLES["face_tracks"], [row | {"video_id": "v1"} for row in tracks]),
     }
-    for name in ("active_speaker", "speech_turns", "turn_faces", "sync_scores", "sync_calibration"):
+    for name in ("active_speaker", "speech_turns", "turn_faces", "sync_scores"):
         inputs[name] = TABLES[name].empty()
     made = Stage("active_speaker", BATCH, "r", 1, settings, load_profile("laptop"), inputs)
     sound = kept_sound(settings.lake_dir, "v1", None)
@@ -129,14 +139,18 @@ def test_two_faces_alternate_in_what_sound_takes_for_one_voice(stage: Stage, net
     assert [row["status"] for row in stage.outcomes] == ["ok"] * 3
 
 
-def test_without_the_voices_turns_come_from_sound_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ge2e_is_in_the_same_inference_while_the_other_voices_are_not_there(
+    stage: Stage, networks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "are_there", lambda names, as_there=(): False)
+    monkeypatch.setattr(backends, "voice_encoder", SameWindows)
     stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
-    assert stage.inputs["active_speaker"]["status"].to_list() == ["ok", "ok"], "the packaged network is there"
-    asked = []
-    monkeypatch.setattr(silver_sound, "_by_windows", lambda *args: asked.append(args))
     made = computed(stage, speech_turns)
-    assert len(asked) == 1
-    assert made["turn_faces"].is_empty()
+    turns = made["speech_turns"].sort("start_s")
+    assert turns["speaker_id"].to_list() == ["A", "B"]
+    assert turns["audio_speaker_id"].to_list() == ["A", "A"]
+    assert turns["end_s"][0] == pytest.approx(CHANGE_S, abs=0.2)
+    assert made["turn_faces"].sort("start_s")["track_id"].to_list() == [LEFT, RIGHT]
 
 
 def test_a_damaged_package_is_told_in_the_rows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +162,11 @@ def test_a_damaged_package_is_told_in_the_rows(stage: Stage, monkeypatch: pytest
     assert told.select("status", "reason").unique().rows() == [("not_evaluated", "weights_missing")]
 
 
-def test_a_profile_may_ask_no_network(stage: Stage) -> None:
-    still = stage.profile.active_speaker.model_copy(update={"talking": "lip_motion"})
-    stage.profile = stage.profile.model_copy(update={"active_speaker": still})
-    assert computed(stage, active_speaker)["active_speaker"].is_empty()
-    assert [row["status"] for row in stage.outcomes] == ["ok"]
+def test_faces_that_no_network_looked_at_leave_their_turns_not_evaluated(stage: Stage, networks: None) -> None:
+    stage.inputs |= computed(stage, speech_turns)
+    assert stage.inputs["speech_turns"]["speaker_id"].to_list() == ["A"]
+    bound = computed(stage, speaker_bindings)["speaker_bindings"]
+    assert bound.select("status", "reason").rows() == [("not_evaluated", "talking_not_measured")]
 
 
 def test_where_no_face_is_seen_voices_are_told_apart_alone(stage: Stage, networks: None) -> None:
@@ -160,4 +174,7 @@ def test_where_no_face_is_seen_voices_are_told_apart_alone(stage: Stage, network
     stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
     made = computed(stage, speech_turns)
     assert made["speech_turns"]["speaker_id"].to_list() == ["A"]
-    assert made["turn_faces"].is_empty()
+    assert made["turn_faces"].select("track_id", "probability").rows() == [(None, None)]
+    stage.inputs |= made
+    bound = computed(stage, speaker_bindings)["speaker_bindings"]
+    assert bound.select("status", "reason").rows() == [("off_screen", "no_face_seen")]

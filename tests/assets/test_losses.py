@@ -9,7 +9,7 @@ from speakervid_dag.assets import publication
 from speakervid_dag.assets.graph import maker_of, recipes
 from speakervid_dag.assets.recipes import DataVersions
 from speakervid_dag.lake.queries import session
-from speakervid_dag.lake.schemas import CLIPS, SPEAKER_BINDINGS, STAGE_OUTCOMES, SYNC_CALIBRATION, VIDEOS, Table
+from speakervid_dag.lake.schemas import CLIPS, STAGE_OUTCOMES, VIDEOS, Table
 from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.upkeep import takedown
 from speakervid_dag.runs.report import AFTER_EVERY_RUN
@@ -80,17 +80,6 @@ def test_a_changed_gate_asks_for_no_loss_of_clips(house: House) -> None:
     lose_clips(house, mark=7)
     house.change_profile(gates={"sft_face_size": {"threshold": 300}})
     assert held(house) == LOST
-
-
-@pytest.mark.parametrize(("threshold", "expected"), [(None, LOST), (0.6, [])], ids=["as before", "moved"])
-def test_a_threshold_that_other_batches_moved_asks_for_it(
-    house: House, threshold: float | None, expected: list[tuple[object, ...]]
-) -> None:
-    lose_clips(house, mark=7)
-    commit(house, SYNC_CALIBRATION, house.lake.read(SYNC_CALIBRATION, batches=[B1]), mark=8)
-    bindings = house.lake.read(SPEAKER_BINDINGS, batches=[B1])
-    commit(house, SPEAKER_BINDINGS, bindings.with_columns(threshold=pl.lit(threshold, pl.Float64)), mark=8)
-    assert held(house) == expected
 
 
 @pytest.mark.parametrize("reason", ["internal_error", "weights_missing", "missing_file", "unreadable_file"])

@@ -146,9 +146,6 @@ def test_voices_fall_back_to_ge2e_only_where_the_others_were_never_there(house: 
     both = set(backends.LOCAL_VOICES)
     assert house.weights["light-asd"] == "missing"
     assert needed() == both, "the packaged network looks at faces"
-    house.change_profile(active_speaker={"talking": "lip_motion"})
-    assert needed() == {*both, "resemblyzer"}
-    house.change_profile(active_speaker={"talking": "light_asd"})
     house.weights["campplus"] = "missing"
     assert needed() == both, "the lake's rows were made with it: that is refused, and nothing else is used"
     with pytest.raises(WeightsUnusable, match="models pull campplus"):

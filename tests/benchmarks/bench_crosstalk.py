@@ -132,8 +132,8 @@ def measure(sound: Sound, turns: list[SpeechTurn], encoder: VoiceEncoder, tally:
     truth = masks(turns, times_s)
     edges = [edge for turn in turns for edge in turn.span]
     counts = np.all([abs(times_s - edge) > COLLAR_S for edge in edges], axis=0)
-    regions = diarization.speech_regions(*speech_probabilities(sound), SETTINGS)
-    told = diarization.diarize(sound, RATE_HZ, regions, encoder, SETTINGS).turns
+    heard = diarization.hear_regions(diarization.Sound(sound, RATE_HZ, speech_probabilities(sound)), encoder, SETTINGS)
+    told = heard.turns if heard else []
     found = masks(told, times_s)
     planted, marked = (np.sum(list(side.values()), axis=0) > 1 for side in (truth, found))
     near = [(a - TOLERANCE_S, b + TOLERANCE_S) for a, b in spans(planted)]

@@ -152,7 +152,7 @@ class Video:
     def score(self, turn_id: str, track_id: str, talking: float, sync_conf: float | None = None) -> None:
         """A row of sync_scores: how much a mouth talks in a turn, and how well that fits its sound."""
         row = {"track_id": track_id, "turn_id": turn_id, "start_s": 0.0, "end_s": 1.0, "sync_conf": sync_conf}
-        rest = dict.fromkeys(("sync_dist", "offset_frames", "lag_curve", "reason", "detail"))
+        rest = dict.fromkeys(("sync_dist", "offset_frames", "lag_distances", "reason", "detail"))
         names = {"talking_score": talking, "backend": "b", "talking_backend": "t", "status": "ok"}
         self.rows["scores"].append(self._labels | row | rest | names)
 

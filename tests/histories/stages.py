@@ -27,7 +27,7 @@ from speakervid_dag.cli import report
 from speakervid_dag.curation.sources import shots
 from speakervid_dag.failures import PermanentFailure
 from speakervid_dag.files import write_bytes
-from speakervid_dag.lake.schemas import SYNC_CALIBRATION, TABLES
+from speakervid_dag.lake.schemas import TABLES
 from speakervid_dag.media import cut, decode, probe
 from speakervid_dag.models import registry
 from speakervid_dag.quality_checks import factory
@@ -97,8 +97,6 @@ def _canned(recipe: Any) -> Callable[[Stage], Mapping[str, pl.DataFrame]]:
                 rows[REFUSED] = pl.concat([rows[REFUSED]] * 2)  # its key is not unique
             return rows
 
-        if recipe.tables == (SYNC_CALIBRATION,):
-            return {SYNC_CALIBRATION.name: canned_rows(SYNC_CALIBRATION.name).with_columns(batch=pl.lit(stage.batch))}
         return stage.each_video(recipe.tables, work)
 
     return compute

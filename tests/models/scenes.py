@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import Pair, Scene
+from speakervid_dag.curation.speaking.pairs import Pair, Scene
 
 
 def scene_of(crops: FaceCrops | None, seconds: float) -> Scene:
@@ -14,7 +13,7 @@ def scene_of(crops: FaceCrops | None, seconds: float) -> Scene:
     track |= {"start_s": 0.0, "end_s": seconds}
     pair = Pair(track, {"turn_id": "v1-u0000", "speaker_id": "A"}, 0.0, seconds)
     sound = np.zeros(round(seconds * 16000), np.float32)
-    return Scene([pair], sound, 16000, load_profile("laptop").sync, lambda _: crops)
+    return Scene([pair], sound, 16000, lambda _: crops)
 
 
 def grey_crops(count: int) -> FaceCrops:

@@ -124,7 +124,7 @@ def crops_of_clip(path: Path, end_s: float) -> tuple[list[FaceCrops], np.ndarray
     from speakervid_dag.media.budget import MediaBudget
 
     profile, budget = load_profile("laptop"), MediaBudget()
-    tracking = profile.tracking.model_copy(update={"face_crops": True})
+    tracking = profile.tracking
     kept: list[FaceCrops] = []
     info = probe.probe(path, budget)
     models = (backends.face_detector(None, 640, 0.5, 1), backends.face_mesh(1), backends.face_embedder(None, 1))

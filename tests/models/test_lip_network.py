@@ -96,7 +96,7 @@ def test_a_network_starts_from_one_that_sees_less() -> None:
 
 
 def test_the_packaged_file_is_the_one_of_its_card() -> None:
-    network = LipNetwork.packaged("cpu")
+    network = LipNetwork.packaged(device="cpu")
     sound = network.sound(np.random.default_rng(1).normal(0, 0.1, 640 * 40).astype(np.float32), 40)
     assert network.talking(network.mouth(*track(30)), sound, 0).shape == (30,)
     card = json.loads(lip_network.packaged_file().with_name(lip_network.CARD_FILE).read_text(encoding="utf-8"))

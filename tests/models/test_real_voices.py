@@ -68,8 +68,9 @@ def spoken(voices: dict[str, Sound], script: list[Line], seconds: float) -> Soun
 
 
 def diarized(samples: Sound, settings: DiarizationSettings) -> list[SpeechTurn]:
-    regions = diarization.speech_regions(*vad.speech_probabilities(samples), settings)
-    return diarization.diarize(samples, RATE_HZ, regions, VoiceEncoder(), settings).turns if regions else []
+    sound = diarization.Sound(samples, RATE_HZ, vad.speech_probabilities(samples))
+    heard = diarization.hear_regions(sound, VoiceEncoder(), settings)
+    return diarization.diarize(heard, settings).turns if heard else []
 
 
 def speech_of(turns: list[SpeechTurn], speaker: str) -> list[intervals.Interval]:

@@ -247,12 +247,6 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "talking_exactly_with_track",
     ),
     (
-        "calibration of no mismatches",
-        "sync_calibration",
-        change("sync_calibration", pl.lit(True), status="ok"),
-        "ok_exactly_with_mismatches",
-    ),
-    (
         "pair within one person",
         "branch_dialogue",
         change("branch_dialogue", C("video_id") == V1, responder_person_id=f"{V1}-p00"),

@@ -48,7 +48,7 @@ def test_a_network_that_was_not_there_made_nothing(tmp_path: Path, recorded: str
 
 
 def test_each_network_on_the_card_says_what_it_is() -> None:
-    whats = {name: card._described(name) for name in ("dover", "silero-vad", "lake_model", "face_pack", "later")}
+    whats = {name: card._described(name) for name in ("dover", "silero-vad", "face_pack", "later")}
     assert whats["silero-vad"] == ("speech detection (Silero VAD v6)", "MIT")
     assert "pull" not in whats["dover"][0]
     assert whats["later"] == ("", "not stated")

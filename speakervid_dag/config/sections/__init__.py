@@ -27,14 +27,10 @@ from speakervid_dag.config.sections.sources import (
 from speakervid_dag.config.sections.speaking import (
     ActiveSpeakerSettings,
     BindingSettings,
-    CalibrationSettings,
-    ShippedMismatches,
     SyncSettings,
-    TrainingSettings,
 )
 from speakervid_dag.config.sections.voices import (
     DiarizationSettings,
-    FaceHintSettings,
     LocalSpeakerSettings,
     TranscriptSettings,
 )
@@ -44,10 +40,8 @@ __all__ = [
     "BindingSettings",
     "BlockingSettings",
     "BranchSettings",
-    "CalibrationSettings",
     "ClipSettings",
     "DiarizationSettings",
-    "FaceHintSettings",
     "Gate",
     "IdentitySettings",
     "JointSettings",
@@ -57,11 +51,9 @@ __all__ = [
     "SamplingSettings",
     "ScoreSettings",
     "Section",
-    "ShippedMismatches",
     "ShotSettings",
     "SoundSettings",
     "SyncSettings",
     "TrackingSettings",
-    "TrainingSettings",
     "TranscriptSettings",
 ]

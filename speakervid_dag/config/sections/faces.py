@@ -31,7 +31,6 @@ class TrackingSettings(Section):
     max_unseen_s: float = Field(description="a track ends if neither mesh nor detector finds it for this long, s", ge=0)
     min_detections: int = Field(description="fewest detections of a track that counts", ge=1)
     min_track_s: float = Field(description="shortest track that counts, s", ge=0)
-    face_crops: bool = Field(description="keep pictures of every face (about 0.2 MB/s) for backends that need them")
 
 
 class LivenessSettings(Section):

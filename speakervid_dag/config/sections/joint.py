@@ -5,13 +5,27 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from speakervid_dag.config.sections.base import Odd, Section, Share
+from speakervid_dag.config.sections.base import Cosine, Odd, Section, Share
 
 
 def _rising(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     if any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(points)):
         raise ValueError("must rise from point to point")
     return points
+
+
+class VoiceLikenessSettings(Section):
+    """What a cosine of one network's voice embeddings says. Values without a source are our own."""
+
+    scale: float = Field(description="fit per unit of cosine to a person's voice", ge=0)
+    neutral_cosine: Cosine = Field(description="cosine that speaks neither for nor against a person")
+    max_contrary: float = Field(description="most that a lower cosine counts", ge=0)
+    max_support: float = Field(description="most that a higher cosine counts", ge=0)
+    join_distance: float = Field(
+        description="voices without a face nearer than this are one: average cosine distance", gt=0, le=2
+    )
+    same_voice_cosine: Cosine = Field(description="a voice this near to a face's is no voice of its own")
+    join_cosine: Cosine = Field(description="faces never seen together with voices this near are one speaker")
 
 
 class JointSettings(Section):
@@ -41,10 +55,7 @@ class JointSettings(Section):
         description="most people of whom any two may talk at once; else faces seen together", ge=2
     )
     voice_weight: float = Field(description="weight of a voice's fit, half in pairs", ge=0)
-    voice_scale: float = Field(description="fit per unit of cosine to a person's voice", ge=0)
-    voice_cosine: float = Field(description="cosine that speaks neither for nor against a person", ge=-1, le=1)
-    max_voice_contrary: float = Field(description="most that a lower cosine counts", ge=0)
-    max_voice_support: float = Field(description="most that a higher cosine counts", ge=0)
+    voices: dict[int, VoiceLikenessSettings] = Field(description="likeness of voices, by length of the vector")
     begin: float = Field(description="price of one more speaker from frame to frame", gt=0)
     end: float = Field(description="price of one speaker less", gt=0)
     swap: float = Field(description="price of another speaker in the place of one", gt=0)
@@ -52,15 +63,8 @@ class JointSettings(Section):
     unseen_share: float = Field(
         description="share of a local speaker that no face holds, for a voice without a face, 0-1", ge=0, le=1
     )
-    join_distance: float = Field(
-        description="such voices nearer than this are one: average cosine distance", gt=0, le=2
-    )
     min_unseen_s: float = Field(description="shortest speech of a voice without a face, s", ge=0)
-    same_voice_cosine: float = Field(description="a voice this near to a face's is no voice of its own", ge=-1, le=1)
     max_unseen: int = Field(description="most voices without a face", ge=0)
-    join_cosine: float = Field(
-        description="faces never seen together with voices this near are one speaker", ge=-1, le=1
-    )
     max_pause_s: float = Field(description="shorter pauses in which nobody else talks do not end a turn, s", ge=0)
     min_turn_s: float = Field(description="shorter turns are dropped, s", ge=0)
     sliver_s: float = Field(description="shorter stretches of a turn join their neighbour, s", ge=0)

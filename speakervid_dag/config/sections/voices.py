@@ -1,40 +1,10 @@
-"""Sections of voices: speech turns, hints from faces, transcripts."""
+"""Sections of voices: speech turns, transcripts."""
 
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat
 
 from speakervid_dag.config.sections.base import Odd, Seconds, Section
-
-
-class FaceHintSettings(Section):
-    """Hints from faces about voices. Values without a source are our own."""
-
-    IN_ORDER = (("max_silent", "<=", "min_talking"),)
-
-    piece_s: float = Field(description="approximate length of the pieces in which speech is examined, s", gt=0)
-    min_talking: float = Field(description="lowest talking score of a face that talks in a piece, 0-1", ge=0, le=1)
-    max_silent: float = Field(
-        description="... and it talks alone only if no other face has a higher score than this, 0-1", ge=0, le=1
-    )
-    min_talking_beside_hidden: float = Field(
-        description="min_talking while the mouth of another face is hidden, 0-1", ge=0, le=1
-    )
-    owned_s: float = Field(
-        description="a face owns a cluster of voice windows if it talks in it for this long, s", ge=0
-    )
-    owned_share: float = Field(description="... and in this share of it, 0-1", ge=0, le=1)
-    sole_share: float = Field(
-        description="... and has this share of the time that any one face talks in it, 0-1", ge=0, le=1
-    )
-    same_face_factor: float = Field(description="factor on the separation required of two clusters of one face", ge=1)
-    different_faces_factor: float = Field(
-        description="factor on the separation required of clusters of two faces that are seen together", gt=0, le=1
-    )
-    explained_share: float = Field(
-        description="share of speech with a talking face from which faces count voices, 0-1", ge=0, le=1
-    )
-    spare_voice_factor: float = Field(description="factor on the separation required of more voices than that", ge=1)
 
 
 class LocalSpeakerSettings(Section):
@@ -67,9 +37,8 @@ class DiarizationSettings(Section):
     IN_ORDER = (("offset", "<=", "onset"),)
 
     voices: Literal["campplus", "ge2e"] = Field(
-        description="how voices are told apart. campplus: local speakers of a segmentation network, in one inference "
-        "with talking faces; ge2e: Silero's regions and windows of one voice, with hints from faces. Where a face is "
-        "seen and no network says whether it talks (active_speaker.talking), ge2e tells more and is used"
+        description="how voices are told apart. campplus: local speakers of a segmentation network, until whose "
+        "weights are there ge2e is used; ge2e: windows of one voice in Silero's regions"
     )
     unclear_probability: float = Field(
         description="a recording without speech turns whose highest probability of speech over half a second reaches "
@@ -121,7 +90,6 @@ class DiarizationSettings(Section):
     )
     max_pause_s: float = Field(description="shorter pauses of one speaker do not end the turn, s", ge=0)
     min_embedding_s: float = Field(description="shortest turn with its own embedding, s", ge=0)
-    faces: FaceHintSettings
     local_speakers: LocalSpeakerSettings
 
 

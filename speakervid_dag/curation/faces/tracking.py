@@ -83,7 +83,7 @@ class FollowedFace:
     album: PortraitAlbum
     watch: IdentityWatch
     doubtful: PortraitAlbum  # portraits since the watch has been in doubt
-    crops: CropCollector | None = None
+    crops: CropCollector = field(default_factory=CropCollector)
     samples: list[FaceSample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
@@ -123,8 +123,7 @@ class ShotTracker:
         lost = [t for t in self._live if self._is_lost(t, time_s)]
         self._end(lost)
         for track in self._live:
-            if track.crops is not None:
-                track.crops.add(time_s, image, track.samples[-1].box)
+            track.crops.add(time_s, image, track.samples[-1].box)
         return [t for t in self._live if t.confirmed_s >= time_s - _EPSILON_S]
 
     def finish(self) -> list[FollowedFace]:
@@ -173,10 +172,9 @@ class ShotTracker:
 
     def _begin(self, time_s: float, image: Image, face: DetectedFace) -> None:
         mesh = self._mesher.landmarks(image, [face.box_px], [0.0])[0]
-        crops = CropCollector() if self._settings.face_crops else None
         albums = PortraitAlbum(self._identity), PortraitAlbum(self._identity)
         watch = IdentityWatch(self._identity)
-        track = FollowedFace(face.box_px, 0.0, time_s, time_s, albums[0], watch, albums[1], crops, scores=[face.score])
+        track = FollowedFace(face.box_px, 0.0, time_s, time_s, albums[0], watch, albums[1], scores=[face.score])
         is_trusted = mesh.presence >= self._settings.min_mesh_score
         if is_trusted and geometry.iou(geometry.mesh_box(mesh.points_px), face.box_px) >= self._settings.min_iou:
             self._settle(track, time_s, mesh)
@@ -209,7 +207,7 @@ class ShotTracker:
             album=PortraitAlbum(self._identity),
             watch=IdentityWatch(self._identity),
             doubtful=PortraitAlbum(self._identity),
-            crops=None if track.crops is None else track.crops.since(since_s),
+            crops=track.crops.since(since_s),
             samples=[s for s in track.samples if s.time_s >= since_s],
             scores=track.scores[-self._identity.change_looks :],
         )

@@ -105,8 +105,7 @@ class FacePass:
             series.append(watch.log.row())
             for number, track in enumerate(watch.tracker.finish()):
                 row, face = self._describe(shot, number, track, watch)
-                if track.crops is not None:
-                    self._keep_crops(row["track_id"], track.crops.done())
+                self._keep_crops(row["track_id"], track.crops.done())
                 tracks.append(row)
                 if watch.life.is_alive(track):
                     faces.append((row, face))

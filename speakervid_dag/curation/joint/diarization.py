@@ -1,30 +1,28 @@
-"""Turns and their faces from sound and talking faces: the joint inference from its networks' outputs to its rows.
+"""Turns and their faces from what is heard and seen: the joint inference from its evidence to its rows.
 
 Belongs here: that path, speaker labels, rows of `turn_faces`. Does not belong here: the inference (inference.py), the
 decision which stretches are bound (speaking/bindings.py), turns by sound alone and their rows (voices/diarization.py).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from speakervid_dag.config.sections import DiarizationSettings, JointSettings
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Floats, TalkingFace, voice_evidence
+from speakervid_dag.curation.joint.evidence import TalkingFace
 from speakervid_dag.curation.joint.inference import infer
 from speakervid_dag.curation.joint.turns import FaceStretch, spoken_turns
-from speakervid_dag.curation.voices import local_speakers
 from speakervid_dag.curation.voices.diarization import (
     Diarization,
-    LocalEncoder,
+    Heard,
     embedded,
     heard_as_speech,
     relabelled,
     speakers_of,
 )
-from speakervid_dag.curation.voices.local_speakers import Windows
 from speakervid_dag.curation.voices.overlaps import SpeechTurn
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
 
 Row = dict[str, object]
 
@@ -38,13 +36,7 @@ class SeenDiarization:
 
 
 def diarize_jointly(
-    samples: Floats,
-    rate_hz: int,
-    windows: Windows,
-    mels: Floats,
-    mel_hz: int,
-    encoder: LocalEncoder,
-    speech: tuple[Floats, float],
+    heard: Heard,
     faces: Sequence[TalkingFace],
     person_ids: Mapping[str, str | None],
     settings: DiarizationSettings,
@@ -53,26 +45,17 @@ def diarize_jointly(
     """Return who speaks when, and whose face is in view meanwhile.
 
     Args:
-        samples: (n,) float32 mono.
-        windows: from local_speakers.windows_of.
-        mels: (m, bands) float32, the encoder's log mel energies of the signal; mel_hz: their rate.
-        speech: (k,) speech probabilities of a second network, and their step in s: throbbing noise is a voice to the
-            first.
+        heard: who is heard.
         faces: talking log odds of the tracks, at least one.
         person_ids: person of each track by its face.
     """
-    local = local_speakers.local_speakers(windows, mels, mel_hz, encoder, settings.local_speakers)
-    if not len(local.window):
-        return SeenDiarization(Diarization([], [], []), [])
-    sound = voice_evidence(windows, local, math.ceil(len(samples) / rate_hz * GRID_HZ))
-    spoken = spoken_turns(infer(sound, faces, person_ids, joint), joint)
+    spoken = spoken_turns(infer(heard.voices, faces, person_ids, joint), joint)
     turns = [SpeechTurn(str(t.speaker), t.start / GRID_HZ, t.end / GRID_HZ) for t in spoken]
-    kept = heard_as_speech(turns, *speech, settings.local_speakers.min_speech_probability)
+    kept = heard_as_speech(turns, *heard.sound.speech, settings.local_speakers.min_speech_probability)
     chosen = [number for number, is_kept in enumerate(kept) if is_kept]
     turns = relabelled([turns[number] for number in chosen])
-    by_sound = speakers_of(turns, relabelled(local_speakers.turns_by_voice(windows, local, settings.local_speakers)))
-    vectors = embedded(turns, samples, rate_hz, encoder, settings)
-    return SeenDiarization(Diarization(turns, vectors, by_sound), [spoken[number].stretches for number in chosen])
+    found = Diarization(turns, embedded(turns, heard, settings), speakers_of(turns, heard.turns))
+    return SeenDiarization(found, [spoken[number].stretches for number in chosen])
 
 
 def turn_face_rows(
@@ -106,6 +89,14 @@ def turn_face_rows(
                 }
             )
     return rows
+
+
+def heard_face_rows(turn_rows: Sequence[Mapping[str, object]]) -> list[Row]:
+    """Return a row of `turn_faces` for each turn of a video in which no network looked at a face, without `batch`."""
+    unseen = {"track_id": None, "probability": None, "talking": None, "seen_share": 0.0, "is_contradicted": False}
+    unseen |= {"sync_margin": None, "readable_share": 0.0, "sound_offset_frames": None}
+    taken = ("video_id", "turn_id", "speaker_id", "start_s", "end_s", "has_overlap")
+    return [{name: turn[name] for name in taken} | unseen for turn in turn_rows]
 
 
 def _synchrony(part: FaceStretch, faces: Sequence[TalkingFace]) -> Row:

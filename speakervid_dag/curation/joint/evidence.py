@@ -1,8 +1,7 @@
-"""What is heard and seen in each frame of a video, on one grid: the input of the joint inference.
+"""What is seen of each face in each frame of a video, on the grid of what is heard.
 
-Belongs here: the grid, speech and voices of a segmentation network on it, talking faces on it. Does not belong here:
-the networks (models/), joining voices without faces (voices/local_speakers.py), states and decisions (states.py,
-inference.py).
+Belongs here: talking faces on that grid. Does not belong here: what is heard (voices/voice_evidence.py), the networks
+(models/), states and decisions (states.py, inference.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,38 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import JointSettings
-from speakervid_dag.curation.voices.local_speakers import LocalSpeakers, Windows
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
 
 Floats = NDArray[np.float32]
 Booleans = NDArray[np.bool_]
-GRID_HZ = 25  # frames per second of the grid; frame i is [i / 25, (i + 1) / 25) s
-COUNTS = 3  # nobody, one, two or more at once
-
-
-@dataclass(frozen=True)
-class VoiceEvidence:
-    """Who is heard.
-
-    Attributes:
-        shares: (n, 3) float32, the probability that nobody, one, or at least two talk in each frame.
-        firsts: (m,) int64, the frame at which each local speaker's window begins; its activity is 0 elsewhere.
-        activity: (m, f) float32, the probability that each local speaker talks in the frames of its window.
-        alone: (m, f) float32, the probability that it talks and no other voice of its window does.
-        looks: (n,) float32, the number of windows that see each frame, at least 1.
-        embeddings: (m, d) float32 of unit length, the local speakers' voices.
-    """
-
-    shares: Floats
-    firsts: NDArray[np.int64]
-    activity: Floats
-    alone: Floats
-    looks: Floats
-    embeddings: Floats
-
-    @property
-    def frames(self) -> int:
-        """Return the number of frames."""
-        return len(self.shares)
 
 
 @dataclass(frozen=True)
@@ -71,45 +42,6 @@ class TalkingFace:
     def last(self) -> int:
         """Return the frame behind its last one."""
         return self.first + len(self.log_odds)
-
-
-def voice_evidence(windows: Windows, local: LocalSpeakers, frames: int) -> VoiceEvidence:
-    """Return what the windows hear, on the grid.
-
-    Args:
-        windows: from local_speakers.windows_of.
-        local: their voices with embeddings, from local_speakers.local_speakers.
-        frames: length of the grid; what no window sees is silent.
-    """
-    clock, seen = windows.clock, windows.talks.shape[1]
-    length = round(seen * clock.step_s * GRID_HZ)
-    firsts = np.rint(windows.firsts * clock.step_s * GRID_HZ).astype(np.int64)
-    shares, looks = np.zeros((frames, COUNTS)), np.zeros(frames)
-    places = []
-    for row, first in enumerate(firsts.tolist()):
-        centres_s = (first + np.arange(length) + 0.5) / GRID_HZ
-        place = np.rint((centres_s - clock.first_s) / clock.step_s).astype(np.int64) - int(windows.firsts[row])
-        places.append(np.clip(place, 0, seen - 1))
-        told = slice(first, min(first + length, frames))
-        inside = places[-1][: told.stop - told.start]
-        double = windows.overlap[row][inside]
-        single = windows.alone[row][inside].sum(axis=1)
-        shares[told] += np.stack([1 - single - double, single, double], axis=1)
-        looks[told] += 1
-    shares[looks == 0, 0] = 1
-    looks = np.maximum(looks, 1)
-    activity, alone = (
-        np.array([part[w, places[w], v] for w, v in zip(local.window, local.voice, strict=True)], np.float32)
-        for part in (windows.likely, windows.alone)
-    )
-    return VoiceEvidence(
-        np.asarray(np.clip(shares / looks[:, None], 0, 1), np.float32),
-        firsts[local.window],
-        activity.reshape(-1, length),
-        alone.reshape(-1, length),
-        np.asarray(looks, np.float32),
-        local.embeddings,
-    )
 
 
 def on_grid(row: Mapping[str, Any], rate_hz: int, frames: int, settings: JointSettings) -> TalkingFace | None:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from speakervid_dag.config.sections import JointSettings
 from speakervid_dag.curation.joint import hmm
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, Floats, TalkingFace, VoiceEvidence, seen_faces
+from speakervid_dag.curation.joint.evidence import Booleans, Floats, TalkingFace, seen_faces
 from speakervid_dag.curation.joint.states import emissions, members, pairs_of, states_of, transitions
 from speakervid_dag.curation.joint.voices import Held, People, learnt, one_each, voice_fit
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 Doubles = NDArray[np.float64]
 NO_TRACK = -1

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from speakervid_dag.arrays import runs_of_true
 from speakervid_dag.config.sections import JointSettings
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, Floats
+from speakervid_dag.curation.joint.evidence import Booleans, Floats
 from speakervid_dag.curation.joint.inference import NO_TRACK, Block
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
 
 
 @dataclass(frozen=True)

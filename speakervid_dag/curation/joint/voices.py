@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from speakervid_dag.arrays import unit
 from speakervid_dag.config.sections import JointSettings
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, Floats, VoiceEvidence
+from speakervid_dag.curation.joint.evidence import Booleans, Floats
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 Doubles = NDArray[np.float64]
 TOGETHER_FRAMES = 3  # two tracks that meet at a cut share a frame, and are not in view at once
@@ -77,10 +78,9 @@ def voice_fit(sound: VoiceEvidence, people: People, settings: JointSettings) -> 
 
     The mean over windows of what the local speakers who talk say for or against the person.
     """
-    gains = settings.voice_scale * np.clip(
-        people.centres @ sound.embeddings.T - settings.voice_cosine,
-        -settings.max_voice_contrary,
-        settings.max_voice_support,
+    like = settings.voices[sound.embeddings.shape[1]]
+    gains = like.scale * np.clip(
+        people.centres @ sound.embeddings.T - like.neutral_cosine, -like.max_contrary, like.max_support
     )
     gains[~people.known] = 0
     total = np.zeros((people.count, sound.frames), np.float32)
@@ -128,14 +128,15 @@ def joined(
         apart: (k, k), which tracks are never one person.
         person_ids: of the tracks, by face.
     """
+    join_cosine = settings.voices[centres.shape[1]].join_cosine
     group = np.arange(len(known))
     apart = apart | np.array([[None not in (a, b) and a != b for b in person_ids] for a in person_ids], np.bool_)
     alike = np.where(known[:, None] & known[None, :], centres @ centres.T, -1.0)
-    first, second = (part.tolist() for part in np.nonzero(np.triu(alike >= settings.join_cosine, 1)))
+    first, second = (part.tolist() for part in np.nonzero(np.triu(alike >= join_cosine, 1)))
     for i, j in sorted(zip(first, second, strict=True), key=lambda pair: -float(alike[pair])):
         _join(group, apart, i, j)
     is_silent = np.logical_not(heard.any(axis=1))
-    agree = (heard @ heard.T >= settings.join_cosine) | is_silent[:, None] | is_silent[None, :]
+    agree = (heard @ heard.T >= join_cosine) | is_silent[:, None] | is_silent[None, :]
     for j in np.flatnonzero(np.logical_not(known)).tolist():
         for i in range(len(known)):
             is_free = not known[group == group[j]].any()  # else it would carry one voice to another
@@ -178,12 +179,13 @@ def _unseen(held: Doubles, total: Doubles, embeddings: Floats, seen: Floats, set
     vectors, seconds = embeddings[own], held[own]
     if not len(own):
         return vectors
+    like = settings.voices[vectors.shape[1]]
     labels = np.ones(len(own), np.int64)
     if len(own) > 1:
         tree = linkage(vectors.astype(np.float64), method="average", metric="cosine")
-        labels = fcluster(tree, settings.join_distance, criterion="distance")
+        labels = fcluster(tree, like.join_distance, criterion="distance")
     sizes = {int(k): float(seconds[labels == k].sum()) for k in np.unique(labels)}
     longest = sorted((k for k, s in sizes.items() if s >= settings.min_unseen_s), key=lambda k: -sizes[k])
     found = [unit((vectors[labels == k] * seconds[labels == k, None]).sum(axis=0)) for k in longest]
-    new = [v for v in found if not (seen @ v >= settings.same_voice_cosine).any()]
+    new = [v for v in found if not (seen @ v >= like.same_voice_cosine).any()]
     return np.array(new[: settings.max_unseen], np.float32).reshape(-1, vectors.shape[1])

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.speaking.lip_frames import FPS, SAMPLES, LipFrames
+from speakervid_dag.curation.speaking.pairs import MAX_LAG
 
-MAX_LAG = 15  # frames; column l of similarities is lag l - 15
 _AWAY = 7  # lags this far from the right one are wrong ones
 _MOST_OFFSET = 10  # frames
 _MIN_OFFSET_S = 8.0  # talking time from which a video's offset is measured
@@ -23,7 +23,7 @@ _MIN_LAG_S = 1.0  # ... from which a face is at least compared at the lag that s
 _MIN_OWN_S, _MIN_OWN_MARGIN = 4.0, 0.15  # for a person's own offset; 5 s of 19 in 20 foreign sounds have less
 _MIN_AGREEING = 0.09  # a person with less does not share the video's offset
 _MIN_PROFILE_MARGIN = 0.1  # videos under another's sound: at most 0.07; under their own, at least 0.12
-_ZERO_FRAMES = 0.9  # lag 0 of the network is a sound this much late, by five files of known offset
+ZERO_FRAMES = 0.9  # lag 0 of the network is a sound this much late, by five files of known offset
 _MAX_YAW_DEG, _MIN_FACE_PX, _MIN_MESH_SCORE = 45.0, 30.0, 0.5
 
 Floats = NDArray[np.float32]
@@ -93,7 +93,7 @@ def video_scores(
         lag, is_sure = lags[face.person]
         moved = round(lag) if is_sure else 0
         logits = network.talking(face.mouth, sound, face.first, moved) if moved else face.talking
-        offset = lag + _ZERO_FRAMES if is_sure else None
+        offset = lag + ZERO_FRAMES if is_sure else None
         above = margins(face.near, round(lag))
         scores[name] = FaceScores(face.first, offset, _seen(logits, face), _seen(above, face), face.is_readable)
     return scores

@@ -6,13 +6,13 @@ of a distance curve (sync.py), face crops (faces/crops.py).
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakervid_dag.curation.faces.crops import HEAD, FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import BackendAnswer, Curve, Key, Pair, Scene
+from speakervid_dag.curation.speaking.pairs import MAX_LAG, BackendAnswer, Distances, Key, Pair, Scene
 
 FPS, FRAMES = 25, 5  # pictures per second, and per window of the network
 _CHUNK = 256  # windows whose pictures are held at once
@@ -28,21 +28,19 @@ class SynchronyNetwork(Protocol):
 
 
 class SyncNetBackend:
-    """Backend for `synchrony`, from face pictures and sound."""
+    """Backend for Sync-C, from face pictures and sound."""
 
     name = "syncnet_v2"
-    question: Literal["synchrony"] = "synchrony"
 
     def __init__(self, net: SynchronyNetwork) -> None:
         self._net = net
 
     def measure(self, scene: Scene) -> Mapping[Key, BackendAnswer]:
-        """Return a curve of 1 - distance / distance_scale per pair, from the pair's own windows alone."""
+        """Return distances for each pair, from its own windows alone."""
         kept = {name: scene.crops(name) for name in scene.tracks()}
         return {p.key: self._answer(scene, p, kept[p.track_id]) for p in scene.pairs}
 
     def _answer(self, scene: Scene, pair: Pair, crops: FaceCrops | None) -> BackendAnswer:
-        settings = scene.settings
         if problem := scene.problem(pair):
             return BackendAnswer(reason=problem)
         if crops is None:
@@ -53,10 +51,8 @@ class SyncNetBackend:
         seen, is_seen = self._faces(crops, pair.start_s, count)
         if not is_seen.any():
             return BackendAnswer(reason="too_short")
-        lags = settings.max_lag_frames
-        heard = self._sound(scene, pair.start_s - lags / FPS, len(seen) + 2 * lags)
-        agreement = 1 - lag_distances(seen, heard, is_seen, lags) / settings.distance_scale
-        return BackendAnswer(curve=Curve(agreement, agreement, int(is_seen.sum()), is_lag_shared=False))
+        heard = self._sound(scene, pair.start_s - MAX_LAG / FPS, len(seen) + 2 * MAX_LAG)
+        return BackendAnswer(Distances(lag_distances(seen, heard, is_seen, MAX_LAG)))
 
     def _faces(self, crops: FaceCrops, start_s: float, count: int) -> tuple[Floats, NDArray[np.bool_]]:
         """Return embeddings of the windows in `count` pictures from `start_s` on, and which windows are complete.

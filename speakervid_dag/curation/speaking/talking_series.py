@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from speakervid_dag.curation.faces.crops import FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import CropSource, Row, speaking_tracks
 from speakervid_dag.curation.speaking.lip_frames import FPS, Floats, LipFrames, lip_frames
 from speakervid_dag.curation.speaking.lip_scores import FaceScores, LipModel, video_scores
+from speakervid_dag.curation.speaking.pairs import CropSource, Row, speaking_tracks
 
 NO_PICTURES, NO_FRAMES = "no_face_pictures", "no_face_frames"
 LIP_NETWORK = "lip_network"

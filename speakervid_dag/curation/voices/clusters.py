@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from speakervid_dag.arrays import unit
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation.voices.overlaps import mixture
-from speakervid_dag.curation.voices.talking_faces import TalkingFaces, bars
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -132,11 +131,8 @@ def closest_pair(
     times_s: NDArray[np.float64],
     labels: Labels,
     settings: DiarizationSettings,
-    factors: NDArray[np.float64] | None = None,
 ) -> tuple[float, int, int]:
     """Return the two least separated clusters: (separation divided by the required separation, i, j).
-
-    `factors`, (k, k), multiply the required separation.
 
     Separation is the mean cosine within the two clusters minus that between them. The separation that one voice shows
     by chance shrinks with the sound in the shorter cluster, and with how often the two alternate: drift of one voice,
@@ -150,23 +146,16 @@ def closest_pair(
         new_s = max(settings.hop_s, min(similarity.new_s[i], similarity.new_s[j]))
         visits = max(1.0, min(_visits(labels, i, j), new_s / settings.window_s))  # short visits do not count in full
         asked = settings.separation + settings.separation_visit / visits + settings.separation_s / new_s
-        asked *= 1.0 if factors is None else float(factors[i, j])
         ranked.append(((own - similarity.between(i, j, centres)) / asked, i, j))
     return min(ranked)
 
 
-def cluster_voices(
-    embeddings: Floats,
-    times_s: NDArray[np.float64],
-    settings: DiarizationSettings,
-    faces: TalkingFaces | None = None,
-) -> Labels:
+def cluster_voices(embeddings: Floats, times_s: NDArray[np.float64], settings: DiarizationSettings) -> Labels:
     """Return one voice label per window.
 
     Args:
         embeddings: (t, d) float32 of unit length, in order of time.
         times_s: (t,) float64, centres of the windows.
-        faces: who is seen talking; None: decide by sound alone.
 
     Returns:
         (t,) int64 labels 0 … k-1.
@@ -175,8 +164,7 @@ def cluster_voices(
         return np.zeros(len(embeddings), dtype=np.int64)
     labels = resegment(embeddings, times_s, _first_guess(embeddings, settings), settings)
     while labels.max() > 0:
-        factors = None if faces is None else bars(labels, times_s, faces, settings.hop_s, settings.faces)
-        ratio, i, j = closest_pair(embeddings, times_s, labels, settings, factors)
+        ratio, i, j = closest_pair(embeddings, times_s, labels, settings)
         if ratio >= 1:
             break
         labels = resegment(embeddings, times_s, _compact(np.where(labels == j, i, labels)), settings)

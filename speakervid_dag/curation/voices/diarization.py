@@ -1,22 +1,19 @@
 """Diarization: what networks hear of speech and voices in, turns out.
 
-Belongs here: the two ways to turns by sound, speech regions, speaker labels, rows. Does not belong here: networks
-(models/), the joining of voices to speakers (local_speakers.py for windows of several voices, clusters.py for windows
-of one voice), turns by sound and faces in one inference (curation/joint).
+Belongs here: the two ways to hear a recording, speech regions, turns by sound alone, speaker labels, rows. Does not
+belong here: networks (models/), the joining of voices to speakers (local_speakers.py for windows of several voices,
+clusters.py for windows of one voice), turns by sound and faces in one inference (curation/joint).
 
-    found = diarize_local(samples, rate_hz, windows, mels, mel_hz, encoder, speech, settings)  # segmentation and CAM++
-
-    regions = speech_regions(*speech_probabilities(samples), settings)  # Silero and GE2E
-    found = diarize(samples, rate_hz, regions, encoder, settings, faces)
-
-    rows = turn_rows(video_id, found, settings)
+    sound = Sound(samples, rate_hz, speech_probabilities(samples))
+    heard = hear_windows(sound, windows, mels, mel_hz, encoder, settings)  # segmentation and CAM++
+    heard = hear_regions(sound, encoder, settings)  # Silero and GE2E
+    rows = turn_rows(video_id, diarize(heard, settings), settings)
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,11 +22,11 @@ from numpy.typing import NDArray
 from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
-from speakervid_dag.curation.voices import local_speakers
+from speakervid_dag.curation.voices import local_speakers, voice_evidence
 from speakervid_dag.curation.voices.clusters import cluster_voices
 from speakervid_dag.curation.voices.local_speakers import MelEncoder, Windows
 from speakervid_dag.curation.voices.overlaps import SpeechTurn, clean_parts, find_overlaps, with_overlaps
-from speakervid_dag.curation.voices.talking_faces import TalkingFaces
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 Floats = NDArray[np.float32]
 
@@ -54,6 +51,41 @@ class Encoder(SoundEncoder, Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A recording.
+
+    Attributes:
+        samples: (n,) float32 mono.
+        speech: (k,) speech probabilities of Silero, and their step in s.
+    """
+
+    samples: Floats
+    rate_hz: int
+    speech: tuple[Floats, float]
+
+    @property
+    def frames(self) -> int:
+        """Return the length in frames of the grid."""
+        return math.ceil(len(self.samples) / self.rate_hz * GRID_HZ)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Who is heard in a recording.
+
+    Attributes:
+        turns: in order of time, by sound alone; they may hold noise.
+        voices: what they come from, frame by frame.
+        encoder: gives the embedding of a turn.
+    """
+
+    sound: Sound
+    turns: list[SpeechTurn]
+    voices: VoiceEvidence
+    encoder: SoundEncoder
+
+
 @dataclass(frozen=True)
 class Diarization:
     """Turns in order of time, with an embedding and a label by sound for each.
@@ -68,86 +100,74 @@ class Diarization:
     by_sound: list[str]
 
 
-def diarize(
-    samples: Floats,
-    rate_hz: int,
-    regions: Sequence[Interval],
-    encoder: Encoder,
-    settings: DiarizationSettings,
-    faces: TalkingFaces | None = None,
-) -> Diarization:
-    """Return who speaks when.
+def hear_windows(
+    sound: Sound, windows: Windows, mels: Floats, mel_hz: int, encoder: LocalEncoder, settings: DiarizationSettings
+) -> Heard | None:
+    """Return who is heard by the voices that a segmentation network hears in each window; None if nobody is.
 
     Args:
-        samples: (n,) float32 mono.
-        regions: from speech_regions; at least one.
-        faces: who is seen talking, as side information; None: decide by sound alone.
-    """
-    centres_s = window_centres(regions, settings)
-    long = encoder.embed_windows(samples, centres_s, settings.window_s)
-
-    @cache
-    def short() -> Floats:
-        return encoder.embed_windows(samples, centres_s, settings.overlap_window_s)
-
-    def told(faces: TalkingFaces | None) -> list[SpeechTurn]:
-        turns = speech_turns(regions, centres_s, long, settings, faces)
-        has_several = len({t.speaker_id for t in turns}) > 1
-        return overlapping_turns(turns, centres_s, short(), settings) if has_several else turns
-
-    turns = told(faces)
-    by_sound = [t.speaker_id for t in turns] if faces is None else speakers_of(turns, told(None))
-    return Diarization(turns, embedded(turns, samples, rate_hz, encoder, settings), by_sound)
-
-
-def diarize_local(
-    samples: Floats,
-    rate_hz: int,
-    windows: Windows,
-    mels: Floats,
-    mel_hz: int,
-    encoder: LocalEncoder,
-    speech: tuple[Floats, float],
-    settings: DiarizationSettings,
-) -> Diarization:
-    """Return who speaks when, by the voices that a segmentation network hears in each window.
-
-    Args:
-        samples: (n,) float32 mono.
         windows: from local_speakers.windows_of.
         mels: (m, bands) float32, the encoder's log mel energies of the signal; mel_hz: their rate.
-        speech: (k,) speech probabilities of a second network, and their step in s. Throbbing noise is a voice to the
-            first.
     """
-    found = local_speakers.speech_turns(windows, mels, mel_hz, encoder, settings.local_speakers)
-    kept = heard_as_speech(found, *speech, settings.local_speakers.min_speech_probability)
-    turns = relabelled([turn for turn, is_kept in zip(found, kept, strict=True) if is_kept])
-    return Diarization(turns, embedded(turns, samples, rate_hz, encoder, settings), [turn.speaker_id for turn in turns])
+    local = local_speakers.local_speakers(windows, mels, mel_hz, encoder, settings.local_speakers)
+    if not len(local.window):
+        return None
+    turns = local_speakers.turns_by_voice(windows, local, settings.local_speakers)
+    return Heard(sound, relabelled(turns), voice_evidence.of_windows(windows, local, sound.frames), encoder)
+
+
+def hear_regions(sound: Sound, encoder: Encoder, settings: DiarizationSettings) -> Heard | None:
+    """Return who is heard by windows of one voice in Silero's regions; None if nobody is."""
+    regions = speech_regions(*sound.speech, settings)
+    if not regions:
+        return None
+    centres_s = window_centres(regions, settings)
+    long = encoder.embed_windows(sound.samples, centres_s, settings.window_s)
+    turns = speech_turns(regions, centres_s, long, settings)
+    if len({t.speaker_id for t in turns}) > 1:
+        short = encoder.embed_windows(sound.samples, centres_s, settings.overlap_window_s)
+        turns = overlapping_turns(turns, centres_s, short, settings)
+    overlaps = [
+        part
+        for i, turn in enumerate(turns)
+        for other in turns[i + 1 :]
+        for part in intervals.intersect([turn.span], [other.span])
+    ]
+    voices = voice_evidence.of_single_voices(sound.speech, overlaps, centres_s, long, sound.frames)
+    return Heard(sound, turns, voices, encoder)
+
+
+def diarize(heard: Heard, settings: DiarizationSettings) -> Diarization:
+    """Return who speaks when by sound alone."""
+    is_kept = heard_as_speech(heard.turns, *heard.sound.speech, settings.local_speakers.min_speech_probability)
+    turns = relabelled([turn for turn, kept in zip(heard.turns, is_kept, strict=True) if kept])
+    return Diarization(turns, embedded(turns, heard, settings), [turn.speaker_id for turn in turns])
 
 
 def heard_as_speech(turns: Sequence[SpeechTurn], probs: Floats, hop_s: float, least: float) -> list[bool]:
-    """Return in which turns the speech probability of [i * hop_s, (i + 1) * hop_s) reaches `least` once."""
+    """Return in which turns the speech probability of [i * hop_s, (i + 1) * hop_s) reaches `least` once.
+
+    Throbbing noise is a voice to a segmentation network.
+    """
     spans = ((int(turn.start_s / hop_s), math.ceil(turn.end_s / hop_s)) for turn in turns)
     return [bool(probs[a:b].max(initial=0.0) >= least) for a, b in spans]
 
 
-def embedded(
-    turns: Sequence[SpeechTurn], samples: Floats, rate_hz: int, encoder: SoundEncoder, settings: DiarizationSettings
-) -> list[Floats | None]:
+def embedded(turns: Sequence[SpeechTurn], heard: Heard, settings: DiarizationSettings) -> list[Floats | None]:
     """Return the embedding of each turn's own sound; None where there is too little of it."""
-    sounds = [own_sound(t, turns, samples, rate_hz, settings) for t in turns]
-    vectors = iter(encoder.embed([s for s in sounds if s is not None]))
+    sounds = [own_sound(t, turns, heard.sound.samples, heard.sound.rate_hz, settings) for t in turns]
+    vectors = iter(heard.encoder.embed([s for s in sounds if s is not None]))
     return [None if s is None else next(vectors) for s in sounds]
 
 
 def speakers_of(turns: Sequence[SpeechTurn], others: Sequence[SpeechTurn]) -> list[str]:
-    """Return, for each turn, the speaker label that covers most of it in `others`, turns of the same speech."""
+    """Return, for each turn, the speaker label that covers most of it in `others`; its own where there is none."""
     found = []
     for turn in turns:
         shared: dict[str, float] = defaultdict(float)
         for other in others:
             shared[other.speaker_id] += intervals.overlap_s(turn.span, other.span)
-        found.append(max(sorted(shared), key=lambda name: shared[name]))
+        found.append(max(sorted(shared), key=lambda name: shared[name], default=turn.speaker_id))
     return found
 
 
@@ -187,18 +207,16 @@ def speech_turns(
     centres_s: NDArray[np.float64],
     embeddings: Floats,
     settings: DiarizationSettings,
-    faces: TalkingFaces | None = None,
 ) -> list[SpeechTurn]:
     """Return turns in order of time, one voice at a time: where two talk at once, the louder one gets the turn here.
 
     Args:
         regions, centres_s: from speech_regions and window_centres.
         embeddings: (m, d) float32 of unit length, one per centre.
-        faces: who is seen talking, as side information.
     """
     if not len(centres_s):
         return []
-    labels = cluster_voices(embeddings, centres_s, settings, faces)
+    labels = cluster_voices(embeddings, centres_s, settings)
     pieces: list[tuple[int, float, float]] = []
     at = 0
     for start, end in regions:

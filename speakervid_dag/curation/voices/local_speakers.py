@@ -248,16 +248,12 @@ def turns_of(talks: NDArray[np.bool_], clock: FrameClock, max_pause_s: float, mi
     return sorted(turns, key=lambda turn: (turn.span, turn.speaker_id))
 
 
-def speech_turns(
-    windows: Windows, mels: Floats, mel_hz: int, encoder: MelEncoder, settings: LocalSpeakerSettings
-) -> list[SpeechTurn]:
-    """Return who speaks when, with overlaps; speakers are numbered, labels are given by diarization.relabelled."""
-    local = local_speakers(windows, mels, mel_hz, encoder, settings)
-    return turns_by_voice(windows, local, settings) if len(local.window) else []
-
-
 def turns_by_voice(windows: Windows, local: LocalSpeakers, settings: LocalSpeakerSettings) -> list[SpeechTurn]:
-    """Return the turns of speech_turns from local speakers, at least one."""
+    """Return who speaks when, with overlaps; speakers are numbered, labels are given by diarization.relabelled.
+
+    Args:
+        local: at least one.
+    """
     centres = voice_centres(local, settings)
     speakers = speakers_of_voices(windows, local, centres)
     talks = activity(windows, speakers, len(centres), settings)

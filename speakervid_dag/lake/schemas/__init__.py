@@ -22,7 +22,6 @@ from speakervid_dag.lake.schemas.labels import (
     POSES,
     SPEAKER_BINDINGS,
     SPEECH_TURNS,
-    SYNC_CALIBRATION,
     SYNC_SCORES,
     TRANSCRIPTS,
     TURN_FACES,
@@ -37,7 +36,6 @@ from speakervid_dag.lake.schemas.system import (
     SNAPSHOTS,
     STAGE_OUTCOMES,
     TAKEDOWNS,
-    TRAINED_MODELS,
 )
 
 TABLES: dict[str, Table] = {
@@ -55,7 +53,6 @@ TABLES: dict[str, Table] = {
         TURN_FACES,
         TRANSCRIPTS,
         SYNC_SCORES,
-        SYNC_CALIBRATION,
         SPEAKER_BINDINGS,
         PEOPLE,
         CLIPS,
@@ -73,7 +70,6 @@ TABLES: dict[str, Table] = {
         TAKEDOWNS,
         RELEASES,
         RELEASE_SPLITS,
-        TRAINED_MODELS,
         REVIEWS,
     )
 }
@@ -105,12 +101,10 @@ __all__ = [
     "SPEAKER_BINDINGS",
     "SPEECH_TURNS",
     "STAGE_OUTCOMES",
-    "SYNC_CALIBRATION",
     "SYNC_SCORES",
     "TABLES",
     "TAKEDOWNS",
     "TIERS",
-    "TRAINED_MODELS",
     "TRANSCRIPTS",
     "TURN_FACES",
     "USABLE",

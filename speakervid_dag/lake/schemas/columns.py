@@ -46,8 +46,6 @@ SOUND_TRACKS = pl.List(
 )
 SOUND_TAKEN = pl.List(pl.Struct({"track": INT, "channel": INT, "weight": FLOAT}))
 
-CALIBRATION_CURVE = pl.List(pl.Struct({"threshold": FLOAT, "mismatched_share": FLOAT, "matched_share": FLOAT}))
-
 
 # SQL keyword that DuckDB accepts as a column only in quotes → the alias that the views offer
 SECOND_NAMES = {"at": "at_time", "table": "table_name"}

@@ -10,7 +10,6 @@ from speakervid_dag.lake.schemas.columns import (
     BATCH,
     BOOL,
     BOXES,
-    CALIBRATION_CURVE,
     FLAGS,
     FLOAT,
     INT,
@@ -255,7 +254,7 @@ ACTIVE_SPEAKER = Table(
 TURN_FACES = Table(
     "turn_faces",
     "silver",
-    "a stretch of a speech turn in which one face of its speaker, or none, is in view (joint inference only)",
+    "a stretch of a speech turn in which one face of its speaker, or none, is in view",
     ("turn_id", "start_s"),
     (
         BATCH,
@@ -264,7 +263,13 @@ TURN_FACES = Table(
         column("speaker_id", STRING, "speaker of the turn"),
         column("track_id", STRING, "the speaker's face track; null: not in view", null=True),
         *SPAN,
-        column("probability", FLOAT, "probability that the speaker talks in it, mean over frames, calibrated, 0-1"),
+        column(
+            "probability",
+            FLOAT,
+            "probability that the speaker talks in it, mean over frames, calibrated, 0-1; null where no network looked "
+            "at a face of the video",
+            null=True,
+        ),
         column("talking", FLOAT, "log odds that the face talks, mean over frames; null without a face", null=True),
         column(
             "sync_margin", FLOAT, "mean of the face's `active_speaker.sync_margins`; null without a face", null=True
@@ -291,45 +296,15 @@ SYNC_SCORES = Table(
         column("sync_conf", FLOAT, "Sync-C: median minus minimum distance over the lags", null=True),
         column("sync_dist", FLOAT, "Sync-D: minimum distance over the lags", null=True),
         column("offset_frames", FLOAT, "lag of the minimum, in frames at 25 fps; positive = audio late", null=True),
-        column("talking_score", FLOAT, "share of the common time during which the face talks, 0-1", null=True),
-        column("lag_curve", SERIES, "agreement of lips and sound per lag, -15 … +15 frames (by backend)", null=True),
+        column(
+            "talking_score",
+            FLOAT,
+            "share of the common time in which a network says that the face talks, 0-1",
+            null=True,
+        ),
+        column("lag_distances", SERIES, "distance of lips and sound at the lags -15 … +15 frames", null=True),
         column("backend", STRING, "model that scored the synchrony of lips and voice"),
-        column("talking_backend", STRING, "model that decided whether the face talks"),
-        *status("ok", "not_evaluated"),
-    ),
-)
-
-SYNC_CALIBRATION = Table(
-    "sync_calibration",
-    "silver",
-    "a synchrony backend's calibration on a batch: scores of real pairs and of deliberately mismatched sound (score: "
-    "prominence of the lag curve, in the backend's agreement, times the square root of the seconds)",
-    ("batch", "backend"),
-    (
-        BATCH,
-        column("backend", STRING, "synchrony model, as in sync_scores"),
-        column("basis", STRING, "hash of settings and weights; scores with the same basis may be pooled"),
-        column("matched_count", INT, "real pairs of the batch: each speaker's best person (count)"),
-        column("mismatched_count", INT, "mismatches of the batch: other people's voices and large shifts (count)"),
-        column("mismatched_mean", FLOAT, "mean score of the mismatches; null in rows of older packages", null=True),
-        column(
-            "mismatched_deviation",
-            FLOAT,
-            "standard deviation of the mismatches' scores; null in rows of older packages",
-            null=True,
-        ),
-        column("matched_scores", SERIES, "scores of the real pairs"),
-        column("mismatched_scores", SERIES, "scores of the mismatches"),
-        column("auc", FLOAT, "probability that a real pair scores above a mismatch, 0-1", null=True),
-        column("false_accept_rate", FLOAT, "share of mismatches that may reach the threshold, 0-1"),
-        column(
-            "threshold",
-            FLOAT,
-            "binding threshold from this batch's mismatches alone (null: too few); the one in force, from the shipped "
-            "mismatches and those of the whole lake, is in `speaker_bindings`",
-            null=True,
-        ),
-        column("curve", CALIBRATION_CURVE, "shares of mismatches and of real pairs that pass each threshold, 0-1"),
+        column("talking_backend", STRING, "network that says so: active_speaker.backend", null=True),
         *status("ok", "not_evaluated"),
     ),
 )
@@ -347,24 +322,8 @@ SPEAKER_BINDINGS = Table(
         column("track_id", STRING, "the speaker's face track; null if not bound", null=True),
         column("person_id", STRING, "person of that track", null=True),
         *SPAN,
-        column(
-            "probability",
-            FLOAT,
-            "probability that this face is the speaker, calibrated, 0-1; null where turns came first",
-            null=True,
-        ),
-        column(
-            "margin",
-            FLOAT,
-            "evidence for the chosen person minus that for the best alternative; with a probability: its log odds",
-            null=True,
-        ),
-        column(
-            "threshold",
-            FLOAT,
-            "synchrony score that is enough to bind without other evidence; scored as in sync_calibration",
-            null=True,
-        ),
+        column("probability", FLOAT, "probability that this face is the speaker, calibrated, 0-1", null=True),
+        column("margin", FLOAT, "log odds of the probability of a bound face", null=True),
         *status("bound", "off_screen", "ambiguous", "not_evaluated"),
     ),
 )

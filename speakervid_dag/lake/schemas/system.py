@@ -58,36 +58,6 @@ QUARANTINE = Table(
     partition_by=("table", "batch"),
 )
 
-TRAINED_MODELS = Table(
-    "trained_models",
-    "system",
-    "a model trained on this lake, evaluated on held-out people with one window length",
-    ("sha256", "window_s"),
-    (
-        column("sha256", STRING, "SHA-256 of the weights file (safetensors)"),
-        column("model", STRING, "backend that loads the weights"),
-        column("uri", STRING, "where the file was written; the lake finds it in its artifacts by hash"),
-        column("run_id", STRING, "run that trained it"),
-        column("at", pl.Datetime("us", "UTC"), "time of the training"),
-        column("people_count", INT, "people in the training set (count)"),
-        column("held_out_people_count", INT, "other people, in the evaluation set (count)"),
-        column("train_s", FLOAT, "speech in the training set, s"),
-        column("held_out_s", FLOAT, "speech in the evaluation set, s"),
-        column("window_s", FLOAT, "length of an evaluated window, s"),
-        column("window_count", INT, "evaluated windows with their own sound (count)"),
-        column("auc", FLOAT, "probability that a window's own sound scores above another person's, 0-1"),
-        column("default_auc", FLOAT, "auc of the default backend, 0-1"),
-        column("lag_accuracy", FLOAT, "share of windows whose best lag is correct within 1 frame, 0-1"),
-        column("default_lag_accuracy", FLOAT, "lag_accuracy of the default backend, 0-1"),
-        column(
-            "is_better",
-            BOOL,
-            "no worse than the default at every window length and better at one; only then it is used",
-        ),
-    ),
-    partition_by=(),
-)
-
 SNAPSHOTS = Table(
     "snapshots",
     "system",

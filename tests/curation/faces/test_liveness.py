@@ -20,8 +20,7 @@ from speakervid_dag.curation.clock import PartClock
 from speakervid_dag.curation.faces.liveness import LifeWatch
 from speakervid_dag.curation.faces.people import describe_people
 from speakervid_dag.curation.frames.frame_pass import FacePass, ShotSpan
-from speakervid_dag.curation.speaking.active_speaker import pairs_of
-from speakervid_dag.curation.speaking.co_visibility import face_cuts
+from speakervid_dag.curation.speaking.pairs import pairs_of
 from speakervid_dag.demo.acting import act
 from speakervid_dag.demo.materials import PORTRAITS, load_picture
 from speakervid_dag.demo.puppet import Puppet
@@ -183,7 +182,6 @@ def test_nobody_is_no_person_and_no_candidate() -> None:
 
     assert people["person_id"].to_list() == ["v-p00"]
     assert {p.track_id for p in pairs} == {"t0"}
-    assert face_cuts(made["shots"], made["tracks"], PROFILE.binding) == []
 
 
 @pytest.mark.parametrize("name", sorted(PORTRAITS))

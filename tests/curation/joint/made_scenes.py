@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from speakervid_dag.arrays import unit
 from speakervid_dag.config.profiles import load_profile
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, TalkingFace, VoiceEvidence
+from speakervid_dag.curation.joint.evidence import Booleans, TalkingFace
 from speakervid_dag.curation.joint.inference import Block
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
-JOINT = load_profile("laptop").joint
+_OURS = load_profile("laptop").joint
+LIKE = _OURS.voices[192]
+JOINT = _OURS.model_copy(update={"voices": dict.fromkeys((2, 3, 8), LIKE)})  # by length of the made-up vectors
 VOICES = unit(np.eye(8, dtype=np.float32) + np.float32(0.08))  # cosine of two of them: 0.18
 Line = tuple[int, float, float]  # who, from, to, s
 

@@ -13,10 +13,11 @@ from joint.made_scenes import JOINT, Line, face, talks_of
 from speakervid_dag.arrays import unit
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.joint.diarization import SeenDiarization, calibrated, diarize_jointly, turn_face_rows
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Floats, TalkingFace
+from speakervid_dag.curation.joint.evidence import Floats, TalkingFace
 from speakervid_dag.curation.joint.turns import FaceStretch
-from speakervid_dag.curation.voices.diarization import Diarization, turn_rows
+from speakervid_dag.curation.voices.diarization import Heard, Sound, hear_windows, turn_rows
 from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
 from speakervid_dag.lake.schemas import TURN_FACES
 
 SETTINGS = load_profile("laptop").diarization
@@ -35,10 +36,8 @@ class Ear:
         return np.array([[np.mean(sound == 1), np.mean(sound == 2)] for sound in sounds], np.float32)
 
 
-def diarized(
-    lines: Sequence[Line], seconds: float, faces: Sequence[TalkingFace], noise_s: float = 0
-) -> SeenDiarization:
-    """The answer on what perfect networks say; before `noise_s` the second one hears no speech."""
+def heard_of(lines: Sequence[Line], seconds: float, noise_s: float = 0) -> Heard | None:
+    """What perfect networks hear; before `noise_s` the second one hears no speech."""
     talks = talks_of(lines, seconds, 2)
     names = np.select([talks.all(axis=0), talks[0], talks[1]], [4, 1, 2], 0)
     length = 10 * GRID_HZ
@@ -48,11 +47,17 @@ def diarized(
     assert windows is not None
     fine = np.repeat(talks, RATE_HZ // GRID_HZ, axis=1).astype(np.float32)
     speech = (np.arange(round(seconds * 10)) >= noise_s * 10).astype(np.float32)
-    ids = dict.fromkeys([each.track_id for each in faces])
-    samples = fine[0] + 2 * fine[1]
-    return diarize_jointly(
-        samples, RATE_HZ, windows, fine.T, RATE_HZ, Ear(), (speech, 0.1), faces, ids, SETTINGS, JOINT
-    )
+    sound = Sound(fine[0] + 2 * fine[1], RATE_HZ, (speech, 0.1))
+    return hear_windows(sound, windows, fine.T, RATE_HZ, Ear(), SETTINGS)
+
+
+def diarized(
+    lines: Sequence[Line], seconds: float, faces: Sequence[TalkingFace], noise_s: float = 0
+) -> SeenDiarization:
+    """The answer on what perfect networks say."""
+    heard = heard_of(lines, seconds, noise_s)
+    assert heard is not None
+    return diarize_jointly(heard, faces, dict.fromkeys([each.track_id for each in faces]), SETTINGS, JOINT)
 
 
 LINES = [(0, 0.4, 1.4), (1, 2, 6), (0, 7, 11), (1, 11.4, 13), (0, 13.6, 19)]
@@ -90,10 +95,18 @@ def test_a_turn_that_is_no_speech_goes_with_its_stretches() -> None:
     ]
 
 
-def test_silence_gives_no_turns() -> None:
-    seen = diarized([], 10, [face("t-a", np.zeros(250, np.bool_))])
+def test_silence_is_nobody() -> None:
+    assert heard_of([], 10) is None
 
-    assert seen == SeenDiarization(Diarization([], [], []), [])
+
+def test_turns_that_only_faces_find_keep_their_own_label_by_sound() -> None:
+    heard = heard_of(LINES, 20)
+    assert heard is not None
+    talks = talks_of(LINES, 20, 2)
+
+    seen = diarize_jointly(replace(heard, turns=[]), [face("t-a", talks[0], seed=1)], {}, SETTINGS, JOINT)
+
+    assert seen.found.by_sound == [turn.speaker_id for turn in seen.found.turns] != []
 
 
 def test_rows_fit_their_table() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from joint.made_scenes import JOINT, Line, face, far_from_changes, heard, seen_talking, talkers, talks_of
 
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Booleans, TalkingFace, VoiceEvidence
+from speakervid_dag.curation.joint.evidence import Booleans, TalkingFace
 from speakervid_dag.curation.joint.inference import NO_TRACK, Block, block_edges, infer
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 SECONDS = 30
 DIALOGUE: list[Line] = [(0, 1, 5), (1, 5.4, 9), (0, 9.2, 13), (1, 13.6, 18), (0, 18.4, 22.6), (1, 23, 29)]

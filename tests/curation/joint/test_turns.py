@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from joint.made_scenes import JOINT
 from numpy.typing import NDArray
 
-from speakervid_dag.curation.joint.evidence import GRID_HZ
 from speakervid_dag.curation.joint.inference import NO_TRACK, Block
 from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
 
 Runs = Sequence[tuple[float, int]]  # values and their numbers of frames
 NAN = np.nan

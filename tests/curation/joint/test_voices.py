@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joint.made_scenes import JOINT, VOICES
+from joint.made_scenes import JOINT, LIKE, VOICES
 
 from speakervid_dag.arrays import unit
-from speakervid_dag.curation.joint.evidence import GRID_HZ, Floats, VoiceEvidence
+from speakervid_dag.curation.joint.evidence import Floats
 from speakervid_dag.curation.joint.voices import Held, People, joined, learnt, one_each, voice_fit
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 A, B, C = VOICES[:3]
 NONE = np.zeros_like(A)
@@ -39,7 +40,7 @@ def groups(
 
 def test_tracks_with_one_voice_are_one_person() -> None:
     assert groups([A, B, A, NONE, near(A, 0.8)]) == ((0, 2, 4), (1,), (3,))
-    assert groups([A, near(A, JOINT.join_cosine - 0.05)]) == ((0,), (1,))
+    assert groups([A, near(A, LIKE.join_cosine - 0.05)]) == ((0,), (1,))
 
 
 def test_two_tracks_seen_together_are_two_people() -> None:
@@ -160,7 +161,7 @@ def test_voices_that_no_face_holds_are_people() -> None:
 
 
 def test_an_unseen_voice_near_to_a_face_is_that_face() -> None:
-    near_one, far_one = (near(A, JOINT.same_voice_cosine + move) for move in (0.05, -0.05))
+    near_one, far_one = (near(A, LIKE.same_voice_cosine + move) for move in (0.05, -0.05))
 
     assert people_of([(A, 4.0), (near_one, 4.0)], [[4, 0]], [0, 4]).count == 2
     assert people_of([(A, 4.0), (far_one, 4.0)], [[4, 0]], [0, 4]).count == 3
@@ -193,15 +194,15 @@ def test_before_any_round_nobody_has_a_voice() -> None:
 
 def test_what_is_heard_speaks_for_and_against_people() -> None:
     people = People(((0,), (1,)), np.array([A, B, NONE]), np.array([True, True, False]))
-    middle = near(A, JOINT.voice_cosine + 0.1)
+    middle = near(A, LIKE.neutral_cosine + 0.1)
 
     fit = voice_fit(sound_of([(A, 4.0), (middle, 10.0)]), people, JOINT)
 
-    most = JOINT.voice_scale * np.array([JOINT.max_voice_support, -JOINT.max_voice_contrary])
-    against = max(float(A @ B) - JOINT.voice_cosine, -JOINT.max_voice_contrary) * JOINT.voice_scale
+    most = LIKE.scale * np.array([LIKE.max_support, -LIKE.max_contrary])
+    against = max(float(A @ B) - LIKE.neutral_cosine, -LIKE.max_contrary) * LIKE.scale
     assert fit[:, 0] == pytest.approx([most[0], against, 0], abs=1e-4)
     assert not fit[:, 4 * GRID_HZ : 10 * GRID_HZ].any()  # nobody talks
-    assert fit[0, 12 * GRID_HZ] == pytest.approx(0.1 * JOINT.voice_scale, abs=1e-4)
+    assert fit[0, 12 * GRID_HZ] == pytest.approx(0.1 * LIKE.scale, abs=1e-4)
     assert (fit >= most[1] - 1e-5).all()
 
 

@@ -1,194 +1,228 @@
-"""Binding speakers to people: right answers, refusals, and what each turn of a bound speaker gets."""
+"""Which stretches of turns are bound: codes, rows, and one row per stretch."""
 
-import numpy as np
+import math
+
 import polars as pl
-from conversations import RATE_HZ, Video, binding_settings, lips, loudness, sound, sync_settings
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakervid_dag.curation.speaking.binding_evidence import Evidence
-from speakervid_dag.curation.speaking.bindings import assign, bind_video
-from speakervid_dag.curation.speaking.sync import score_video
-from speakervid_dag.lake.schemas import SPEAKER_BINDINGS, SYNC_SCORES
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation.speaking.bindings import bind_stretches
+from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, SPEAKER_BINDINGS, TURN_FACES
 
-TIMES = np.arange(0, 12, 0.04)
-SILENCE = np.zeros(2400)
-
-
-def bound(video: Video, audio: np.ndarray) -> pl.DataFrame:
-    scores = score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
-    return bind_video(video.shots, video.turns, video.tracks, scores, binding_settings())
+BINDING = load_profile("laptop").binding
+SURE, UNSURE = BINDING.min_probability + 0.2, BINDING.min_probability - 0.01
+MOVING = BINDING.min_log_odds_in_overlap + 1
+Row = dict[str, object]
 
 
-def two_voices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two envelopes and what is heard: the first until 6 s, then the second."""
-    first, second = loudness(12, 1), loudness(12, 2)
-    return first, second, np.concatenate([first[:1200], second[1200:]])
+def stretch(**changes: object) -> Row:
+    """A stretch that is bound to the face t0, but for the changes."""
+    return {
+        "batch": "b1",
+        "video_id": "v1",
+        "turn_id": "u0",
+        "speaker_id": "A",
+        "track_id": "t0",
+        "start_s": 1.0,
+        "end_s": 2.0,
+        "probability": SURE,
+        "talking": MOVING,
+        "sync_margin": BINDING.min_sync_margin + 0.2,
+        "readable_share": 1.0,
+        "sound_offset_frames": 0.5,
+        "seen_share": 1.0,
+        "has_overlap": False,
+        "is_contradicted": False,
+    } | changes
 
 
-def conversation(first: np.ndarray, second: np.ndarray) -> Video:
-    video = Video()
-    video.add_shot(0.0, 12.0)
-    video.add_track("p00", TIMES, lips(first, TIMES, seed=1))
-    video.add_track("p01", TIMES, lips(second, TIMES, seed=2))
-    for speaker, start, end in (("A", 0.1, 2.9), ("A", 3.1, 5.9), ("B", 6.1, 8.9), ("B", 9.1, 11.9)):
-        video.add_turn(speaker, start, end)
-    return video
+def tracks(*spans: tuple[str, str | None, float, float]) -> pl.DataFrame:
+    """Face tracks by name, person, start and end, s."""
+    rows: list[Row] = [
+        {"track_id": name, "person_id": person, "start_s": start, "end_s": end} for name, person, start, end in spans
+    ]
+    return FACE_TRACKS.frame(rows)
 
 
-def test_both_mouths_move_all_the_time() -> None:
-    first, second, heard = two_voices()
-    found = bound(conversation(first, second), sound(heard))
+FACES = tracks(("t0", "v1-p00", 0.0, 10.0), ("t1", "v1-p01", 0.0, 10.0))
+NO_FACE = {"track_id": None, "talking": None, "sync_margin": None, "readable_share": 0.0, "seen_share": 0.0}
+
+
+def looked_at(**reasons: str | None) -> pl.DataFrame:
+    """Rows of active_speaker: why no network looked at a track, by its name."""
+    return ACTIVE_SPEAKER.frame([{"track_id": name, "reason": reason} for name, reason in reasons.items()])
+
+
+def bound(*rows: Row, faces: pl.DataFrame = FACES, talking: pl.DataFrame | None = None) -> pl.DataFrame:
+    return bind_stretches(TURN_FACES.frame(list(rows)), faces, looked_at() if talking is None else talking, BINDING)
+
+
+def code(row: Row, faces: pl.DataFrame = FACES) -> tuple[object, ...]:
+    (found,) = bound(row, faces=faces).select("status", "reason").rows()
+    return found
+
+
+def test_a_sure_stretch_is_bound_to_its_face() -> None:
+    (row,) = bound(stretch()).to_dicts()
+
+    assert (row["status"], row["reason"], row["detail"]) == ("bound", None, None)
+    assert (row["track_id"], row["person_id"]) == ("t0", "v1-p00")
+    assert row["probability"] == pytest.approx(SURE)
+    assert row["margin"] == pytest.approx(math.log(SURE / (1 - SURE)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"probability": UNSURE}, "ambiguous", "weak_evidence"),
+        ({"seen_share": BINDING.min_face_share - 0.01}, "ambiguous", "mouth_not_visible"),
+        ({"is_contradicted": True}, "ambiguous", "turn_disagrees"),
+        ({"talking": BINDING.min_log_odds - 0.01}, "ambiguous", "lips_still"),
+        ({"talking": BINDING.min_log_odds_in_overlap - 0.01, "has_overlap": True}, "ambiguous", "lips_still"),
+        (NO_FACE, "off_screen", "other_voice"),
+        (NO_FACE | {"probability": UNSURE}, "ambiguous", "weak_evidence"),
+    ],
+)
+def test_what_is_not_bound_says_why(changes: Row, status: str, reason: str) -> None:
+    assert code(stretch(**changes)) == (status, reason)
+    row = bound(stretch(**changes)).row(0, named=True)
+    assert (row["track_id"], row["person_id"], row["margin"]) == (None, None, None)
+    assert (row["probability"] is None) == ("track_id" in changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probability": BINDING.min_probability},
+        {"seen_share": BINDING.min_face_share},
+        {"talking": BINDING.min_log_odds},
+        {"talking": BINDING.min_log_odds_in_overlap, "has_overlap": True},
+        {"talking": BINDING.min_log_odds_in_overlap - 0.01},
+    ],
+)
+def test_the_least_values_bind(changes: Row) -> None:
+    assert code(stretch(**changes)) == ("bound", None)
+
+
+def test_a_voice_while_nobody_is_in_view_has_no_face_however_sure() -> None:
+    away = tracks(("t0", "v1-p00", 0.0, 1.0), ("t1", "v1-p01", 2.0, 9.0), ("poster", None, 0.0, 9.0))
+
+    for probability in (SURE, UNSURE):
+        assert code(stretch(**NO_FACE, probability=probability), away) == ("off_screen", "no_face_seen")
+    assert code(stretch(**NO_FACE, end_s=2.1), away) == ("off_screen", "other_voice")
+    assert code(stretch(**NO_FACE), FACE_TRACKS.empty()) == ("off_screen", "no_face_seen")
+
+
+@pytest.mark.parametrize(
+    ("talking", "reason"),
+    [
+        (looked_at(), "talking_not_measured"),
+        (looked_at(t0="no_face_pictures", t1="weights_missing"), "no_face_pictures"),
+        (looked_at(away="no_face_frames", t1="weights_missing"), "weights_missing"),
+    ],
+)
+def test_where_no_network_looked_at_a_face_nothing_is_known(talking: pl.DataFrame, reason: str) -> None:
+    row = bound(stretch(**NO_FACE, probability=None), talking=talking).row(0, named=True)
+    assert (row["status"], row["reason"], row["probability"]) == ("not_evaluated", reason, None)
+    alone = bound(stretch(**NO_FACE, probability=None), faces=FACE_TRACKS.empty(), talking=talking)
+    assert alone.select("status", "reason").rows() == [("off_screen", "no_face_seen")]
+
+
+@pytest.mark.parametrize("probability", [0.9995, 1.0])
+def test_a_margin_is_finite(probability: float) -> None:
+    assert bound(stretch(probability=probability))["margin"].to_list() == [pytest.approx(math.log(999))]
+
+
+FOREIGN = {"sync_margin": BINDING.min_sync_margin - 0.05, "end_s": 1.0 + BINDING.min_sync_s}
+
+
+def test_a_speaker_whose_lips_do_not_make_the_sound_is_not_bound() -> None:
+    later = stretch(turn_id="u1", start_s=20.0, end_s=20.1)
+    other = stretch(speaker_id="B", track_id="t1", turn_id="u2", start_s=30.0, end_s=40.0)
+
+    found = bound(stretch(**FOREIGN), later, other)
+
+    assert found.select("status", "reason").rows() == [("ambiguous", "foreign_sound")] * 2 + [("bound", None)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"end_s": 0.9 + BINDING.min_sync_s},
+        {"seen_share": 0.9},
+        {"sync_margin": BINDING.min_sync_margin},
+        {"readable_share": BINDING.min_readable_share - 0.01},
+        {"sync_margin": None},
+    ],
+)
+def test_what_cannot_be_told_of_the_sound_refuses_nothing(changes: Row) -> None:
+    assert code(stretch(**FOREIGN | changes)) == ("bound", None)
+
+
+def test_a_sound_that_nobodys_lips_agree_with_binds_nobody() -> None:
+    turned = stretch(speaker_id="B", track_id="t1", turn_id="u2", start_s=30.0, end_s=40.0, readable_share=0.0)
+    agreeing, disagreeing = turned | {"sync_margin": 0.3}, turned | {"sync_margin": 0.0}
+
+    for rows, codes in (
+        ([stretch(**FOREIGN), agreeing], ["foreign_sound", None]),
+        ([stretch(**FOREIGN), disagreeing], ["foreign_sound", "foreign_sound"]),
+        ([disagreeing], [None]),
+    ):
+        assert bound(*rows)["reason"].to_list() == codes
+
+
+def test_without_an_offset_a_face_at_its_best_lag_needs_a_greater_margin() -> None:
+    between = FOREIGN | {"sync_margin": (BINDING.min_sync_margin + BINDING.min_sync_margin_unaligned) / 2}
+
+    assert code(stretch(**between)) == ("bound", None)
+    assert code(stretch(**between, sound_offset_frames=None)) == ("ambiguous", "foreign_sound")
+
+
+def test_no_stretch_is_no_row() -> None:
+    found = bound()
+
+    assert found.is_empty()
     assert found.schema == SPEAKER_BINDINGS.schema
-    assert found["status"].to_list() == ["bound"] * 4
-    assert found["person_id"].to_list() == ["v1-p00", "v1-p00", "v1-p01", "v1-p01"]
-    assert min(found["margin"].to_list()) >= binding_settings().min_margin
 
 
-def test_a_still_listener_is_never_bound() -> None:
-    first, second, heard = two_voices()
-    first[1200:], second[:1200] = 0, 0
-    found = bound(conversation(first, second), sound(heard))
-    assert found["person_id"].to_list() == ["v1-p00", "v1-p00", "v1-p01", "v1-p01"]
-
-
-def test_a_foreign_voice_over_a_talking_face_is_not_bound() -> None:
-    video = Video()
-    video.add_track("p00", TIMES, lips(loudness(12, 1), TIMES))
-    video.add_turn("A", 0.2, 11.8)
-    found = bound(video, sound(loudness(12, 9)))
-    assert found["status"].to_list() == ["ambiguous"]
-    assert found["track_id"].to_list() == [None]
-
-
-def test_a_voice_over_a_still_picture_is_off_screen() -> None:
-    video = Video()
-    still = lips(SILENCE, TIMES[:1]) * len(TIMES)
-    video.add_track("p00", TIMES, still)
-    video.add_turn("A", 0.2, 11.8)
-    found = bound(video, sound(loudness(12, 1)))
-    assert found.select("status", "reason", "track_id").row(0) == ("off_screen", "lips_still", None)
-
-
-def test_a_turn_without_a_face_is_off_screen_and_not_a_guess() -> None:
-    video = Video()
-    video.add_turn("A", 0.0, 3.0)
-    found = bind_video(video.shots, video.turns, video.tracks, SYNC_SCORES.empty(), binding_settings())
-    assert found.select("status", "reason").row(0) == ("off_screen", "no_face_seen")
-
-
-def test_a_hidden_mouth_is_not_evaluated() -> None:
-    video = Video()
-    video.add_track("p00", TIMES, lips(loudness(12, 1), TIMES))
-    video.rows["tracks"][0]["mesh_score"] = [0.0] * len(TIMES)
-    video.add_turn("A", 0.0, 12.0)
-    found = bound(video, sound(loudness(12, 1)))
-    assert found.select("status", "reason").row(0) == ("not_evaluated", "mouth_not_visible")
-
-
-def test_a_speaker_out_of_view_in_one_turn_is_off_screen_there() -> None:
-    envelope = loudness(12, 1)
-    video = Video()
-    seen = TIMES[TIMES < 8]
-    video.add_track("p00", seen, lips(envelope, seen, seed=1))
-    late = TIMES[TIMES >= 8]
-    video.add_track("p01", late, lips(SILENCE, late, seed=2))
-    video.add_turn("A", 0.1, 7.9)
-    video.add_turn("A", 8.4, 11.9)
-    found = bound(video, sound(envelope)).sort("start_s")
-    assert found["status"].to_list() == ["bound", "off_screen"]
-    assert found["start_s"].to_list() == [0.1, 8.4]
-
-
-def test_a_mislabelled_turn_is_not_bound_to_the_wrong_face() -> None:
-    first, second, heard = two_voices()
-    video = conversation(first, second)
-    video.rows["turns"][3]["speaker_id"] = "A"  # said by B's face
-    found = bound(video, sound(heard)).filter(pl.col("turn_id") == "v1-u0003")
-    assert "v1-p00" not in found["person_id"].to_list()
-
-
-def talker(on: tuple[float, float], seed: int) -> list[list[float]]:
-    """A mouth that moves with nobody's sound while `on`, and is still else: hidden, or too far away for synchrony."""
-    envelope = loudness(12, seed)
-    outside = (np.arange(2400) < on[0] * 200) | (np.arange(2400) >= on[1] * 200)
-    return lips(np.where(outside, 0, envelope), TIMES, seed=seed)
-
-
-def test_cuts_that_follow_the_voice_bind_mouths_without_synchrony() -> None:
-    heard, video = loudness(32, 9), Video()
-    for i, name in enumerate("ABCD"):
-        video.add_shot(8.0 * i, 8.0 * i + 8)
-        times = np.arange(8.0 * i, 8.0 * i + 8, 0.04)
-        moves = loudness(32, 20 + i) * (0.35 if name == "B" else 1.0)  # B is behind a microphone
-        video.add_track(f"p0{i}", times, lips(moves, times, seed=i), shot=i)
-        video.add_turn(name, 8.0 * i + 0.1, 8.0 * i + 7.9)
-    found = bound(video, sound(heard)).sort("start_s")
-    assert found["person_id"].to_list() == [f"v1-p0{i}" for i in range(4)]
-    still = {t["track_id"]: t for t in video.rows["tracks"] if t["person_id"] == "v1-p01"}
-    for track in still.values():  # a photograph in the same place is not the speaker
-        track["lip_shape"] = lips(SILENCE, np.zeros(1)) * len(track["lip_shape"])  # type: ignore[arg-type]
-    found = bound(video, sound(heard)).sort("start_s")
-    assert found["person_id"].to_list() == ["v1-p00", None, "v1-p02", "v1-p03"]
-
-
-def test_the_other_face_is_the_other_voice_when_the_bound_one_falls_silent() -> None:
-    first, _, heard = two_voices()
-    video = Video()
-    video.add_shot(0.0, 12.0)
-    video.add_track("p00", TIMES, lips(np.where(np.arange(2400) < 1200, first, 0), TIMES, seed=1))
-    video.add_track("p01", TIMES, talker((6, 12), seed=7))
-    for speaker, start, end in (("A", 0.1, 5.9), ("B", 6.1, 11.9)):
-        video.add_turn(speaker, start, end)
-    assert bound(video, sound(heard))["person_id"].to_list() == ["v1-p00", "v1-p01"]
-    # both mouths move all the time: nothing falls silent, nothing is completed
-    video.rows["tracks"][0]["lip_shape"] = lips(first, TIMES, seed=1)
-    video.rows["tracks"][1]["lip_shape"] = talker((0, 12), seed=7)
-    assert bound(video, sound(heard))["person_id"].to_list() == ["v1-p00", None]
-
-
-def test_a_rival_must_fit_a_turn_clearly_better_to_contest_it() -> None:
-    first, second, heard = two_voices()
-    video = conversation(first, second)
-    scores = score_video(video.turns, video.tracks, sound(heard), RATE_HZ, sync_settings())
-    rows = {(r["turn_id"], r["track_id"]): r for r in scores.to_dicts()}
-    own, rival = (rows["v1-u0000", t["track_id"]] for t in video.rows["tracks"])
-
-    def first_turn(lead: float) -> str:
-        """Status of A's first turn when the other face fits it so much better, as correlation."""
-        peak = 15 + int(own["offset_frames"])
-        curve = [v + lead * (i == peak) for i, v in enumerate(own["lag_curve"])]
-        rival.update(lag_curve=curve, sync_conf=own["sync_conf"] + 10 * lead, offset_frames=own["offset_frames"])
-        found = bind_video(
-            video.shots, video.turns, video.tracks, SYNC_SCORES.frame(list(rows.values())), binding_settings()
-        )
-        return str(found.filter(pl.col("turn_id") == "v1-u0000")["status"][0])
-
-    assert first_turn(0.01) == "bound"  # both talk at once: a hair is no answer
-    assert first_turn(0.2) == "ambiguous"
-
-
-def test_a_mouth_that_moves_a_little_is_not_called_off_screen_when_the_voice_is_unknown() -> None:
-    video = Video()
-    video.add_shot(0.0, 12.0)
-    video.add_track("p00", TIMES, lips(loudness(12, 1) * 0.28, TIMES))
-    video.add_turn("A", 0.2, 11.8)
-    found = bound(video, sound(loudness(12, 9)))
-    assert found["status"].to_list() == ["ambiguous"]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.floats(-0.5, 1.0), min_size=3, max_size=3), min_size=1, max_size=4))
-def test_a_person_gets_one_speaker_at_most(table: list[list[float]]) -> None:
-    evidence = {
-        (f"S{i}", f"p{j}"): Evidence(10.0, 0.6, 10.0, value)
-        for i, row in enumerate(table)
-        for j, value in enumerate(row)
+STRETCH = st.fixed_dictionaries(
+    {
+        "track_id": st.sampled_from([None, "t0", "t1"]),
+        "probability": st.floats(0, 1),
+        "talking": st.floats(-6, 6),
+        "sync_margin": st.floats(-0.3, 0.5),
+        "readable_share": st.floats(0, 1),
+        "seen_share": st.floats(0, 1),
+        "has_overlap": st.booleans(),
+        "is_contradicted": st.booleans(),
+        "speaker_id": st.sampled_from(["A", "B"]),
     }
-    speakers = [f"S{i}" for i in range(len(table))]
-    answers = assign(speakers, evidence, dict.fromkeys(speakers, 10.0), binding_settings())
-    people = [a.person_id for a in answers.values() if a.person_id]
-    assert len(people) == len(set(people))
-    assert all(
-        a.margin is not None and a.margin >= binding_settings().min_margin for a in answers.values() if a.person_id
-    )
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(STRETCH, st.floats(0, 20), st.floats(0.1, 5)), max_size=8))
+def test_every_stretch_has_one_row_with_its_own_times(drawn: list[tuple[Row, float, float]]) -> None:
+    rows = []
+    for number, (changes, start_s, length_s) in enumerate(drawn):
+        talking = None if changes["track_id"] is None else changes["talking"]
+        span = {"turn_id": f"u{number}", "start_s": start_s, "end_s": start_s + length_s}
+        rows.append(stretch(**changes | span | {"talking": talking}))
+
+    found = bound(*rows)
+
+    assert found.schema == SPEAKER_BINDINGS.schema
+    keys = ["batch", "video_id", "turn_id", "speaker_id", "start_s", "end_s"]
+    assert found.select(keys).sort("turn_id").equals(TURN_FACES.frame(rows).select(keys).sort("turn_id"))
+    assert found["start_s"].is_sorted()
+    people = {"t0": "v1-p00", "t1": "v1-p01"}
+    own = {row["turn_id"]: row for row in rows}
+    for row in found.to_dicts():
+        is_bound = row["status"] == "bound"
+        assert (row["reason"] is None) == is_bound
+        assert (row["margin"] is not None) == is_bound
+        assert row["track_id"] == (own[row["turn_id"]]["track_id"] if is_bound else None)
+        assert row["person_id"] == (people[row["track_id"]] if is_bound else None)
+        assert not is_bound or (row["probability"] >= BINDING.min_probability and row["margin"] >= 0)

@@ -49,15 +49,14 @@ def test_long_tracks_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(found, np.arange(50) - 29, atol=1)
 
 
-def test_synchrony_is_a_curve_from_the_distances_of_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synchrony_is_the_mean_distance_of_all_windows_at_each_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(syncnet, "_CHUNK", 16)  # windows held at once: a third of them
     scene = scene_of(grey_crops(50), 2.0)
     (found,) = SyncNetBackend(Constant()).measure(scene).values()
-    assert found.curve is not None
-    np.testing.assert_allclose(found.curve.own, np.full(31, 1 - 3 / scene.settings.distance_scale))
-    assert found.curve.cells == 46
+    assert found.distances is not None
+    np.testing.assert_allclose(found.distances.values, np.full(31, 3.0))
     (short,) = SyncNetBackend(Constant()).measure(scene_of(grey_crops(4), 0.16)).values()
-    assert (short.curve, short.reason) == (None, "too_short")
+    assert (short.distances, short.reason) == (None, "too_short")
 
 
 def test_grey_is_the_luma_of_bgr() -> None:
@@ -80,8 +79,9 @@ def test_a_planted_offset_is_found_with_its_sign(late: int) -> None:
 
 
 def test_confidence_is_median_minus_least_and_unseen_pictures_do_not_count() -> None:
-    assert sync_figures(np.array([5.0, 4.0, 9.0, 8.0, 7.0])) == (3.0, 4.0, -1)
-    assert sync_figures(np.array([5.0, 4.0, 9.0, 8.0, 7.0]), near=1, tolerance=1) == (0.0, 7.0, 2)
+    distance = np.full(31, 7.0)
+    distance[14] = 4.0
+    assert sync_figures(distance) == (3.0, 4.0, -1)
     seen, heard = np.zeros((3, 2), np.float32), np.zeros((5, 2), np.float32)
     seen[1] = 100.0
     np.testing.assert_allclose(lag_distances(seen, heard, np.array([True, False, True]), 1), 0)

@@ -1,103 +1,124 @@
-"""Lip sync on made-up conversations: the offset and its sign, own against foreign voice, what cannot be measured."""
+"""Sync-C, Sync-D and offset of every pair of track and turn, with a network of known answers, and what has no score."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 import pytest
-from conversations import RATE_HZ, Video, lips, loudness, sound, sync_settings
+from conversations import RATE_HZ, Video, sync_settings
+from numpy.typing import NDArray
 
+from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
+from speakervid_dag.curation.speaking.lip_scores import ZERO_FRAMES
+from speakervid_dag.curation.speaking.lip_synchrony import LipSynchrony
+from speakervid_dag.curation.speaking.pairs import MAX_LAG, Scene, pairs_of
 from speakervid_dag.curation.speaking.sync import score_video
-from speakervid_dag.lake.schemas import SYNC_SCORES
+from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, SYNC_SCORES
 
+Floats = NDArray[np.float32]
 TIMES = np.arange(0, 10, 0.04)
+OWN, FOREIGN = "v1-s0000-t00", "v1-s0000-t01"
 
 
-def scores(video: Video, audio: np.ndarray) -> pl.DataFrame:
-    return score_video(video.turns, video.tracks, audio, RATE_HZ, sync_settings())
+class Lips:
+    """Lips of a bright face fit the sound `late` frames later, those of a dark one nowhere."""
+
+    def __init__(self, late: int = 0) -> None:
+        self.late, self.asked = late, 0
+
+    def sound(self, samples: Floats, frames: int) -> int:
+        assert frames == max(1, len(samples) // 640)
+        return frames
+
+    def mouth(self, mouths: NDArray[np.uint8], *_: object) -> Floats:
+        self.asked += 1
+        return np.asarray(mouths.mean(axis=(1, 2)) > 128, np.float32)
+
+    def synchrony(self, mouth: Floats, sound: int, first: int) -> Floats:
+        near = np.full((len(mouth), 2 * MAX_LAG + 1), 0.1, np.float32)
+        near[:, MAX_LAG + self.late] += 0.4 * mouth
+        return near
+
+    def talking(self, mouth: Floats, sound: int, first: int, lag: int = 0) -> Floats:
+        raise AssertionError("it is asked for synchrony alone")
 
 
-def one_face(late_s: float = 0.0, times: np.ndarray = TIMES) -> Video:
-    video = Video()
-    video.add_shot(0.0, 10.0)
-    video.add_track("p00", times, lips(loudness(10, 1), times, late_s=late_s))
-    video.add_turn("A", 0.5, 9.5)
-    return video
+def pictures(brightness: int) -> FaceCrops:
+    kept = CropCollector()
+    for time_s in TIMES:
+        kept.add(float(time_s), np.full((60, 100, 3), brightness, np.uint8), (20.0, 12.0, 40.0, 30.0))
+    return kept.done()
 
 
-@pytest.mark.parametrize("late_frames", [-10, -3, 0, 7])
-def test_offset_is_positive_when_the_sound_is_late(late_frames: int) -> None:
-    found = scores(one_face(late_frames / 25), sound(loudness(10, 1)))
+CROPS: Mapping[str, FaceCrops] = {OWN: pictures(200), FOREIGN: pictures(40)}
+
+
+@pytest.fixture
+def video() -> Video:
+    """Two faces in one shot; A speaks 0.5 to 4.5 s, B 5 to 9 s."""
+    made = Video()
+    made.add_shot(0.0, 10.0)
+    made.add_track("p00", TIMES)
+    made.add_track("p01", TIMES)
+    made.add_turn("A", 0.5, 4.5)
+    made.add_turn("B", 5.0, 9.0)
+    return made
+
+
+def scores(
+    video: Video, lips: Lips, talking: pl.DataFrame | None = None, seconds: float = 10, crops: object = CROPS.get
+) -> pl.DataFrame:
+    pairs = pairs_of(video.turns, video.tracks, sync_settings())
+    scene = Scene(pairs, np.zeros(round(seconds * RATE_HZ), np.float32), RATE_HZ, crops)  # type: ignore[arg-type]
+    return score_video(scene, ACTIVE_SPEAKER.empty() if talking is None else talking, LipSynchrony(lips))
+
+
+@pytest.mark.parametrize("late", [-10, 0, 7])
+def test_offset_is_positive_when_the_sound_is_late(video: Video, late: int) -> None:
+    found = scores(video, Lips(late))
     assert found.schema == SYNC_SCORES.schema
-    assert found["status"].to_list() == ["ok"]
-    assert abs(found["offset_frames"][0] - late_frames) <= 1
-    assert len(found["lag_curve"][0]) == 2 * sync_settings().max_lag_frames + 1
+    own, foreign = (found.filter(track_id=name) for name in (OWN, FOREIGN))
+    assert own["offset_frames"].to_list() == [pytest.approx(late + ZERO_FRAMES)] * 2
+    assert own["sync_conf"].to_list() == [pytest.approx(8.0)] * 2, "20 * 0.4"
+    assert own["sync_dist"].to_list() == [pytest.approx(10.0)] * 2, "20 * (1 - 0.5)"
+    assert foreign["sync_conf"].to_list() == [pytest.approx(0.0, abs=1e-5)] * 2
+    assert [len(curve) for curve in found["lag_distances"]] == [2 * MAX_LAG + 1] * 4
 
 
-def test_irregular_frames_are_read_by_their_times() -> None:
-    kept = np.random.default_rng(3).random(len(TIMES)) > 0.25
-    found = scores(one_face(0.2, TIMES[kept]), sound(loudness(10, 1)))
-    assert abs(found["offset_frames"][0] - 5) <= 1
+def test_each_track_is_looked_at_once(video: Video) -> None:
+    lips = Lips()
+    scores(video, lips)
+    assert lips.asked == 2
 
 
-def test_own_voice_scores_above_a_foreign_one() -> None:
-    own = scores(one_face(), sound(loudness(10, 1)))
-    foreign = scores(one_face(), sound(loudness(10, 2)))
-    assert own["sync_conf"][0] > 3
-    assert own["sync_conf"][0] > foreign["sync_conf"][0] + 2
-    assert own["sync_dist"][0] < foreign["sync_dist"][0]
+def test_how_long_a_face_talks_is_what_active_speaker_says(video: Video) -> None:
+    half = {"track_id": OWN, "start_s": 0.0, "backend": "x", "status": "ok", "reason": None}
+    half["log_odds"] = [1.0] * 63 + [-1.0] * 62 + [None] * 125  # type: ignore[assignment]
+    lost = {"track_id": FOREIGN, "start_s": 0.0, "log_odds": [], "backend": "x", "status": "not_evaluated"}
+    found = scores(video, Lips(), ACTIVE_SPEAKER.frame([half, lost])).sort("track_id", "start_s")
+    assert found["talking_score"].to_list() == [pytest.approx(0.5, abs=0.02), None, None, None]
+    assert found["talking_backend"].to_list() == ["x"] * 4
 
 
-def test_of_two_moving_mouths_the_speakers_scores_higher_in_each_turn() -> None:
-    video = Video()
-    video.add_shot(0.0, 10.0)
-    first, second = loudness(10, 1), loudness(10, 2)
-    a = video.add_track("p00", TIMES, lips(first, TIMES, seed=1))
-    b = video.add_track("p01", TIMES, lips(second, TIMES, seed=2))
-    half = len(first) // 2
-    for speaker, start, end in (("A", 0.2, 2.4), ("B", 5.1, 7.4), ("A", 2.6, 4.9), ("B", 7.6, 9.9)):
-        video.add_turn(speaker, start, end)
-    found = scores(video, sound(np.concatenate([first[:half], second[half:]])))
-    best = found.sort("sync_conf").group_by("turn_id", maintain_order=True).last()
-    speakers = dict(video.turns.select("turn_id", "speaker_id").iter_rows())
-    assert {(speakers[t], track) for t, track in best.select("turn_id", "track_id").iter_rows()} == {("A", a), ("B", b)}
+def test_what_cannot_be_measured_has_a_reason(video: Video) -> None:
+    video.add_turn("B", 9.9, 12.0)  # too short a common time for a row
+    video.add_track("p02", TIMES[:3])
+    assert scores(video, Lips()).height == 4
+    kept = CropCollector()
+    kept.add(9.8, np.zeros((60, 100, 3), np.uint8), (20.0, 12.0, 40.0, 30.0))
+    few = scores(video, Lips(), crops=lambda name: kept.done())
+    assert set(few["reason"].to_list()) == {"too_short"}
+    gone = scores(video, Lips(), crops=lambda name: None)
+    assert set(gone["reason"].to_list()) == {"no_face_pictures"}
+    assert gone["sync_conf"].null_count() == 4
+    silent = scores(video, Lips(), seconds=4)
+    assert silent.filter(pl.col("start_s") == 5.0)["reason"].to_list() == ["no_sound"] * 2
+    assert silent.filter(pl.col("start_s") == 0.5)["status"].to_list() == ["ok"] * 2
 
 
-def test_a_still_mouth_does_not_talk() -> None:
-    video = Video()
-    video.add_track("p00", TIMES, lips(np.zeros(2000), TIMES))
-    video.add_track("p01", TIMES, lips(loudness(10, 1), TIMES))
-    video.add_turn("A", 1.0, 9.0)
-    still, moving = scores(video, sound(loudness(10, 1)))["talking_score"].to_list()
-    assert still < 0.2 < 0.5 < moving
-
-
-def test_every_pair_has_a_row_and_what_is_missing_has_a_reason() -> None:
-    video = one_face()
-    video.add_turn("B", 8.7, 9.5)
-    hidden = video.add_track("p01", TIMES, lips(loudness(10, 4), TIMES))
-    video.rows["tracks"][-1]["mesh_score"] = [0.1] * len(TIMES)
-    found = scores(video, sound(loudness(10, 1)))
-    assert found.height == 4
-    missing = found.filter(pl.col("status") == "not_evaluated")
-    assert set(missing["reason"].to_list()) == {"mouth_not_visible", "too_short"}
-    assert missing.filter(pl.col("track_id") == hidden)["talking_score"].null_count() == 2
-    assert missing["sync_conf"].null_count() == missing.height
-
-
-def test_frames_without_a_mesh_are_holes_not_errors() -> None:
-    video = one_face()
-    shape = video.rows["tracks"][0]["lip_shape"]
-    assert isinstance(shape, list)
-    video.rows["tracks"][0]["lip_shape"] = [[] if i % 10 == 3 else row for i, row in enumerate(shape)]
-    assert scores(video, sound(loudness(10, 1)))["status"].to_list() == ["ok"]
-
-
-def test_sound_that_ends_before_the_turn_is_told() -> None:
-    found = scores(one_face(), np.zeros(100, np.float32))
-    assert found["reason"].to_list() == ["no_sound"]
-
-
-def test_nothing_in_common_gives_no_rows() -> None:
-    video = one_face()
+def test_nothing_in_common_gives_no_rows(video: Video) -> None:
     video.rows["turns"].clear()
     video.add_turn("A", 9.9, 12.0)
-    assert scores(video, sound(loudness(12, 1))).is_empty()
+    lips = Lips()
+    assert scores(video, lips).is_empty()
+    assert lips.asked == 0

@@ -8,8 +8,8 @@ import pytest
 from conversations import Video
 
 from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
-from speakervid_dag.curation.speaking.active_speaker import speaking_tracks
 from speakervid_dag.curation.speaking.lip_frames import Floats
+from speakervid_dag.curation.speaking.pairs import speaking_tracks
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK, talking_rows, unknown_rows
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER
 

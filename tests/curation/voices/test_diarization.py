@@ -24,7 +24,6 @@ from speakervid_dag.curation.voices.diarization import (
     turn_rows,
     window_centres,
 )
-from speakervid_dag.curation.voices.talking_faces import TalkingFaces
 
 
 @pytest.fixture
@@ -32,12 +31,10 @@ def settings() -> DiarizationSettings:
     return DiarizationSettings.model_validate(section_values()["diarization"] | {"overlap_min_s": 0.4})
 
 
-def turns_of(
-    script: Script, settings: DiarizationSettings, between: float = 0.6, faces: TalkingFaces | None = None
-) -> list[SpeechTurn]:
+def turns_of(script: Script, settings: DiarizationSettings, between: float = 0.6) -> list[SpeechTurn]:
     regions = speech_regions(probabilities(script), HOP_S, settings)
     centres_s = window_centres(regions, settings)
-    return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings, faces)
+    return speech_turns(regions, centres_s, embeddings_of(script, centres_s, between), settings)
 
 
 def assert_matches(turns: list[SpeechTurn], script: Script, within_s: float) -> None:

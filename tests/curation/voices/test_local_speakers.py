@@ -54,8 +54,13 @@ def spoken(lines: Sequence[Line], seconds: float, rate_hz: float) -> Talks:
 def turns_of(lines: Sequence[Line], seconds: float, settings: LocalSpeakerSettings = SETTINGS) -> list[SpeechTurn]:
     windows = local.windows_of(told(lines, seconds), SETS, CLOCK)
     assert windows is not None
-    mels = spoken(lines, seconds, MEL_HZ).astype(np.float32)
-    return local.speech_turns(windows, mels, MEL_HZ, Ear(), settings)
+    return found_in(windows, spoken(lines, seconds, MEL_HZ).astype(np.float32), settings)
+
+
+def found_in(
+    windows: local.Windows, mels: NDArray[np.float32], settings: LocalSpeakerSettings = SETTINGS
+) -> list[SpeechTurn]:
+    return local.turns_by_voice(windows, local.local_speakers(windows, mels, MEL_HZ, Ear(), settings), settings)
 
 
 def by_speaker(turns: Sequence[SpeechTurn]) -> list[list[tuple[float, float]]]:
@@ -86,7 +91,7 @@ def test_two_talk_where_that_is_likely_enough_though_one_is_likelier(doubt: floa
     heard = local.windows_of(windows, SETS, CLOCK)
     assert heard is not None
 
-    turns = local.speech_turns(heard, spoken(lines, 20, MEL_HZ).astype(np.float32), MEL_HZ, Ear(), SETTINGS)
+    turns = found_in(heard, spoken(lines, 20, MEL_HZ).astype(np.float32))
 
     found = by_speaker(turns)
     assert found[0] == [(1, 8)]
@@ -134,7 +139,7 @@ def test_no_window_and_silence_give_nothing() -> None:
 
     assert local.windows_of([], SETS, CLOCK) is None
     assert silent is not None
-    assert local.speech_turns(silent, np.zeros((1000, 2), np.float32), MEL_HZ, Ear(), SETTINGS) == []
+    assert not len(local.local_speakers(silent, np.zeros((1000, 2), np.float32), MEL_HZ, Ear(), SETTINGS).window)
 
 
 def test_noise_that_another_network_does_not_hear_as_speech_is_no_turn() -> None:
