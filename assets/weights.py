@@ -16,22 +16,24 @@ from speakervid_dag.assets.recipes import Recipe
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.lake.used_weights import MISSING, begin_record, remember, used_weights
-from speakervid_dag.models import cotracker, registry, vad
+from speakervid_dag.models import cotracker, lip_network, registry, vad
 from speakervid_dag.stages.stage import Stage
 
 PACKAGED = {
     vad.NAME: "install the package faster-whisper again",
     cotracker.PACKAGE: f"install the package {cotracker.PACKAGE} (docs/scores.md)",
     backends.FACE_PACK: "SPEAKERVID_FACE_PACK names a folder without ONNX files",
+    lip_network.NAME: "install the package speakervid-dag again",
+    lip_network.OWN_NAME: "SPEAKERVID_LIP_NETWORK names no file",
 }
 
 
 def require_weights(lakehouse: Lakehouse, needed_by: Iterable[Recipe]) -> None:
     """Raise WeightsUnusable, naming the files and what to do, if these stages must not be computed.
 
-    That is so if weights they need are damaged, if the face pack that a setting names is not there, or if rows of this
-    lake were computed with weights that are now missing. With the setting `allow_loss`, missing weights count as never
-    used; damaged ones are still refused.
+    That is so if weights they need are damaged, if a face pack or a lip network that a setting names is not there, or
+    if rows of this lake were computed with weights that are now missing. With the setting `allow_loss`, missing weights
+    count as never used; damaged ones are still refused.
     """
     names = sorted({name for recipe in needed_by for name in recipe.weights(lakehouse)})
     for name in names:
@@ -72,8 +74,10 @@ def kept(lakehouse: Lakehouse, recipe: Recipe, stage: Stage) -> Iterator[None]:
 
 def _refuse_damaged(lakehouse: Lakehouse, name: str) -> None:
     base = recipes.base_name(name)
-    if base == backends.FACE_PACK and recipes.weight_state(name) == MISSING:  # named by the user, so never optional
-        raise WeightsUnusable(f"{PACKAGED[base]}: {lakehouse.settings.face_pack}; nothing was computed")
+    settings = lakehouse.settings
+    named = {backends.FACE_PACK: settings.face_pack, lip_network.OWN_NAME: settings.lip_network}  # so never optional
+    if base in named and recipes.weight_state(name) == MISSING:
+        raise WeightsUnusable(f"{PACKAGED[base]}: {named[base]}; nothing was computed")
     elif base == vad.NAME and recipes.weight_state(name) != MISSING:
         vad.network_path()
     elif base == name and (found := registry.examine(name)).is_damaged:

@@ -30,6 +30,15 @@ def test_every_backend_is_active_or_says_how_it_would_be(tmp_path: Path, monkeyp
     assert told["talking", "lip_network"] == "active"
     assert "set active_speaker.synchrony: lip_network" in told["synchrony", "lip_network"]
     assert told["synchrony", "syncnet"].startswith("MISSING")
+    rows = answering_rows(load_profile("laptop"), tmp_path / "lips.safetensors")
+    told = {(row["question"], row["backend"]): row["state"] for row in rows}
+    assert told["synchrony", "lip_network"].startswith("MISSING: SPEAKERVID_LIP_NETWORK")
+    (tmp_path / "lips.safetensors").touch()
+    rows = answering_rows(load_profile("laptop"), tmp_path / "lips.safetensors")
+    assert {row["state"] for row in rows if row["backend"] == "lip_network" and row["question"] == "synchrony"} == {
+        "active"
+    }
+    assert all("lips.safetensors" in row["what"] for row in rows if row["backend"] == "lip_network")
 
 
 def test_models_of_clips_pictures_say_what_keeps_them_from_measuring(

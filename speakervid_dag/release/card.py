@@ -24,6 +24,7 @@ UNSAID = "not stated"
 OUTSIDE_REGISTRY = {  # name → what, licence
     vad.NAME: (vad.WHAT, vad.LICENCE),
     lip_network.NAME: (lip_network.WHAT, lip_network.LICENCE),
+    lip_network.OWN_NAME: ("talking and lip/sound synchrony per frame, a network of the user's own", UNSAID),
     "face_pack": ("face detection and embedding, a folder of the user's own", UNSAID),
 }
 

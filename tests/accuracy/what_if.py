@@ -121,7 +121,7 @@ def foreign_sound(
         names: stems of the videos; each gets the sound of the one `moved_by` places behind.
         talking: the network that says who talks; None = the lip network.
     """
-    lake, sounds, lips = DeltaLake(str(lake_dir)), sounds_of(lake_dir), LipNetwork.packaged(device="cpu")
+    lake, sounds, lips = DeltaLake(str(lake_dir)), sounds_of(lake_dir), LipNetwork.of(device="cpu")
     ids = {Path(v["source_name"]).stem: v["video_id"] for v in lake.read(VIDEOS).to_dicts()}
     tracks = lake.read(FACE_TRACKS)
     heard_s = bound_s = 0.0

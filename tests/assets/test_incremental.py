@@ -32,7 +32,7 @@ def new_branch_setting(house: House) -> None:
 
 
 def new_binding_setting(house: House) -> None:
-    house.change_profile(binding={"min_margin": 123.0})
+    house.change_profile(binding={"min_sync_s": 123.0})
 
 
 def new_weights(name: str) -> Callable[[House], None]:

@@ -46,7 +46,7 @@ def test_weights_that_are_gone_stop_a_run_before_it_computes(without_dnsmos: Hou
         str(told.value).replace(":", " ").split()
     )
     assert "speakervid models pull dnsmos" in str(told.value)
-    house.change_profile(binding={"min_margin": 123.0})  # much is stale now
+    house.change_profile(binding={"min_sync_s": 123.0})  # much is stale now
     with pytest.raises(WeightsUnusable):
         house.run("b000003")
     why = house.execute("curate", ["clip_scores"], B1)  # as the UI and the daemon do
@@ -124,6 +124,30 @@ def test_what_today_s_profile_and_settings_do_not_need_may_be_gone(house: House,
         (pack / "det.onnx").unlink()
         with pytest.raises(WeightsUnusable, match="SPEAKERVID_FACE_PACK"):
             checked.require_weights(house.lakehouse, recipes().values())
+
+
+def test_a_lip_network_of_the_users_own_takes_the_place_of_the_packaged_one(house: House, tmp_path: Path) -> None:
+    own = tmp_path / "lips.safetensors"
+    house.settings = house.settings.model_copy(update={"lip_network": own})
+    with instances.lake_instance(house.settings):
+        with pytest.raises(WeightsUnusable, match=r"SPEAKERVID_LIP_NETWORK.*lips\.safetensors"):
+            checked.require_weights(house.lakehouse, recipes().values())
+        own.write_bytes(b"network")
+        checked.require_weights(house.lakehouse, recipes().values())
+        for name in ("active_speaker", "sync_scores"):
+            told = checked.states(house.lakehouse, recipes()[name])
+            assert told["own-lip-network"] == hashlib.sha256(b"network").hexdigest()
+            assert "lip-network" not in told
+        assert set(stale_batches(house.lakehouse, BOTH)) == {B1, B2}
+
+
+def test_a_damaged_installation_says_how_to_get_the_lip_network_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(house.settings.lake_dir, {"lip-network": "h"}, "run")
+    monkeypatch.setattr("speakervid_dag.models.lip_network.package_state", lambda: "missing")
+    with pytest.raises(WeightsUnusable, match="lip-network: install the package speakervid-dag again"):
+        checked.require_weights(house.lakehouse, recipes().values())
 
 
 def test_a_face_pack_that_is_not_there_takes_nothing_away(

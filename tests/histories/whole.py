@@ -42,7 +42,7 @@ class Whole(Machine):
         self.run(None)
 
     def write_profile(self) -> None:
-        told = f"inherits: laptop\nname: laptop\nbinding: {{min_margin: 1.{self.silver}}}\n"
+        told = f"inherits: laptop\nname: laptop\nbinding: {{min_sync_s: 2.{self.silver}}}\n"
         told += f"branches: {{multi_turn_window_s: {30 + self.gold}}}\n"
         (self.home / "laptop.yaml").write_text(told)
 

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from speakervid_dag.failures import WeightsUnusable
 from speakervid_dag.models import lip_layers, lip_network
 from speakervid_dag.models.lip_layers import Shape
 from speakervid_dag.models.lip_network import LipNetwork
+
+SHAPES: dict[lip_network.Part, Shape] = {"synchrony": Shape(), "talking": Shape(has_face=True, has_lips=False)}
 
 
 @pytest.fixture(scope="module")
 def nets() -> dict[lip_network.Part, torch.nn.ModuleDict]:
     torch.manual_seed(0)
-    shapes: dict[lip_network.Part, Shape] = {"synchrony": Shape(), "talking": Shape(has_face=True, has_lips=False)}
-    return {part: lip_layers.network(shape).eval() for part, shape in shapes.items()}
+    return {part: lip_layers.network(shape).eval() for part, shape in SHAPES.items()}
 
 
 def track(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -70,9 +72,8 @@ def test_lips_that_are_not_measured_do_not_move() -> None:
 
 
 def test_a_file_has_the_same_networks(nets: dict[lip_network.Part, torch.nn.ModuleDict], tmp_path: Path) -> None:
-    shapes: dict[lip_network.Part, Shape] = {"synchrony": Shape(), "talking": Shape(has_face=True, has_lips=False)}
     path = tmp_path / "lips.safetensors"
-    lip_network.save(nets, shapes, path)
+    lip_network.save(nets, SHAPES, path)
     assert path.stat().st_size <= 4_000_000
     near = [
         LipNetwork(each, "cpu").synchrony(
@@ -96,7 +97,7 @@ def test_a_network_starts_from_one_that_sees_less() -> None:
 
 
 def test_the_packaged_file_is_the_one_of_its_card() -> None:
-    network = LipNetwork.packaged(device="cpu")
+    network = LipNetwork.of(device="cpu")
     sound = network.sound(np.random.default_rng(1).normal(0, 0.1, 640 * 40).astype(np.float32), 40)
     assert network.talking(network.mouth(*track(30)), sound, 0).shape == (30,)
     card = json.loads(lip_network.packaged_file().with_name(lip_network.CARD_FILE).read_text(encoding="utf-8"))
@@ -104,3 +105,26 @@ def test_the_packaged_file_is_the_one_of_its_card() -> None:
     assert not {clip["person"] for clip in card["clips"]} & set(card["held_out_people"])
     forbidden = ("non-commercial", "research", "NC")
     assert not [clip for clip in card["clips"] if any(word in clip["licence"] for word in forbidden)]
+
+
+def test_a_file_of_ones_own_takes_the_place_of_the_packaged_one(
+    nets: dict[lip_network.Part, torch.nn.ModuleDict], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.safetensors"
+    lip_network.save(nets, SHAPES, path)
+    both, one = LipNetwork.of(path, device="cpu"), LipNetwork.of(path, ["synchrony"], "cpu")
+    sound = both.sound(np.random.default_rng(1).normal(0, 0.1, 640 * 40).astype(np.float32), 40)
+    mouth = one.mouth(*track(30))
+    assert mouth.keys() == {"synchrony"}
+    np.testing.assert_array_equal(one.synchrony(mouth, sound, 0), both.synchrony(both.mouth(*track(30)), sound, 0))
+
+
+def test_a_file_that_is_no_lip_network_is_refused_by_name(
+    nets: dict[lip_network.Part, torch.nn.ModuleDict], tmp_path: Path
+) -> None:
+    damaged, half = tmp_path / "damaged.safetensors", tmp_path / "half.safetensors"
+    damaged.write_bytes(b"no network")
+    lip_network.save({"talking": nets["talking"]}, {"talking": SHAPES["talking"]}, half)
+    for path, why in ((damaged, "damaged"), (half, "synchrony"), (tmp_path / "absent", "absent")):
+        with pytest.raises(WeightsUnusable, match=f"SPEAKERVID_LIP_NETWORK.*{why}"):
+            LipNetwork.of(path, device="cpu")

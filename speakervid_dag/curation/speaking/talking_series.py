@@ -1,7 +1,7 @@
 """Rows of `active_speaker`: what networks say of each face track frame by frame.
 
 Belongs here: those rows. Does not belong here: the networks' input (light_asd.py, lip_frames.py), the offset of the
-sound (lip_scores.py), a method without a network (lip_backends.py), who speaks (curation/joint).
+sound (lip_scores.py), Sync-C of whole turns (sync.py), who speaks (curation/joint).
 """
 
 from collections.abc import Iterator
