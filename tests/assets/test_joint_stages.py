@@ -11,7 +11,7 @@ from rows import BATCH, frame
 
 from speakervid_dag.assets import backends
 from speakervid_dag.assets.recipes import Recipe
-from speakervid_dag.assets.silver_labels import active_speaker, speaker_bindings
+from speakervid_dag.assets.silver_labels import active_speaker, speaker_bindings, sync_scores
 from speakervid_dag.assets.silver_sound import speech_turns
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.config.settings import load_settings
@@ -19,7 +19,7 @@ from speakervid_dag.curation.faces.crops import CropCollector, FaceCrops
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import TABLES
-from speakervid_dag.media.wav import write_wav
+from speakervid_dag.media.wav import read_wav, write_wav
 from speakervid_dag.models import segmentation, vad
 from speakervid_dag.models.registry import WEIGHTS_ENV
 from speakervid_dag.stages.crops import keep_crops
@@ -38,7 +38,7 @@ class Alternating:
     name = "light_asd"
 
     def log_odds(self, crops: FaceCrops, audio: Floats, first: int, count: int) -> Floats:
-        assert (len(audio), first, count, len(crops.jpegs)) == (SECONDS * RATE_HZ, 0, 250, 250)
+        assert (first, count, len(crops.jpegs)) == (0, 250, 250)
         is_first = np.array(TIMES) < CHANGE_S
         own = is_first if crops.boxes[0, 0] < MIDDLE_PX else ~is_first
         return np.where(own, 2.0, -4.0).astype(np.float32)
@@ -139,13 +139,29 @@ def test_two_faces_alternate_in_what_sound_takes_for_one_voice(stage: Stage, net
     assert [row["status"] for row in stage.outcomes] == ["ok"] * 3
 
 
+def test_a_sound_that_ends_before_the_picture_costs_only_what_is_not_heard(stage: Stage, networks: None) -> None:
+    path = kept_sound(stage.settings.lake_dir, "v1", None)
+    write_wav(path, read_wav(path)[0][: round((SECONDS - 0.5) * RATE_HZ)], RATE_HZ)
+    stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
+    stage.inputs |= computed(stage, speech_turns)
+    turns = stage.inputs["speech_turns"].sort("start_s")
+    assert turns["speaker_id"].to_list() == ["A", "B"]
+    assert SECONDS - 0.7 <= turns["end_s"].max() <= SECONDS - 0.5 + 0.04
+    assert computed(stage, speaker_bindings)["speaker_bindings"].sort("start_s")["track_id"].to_list() == [LEFT, RIGHT]
+    assert computed(stage, sync_scores)["sync_scores"]["end_s"].max() <= SECONDS - 0.5 + 0.04
+    assert [row["status"] for row in stage.outcomes] == ["ok"] * 4
+
+
 def test_ge2e_is_in_the_same_inference_while_the_other_voices_are_not_there(
     stage: Stage, networks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends, "are_there", lambda names, as_there=(): False)
     monkeypatch.setattr(backends, "voice_encoder", SameWindows)
     stage.inputs["active_speaker"] = computed(stage, active_speaker)["active_speaker"]
+    said: list[str] = []
+    stage.log = said.append
     made = computed(stage, speech_turns)
+    assert len([line for line in said if "models pull pyannote_segmentation campplus" in line]) == 1
     turns = made["speech_turns"].sort("start_s")
     assert turns["speaker_id"].to_list() == ["A", "B"]
     assert turns["audio_speaker_id"].to_list() == ["A", "A"]
@@ -154,7 +170,7 @@ def test_ge2e_is_in_the_same_inference_while_the_other_voices_are_not_there(
 
 
 def test_a_damaged_package_is_told_in_the_rows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone() -> None:
+    def gone(own: Path | None) -> None:
         raise WeightsMissing("lip-network", "reinstall it")
 
     monkeypatch.setattr(backends, "lip_network", gone)

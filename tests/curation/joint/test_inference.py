@@ -1,5 +1,7 @@
 """Who talks in each frame of made-up conversations."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from joint.made_scenes import JOINT, Line, face, far_from_changes, heard, seen_talking, talkers, talks_of
@@ -45,6 +47,36 @@ def test_the_answer_says_who_may_talk_and_how_surely(dialogue: Booleans) -> None
     assert ((block.alone >= 0) & (block.alone <= block.posterior + 1e-6) & (block.posterior <= 1 + 1e-6)).all()
     assert block.alone.sum(axis=0).max() <= 1 + 1e-5
     assert ((block.posterior > 0.5) == block.talks).mean() > 0.98
+
+
+def test_eight_people_at_a_table_are_told_apart() -> None:
+    lines = [(who, 0.5 + 5 * who, 5 + 5 * who) for who in range(8)] + [
+        (who, 41 + 2 * who, 42.6 + 2 * who) for who in range(8)
+    ]
+    talks = talks_of(lines, 60, 8)
+
+    blocks = answer(heard(talks, range(8)), both_in_view(talks))
+
+    sure = far_from_changes(talks)
+    assert (seen_talking(blocks, 8) == talks)[:, sure].all()
+
+
+@pytest.mark.heavy
+def test_half_an_hour_takes_hardly_more_memory_than_ten_minutes() -> None:
+    """Beside the evidence itself, which is given, and grows with the sound."""
+
+    def peak_mb(minutes: int) -> float:
+        lines = [(i % 2, 4 * i + 0.5, 4 * i + 3.8) for i in range(15 * minutes)]
+        talks = talks_of(lines, 60 * minutes, 2)
+        sound, faces = heard(talks, (0, 1)), both_in_view(talks)
+        tracemalloc.start()
+        answer(sound, faces)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak / 1e6
+
+    short, long = peak_mb(10), peak_mb(30)
+    assert long < short + 20
 
 
 def test_narrators_over_two_still_faces_are_people_of_their_own() -> None:
