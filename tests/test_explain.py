@@ -162,3 +162,18 @@ def test_where_no_clips_were_cut_the_stage_that_gave_none_is_told(tmp_path: Path
         (f"{V1}-s0000-t0{i}", "speech_turns: no_audio_stream") for i in (0, 1)
     }
     assert "speech_turns: no_audio_stream" not in {r["reason"] for r in told(settings, V2)["Time"]}
+
+
+def test_the_stretches_of_a_turn_are_told_one_by_one(tmp_path: Path) -> None:
+    bindings = mini_lake()["speaker_bindings"]
+    is_first = pl.col("turn_id") == f"{V1}-u0000"
+    (turn,) = bindings.filter(is_first).to_dicts()
+    unsure = {"track_id": None, "person_id": None, "status": "ambiguous", "reason": "lips_still", "margin": None}
+    parts = [turn | {"end_s": 3.0}, turn | unsure | {"start_s": 3.0, "end_s": 4.0}, turn | {"start_s": 4.0}]
+    changed = pl.concat([bindings.filter(~is_first), pl.DataFrame(parts, schema=bindings.schema)])
+    settings = published_lake(tmp_path, speaker_bindings=changed)
+    rows = told(settings, f"{V1}-u0000")["Speech"]
+    assert [(r["start_s"], r["end_s"], r["binding"]) for r in rows] == [
+        (1.0, 3.0, "bound"), (3.0, 4.0, "ambiguous"), (4.0, 5.0, "bound"),
+    ]  # fmt: skip
+    assert [r["words"] is not None for r in rows] == [True, False, False]
