@@ -64,5 +64,9 @@ def announce(plan: "Plan") -> None:
         say(f"{quantity(len(plan.forgotten), 'file')} skipped: taken down with `speakervid forget`.")
     for line in (*plan.found.passed_over(), *not_read(plan.unread)):
         say(line)
+    copies = [name for files in plan.batches.values() for file in files for name in file.other_names]
+    if copies:
+        told = ", ".join(copies[:5]) + ", …" * (len(copies) > 5)
+        say(f"{quantity(len(copies), 'file')} with the same bytes as another one, so no video of its own: {told}.")
     if new:
         say(f"{quantity(new, 'new file')} in {quantity(len(plan.batches), 'batch', 'batches')}.")

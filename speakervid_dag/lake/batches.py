@@ -72,6 +72,12 @@ class SourceFile:
         name = self.places[0].name or Path(self.uris[0]).name
         return os.fsencode(name).decode("utf-8", "backslashreplace")
 
+    @property
+    def other_names(self) -> list[str]:
+        """Return the names of the other files with this content, as they may be printed."""
+        names = [place.name or Path(place.uri).name for place in self.places[1:]]
+        return [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
+
     def seen_at(self, *places: Place) -> "SourceFile":
         """Return the file with these as its latest places."""
         fresh = {place.uri for place in places}

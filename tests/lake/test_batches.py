@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from speakervid_dag.cli.run import announce
 from speakervid_dag.failures import PermanentFailure, UserError
 from speakervid_dag.lake import batches
 from speakervid_dag.lake.batches import BatchBook, Place
@@ -22,10 +23,16 @@ def put(path: Path, data: bytes) -> Path:
     return path
 
 
-def test_same_bytes_twice_are_one_file_with_two_places(tmp_path: Path, lake_dir: Path) -> None:
+def test_same_bytes_twice_are_one_file_with_two_places(
+    tmp_path: Path, lake_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     a, b = put(tmp_path / "x/a.mp4", b"same"), put(tmp_path / "y/a.mp4", b"same")
-    (files,) = BatchBook(lake_dir).plan([a, b], batch_size=8).batches.values()
+    plan = BatchBook(lake_dir).plan([a, b], batch_size=8)
+    (files,) = plan.batches.values()
     assert [f.uris for f in files] == [(str(a), str(b))]
+    assert [f.other_names for f in files] == [["a.mp4"]]
+    announce(plan)
+    assert "1 file with the same bytes" in capsys.readouterr().err
 
 
 def test_same_name_in_two_folders_are_two_files(tmp_path: Path, lake_dir: Path) -> None:

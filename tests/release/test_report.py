@@ -161,6 +161,8 @@ def test_a_lake_without_clips_still_gives_a_page(lake_dir: Path) -> None:
     page = Page(report.write_report(settings_of(lake_dir)).read_text("utf-8"))
     assert page.figures == ["2 videos", "40 s", "0 clips", "0 s", "0 people"]
     assert "no video stream rejected 2" in page.text
+    with pytest.raises(UserError, match="'nosuch'"):
+        report.write_report(settings_of(lake_dir), profile="nosuch")
 
 
 def test_the_profile_that_is_asked_for_must_have_decided_something(mini: Path) -> None:

@@ -75,8 +75,9 @@ def choose_profile(con: Session, asked: str | None, published: str | None) -> st
     Raises UserError if the snapshot has no decisions of the requested profile; the message lists those it has.
     """
     known = [str(name) for name in query_file(con, "report/profile_names")["profile"]]
-    if asked is not None and known and asked not in known:
-        raise UserError(f"this snapshot has no decisions of the profile '{asked}'; it has those of {', '.join(known)}")
+    if asked is not None and asked not in (known or [published]):
+        told = f"it has those of {', '.join(known)}" if known else f"it has no clips, and is of the profile {published}"
+        raise UserError(f"this snapshot has no decisions of the profile '{asked}'; {told}")
     if asked is None and published not in known and known:
         return known[0]
     return asked or published or "none"
