@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from product_runs import DEFAULT, ProductRuns, Report, linked_weights
+from calibration import reliability
+from product_runs import DEFAULT, ProductRuns, Report, linked_weights, read_tables
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.voices import diarization
@@ -85,6 +86,9 @@ class KitRuns:
         if not by_sound.exists():  # it is the same under every backend
             self._export_by_sound(tables, by_sound)
         report = self.runs.score(tables)
+        truths = [json.loads(path.read_text("utf-8")) for path in sorted(self.runs.truth.glob("*.truth.json"))]
+        probabilities = load_profile("laptop").joint.probability_map
+        report["calibration"] = reliability(truths, read_tables(tables)).figures(probabilities)
         report["speech"]["by_sound_alone"] = {
             k: v for k, v in self.runs.score(by_sound)["speech"].items() if k != "collar_s"
         }

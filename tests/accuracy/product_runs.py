@@ -22,7 +22,16 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.models import registry
 
 Report = dict[str, Any]
-TABLES = ("videos", "shots", "speech_turns", "face_tracks", "active_speaker", "sync_scores", "speaker_bindings")
+TABLES = (
+    "videos",
+    "shots",
+    "speech_turns",
+    "face_tracks",
+    "active_speaker",
+    "turn_faces",
+    "sync_scores",
+    "speaker_bindings",
+)
 OF_PROFILE = {  # the lake keeps the gold of every profile it was ever run with
     "clips": "SELECT clips.* FROM clips JOIN tiers USING (clip_id) WHERE tier <> 'rejected' AND profile = '{}'",
     "branch_dialogue": "FROM branch_dialogue WHERE profile = '{}'",
@@ -104,6 +113,14 @@ def linked_weights(folder: Path) -> Path:
         if entry.name != "light-asd":
             (folder / entry.name).symlink_to(entry, target_is_directory=True)
     return folder
+
+
+def read_tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the exported rows by table."""
+    return {
+        path.stem: [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for path in folder.glob("*.jsonl")
+    }
 
 
 def side_by_side(reports: Mapping[str, Report]) -> pl.DataFrame:

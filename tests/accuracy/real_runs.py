@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from product_runs import ProductRuns, flat, linked_weights
+from calibration import Reliability, reliability
+from product_runs import ProductRuns, flat, linked_weights, read_tables
 from real_scores import (
     Figures,
     LabelledVideo,
@@ -45,10 +46,11 @@ class RealScores:
     recordings: list[Recording]
     meetings: list[Recording]
     videos: list[LabelledVideo]
+    reliability: Reliability
 
     def files(self) -> list[pl.DataFrame]:
-        """Return the files one by one: conversations and meetings."""
-        return [file_table(self.recordings, self.videos), file_table(self.meetings)]
+        """Return the curve of reliability, and the files one by one: conversations and meetings."""
+        return [self.reliability.curve(), file_table(self.recordings, self.videos), file_table(self.meetings)]
 
 
 def run_real(shared: Path, folder: Path) -> dict[str, RealScores]:
@@ -77,6 +79,7 @@ def run_real(shared: Path, folder: Path) -> dict[str, RealScores]:
             "hidden": hidden_speakers(score.videos, evidence, profile),
             "merged": merged_ids(score.videos, evidence, profile),
             "foreign": foreign_sound(long, runs.lake, ears, talking),
+            "calibration": score.reliability.figures(profile.joint.probability_map),
         }
         told = {f"videos.{change}.{k}": v for change, figures in changes.items() for k, v in figures.items()}
         found[network] = replace(score, figures={**score.figures, **told})
@@ -95,12 +98,4 @@ def scored(truths: list[Row], rttm: str, tables: Tables, report: Row) -> RealSco
         **speech_figures("ami", meetings),
         **{name: value for name, value in of_score.items() if ".by_variant." not in name},
     }
-    return RealScores(figures, recordings, meetings, videos)
-
-
-def read_tables(folder: Path) -> dict[str, list[Row]]:
-    """Return the exported rows by table."""
-    return {
-        path.stem: [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        for path in folder.glob("*.jsonl")
-    }
+    return RealScores(figures, recordings, meetings, videos, reliability(truths, tables))

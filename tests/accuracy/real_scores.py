@@ -50,6 +50,7 @@ BARS: Bars = {  # with Light-ASD's weights
     "videos.hidden.bound_to_another": ("≤", 0.13),
     "videos.hidden.others_still_bound": ("≥", 0.95),
     "videos.foreign.bound": ("≤", 0.1),
+    "videos.calibration.expected_error_left_out": ("≤", 0.05),
     "ami.der.all": ("≤", 0.27),
     "ami.overlap.recall": ("≥", 0.5),
     "ami.overlap.precision": ("≥", 0.8),
@@ -123,7 +124,7 @@ class LabelledVideo:
 def labelled_videos(truths: Sequence[Row], tables: Tables) -> list[LabelledVideo]:
     """Join labels and rows by the file's name; a video that the lake lacks has no rows."""
     names = ("speech_turns", "face_tracks", "speaker_bindings", "active_speaker")
-    return [LabelledVideo(truth, *(_rows_of(truth["file"], tables, name) for name in names)) for truth in truths]
+    return [LabelledVideo(truth, *(rows_of(truth["file"], tables, name) for name in names)) for truth in truths]
 
 
 def video_recordings(truths: Sequence[Row], tables: Tables) -> list[Recording]:
@@ -150,11 +151,11 @@ def rttm_recordings(rttm: str, tables: Tables, duration_s: float) -> list[Record
 
 
 def _found(file: str, tables: Tables) -> tuple[Spoken, ...]:
-    rows = _rows_of(file, tables, "speech_turns")
+    rows = rows_of(file, tables, "speech_turns")
     return tuple(Spoken(row["start_s"], row["end_s"], row["speaker_id"]) for row in rows)
 
 
-def _rows_of(file: str, tables: Tables, table: str) -> list[Row]:
+def rows_of(file: str, tables: Tables, table: str) -> list[Row]:
     """Rows of a table about the video of a file; the suffix does not count."""
     stem = PurePath(file).stem
     ids = {row["video_id"] for row in tables["videos"] if PurePath(row["source_name"]).stem == stem}

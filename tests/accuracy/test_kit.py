@@ -48,6 +48,11 @@ def test_bindings(report: dict[str, Any]) -> None:
     assert binding["wrong"] <= 0.03 * binding["turns"]
 
 
+def test_a_probability_is_as_often_right_as_it_says(report: dict[str, Any]) -> None:
+    assert report["calibration"]["frames"] > 1000
+    assert report["calibration"]["expected_error"] <= 0.05
+
+
 def test_offsets(report: dict[str, Any]) -> None:
     assert report["offset"]["mean_abs_error_frames"] <= 2
     assert report["offset"]["without_offset"] <= report["offset"]["videos"]  # at least half are evaluated

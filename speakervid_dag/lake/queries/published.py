@@ -75,7 +75,7 @@ def choose_profile(con: Session, asked: str | None, published: str | None) -> st
     Raises UserError if the snapshot has no decisions of the requested profile; the message lists those it has.
     """
     known = [str(name) for name in query_file(con, "report/profile_names")["profile"]]
-    if asked is not None and asked not in (known or [published]):
+    if asked is not None and asked not in known and (known or asked != published):
         told = f"it has those of {', '.join(known)}" if known else f"it has no clips, and is of the profile {published}"
         raise UserError(f"this snapshot has no decisions of the profile '{asked}'; {told}")
     if asked is None and published not in known and known:
