@@ -1,8 +1,10 @@
-"""Each figure of real_scores.py on a small case whose answer is known."""
+"""Each figure of real_scores.py and calibration.py on a small case whose answer is known."""
 
 from typing import Any
 
+import numpy as np
 import pytest
+from calibration import Reliability, reliability
 from real_scores import (
     ALL,
     BARS,
@@ -319,4 +321,28 @@ def test_every_bar_has_a_figure() -> None:
     of_score = {"videos.listening.precision", "videos.listening.recall", "videos.dialogue.matched"}
     of_what_if = {"videos.hidden.bound_to_another", "videos.hidden.others_still_bound", "videos.foreign.bound"}
     of_what_if |= {"videos.evidence.average_precision", "videos.evidence.choice"}
+    of_what_if |= {f"videos.calibration.{name}" for name in reliability([], {}).figures(MAP)}
     assert set(BARS) <= set(PACKAGED_BARS) <= ours | of_score | of_what_if
+
+
+MAP = ((0.0, 0.0), (0.8, 0.8), (1.0, 0.9))
+
+
+def test_reliability_compares_what_is_said_with_what_is_right() -> None:
+    sure, unsure = np.full(100, 0.9), np.full(50, 0.4)
+    is_right = np.concatenate([np.arange(100) < 90, np.arange(50) < 30])
+    files = np.array(["a"] * 50 + ["b"] * 50 + ["c"] * 50)
+    found = Reliability(files, np.concatenate([sure, unsure]), is_right)
+    told = found.figures(MAP)
+    assert told["expected_error"] == pytest.approx((100 * 0 + 50 * 0.2) / 150)
+    assert told["expected_error_unmapped"] == pytest.approx((100 * 0.1 + 50 * 0.2) / 150)
+    # file a is all right, b 40 of 50: each is told what the other one is
+    assert told["expected_error_left_out"] == pytest.approx((50 * 0.2 + 50 * 0.2 + 50 * 0.2) / 150)
+    assert found.curve().rows() == [("0 to 0.5", 50, 0.4, 0.6), ("0.9 to 0.93", 100, 0.9, 0.9)]
+
+
+def test_a_stretch_counts_where_its_track_shows_a_labelled_person() -> None:
+    stretch = {"video_id": "1", "track_id": "ann", "start_s": 0.0, "end_s": 9.0, "probability": 0.8, "talking": 1.0}
+    faceless = stretch | {"track_id": None, "talking": None}
+    found = reliability([TWO_TURNS], tables((0, 4, "A"), (5, 9, "A"), turn_faces=[stretch, faceless]))
+    assert (set(found.said), len(found.is_right), int(found.is_right.sum())) == ({0.8}, 200, 100)
