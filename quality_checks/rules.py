@@ -223,14 +223,6 @@ def unit_length(column: str) -> Rule:
     return holds(f"{column}_unit_length", good.fill_null(False), f"{column} has length 1", after=there)
 
 
-def values_or_reason(column: str) -> Rule:
-    """Require that a value is present exactly when its status is ok."""
-    ok = pl.col(f"{column}_status") == "ok"
-    said = ok == pl.col(column).is_not_null()
-    doc = f"{column} is there exactly when {column}_status is ok"
-    return holds(f"{column}_agrees_with_status", said, doc, (column, f"{column}_status"))
-
-
 def reason_given(*best: str) -> Rule:
     """Require a reason for every status other than the best ones."""
     said = pl.col("status").is_in(best) | pl.col("reason").is_not_null()

@@ -70,11 +70,6 @@ def _linked(view: pl.DataFrame, parent: pl.DataFrame, link: Link) -> pl.DataFram
     return joined.with_columns(found).drop("__here")
 
 
-def empty_parents(names: frozenset[str]) -> dict[str, pl.DataFrame]:
-    """Return empty frames with the tables' schemas, for a lake that has none of these tables yet."""
-    return {n: empty_parent(n) for n in names}
-
-
 def empty_parent(name: str) -> pl.DataFrame:
     if name in ("manifest", "other_batches"):
         return pl.DataFrame(schema={"batch": pl.String, "video_id": pl.String})

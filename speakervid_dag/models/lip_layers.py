@@ -208,27 +208,6 @@ def state_features(state: "torch.Tensor", is_seen: "torch.Tensor") -> "torch.Ten
     return torch.stack(parts, dim=2)
 
 
-def mouth_side(
-    net: Any,
-    mouths: "torch.Tensor | None",
-    faces: "torch.Tensor | None",
-    lips: "torch.Tensor | None",
-    state: "torch.Tensor",
-) -> "torch.Tensor":
-    """Return features (n, 128, t): pictures (n, t, 48, 48) 0-255, lips (n, t, 84), state (n, t, 5); None = not seen."""
-    import torch
-
-    n, t = state.shape[:2]
-    parts = [state]
-    for name, pictures in (("mouth", mouths), ("face", faces)):
-        if name in net:
-            blank = state.new_zeros(n, t, FEATURES)
-            parts.append(blank if pictures is None else encode_pictures(net[name], pictures))
-    if "lips" in net:
-        parts.append(net["lips"](lips if lips is not None else state.new_zeros(n, t, LIP_FEATURES)))
-    return through_time(net["time"], torch.cat(parts, dim=2).transpose(1, 2))
-
-
 def sound_side(net: Any, mels: "torch.Tensor") -> "torch.Tensor":
     """Return features (n, 128, t) of log mels (n, 4 t, 40)."""
     layers = net["sound"]
