@@ -32,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "lake": {"sql"},
     "media": {"config", "processes"},
     "curation": {"config", "lake", "media"},
-    "models": {"config", "curation"},
+    "models": {"curation"},
     "quality_checks": {"lake"},
     "tiering": {"config", "lake"},
     "stages": {"config", "curation", "lake", "media", "models", "processes"},
