@@ -50,7 +50,7 @@ def speech_turns(stage: Stage) -> Mapping[str, pl.DataFrame]:
         with video.model():
             sound = Sound(samples, RATE_HZ, vad.speech_probabilities(samples))
             heard = _by_local_speakers(stage, sound) if is_local else _by_windows(stage, sound)
-        found = _turns(stage, video, heard) if heard else {"speech_turns": [], "turn_faces": []}
+            found = _turns(stage, video, heard) if heard else {"speech_turns": [], "turn_faces": []}
         if not len(found["speech_turns"]):
             video.remark = why_no_speech(samples, RATE_HZ, *sound.speech, settings)
         return found

@@ -25,7 +25,13 @@ from speakervid_dag.curation.intervals import Interval, merge
 from speakervid_dag.curation.voices import local_speakers, voice_evidence
 from speakervid_dag.curation.voices.clusters import cluster_voices
 from speakervid_dag.curation.voices.local_speakers import MelEncoder, Windows
-from speakervid_dag.curation.voices.overlaps import SpeechTurn, clean_parts, find_overlaps, with_overlaps
+from speakervid_dag.curation.voices.overlaps import (
+    SpeechTurn,
+    clean_parts,
+    find_overlaps,
+    overlapped_parts,
+    with_overlaps,
+)
 from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 Floats = NDArray[np.float32]
@@ -127,12 +133,7 @@ def hear_regions(sound: Sound, encoder: Encoder, settings: DiarizationSettings) 
     if len({t.speaker_id for t in turns}) > 1:
         short = encoder.embed_windows(sound.samples, centres_s, settings.overlap_window_s)
         turns = overlapping_turns(turns, centres_s, short, settings)
-    overlaps = [
-        part
-        for i, turn in enumerate(turns)
-        for other in turns[i + 1 :]
-        for part in intervals.intersect([turn.span], [other.span])
-    ]
+    overlaps = [part for turn in turns for part in overlapped_parts(turn, turns)]
     voices = voice_evidence.of_single_voices(sound.speech, overlaps, centres_s, long, sound.frames)
     return Heard(sound, turns, voices, encoder)
 
@@ -311,17 +312,13 @@ def _cosine(a: Floats, b: Floats) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
 
 
-def _differ(a: SpeechTurn, b: SpeechTurn) -> bool:
-    return a.speaker_id != b.speaker_id
-
-
 def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) -> list[dict[str, Any]]:
     """Return rows of the table `speech_turns`, without `batch`."""
     rows = []
     turns = found.turns
     margins = speaker_margins(turns, found.embeddings)
     for index, (turn, vector, margin) in enumerate(zip(turns, found.embeddings, margins, strict=True)):
-        overlap_s = intervals.total_s(intervals.intersect([turn.span], [t.span for t in turns if _differ(t, turn)]))
+        overlap_s = intervals.total_s(overlapped_parts(turn, turns))
         is_short = turn.end_s - turn.start_s < settings.min_embedding_s
         rows.append(
             {

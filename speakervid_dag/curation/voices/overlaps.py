@@ -155,3 +155,8 @@ def with_overlaps(turns: Sequence[SpeechTurn], overlaps: Sequence[Overlap], max_
 def clean_parts(turn: SpeechTurn, turns: Sequence[SpeechTurn]) -> list[Interval]:
     """Return the parts of a turn in which nobody else speaks."""
     return intervals.subtract([turn.span], [t.span for t in turns if t.speaker_id != turn.speaker_id])
+
+
+def overlapped_parts(turn: SpeechTurn, turns: Sequence[SpeechTurn]) -> list[Interval]:
+    """Return the parts of a turn in which somebody else speaks too."""
+    return intervals.intersect([turn.span], [t.span for t in turns if t.speaker_id != turn.speaker_id])
