@@ -75,9 +75,9 @@ def test_a_change_recomputes_exactly_what_is_made_from_it(house: House, change: 
 OTHERS_PEOPLE = {"people", "branch_listening"}  # what is made from the people of earlier batches
 
 
-def sync_fault(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
+def binding_fault(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
     def fault(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
-        if stage.name == "sync_scores" and stage.batch == batch:
+        if stage.name == "speaker_bindings" and stage.batch == batch:
             stage.outcomes[0] |= {"status": "not_evaluated", "reason": "internal_error"}
 
     return fault
@@ -85,8 +85,8 @@ def sync_fault(batch: str) -> Callable[[Stage, dict[str, pl.DataFrame]], None]:
 
 def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: House) -> None:
     house.run()
-    house.breaks = sync_fault(B1)
-    assert house.execute("curate", ["sync_scores"], B1) is None
+    house.breaks = binding_fault(B1)
+    assert house.execute("curate", ["speaker_bindings"], B1) is None
     assert stale_assets(house.lakehouse, B2) == [], "until the people of the first have changed"
     before, runs = house.materialized(), len(house.runs())
     report = house.run()
@@ -98,8 +98,8 @@ def test_an_early_batch_run_again_links_the_people_of_later_ones_again(house: Ho
 
 def test_a_later_batch_run_again_leaves_the_people_of_earlier_ones_alone(house: House) -> None:
     house.run()
-    house.breaks = sync_fault(B2)
-    assert house.execute("curate", ["sync_scores", *LABELS], B2) is None
+    house.breaks = binding_fault(B2)
+    assert house.execute("curate", [*LABELS], B2) is None
     assert stale_assets(house.lakehouse, B1) == []
     assert "people" in stale_assets(house.lakehouse, B2)
 
@@ -169,19 +169,19 @@ def test_a_batch_run_again_replaces_only_its_own_rows(house: House) -> None:
 
 def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(house: House) -> None:
     def fault(stage: Stage, _: dict[str, pl.DataFrame]) -> None:
-        if stage.name == "sync_scores" and stage.batch == B1:
+        if stage.name == "speaker_bindings" and stage.batch == B1:
             stage.outcomes[0] |= {"status": "not_evaluated", "reason": "internal_error"}
 
     house.breaks = fault
     house.run()
-    assert house.execute("curate", ["sync_scores"], B1) is None
+    assert house.execute("curate", ["speaker_bindings"], B1) is None
     below = ["sync_scores", *LABELS, *SCORED]
     assert set(stale_assets(house.lakehouse, B1)) == set(below)
     assert stale_assets(house.lakehouse, B2) == []
     house.run()
     assert set(stale_assets(house.lakehouse, B1)) == set(below), "made from a faulty stage: still not what is asked for"
     house.breaks = lambda *_: None
-    assert house.execute("curate", ["sync_scores"], B1) is None  # mended, then killed before what lies below
+    assert house.execute("curate", ["speaker_bindings"], B1) is None  # mended, then killed before what lies below
     assert set(stale_assets(house.lakehouse, B1)) == set(below) - {"sync_scores"}
     house.run()
     assert stale_assets(house.lakehouse, B1) == []
