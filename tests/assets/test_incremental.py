@@ -175,14 +175,14 @@ def test_a_fault_of_ours_stays_stale_until_it_is_mended_and_then_travels_down(ho
     house.breaks = fault
     house.run()
     assert house.execute("curate", ["speaker_bindings"], B1) is None
-    below = ["sync_scores", *LABELS, *SCORED]
+    below = [*LABELS, *SCORED]
     assert set(stale_assets(house.lakehouse, B1)) == set(below)
     assert stale_assets(house.lakehouse, B2) == []
     house.run()
     assert set(stale_assets(house.lakehouse, B1)) == set(below), "made from a faulty stage: still not what is asked for"
     house.breaks = lambda *_: None
     assert house.execute("curate", ["speaker_bindings"], B1) is None  # mended, then killed before what lies below
-    assert set(stale_assets(house.lakehouse, B1)) == set(below) - {"sync_scores"}
+    assert set(stale_assets(house.lakehouse, B1)) == set(below) - {"speaker_bindings"}
     house.run()
     assert stale_assets(house.lakehouse, B1) == []
     faulty = house.lake.read(STAGE_OUTCOMES, where=pl.col("reason") == "internal_error")
