@@ -154,8 +154,7 @@ def _deck(random: Random) -> list[Join]:
 def _programme(files: tuple[Source, ...], joins: list[Join], fps: float, random: Random) -> Clip:
     """Return takes joined by the joins; every other programme fades in at its start and out at its end."""
     canvas = CANVASES[random.integers(len(CANVASES))]
-    margins = [round(join.length_s * fps) for join in joins if join.kind == "dissolve"]
-    margin_s = max(margins, default=0) / fps
+    margin_s = max(join.length_s for join in joins)
     source, start_s, length_s = _drawn(files, None, random, margin_s)
     take = take_of(source, start_s, length_s, fps, canvas)
     images, transitions, faded_s = list(take), [], []
@@ -411,10 +410,10 @@ def _shake(wide: list[Image], _passer: Image, fps: float, random: Random) -> lis
     """A hand-held camera: slow drift and quick jerks, in both directions and in turn."""
     seconds = np.arange(len(wide)) / fps
     waves = [
-        sum(a * np.sin(2 * np.pi * f * seconds + p) for a, f, p in zip((0.2, 0.12, 0.1), fs, ps, strict=True))
-        for fs, ps in zip(random.uniform(0.5, 5, (3, 3)), random.uniform(0, 6.3, (3, 3)), strict=True)
+        sum(a * np.sin(2 * np.pi * f * seconds + p) for a, f, p in zip((0.3, 0.1, 0.05), fs, ps, strict=True))
+        for fs, ps in zip(random.uniform((0.2, 1, 3), (1, 3, 6), (3, 3)), random.uniform(0, 6.3, (3, 3)), strict=True)
     ]
-    return [_window(one, 0.5 + x, 0.5 + y, turn_deg=12 * r) for one, x, y, r in zip(wide, *waves, strict=True)]
+    return [_window(one, 0.5 + x, 0.5 + y, turn_deg=8 * r) for one, x, y, r in zip(wide, *waves, strict=True)]
 
 
 def _passer_by(wide: list[Image], passer: Image, fps: float, random: Random) -> list[Image]:
