@@ -44,6 +44,10 @@ class ShotSettings(Section):
     max_blend_bend: float = Field(
         description="largest distance of the later side's weight from a steady rise, 0-1", gt=0, lt=1
     )
+    max_title_s: float = Field(
+        description="longest time between two dissolves that lead back to the same picture, s: a title over it, no shot",
+        ge=0,
+    )
     palette_hz: float = Field(description="frames sampled for the picture's colours, Hz", gt=0)
 
 

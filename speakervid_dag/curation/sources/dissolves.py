@@ -11,10 +11,12 @@ no cut between them. A moving camera or person can do the same. A dissolve must 
 - each frame between is w · after + (1 - w) · before, nearer to it than a third picture would be, because a fast pan is
   blurred and loses detail, too;
 - w rises steadily from 0 to 1, and not at once: a jump is a cut;
-- both sides are in every frame: a fade through black has neither halfway;
-- outside it less changes than between the ends.
+- both sides are in every frame: a fade through black has neither halfway, a light that goes out only one;
+- outside it less changes than between the ends;
+- it does not lead to a title over the picture, which goes again soon: then the picture is the one before.
 """
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -34,7 +36,7 @@ from speakervid_dag.curation.sources.structure import (
 _CALM_LOOKS = 3  # samples outside either end that must be calm
 _BOTH = (0.15, 0.85)  # weights at which a sample shows both sides
 _MAX_STEP = 0.7  # of the weight between two samples: more is a cut; a dissolve of 0.2 s that eases in has 0.6
-_MIN_SHARED = 0.4  # of both sides in every sample; less where both move in a long dissolve
+_MAX_UNSHARED = 0.35  # distance of the sum of both weights from 1: a fade, or one picture in another light, has more
 _NOISE_ENERGY = 0.5  # of a thumbnail's cell, added to its detail
 _DETAILED_CELLS = 4  # of the sixteen cells, how many may keep their detail: what is alike in both pictures
 _EPSILON_S = 1e-3
@@ -50,10 +52,16 @@ class _Look:
     is_empty: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Found:
-    span: Interval
+    start_s: float
+    end_s: float
     error: float
+    before: Thumbnail  # structure of both ends
+    after: Thumbnail
+
+    def overlaps(self, other: "_Found") -> bool:
+        return self.start_s < other.end_s and other.start_s < self.end_s
 
 
 class DissolveFinder:
@@ -85,12 +93,24 @@ class DissolveFinder:
             self._judge(looks, last)
 
     def finish(self) -> list[Interval]:
-        """Return the dissolves (start_s, end_s), in order: of those that overlap, the one that follows the model best."""
-        best: list[Interval] = []
-        for start_s, end_s in (found.span for found in sorted(self._found, key=lambda found: found.error)):
-            if all(end_s <= other_start_s or start_s >= other_end_s for other_start_s, other_end_s in best):
-                best.append((start_s, end_s))
-        return sorted(best)
+        """Return the dissolves (start_s, end_s), in order."""
+        found = sorted(self._found, key=lambda one: one.start_s)
+        titles = [pair for pair in itertools.pairwise(found) if self._is_title(*pair)]
+        overlaid = {id(one) for pair in titles for one in pair}
+        return [(one.start_s, one.end_s) for one in found if id(one) not in overlaid]
+
+    def _is_title(self, first: _Found, second: _Found) -> bool:
+        """Return True if two dissolves lead to something else and soon back to the picture before."""
+        return (
+            second.start_s - first.end_s <= self._settings.max_title_s
+            and structure_change(first.before, second.after) < self._settings.weak_structure_threshold
+        )
+
+    def _keep(self, new: _Found) -> None:
+        """Keep a dissolve: of those that overlap, the one that follows the model best."""
+        rivals = [one for one in self._found if one.overlaps(new)]
+        if all(new.error < one.error for one in rivals):
+            self._found = [one for one in self._found if one not in rivals] + [new]
 
     def _judge(self, looks: list[_Look], last: int) -> None:
         """Add the dissolves that end with sample number `last`, if any."""
@@ -98,14 +118,16 @@ class DissolveFinder:
         for first in self._firsts(looks, detail, last):
             weight, shared, rest = _mixtures(self._products, first, last)
             is_both = (weight > _BOTH[0]) & (weight < _BOTH[1])
-            if not is_both.any() or shared.min() < _MIN_SHARED:
+            if not is_both.any() or np.abs(shared - 1).max() > _MAX_UNSHARED:
                 continue
             if np.median(rest[is_both]) > self._settings.max_mixture_error:
                 continue
-            error = _detail_error(detail[first : last + 1], weight, is_both)
+            left, error = _detail_left(detail[first : last + 1], weight, is_both)
+            if left > self._settings.max_blend_detail or error > self._settings.max_detail_error:
+                continue
             span = self._rise(np.array([look.time_s for look in looks[first : last + 1]]), weight, is_both)
-            if error <= self._settings.max_detail_error and span and self._stands_apart(looks, first, last):
-                self._found.append(_Found(span, error))
+            if span and self._stands_apart(looks, first, last):
+                self._keep(_Found(*span, error, looks[first].structure, looks[last].structure))
 
     def _firsts(self, looks: list[_Look], detail: NDArray[np.float32], last: int) -> list[int]:
         """Return the samples from which a dissolve may lead to the last one: the picture halfway loses detail."""
@@ -118,10 +140,10 @@ class DissolveFinder:
             return []
         halfway = (firsts + last) // 2
         weight = ((halfway - firsts) / (last - firsts))[:, None]
-        left = np.sort(detail[halfway] / ((1 - weight) * detail[firsts] + weight * detail[last]), axis=1)
+        left = np.median(detail[halfway] / ((1 - weight) * detail[firsts] + weight * detail[last]), axis=1)
         norms = np.sqrt(np.diagonal(self._products))
         likeness = self._products[firsts, last] / (norms[firsts] * norms[last])
-        may_be = (left[:, -1 - _DETAILED_CELLS] <= self._settings.max_blend_detail) & (likeness < SAME_PICTURE)
+        may_be = (left <= self._settings.max_blend_detail) & (likeness < SAME_PICTURE)
         return [int(i) for i in firsts[may_be]]
 
     def _rise(self, times_s: Values, weight: Values, is_both: NDArray[np.bool_]) -> Interval | None:
@@ -161,8 +183,10 @@ def _detail(luma: Thumbnail) -> NDArray[np.float32]:
     return np.asarray(cells_of(fine**2).mean(axis=(-3, -1)).ravel() + _NOISE_ENERGY, dtype=np.float32)
 
 
-def _detail_error(detail: NDArray[np.float32], weight: Values, is_both: NDArray[np.bool_]) -> float:
-    """Return how far the detail of the frames between is from that of mixtures of two unrelated pictures.
+def _detail_left(
+    detail: NDArray[np.float32], weight: Values, is_both: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Return the detail of the frames between, in shares of the detail of both ends.
 
     Args:
         detail: of both ends and the frames between, (n + 2, 16).
@@ -170,12 +194,16 @@ def _detail_error(detail: NDArray[np.float32], weight: Values, is_both: NDArray[
         is_both: the frames that show both, (n,).
 
     Returns:
-        Median over these frames and the cells, in shares of the detail of the ends.
+        The detail that twelve of the sixteen cells do not exceed in the frame nearest to halfway; the distance from the
+        detail of two unrelated pictures, mixed: the median over the frames that show both and their cells.
     """
-    after = np.clip(weight[is_both, None], 0, 1)
+    after = np.clip(weight, 0, 1)[:, None]
     unmixed = (1 - after) * detail[0] + after * detail[-1]
     mixed = (1 - after) ** 2 * detail[0] + after**2 * detail[-1]
-    return float(np.median(np.abs(detail[1:-1][is_both] - mixed) / unmixed))
+    halfway = int(np.argmin(np.abs(weight - 0.5)))
+    left = np.sort(detail[1 + halfway] / unmixed[halfway])[-1 - _DETAILED_CELLS]
+    error = np.median((np.abs(detail[1:-1] - mixed) / unmixed)[is_both])
+    return float(left), float(error)
 
 
 def _mixtures(products: Values, first: int, last: int) -> tuple[Values, Values, Values]:
