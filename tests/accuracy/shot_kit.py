@@ -279,11 +279,11 @@ TREATMENTS = ("plain", "dark", "plain", "grey", "plain", "coded")
 def _treated(images: list[Image], treatment: str, fps: float) -> list[Image]:
     if treatment == "dark":  # a fifth of the light, and the noise of a camera that amplifies it
         noise = np.random.default_rng(0)
-        return [
-            np.clip(one * 0.2 + noise.normal(0, 2, (*one.shape[:2], 1)), 0, 255).astype(np.uint8) for one in images
-        ]
+        return [np.clip(one * 0.2 + noise.normal(0, 2, (*one.shape[:2], 1)), 0, 255).astype(np.uint8) for one in images]
     if treatment == "grey":
-        return [cv2.cvtColor(cv2.cvtColor(one, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR).astype(np.uint8) for one in images]
+        return [
+            cv2.cvtColor(cv2.cvtColor(one, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR).astype(np.uint8) for one in images
+        ]
     if treatment == "coded":
         height, width = images[0].shape[:2]
         file = io.BytesIO()
@@ -401,7 +401,9 @@ def _zoom(wide: list[Image], _passer: Image, fps: float, random: Random) -> list
 def _swing(count: int, fps: float, random: Random) -> NDArray[np.float64]:
     """Return 0, a rise to 1 in 0.2 to 2 s, a rest, and the same back."""
     rise_s, start_s = random.choice([0.2, 0.5, 1.0, 2.0]), random.uniform(0.8, 1.5)
-    place = np.minimum((np.arange(count) / fps - start_s) / rise_s, (start_s + rise_s + 3.0 - np.arange(count) / fps) / rise_s)
+    place = np.minimum(
+        (np.arange(count) / fps - start_s) / rise_s, (start_s + rise_s + 3.0 - np.arange(count) / fps) / rise_s
+    )
     place = np.clip(place, 0, 1)
     return np.asarray(place**2 * (3 - 2 * place))
 

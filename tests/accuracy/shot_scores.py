@@ -8,11 +8,12 @@ A transition is found if a boundary lies within it, widened by 0.25 s on both si
 every other boundary is false, also a second one within the same transition.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from shot_kit import Clip, Join, Transition
+from shot_kit import Clip, Transition
 
 from speakervid_dag.config.sections import ShotSettings
 from speakervid_dag.curation.intervals import Interval
@@ -33,7 +34,7 @@ def shots_of(clip: Clip, settings: ShotSettings) -> list[Interval]:
 
 def boundaries(shots: Sequence[Interval]) -> list[Interval]:
     """Return the gaps between shots (start_s, end_s); of no length where shots touch."""
-    return [(before[1], after[0]) for before, after in zip(shots, shots[1:], strict=False)]
+    return [(before[1], after[0]) for before, after in itertools.pairwise(shots)]
 
 
 @dataclass
@@ -41,18 +42,16 @@ class Outcome:
     """What was found of one clip.
 
     Args:
-        clip: name, transitions, duration and frames per second are used.
+        clip: its name and its truth; the pictures may be gone.
+        minutes: its duration.
         found: each transition with its boundary, or None.
         false: boundaries that are none.
     """
 
     clip: Clip
+    minutes: float
     found: list[tuple[Transition, Interval | None]] = field(default_factory=list)
     false: list[Interval] = field(default_factory=list)
-
-    @property
-    def minutes(self) -> float:
-        return self.clip.duration_s / 60
 
 
 def compare(clip: Clip, shots: Sequence[Interval]) -> Outcome:
@@ -64,7 +63,7 @@ def compare(clip: Clip, shots: Sequence[Interval]) -> Outcome:
         best = min(inside, key=lambda b: abs((b[0] + b[1]) / 2 - middle_s), default=None)
         found.append((transition, best))
         spare = [b for b in spare if b is not best]
-    return Outcome(clip, found, spare)
+    return Outcome(clip, clip.duration_s / 60, found, spare)
 
 
 def _lies_in(boundary: Interval, transition: Transition) -> bool:
@@ -96,8 +95,8 @@ class Score:
 def score(outcomes: Sequence[Outcome], kinds: Sequence[str], length_s: float | None = None) -> Score:
     """Return the score of some kinds of join (names), of one length or all.
 
-    A false boundary has no kind. It belongs to cuts if it has no length and no fade or dissolve is within a second, else
-    to the gradual transitions; by length, only what is found is counted.
+    A false boundary has no kind. It belongs to cuts if it has no length and no fade or dissolve is within a second,
+    else to the gradual transitions; by length, only what is found is counted. Of takes without a cut none is counted.
     """
     found = [
         boundary
@@ -109,7 +108,13 @@ def score(outcomes: Sequence[Outcome], kinds: Sequence[str], length_s: float | N
     if length_s is not None:
         return Score(counted, len(found))
     is_cut = all(kind.startswith("cut") for kind in kinds)
-    false = [b for outcome in outcomes for b in outcome.false if _is_gradual(b, outcome.clip) != is_cut]
+    false = [
+        b
+        for outcome in outcomes
+        if outcome.clip.transitions
+        for b in outcome.false
+        if _is_gradual(b, outcome.clip) != is_cut
+    ]
     return Score(counted, len(found), len(false))
 
 

@@ -5,9 +5,9 @@ fades through an empty picture (fades.py), what is done with a dissolve.
 
 Twin comparison (Zhang, Kankanhalli and Smoliar 1993) finds two pictures that differ as across a cut although there is
 no cut between them. A moving camera or person can do the same. A dissolve must also meet these conditions:
-- the frames between lose detail: two unrelated pictures, averaged, keep half of their energy, and before and after that
-  it follows a parabola (Alattar 1993). A picture that moves keeps its energy. So this tells dissolves from pans, zooms
-  and people, and finds them although the people in both takes move;
+- the frames between lose detail: two unrelated pictures, averaged, keep half of their energy, which falls and rises on
+  a parabola (Alattar 1993). A picture that moves keeps its energy. So this tells dissolves from pans, zooms and people,
+  and finds them although the people in both takes move;
 - each frame between is w · after + (1 - w) · before, nearer to it than a third picture would be, because a fast pan is
   blurred and loses detail, too;
 - w rises steadily from 0 to 1, and not at once: a jump is a cut;
@@ -48,7 +48,8 @@ class _Look:
     time_s: float
     luma: Thumbnail  # (64 * 64,), mean removed
     structure: Thumbnail
-    detail: NDArray[np.float32]  # (16,)
+    fine: Thumbnail
+    detail: NDArray[np.float32]  # energy of `fine` in each cell, (16,)
     is_empty: bool
 
 
@@ -56,7 +57,7 @@ class _Look:
 class _Found:
     start_s: float
     end_s: float
-    error: float
+    detail_left: float
     before: Thumbnail  # structure of both ends
     after: Thumbnail
 
@@ -81,8 +82,8 @@ class DissolveFinder:
             return
         if len(self._looks) == self._looks.maxlen:
             self._products[:-1, :-1] = self._products[1:, 1:]
-        flat = (luma - luma.mean()).ravel()
-        self._looks.append(_Look(time_s, flat, structure, _detail(luma), is_empty(luma)))
+        flat, fine = (luma - luma.mean()).ravel(), _fine(luma)
+        self._looks.append(_Look(time_s, flat, structure, fine, _energy(fine, fine) + _NOISE_ENERGY, is_empty(luma)))
         place = len(self._looks) - 1
         # one by one: a matrix product would start BLAS threads, which cost more than they save
         self._products[place, : place + 1] = [np.dot(look.luma, flat) for look in self._looks]
@@ -107,9 +108,9 @@ class DissolveFinder:
         )
 
     def _keep(self, new: _Found) -> None:
-        """Keep a dissolve: of those that overlap, the one that follows the model best."""
+        """Keep a dissolve: of those that overlap, the one that loses most detail."""
         rivals = [one for one in self._found if one.overlaps(new)]
-        if all(new.error < one.error for one in rivals):
+        if all(new.detail_left < one.detail_left for one in rivals):
             self._found = [one for one in self._found if one not in rivals] + [new]
 
     def _judge(self, looks: list[_Look], last: int) -> None:
@@ -122,12 +123,13 @@ class DissolveFinder:
                 continue
             if np.median(rest[is_both]) > self._settings.max_mixture_error:
                 continue
-            left, error = _detail_left(detail[first : last + 1], weight, is_both)
+            shared_detail = _energy(looks[first].fine, looks[last].fine)
+            left, error = _detail_left(detail[first : last + 1], shared_detail, weight, is_both)
             if left > self._settings.max_blend_detail or error > self._settings.max_detail_error:
                 continue
             span = self._rise(np.array([look.time_s for look in looks[first : last + 1]]), weight, is_both)
             if span and self._stands_apart(looks, first, last):
-                self._keep(_Found(*span, error, looks[first].structure, looks[last].structure))
+                self._keep(_Found(*span, left, looks[first].structure, looks[last].structure))
 
     def _firsts(self, looks: list[_Look], detail: NDArray[np.float32], last: int) -> list[int]:
         """Return the samples from which a dissolve may lead to the last one: the picture halfway loses detail."""
@@ -175,31 +177,36 @@ class DissolveFinder:
         )
 
 
-def _detail(luma: Thumbnail) -> NDArray[np.float32]:
-    """Return the energy of the fine structure of each cell: (16,)."""
+def _fine(luma: Thumbnail) -> Thumbnail:
+    """Return the fine structure of a thumbnail, float32 (64, 64)."""
     import cv2
 
-    fine = luma - cv2.blur(luma, (5, 5))
-    return np.asarray(cells_of(fine**2).mean(axis=(-3, -1)).ravel() + _NOISE_ENERGY, dtype=np.float32)
+    return np.asarray(luma - cv2.blur(luma, (5, 5)))
+
+
+def _energy(one: Thumbnail, other: Thumbnail) -> NDArray[np.float32]:
+    """Return the mean product of two fine structures in each cell: (16,)."""
+    return np.asarray(cells_of(one * other).mean(axis=(1, 3)).ravel())
 
 
 def _detail_left(
-    detail: NDArray[np.float32], weight: Values, is_both: NDArray[np.bool_]
+    detail: NDArray[np.float32], shared: NDArray[np.float32], weight: Values, is_both: NDArray[np.bool_]
 ) -> tuple[float, float]:
     """Return the detail of the frames between, in shares of the detail of both ends.
 
     Args:
         detail: of both ends and the frames between, (n + 2, 16).
+        shared: what is alike in the ends, (16,).
         weight: of the later end, (n,).
         is_both: the frames that show both, (n,).
 
     Returns:
         The detail that twelve of the sixteen cells do not exceed in the frame nearest to halfway; the distance from the
-        detail of two unrelated pictures, mixed: the median over the frames that show both and their cells.
+        detail of mixtures of the ends: the median over the frames that show both and their cells.
     """
     after = np.clip(weight, 0, 1)[:, None]
     unmixed = (1 - after) * detail[0] + after * detail[-1]
-    mixed = (1 - after) ** 2 * detail[0] + after**2 * detail[-1]
+    mixed = (1 - after) ** 2 * detail[0] + 2 * after * (1 - after) * shared + after**2 * detail[-1]
     halfway = int(np.argmin(np.abs(weight - 0.5)))
     left = np.sort(detail[1 + halfway] / unmixed[halfway])[-1 - _DETAILED_CELLS]
     error = np.median((np.abs(detail[1:-1] - mixed) / unmixed)[is_both])
