@@ -34,13 +34,34 @@ Image = NDArray[np.uint8]
 Random = np.random.Generator
 
 # files with cuts, jump cuts, logos or inserted pictures of their own: from the labels, the manifest and by eye
-NOT_ONE_TAKE = (
-    "clearervoice_debate_002 datajuicer_two_women_zh derived_shot_reverse_shot hamilton_multishot gestsync_sitcom_sofa "
-    "tss_debate_split speakervid_3 senselab_p124 satya_speech souvikg_366000_gt souvikg_139000_gt souvikg_6000_gt "
-    "souvikg_399000_gt dhfacevid_001406 dhfacevid_034785 dhfacevid_QaFqZQ6JQhs_1 dhfacevid_000680 dhfacevid_001592 "
-    "dhfacevid_003696 jiho_foreigner_interview jiho_interview vanshg_data_p185 vanshg_p185 vanshg_p186 show_half "
-    "choi_gVfgkFaswn4_00002"
-).split()
+NOT_ONE_TAKE = [
+    "clearervoice_debate_002",
+    "datajuicer_two_women_zh",
+    "derived_shot_reverse_shot",
+    "hamilton_multishot",
+    "gestsync_sitcom_sofa",
+    "tss_debate_split",
+    "speakervid_3",
+    "senselab_p124",
+    "satya_speech",
+    "souvikg_366000_gt",
+    "souvikg_139000_gt",
+    "souvikg_6000_gt",
+    "souvikg_399000_gt",
+    "dhfacevid_001406",
+    "dhfacevid_034785",
+    "dhfacevid_QaFqZQ6JQhs_1",
+    "dhfacevid_000680",
+    "dhfacevid_001592",
+    "dhfacevid_003696",
+    "jiho_foreigner_interview",
+    "jiho_interview",
+    "vanshg_data_p185",
+    "vanshg_p185",
+    "vanshg_p186",
+    "show_half",
+    "choi_gVfgkFaswn4_00002",
+]
 
 
 @dataclass(frozen=True)
@@ -419,7 +440,7 @@ def _shake(wide: list[Image], _passer: Image, fps: float, random: Random) -> lis
 
 
 def _passer_by(wide: list[Image], passer: Image, fps: float, random: Random) -> list[Image]:
-    """Somebody, cut out of another picture, walks through between camera and scene; he fills most of it in the middle."""
+    """Somebody, cut out of another picture, walks through before the camera and fills most of the picture."""
     images = [_centre(one) for one in wide]
     height, width = images[0].shape[:2]
     crossing = random.uniform(0.5, 2.0) * fps

@@ -12,7 +12,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from shot_kit import Clip, Transition
 
 from speakervid_dag.config.sections import ShotSettings
