@@ -27,11 +27,28 @@ class ShotSettings(Section):
     min_shot_s: float = Field(description="shortest shot, s; SpeakerVid-5M scripts: 15 frames", ge=0)
     dissolve_hz: float = Field(description="frames sampled to find dissolves, Hz", gt=0)
     max_dissolve_s: float = Field(description="longest dissolve, s", gt=0)
+    max_blend_detail: float = Field(
+        description="largest detail of a dissolve's frame halfway, over the mean of both sides, in three quarters of "
+        "the picture (ratio; two unrelated pictures: 0.5, one that moves: 1)",
+        gt=0,
+    )
+    max_detail_error: float = Field(
+        description="largest distance of the detail of a dissolve's frames from that of a mixture of both sides (ratio "
+        "to their mean)",
+        gt=0,
+    )
     max_mixture_error: float = Field(
         description="largest distance of a dissolve's frames from a mixture of both sides (ratio; a third picture: "
-        "1.4), and of its weight from a steady rise",
+        "1.4)",
         gt=0,
-        lt=1,
+    )
+    max_blend_bend: float = Field(
+        description="largest distance of the later side's weight from a steady rise, 0-1", gt=0, lt=1
+    )
+    max_title_s: float = Field(
+        description="longest time between two dissolves that lead back to the same picture, s: a title over it, no "
+        "shot",
+        ge=0,
     )
     palette_hz: float = Field(description="frames sampled for the picture's colours, Hz", gt=0)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 SIDE_PX = 64
 CELLS = 4
 _SHIFT_PX = 2
-_SAME_PICTURE = 0.9  # correlation of two pictures that differ in their light, not in what they show
+SAME_PICTURE = 0.9  # correlation of two pictures that differ in their light, not in what they show
 _NOISE_LUMA = 3.0  # added to the deviation, because a black or white picture has only noise
 _QUIET_CELLS = 6  # of the sixteen cells, how many may stay calm when most of the picture changes
 
@@ -30,6 +30,11 @@ def thumbnail(image: NDArray[np.uint8]) -> Thumbnail:
 def normalised(luma: Thumbnail) -> Thumbnail:
     """Return a thumbnail with mean 0 and deviation 1; a smaller deviation if there is only noise."""
     return np.asarray((luma - luma.mean()) / (luma.std() + _NOISE_LUMA), dtype=np.float32)
+
+
+def is_empty(luma: Thumbnail) -> bool:
+    """Return True if a thumbnail shows nothing but noise: black, white or one grey."""
+    return float(luma.std()) < _NOISE_LUMA
 
 
 def structure_change(before: Thumbnail, after: Thumbnail) -> float:
@@ -55,7 +60,7 @@ def structure_change(before: Thumbnail, after: Thumbnail) -> float:
 def _at_one_contrast(before: Thumbnail, after: Thumbnail) -> tuple[Thumbnail, Thumbnail]:
     """Return both pictures at the deviation of the flatter one if they are one picture in two lights, else as given."""
     flat, deviation = sorted((float(before.std()), float(after.std())))
-    is_one_picture = float((before * after).mean()) >= _SAME_PICTURE * flat * deviation
+    is_one_picture = float((before * after).mean()) >= SAME_PICTURE * flat * deviation
     if not is_one_picture or flat == 0:
         return before, after
     return before * np.float32(flat / before.std()), after * np.float32(flat / after.std())
@@ -63,8 +68,13 @@ def _at_one_contrast(before: Thumbnail, after: Thumbnail) -> tuple[Thumbnail, Th
 
 def cell_change(before: Thumbnail, after: Thumbnail) -> NDArray[np.float32]:
     """Return the mean absolute difference of each cell, without any shift: (16,)."""
+    return np.asarray(cells_of(np.abs(after - before)).mean(axis=(1, 3)).ravel())
+
+
+def cells_of(picture: Thumbnail) -> NDArray[np.float32]:
+    """Return the picture as (row of cells, row in the cell, column of cells, column in the cell): (4, 16, 4, 16)."""
     cell = SIDE_PX // CELLS
-    return np.asarray(np.abs(after - before).reshape(CELLS, cell, CELLS, cell).mean(axis=(1, 3)).ravel())
+    return picture.reshape(CELLS, cell, CELLS, cell)
 
 
 def cells_exceeded(change: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,5 @@
 """Shot boundaries on made pictures: cuts bright and dark, and everything that looks like a cut and is none."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -155,13 +154,83 @@ def test_a_dissolve_between_moving_heads_is_found() -> None:
     assert len(shots_of(heads[:20] + mixed + others[40:])) == 2
 
 
-def test_a_fade_through_black_is_no_dissolve() -> None:
-    black = np.zeros((90, 160, 3), np.uint8)
-    out, into = dissolve(scene(1), black, 12), dissolve(black, scene(2), 12)
+def sways(seed: int, frame: int) -> Image:
+    """A picture with a detailed head that moves by a tenth of its width."""
+    image, face = scene(seed).copy(), scene(seed + 50)
+    left = round(50 + 8 * np.sin(frame / 6 + seed))
+    image[20:80, left : left + 60] = face[20:80, 50:110]
+    return image
 
-    shots = shots_of([scene(1)] * 20 + out + [black] * 4 + into + [scene(2)] * 20)
 
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(shots))
+@pytest.mark.parametrize("seconds", [0.5, 1.2, 2.0])
+@pytest.mark.parametrize("light", [1.0, 0.3], ids=["lit", "dark"])
+def test_a_dissolve_between_people_who_move_is_found(seconds: float, light: float) -> None:
+    frames = round(seconds / STEP_S)
+    weights = [*[0.0] * 25, *np.arange(1, frames) / frames, *[1.0] * 25]
+    images = [((sways(1, i) * (1 - w) + sways(2, i) * w) * light).astype(np.uint8) for i, w in enumerate(weights)]
+
+    (_, first_end), (second_start, _) = shots_of(images)
+
+    assert first_end == pytest.approx(24 * STEP_S, abs=0.25)
+    assert second_start == pytest.approx((24 + frames) * STEP_S, abs=0.25)
+
+
+def test_a_short_dissolve_at_thirty_frames_a_second_is_found() -> None:
+    images = [scene(1)] * 25 + dissolve(scene(1), scene(2), 6) + [scene(2)] * 25
+
+    assert len(shots_of(images, [i / 30 for i in range(len(images))])) == 2
+
+
+def empty(level: int) -> Image:
+    return np.full((90, 160, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize("level", [0, 255], ids=["black", "white"])
+@pytest.mark.parametrize("seconds", [0.2, 0.8, 2.0])
+@pytest.mark.parametrize("hold", [1, 4, 12])
+def test_a_fade_parts_two_shots_where_it_is_empty(level: int, seconds: float, hold: int) -> None:
+    ramp = round(seconds / STEP_S)
+    out, into = dissolve(scene(1), empty(level), ramp), dissolve(empty(level), scene(2), ramp)
+    first, second = shots_of([scene(1)] * 20 + out + [empty(level)] * hold + into + [scene(2)] * 20)
+
+    assert first[1] == second[0]
+    assert 19 + ramp - 2 <= second[0] / STEP_S <= 19 + ramp + hold + 2
+
+
+@pytest.mark.parametrize("level", [0, 255], ids=["black", "white"])
+def test_a_fade_on_one_side_of_a_cut_to_an_empty_picture_is_one_boundary(level: int) -> None:
+    into, out = dissolve(empty(level), scene(2), 20), dissolve(scene(1), empty(level), 20)
+
+    assert len(shots_of([scene(1)] * 20 + [empty(level)] * 8 + into + [scene(2)] * 20)) == 2
+    assert len(shots_of([scene(1)] * 20 + out + [empty(level)] * 8 + [scene(2)] * 20)) == 2
+
+
+@pytest.mark.parametrize("level", [0, 255], ids=["black", "white"])
+@pytest.mark.parametrize("frames", [5, 20, 50])
+def test_a_fade_in_at_the_start_and_out_at_the_end_are_no_boundary(level: int, frames: int) -> None:
+    into, out = dissolve(empty(level), scene(1), frames), dissolve(scene(1), empty(level), frames)
+
+    assert len(shots_of([empty(level)] * 4 + into + [scene(1)] * 20 + out + [empty(level)] * 4)) == 1
+
+
+def test_a_fade_to_black_and_back_to_the_same_take_is_no_boundary() -> None:
+    out, into = dissolve(scene(1), empty(0), 15), dissolve(empty(0), scene(1), 15)
+
+    assert len(shots_of([scene(1)] * 20 + out + [empty(0)] * 5 + into + [scene(1)] * 20)) == 1
+
+
+def test_a_light_that_goes_out_slowly_over_somebody_who_moves_is_no_dissolve() -> None:
+    light = [*[1.0] * 25, *np.linspace(1, 0.15, 12), *[0.15] * 30, *np.linspace(0.15, 1, 12), *[1.0] * 25]
+
+    assert len(shots_of([(sways(1, i) * share).astype(np.uint8) for i, share in enumerate(light)])) == 1
+
+
+def test_a_title_over_the_picture_that_goes_again_is_no_shot() -> None:
+    title = (0.1 * scene(1) + 0.9 * scene(2)).astype(np.uint8)
+    comes, goes = dissolve(scene(1), title, 10), dissolve(title, scene(1), 10)
+
+    assert len(shots_of([scene(1)] * 25 + comes + [title] * 25 + goes + [scene(1)] * 25)) == 1
+    assert len(shots_of([scene(1)] * 25 + comes + [title] * 75 + goes + [scene(1)] * 25)) == 3
 
 
 @pytest.mark.parametrize("speed", [1, 3, 8])
