@@ -21,9 +21,11 @@ WINDOW_S = (30.0, 36.0)
 MIN_SPEAKER_S = 3.0  # each speaker of a window talks this long
 MAX_SHARE = 0.75  # of all talk; more is a monologue
 MIN_SPEECH_SHARE = 0.7
+MAX_OVERLAP_SHARE = 0.2  # more is crosstalk, which even hand labels call unsure
 BREATH_S = 0.6  # a shorter pause does not end a turn, as in the hand labels
 MIN_TURN_FRAMES = 3
 SEARCH_FRAMES = 8  # a stretch of material ends at the quietest frame this near to where the script wants it
+PAUSE_EDGE = 5  # frames of a pause of the material that are kept on either side
 STILL_PACE = 3  # a pause is shown at a third of its speed: back and forth at full speed, it looks like talk
 SHORTEST_SHOT = 25
 LATE_CUT = 5  # a director sees who talks, then cuts
@@ -89,14 +91,17 @@ def cut_window(origin: str, lines: Sequence[Spoken], start_s: float, duration_s:
 
 
 def is_dialogue(window: Window) -> bool:
-    """Return whether all talk, nobody gives a speech, and turns change more often than there are people."""
-    spent = {who: sum(x.end_s - x.start_s for x in window.lines if x.who == who) for who in window.speakers}
-    total = sum(spent.values())
+    """Return whether all talk, nobody gives a speech, few talk at once, and turns change oftener than people are."""
+    talk = np.zeros((len(window.speakers), window.frames), bool)
+    for line in window.lines:
+        talk[window.speakers.index(line.who), round(line.start_s * FPS) : round(line.end_s * FPS)] = True
+    spent, at_once = talk.sum(1), talk.sum(0)
     changes = sum(a.who != b.who for a, b in itertools.pairwise(window.lines))
-    return (
-        min(spent.values()) >= MIN_SPEAKER_S
-        and max(spent.values()) <= MAX_SHARE * total
-        and total >= MIN_SPEECH_SHARE * window.duration_s
+    return bool(
+        spent.min() >= MIN_SPEAKER_S * FPS
+        and spent.max() <= MAX_SHARE * spent.sum()
+        and (at_once > 0).mean() >= MIN_SPEECH_SHARE
+        and (at_once > 1).mean() <= MAX_OVERLAP_SHARE
         and changes > len(spent)
     )
 
@@ -107,13 +112,15 @@ class Material:
 
     voiced: Flags
     level_db: NDArray[np.float64]
-    still: tuple[int, int] | None  # first and last + 1 of a pause with quiet lips
+    still: tuple[int, int]  # first and last + 1 frame of a pause with quiet lips
 
     @property
-    def span(self) -> tuple[int, int]:
-        """Return the first and last + 1 frame of speech: what is wrapped around."""
-        spoken = np.flatnonzero(self.voiced)
-        return int(spoken[0]), int(spoken[-1]) + 1
+    def tape(self) -> Frames:
+        """Return the frames to talk through; long pauses are cut short, because the script says when one pauses."""
+        kept = np.ones(len(self.voiced), bool)
+        for start, end in runs(~self.voiced):
+            kept[start + PAUSE_EDGE : max(end - PAUSE_EDGE, start + PAUSE_EDGE)] = False
+        return np.flatnonzero(kept)
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,7 @@ def perform(
     A stretch goes on where the last one ended, and ends at a quiet frame near the wanted one, so that no word is cut in
     two if it can be helped; the truth is what is then heard, not what the script wanted.
     """
-    first, last = material.span
-    tape = np.arange(first, last)
+    tape = material.tape
     heard = np.full(frames, -1)
     head = _quietest(material.level_db[tape], int(rng.integers(len(tape))))
     spans = [(round(line.start_s * FPS), round(line.end_s * FPS)) for line in lines]
@@ -157,7 +163,6 @@ def _quietest(level_db: NDArray[np.float64], wanted: int) -> int:
 
 
 def _back_and_forth(material: Material, frames: int) -> Frames:
-    assert material.still is not None, "nobody listens without a pause to show"
     there = np.arange(*material.still)
     loop = np.concatenate([there, there[-2:0:-1]])
     return loop[np.arange(frames) // STILL_PACE % len(loop)]
@@ -224,7 +229,7 @@ def follow_voice(parts: Mapping[str, Part], box: Box) -> list[View]:
     cuts = [(0, begins[0][1])]
     for start, who in begins[1:]:
         at = start + LATE_CUT
-        if who != cuts[-1][1] and SHORTEST_SHOT <= at - cuts[-1][0] and at <= frames - SHORTEST_SHOT:
+        if who != cuts[-1][1] and at - cuts[-1][0] >= SHORTEST_SHOT and at <= frames - SHORTEST_SHOT:
             cuts.append((at, who))
     listeners = itertools.cycle(people)
     shots: list[View] = []
