@@ -77,7 +77,7 @@ def draw_window(conversations: Mapping[str, Sequence[Spoken]], speakers: int, rn
 
 
 def cut_window(origin: str, lines: Sequence[Spoken], start_s: float, duration_s: float) -> Window:
-    """Return what is said in a window; short pauses of one speaker are closed."""
+    """Return what is said in a window, out of lines by start; short pauses of one speaker are closed."""
     said: dict[str, list[Spoken]] = {}
     for line in lines:
         begin, end = max(line.start_s - start_s, 0.0), min(line.end_s - start_s, duration_s)
@@ -85,7 +85,8 @@ def cut_window(origin: str, lines: Sequence[Spoken], start_s: float, duration_s:
             continue
         mine = said.setdefault(line.who, [])
         if mine and begin - mine[-1].end_s < BREATH_S:
-            begin = mine.pop().start_s
+            last = mine.pop()
+            begin, end = last.start_s, max(last.end_s, end)
         mine.append(Spoken(begin, end, line.who))
     return Window(origin, duration_s, tuple(sorted(itertools.chain.from_iterable(said.values()))))
 

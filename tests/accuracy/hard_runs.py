@@ -1,0 +1,126 @@
+"""The run of the hard composites, and its figures by variant.
+
+Belongs here: making them, running them under each talking network, a row of figures per variant. Does not belong here:
+how composites are made (hard_kit.py), a run and its tables (product_runs.py), how a figure is computed (real_scores.py,
+score.py), what must hold (test_hard.py).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+from hard_kit import VARIANTS, compose
+from product_runs import ProductRuns, Report, linked_weights
+from real_runs import NETWORKS, read_tables
+from real_scores import (
+    ALL,
+    Figures,
+    Row,
+    Tables,
+    face_figures,
+    file_table,
+    labelled_videos,
+    speech_figures,
+    video_recordings,
+)
+
+from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
+
+# figures of real_scores.py and score.py, as columns of the table
+COLUMNS = {
+    "DER 0": "speech.der.all",
+    "DER .25": "speech.der_collar.all",
+    "confused": "speech.der.confusion",
+    "counts right": "speech.speakers.count_right",
+    "of": "speech.speakers.files",
+    "frames": "videos.frames.frames",
+    "right": "videos.frames.right_share",
+    "wrong of bound": "videos.frames.wrong_of_bound",
+    "abstained": "videos.frames.abstained_share",
+    "turns right": "videos.turns.right",
+    "wrong": "videos.turns.wrong",
+    "left open": "videos.turns.abstained",
+    "listening P": "listening.precision",
+    "R": "listening.recall",
+    "pairs found": "dialogue.matched",
+    "of pairs": "dialogue.true_long",
+    "false": "dialogue.false",
+    "unseen frames": "videos.frames.off_screen",
+    "bound": "videos.frames.off_screen_wrong",
+}
+
+
+def hard_kit(shared: Path, out: Path) -> Path:
+    """Return the folder of composites, made now; $SPEAKERVID_HARD_KIT names one that is there already."""
+    if made := os.environ.get("SPEAKERVID_HARD_KIT"):
+        return Path(made)
+    compose(shared, out, int(os.environ.get("SEED", "0")))
+    return out
+
+
+def run_hard(kit: Path, shared: Path, folder: Path) -> Iterator[tuple[str, dict[str, Figures], pl.DataFrame]]:
+    """Run the composites under each talking network, the packaged one first.
+
+    Gates only inform, as in the run of real conversations.
+
+    Yields:
+        The network, its figures by variant and over `all`, and a table with a row per video.
+    """
+    truths = [json.loads(path.read_text("utf-8")) for path in sorted(kit.glob("*.truth.json"))]
+    runs = ProductRuns([kit], kit, shared, folder, linked_weights(folder / "weights"))
+    sections = {
+        "gates": {name: {"mode": "score_only"} for name in load_profile("laptop").gates},
+        "transcripts": {"beam_size": 1, "temperatures": [0.0]},  # words are not measured here
+    }
+    for network in NETWORKS:
+        if network != LIP_NETWORK:
+            runs.pull_light_asd()
+        tables = runs.run(network, {**sections, "active_speaker": {"talking": network}})
+        rows = read_tables(tables)
+        files = file_table(video_recordings(truths, rows), labelled_videos(truths, rows))
+        yield network, by_variant(runs, truths, tables, rows), files
+
+
+def by_variant(runs: ProductRuns, truths: Sequence[Row], exported: Path, tables: Tables) -> dict[str, Figures]:
+    """Return the figures of each variant's videos, and of all."""
+    of = {variant.name: [t for t in truths if t["variant"] == variant.name] for variant in VARIANTS}
+    found = {}
+    for name, chosen in {**of, ALL: truths}.items():
+        labels = exported / f"truth-{name}"
+        labels.mkdir()
+        for truth in chosen:
+            shutil.copy(runs.truth / f"{truth['name']}.truth.json", labels)
+        found[name] = figures_of(chosen, tables, ProductRuns([], labels, runs.shared, runs.folder).score(exported))
+    return found
+
+
+def figures_of(truths: Sequence[Row], tables: Tables, report: Report) -> Figures:
+    """Return the figures of some videos: ours, and those of score.py on pairs and listeners."""
+    pairs, listening = report["dialogue"], report["listening"]
+    return {
+        **speech_figures("speech", video_recordings(truths, tables)),
+        **face_figures(labelled_videos(truths, tables), report),
+        "dialogue.matched": pairs["matched"],
+        "dialogue.true_long": pairs["true"],
+        "dialogue.false": pairs["found"] - pairs["matched"],
+        "listening.precision": listening["precision"],
+        "listening.recall": listening["recall"],
+    }
+
+
+def variant_table(figures: Mapping[str, Figures]) -> pl.DataFrame:
+    """Return a row per variant."""
+    return pl.DataFrame(
+        [
+            {"variant": name, **{column: _cell(row.get(figure)) for column, figure in COLUMNS.items()}}
+            for name, row in figures.items()
+        ]
+    )
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
