@@ -124,8 +124,8 @@ class Variant:
 
 VARIANTS = (
     Variant("plain"),
-    Variant("three", speakers=3, size=(960, 360)),
-    Variant("small", size=(1280, 720), pane=(124, 124)),
+    Variant("three", videos=1, speakers=3, size=(960, 360)),
+    Variant("small", videos=1, size=(1280, 720), pane=(124, 124)),
     Variant("subtitles", videos=1, has_subtitles=True),
     Variant("music_10", videos=1, music_db=-10.0),
     Variant("music_5", videos=1, music_db=-5.0),
@@ -133,7 +133,7 @@ VARIANTS = (
     Variant("far_09", videos=1, room_s=0.9),
     Variant("unseen_of_2", videos=1, hidden=1, size=(400, 360), pane=(400, 360)),
     Variant("unseen_of_3", videos=1, speakers=3, hidden=1),
-    Variant("cuts", size=(400, 360), pane=(400, 360), is_cut=True),
+    Variant("cuts", videos=1, size=(400, 360), pane=(400, 360), is_cut=True),
 )
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 from hard_kit import VARIANTS, compose
@@ -28,7 +29,9 @@ from real_scores import (
 )
 
 from speakervid_dag.config.profiles import load_profile
+from speakervid_dag.config.sections.faces import SampledPart
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
+from speakervid_dag.lake.schemas.measures import scores
 
 # figures of real_scores.py and score.py, as columns of the table
 COLUMNS = {
@@ -74,7 +77,10 @@ def run_hard(kit: Path, shared: Path, folder: Path) -> Iterator[tuple[str, dict[
     runs = ProductRuns([kit], kit, shared, folder, linked_weights(folder / "weights"))
     sections = {
         "gates": {name: {"mode": "score_only"} for name in load_profile("laptop").gates},
-        "transcripts": {"beam_size": 1, "temperatures": [0.0]},  # words are not measured here
+        # who talks is measured here; words, pictures and clips are not
+        "transcripts": {"beam_size": 1, "temperatures": [0.0]},
+        "sampling": {"disabled": list(get_args(SampledPart))},
+        "scores": {"disabled": scores()},
     }
     for network in NETWORKS:
         if network != LIP_NETWORK:

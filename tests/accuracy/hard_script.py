@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from real_scores import Spoken
 
 FPS = 25
-WINDOW_S = (30.0, 36.0)
+WINDOW_S = (30.0, 34.0)
 MIN_SPEAKER_S = 3.0  # each speaker of a window talks this long
 MAX_SHARE = 0.75  # of all talk; more is a monologue
 MIN_SPEECH_SHARE = 0.7
