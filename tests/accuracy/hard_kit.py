@@ -305,7 +305,7 @@ def mixed(variant: Variant, voices: Mapping[str, Samples], rng: np.random.Genera
     """Return the sound of a scene."""
     room_s = variant.room_s
     heard = [voice if room_s is None else far(voice, room_s, rng) for voice in voices.values()]
-    sound = np.sum(heard, axis=0, dtype=np.float32)
+    sound: Samples = np.stack(heard).sum(axis=0)
     noise_db = HISS_DB if room_s is None else VOICE_DB + FAR_DB + FAR_NOISE_DB
     sound += hiss(len(sound), noise_db, rng)
     if variant.music_db is not None:

@@ -70,7 +70,7 @@ def draw_window(conversations: Mapping[str, Sequence[Spoken]], speakers: int, rn
     while True:
         name = names[rng.integers(len(names))]
         lines = conversations[name]
-        start_s = lines[rng.integers(len(lines))].start_s
+        start_s = lines[int(rng.integers(len(lines)))].start_s
         window = cut_window(name, lines, start_s, round(rng.uniform(*WINDOW_S), 2))
         if len(window.speakers) == speakers and is_dialogue(window):
             return window
