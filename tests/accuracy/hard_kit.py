@@ -76,8 +76,8 @@ class Actor:
     still: tuple[float, float]
 
 
-# people held out of the training of the packaged network, alone and frontal in the picture, whose speech is 15 dB and
-# more above the noise of their pauses
+# people held out of the training of the packaged network, alone in the picture, frontal but for p036, whose speech is
+# 15 dB and more above the noise of their pauses
 ACTORS = (
     Actor("p021", "dfrf_french.mp4", None, (5.0, 5.24)),
     Actor("p034", "dhfacevid_001600.mp4", None, (5.8, 6.06)),
@@ -149,7 +149,7 @@ class Recording:
 def compose(shared: Path, out: Path, seed: int) -> list[Path]:
     """Make all videos, each with NAME.truth.json beside it; return the videos.
 
-    The same seed, recordings and libraries give the same videos.
+    The same seed, recordings and libraries give the same truth and sound; pictures may differ by an encoder's rounding.
     """
     conversations = {p.stem: read_rttm(p.read_text("utf-8")) for p in sorted((shared / "truth/real/rttm").glob("*"))}
     rng, played, made = np.random.default_rng(seed), Counter[str](), []
