@@ -135,6 +135,7 @@ def show(table: pl.DataFrame) -> None:
     """Print a table in full."""
     with pl.Config(
         tbl_rows=-1,
+        tbl_cols=-1,
         tbl_width_chars=200,
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,

@@ -496,6 +496,18 @@ def is_reached(value: float | None, bar: tuple[str, float]) -> bool:
     return value is not None and SIDES[side](value, least)
 
 
+def below(figures: Figures, floors: Mapping[str, float]) -> Figures:
+    """Return the figures that are not measured, or less than their floor."""
+    found = {name: figures[name] for name in floors}
+    return {name: value for name, value in found.items() if value is None or value < floors[name]}
+
+
+def above(figures: Figures, ceilings: Mapping[str, float]) -> Figures:
+    """Return the figures that are not measured, or more than their ceiling."""
+    found = {name: figures[name] for name in ceilings}
+    return {name: value for name, value in found.items() if value is None or value > ceilings[name]}
+
+
 def figure_table(columns: Mapping[str, tuple[Figures, Bars]]) -> pl.DataFrame:
     """Return a row per figure; for each run its value, and its bar with * where that is not reached."""
     names = list(dict.fromkeys(name for figures, _ in columns.values() for name in figures))

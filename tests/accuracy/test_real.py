@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from product_runs import show
 from real_runs import LIGHT_ASD, NETWORKS, RealScores, run_real
-from real_scores import BARS, PACKAGED_BARS, figure_table
+from real_scores import BARS, PACKAGED_BARS, above, below, figure_table
 
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
 
@@ -93,8 +93,8 @@ def scores(runs: dict[str, RealScores], network: str) -> RealScores:
 
 def test_what_was_reached_is_kept(scores: RealScores, network: str) -> None:
     """Frames, turns, speakers; each speaker's face taken away in turn; each video under another's sound."""
-    assert below(scores, LEAST[network]) == {}
-    assert above(scores, MOST[network]) == {}
+    assert below(scores.figures, LEAST[network]) == {}
+    assert above(scores.figures, MOST[network]) == {}
     assert scores.figures["videos.speakers.files"] == 15
     hidden = scores.figures["videos.hidden.frames"]
     assert hidden is not None
@@ -104,9 +104,10 @@ def test_what_was_reached_is_kept(scores: RealScores, network: str) -> None:
 def test_meetings(scores: RealScores) -> None:
     assert len(scores.meetings) == 9
     most = {"ami.der.all": 0.25, "ami.der.confusion": 0.04, "ami.der_collar.all": 0.15, "ami.jer": 0.63}
-    assert above(scores, most) == {}
+    assert above(scores.figures, most) == {}
     assert (
-        below(scores, {"ami.overlap.precision": 0.95, "ami.overlap.recall": 0.5, "ami.speakers.count_right": 2}) == {}
+        below(scores.figures, {"ami.overlap.precision": 0.95, "ami.overlap.recall": 0.5, "ami.speakers.count_right": 2})
+        == {}
     )
 
 
@@ -126,17 +127,5 @@ def test_frames_are_those_of_score_py(scores: RealScores) -> None:
 
 def test_pairs_tracks_and_shots(scores: RealScores) -> None:
     least = {"dialogue.precision": 0.99, "dialogue.matched": 2, "tracks.purity": 0.97, "shots.precision": 0.98}
-    assert below(scores, {f"videos.{name}": value for name, value in least.items()}) == {}
-    assert below(scores, {"videos.shots.recall": 0.53}) == {}
-
-
-def below(scores: RealScores, floors: dict[str, float]) -> dict[str, float | None]:
-    """Return the figures that are not measured, or less than their floor."""
-    found = {name: scores.figures[name] for name in floors}
-    return {name: value for name, value in found.items() if value is None or value < floors[name]}
-
-
-def above(scores: RealScores, ceilings: dict[str, float]) -> dict[str, float | None]:
-    """Return the figures that are not measured, or more than their ceiling."""
-    found = {name: scores.figures[name] for name in ceilings}
-    return {name: value for name, value in found.items() if value is None or value > ceilings[name]}
+    assert below(scores.figures, {f"videos.{name}": value for name, value in least.items()}) == {}
+    assert below(scores.figures, {"videos.shots.recall": 0.53}) == {}
