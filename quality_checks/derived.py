@@ -23,7 +23,7 @@ def derived_rules(table: Table) -> list[Rule]:
         words = vocabulary(column.doc)
         if words:
             rules.append(one_of(column.name, words))
-        if f"{column.name}_status" in table.schema:
+        if column.nullable and f"{column.name}_status" in table.schema:
             rules.append(_value_or_status(table, column.name))
     if {"status", "reason"} <= set(table.schema):
         rules.append(reason_given(*vocabulary(table_doc(table, "status"))[:1]))

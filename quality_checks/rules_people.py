@@ -107,6 +107,7 @@ FACE_TRACKS = TableRules(
 )
 
 _LOOKS = ("face_repeat", "body", "left_hand", "right_hand", "left_hand_sharpness", "right_hand_sharpness", "emotion")
+_SEARCHED = {"body": "body", "left_hand": "hands", "right_hand": "hands", "emotion": "emotion"}
 _LOOK_LENGTHS = {"body": 99, "left_hand": 42, "right_hand": 42, "emotion": 7}
 
 POSES = TableRules(
@@ -127,6 +128,15 @@ POSES = TableRules(
                 for n, size in _LOOK_LENGTHS.items()
             ),
             "a skeleton has 33 points, a hand 21, an expression 7 probabilities, or none at all",
+        ),
+        holds(
+            "nothing_found_unless_searched",
+            pl.all_horizontal(
+                (pl.col(f"{part}_status") == "ok") | (pl.col(name).list.eval(pl.element().list.len()).list.sum() == 0)
+                for name, part in _SEARCHED.items()
+            ),
+            "what was not searched for has no points",
+            ("body_status", "hands_status", "emotion_status"),
         ),
         all_present("face_tracks", "track_id"),
     ),

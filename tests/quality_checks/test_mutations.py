@@ -235,6 +235,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
         "series_are_alike",
     ),
     (
+        "a body that was not searched for",
+        "poses",
+        change("poses", C("video_id") == V1, body_status="off"),
+        "nothing_found_unless_searched",
+    ),
+    (
         "a stretch of another speaker",
         "turn_faces",
         change("turn_faces", first_turn, speaker_id="Z"),
@@ -326,3 +332,14 @@ def test_an_empty_table_is_legal_when_nothing_is_missing(frames: Frames) -> None
     assert judge("transcripts", frames).findings == ()
     frames["tiers"] = frames["tiers"].clear()
     assert {f.expectation for f in judge("tiers", frames).findings} == {"every_clip_has_a_tier"}
+
+
+@pytest.mark.parametrize("status", ["off", "weights_missing"])
+def test_people_that_were_not_searched_for_are_legal(frames: Frames, status: str) -> None:
+    """A profile switches them off in `sampling.disabled`; before, every batch was refused then."""
+    empty: list[list[int]] = [[]]
+    told = dict.fromkeys(("body", "left_hand", "right_hand", "emotion"), empty)
+    columns = {name: pl.Series([value] * 4, dtype=TABLES["poses"].schema[name]) for name, value in told.items()}
+    states = {f"{part}_status": pl.lit(status) for part in ("body", "hands", "emotion")}
+    frames["poses"] = frames["poses"].with_columns(**columns, **states)
+    assert judge("poses", frames).findings == ()
