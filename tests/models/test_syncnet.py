@@ -75,10 +75,10 @@ def test_the_hash_accepted_first_is_enforced_after(tmp_path: Path, monkeypatch: 
         SyncNet(device="cpu")
 
 
-def test_a_scene_gives_a_curve_or_a_reason(net: SyncNet) -> None:
+def test_a_scene_gives_distances_or_a_reason(net: SyncNet) -> None:
     (found,) = SyncNetBackend(net).measure(scene_of(grey_crops(25), 1.0)).values()
-    assert found.curve is not None
-    assert len(found.curve.own) == 31
-    assert not found.curve.is_lag_shared
+    assert found.distances is not None
+    assert found.distances.values.shape == (31,)
+    assert found.distances.zero_frames == 0
     (missing,) = SyncNetBackend(net).measure(scene_of(None, 1.0)).values()
-    assert missing.reason == "no_face_pictures"
+    assert (missing.distances, missing.reason) == (None, "no_face_pictures")
