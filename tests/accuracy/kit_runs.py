@@ -13,21 +13,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from calibration import reliability
 from product_runs import DEFAULT, ProductRuns, Report, linked_weights, read_tables
+from what_if import Ears
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.voices import diarization
-from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.media.wav import read_wav
-from speakervid_dag.models import registry, segmentation
-from speakervid_dag.models.campplus import CamPlusPlus
-from speakervid_dag.models.fbank import HOP_HZ, log_mels
-from speakervid_dag.models.segmentation import SpeakerSegmentation
-from speakervid_dag.models.vad import speech_probabilities
-from speakervid_dag.stages.sound import RATE_HZ
+from speakervid_dag.models import registry
 
 # what each stronger backend says in a profile, and the weights it needs. Light-ASD is the default's choice, and answers
 # once its weights are there
@@ -96,17 +90,10 @@ class KitRuns:
 
     def _export_by_sound(self, tables: Path, out: Path) -> None:
         """The turns that diarization gives when it is told nothing of faces."""
-        settings, network, encoder = load_profile("laptop").diarization, SpeakerSegmentation(), CamPlusPlus()
-        clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
-        rows = []
+        ears, rows = Ears.of(load_profile("laptop")), []
+        settings = ears.profile.diarization
         for wav in sorted(kept_sound(self.runs.lake, "any", None).parent.glob("*.wav")):
-            samples = read_wav(wav)[0]
-            steady = samples - samples.mean(dtype=np.float64).astype(np.float32)
-            sound = diarization.Sound(samples, RATE_HZ, speech_probabilities(samples))
-            windows = windows_of(network.windows(steady, settings.local_speakers.step_s), segmentation.SETS, clock)
-            if windows is None or not windows.talks.any():
-                continue
-            heard = diarization.hear_windows(sound, windows, log_mels(steady), HOP_HZ, encoder, settings)
+            heard = ears.hear(read_wav(wav)[0])
             if heard is not None:
                 found = diarization.diarize(heard, settings)
                 rows += diarization.turn_rows(wav.stem.partition("-")[0], found, settings)

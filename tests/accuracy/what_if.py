@@ -36,8 +36,9 @@ from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
 from speakervid_dag.curation.speaking.bindings import bind_stretches
 from speakervid_dag.curation.speaking.lip_frames import FPS
 from speakervid_dag.curation.speaking.talking_series import TalkingBackend, talking_rows
-from speakervid_dag.curation.voices.local_speakers import FrameClock, local_speakers, windows_of
-from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence, of_windows
+from speakervid_dag.curation.voices import diarization as diarizing
+from speakervid_dag.curation.voices.local_speakers import FrameClock, windows_of
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 from speakervid_dag.lake.artifacts import kept_sound
 from speakervid_dag.lake.schemas import ACTIVE_SPEAKER, FACE_TRACKS, TURN_FACES, VIDEOS
 from speakervid_dag.lake.storage.delta import DeltaLake
@@ -47,6 +48,7 @@ from speakervid_dag.models.campplus import CamPlusPlus
 from speakervid_dag.models.fbank import HOP_HZ, log_mels
 from speakervid_dag.models.lip_network import LipNetwork
 from speakervid_dag.models.segmentation import SpeakerSegmentation
+from speakervid_dag.models.vad import speech_probabilities
 from speakervid_dag.stages.crops import kept_crops
 from speakervid_dag.stages.sound import RATE_HZ
 
@@ -79,17 +81,24 @@ class Ears:
     def of(cls, profile: Profile) -> "Ears":
         return cls(profile, SpeakerSegmentation(), CamPlusPlus())
 
-    def heard(self, samples: Samples, rows: Sequence[Row], tracks: pl.DataFrame) -> Heard:
-        """Return the evidence of a video from its sound and its rows of active_speaker."""
-        settings = self.profile.diarization.local_speakers
-        samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    def hear(self, samples: Samples) -> diarizing.Heard | None:
+        """Return who is heard, as the stage does; None if nobody is."""
+        settings = self.profile.diarization
+        steady = samples - samples.mean(dtype=np.float64).astype(np.float32)
         clock = FrameClock(segmentation.FIRST_S, segmentation.STEP_S)
-        windows = windows_of(self.segmentation.windows(samples, settings.step_s), segmentation.SETS, clock)
-        assert windows is not None
-        local = local_speakers(windows, log_mels(samples), HOP_HZ, self.encoder, settings)
-        frames = int(np.ceil(len(samples) / RATE_HZ * GRID_HZ))
-        placed = [on_grid(row, FPS, frames, self.profile.joint) for row in rows if row["status"] == "ok"]
-        return Heard(of_windows(windows, local, frames), [face for face in placed if face is not None], tracks)
+        told = self.segmentation.windows(steady, settings.local_speakers.step_s)
+        windows = windows_of(told, segmentation.SETS, clock)
+        if windows is None or not windows.talks.any():
+            return None
+        sound = diarizing.Sound(samples, RATE_HZ, speech_probabilities(samples))
+        return diarizing.hear_windows(sound, windows, log_mels(steady), HOP_HZ, self.encoder, settings)
+
+    def heard(self, samples: Samples, rows: Sequence[Row], tracks: pl.DataFrame) -> Heard:
+        """Return the evidence of a video from its sound, in which somebody speaks, and its rows of active_speaker."""
+        found = self.hear(samples)
+        assert found is not None
+        placed = [on_grid(row, FPS, found.voices.frames, self.profile.joint) for row in rows if row["status"] == "ok"]
+        return Heard(found.voices, [face for face in placed if face is not None], tracks)
 
 
 def sounds_of(lake_dir: Path) -> dict[str, Samples]:
