@@ -27,6 +27,7 @@ from speakervid_dag.stages import progress
 from speakervid_dag.stages.stage import Stage, read_frame
 
 FILE_BYTES = 8 * 1024**3  # per written file; checkpoints of a video are megabytes
+TOLD_CHARS = 1 << 16  # of a text in an event; an error's text may be as long as the data that caused it
 
 
 class Events:
@@ -36,7 +37,8 @@ class Events:
         self._stream = stream
 
     def tell(self, event: str, *values: object) -> None:
-        self._stream.write(json.dumps([event, *values]) + "\n")
+        told = [value[:TOLD_CHARS] if isinstance(value, str) else value for value in values]
+        self._stream.write(json.dumps([event, *told]) + "\n")
         self._stream.flush()
 
     def stage_started(self, stage: str, batch: str, videos: int, media_s: float) -> None:

@@ -71,6 +71,7 @@ def tries(lake: Path) -> Counter[str]:
         ("orphan", "process_crashed", 1),
         ("exception", "internal_error", 1),
         ("permanent", "no_good", 1),
+        ("long words", "internal_error", 1),
         ("transient", "busy", stages.ATTEMPTS),
     ],
 )

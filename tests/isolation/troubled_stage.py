@@ -77,6 +77,8 @@ def trouble(name: str, lake: Path) -> None:
         for _ in range(200):
             sys.stdout.write("x" * (1 << 20))
             os.write(2, b"y" * (1 << 20))
+    elif name == "long words":
+        raise ZeroDivisionError("ü" * (4 << 20))
     elif name == "file":
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
         (lake / "runaway").write_bytes(bytes(2 << 20))
