@@ -18,7 +18,7 @@ import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.error import URLError
@@ -94,20 +94,17 @@ def _pull_one(
 def _place(file: WeightFile, target: Path, expected: str | None, sources: "_Sources", from_folder: Path | None) -> str:
     """Write a temporary file, check its hash, rename it into place, and return the hash."""
     origins = [f"file:{from_folder / file.filename}"] if from_folder else list(file.sources)
-    digest = hashlib.sha256()
     handle, aside_name = tempfile.mkstemp(prefix=f".{file.filename}.", dir=target.parent)
     aside = Path(aside_name)
     try:
         with os.fdopen(handle, "wb") as out:
-            for origin in origins:
-                with sources.open(origin) as stream:
-                    while piece := stream.read(_PIECE_BYTES):
-                        digest.update(piece)
-                        out.write(piece)
+            found = sources.copy(origins, out)
+            if expected not in (None, found) and any(map(_is_cached, origins)):  # the cache checks no hash
+                with suppress(OperationError):  # no network: what was found is refused
+                    found = sources.copy(origins, out, anew=True)
             out.flush()
             os.fsync(out.fileno())
-        found = digest.hexdigest()
-        if expected is not None and found != expected:
+        if expected not in (None, found):
             raise OperationError(
                 f"refused {target.parent.name}/{file.filename} from {' + '.join(origins)}: "
                 f"sha256 is {found}, expected {expected}"
@@ -127,8 +124,25 @@ class _Sources:
         self._report = report
         self._wheels: dict[str, Path] = {}
 
-    def open(self, source: str) -> AbstractContextManager[IO[bytes]]:
-        """Return a stream of one source. Raise UserError for an unknown kind, OperationError if it cannot be read."""
+    def copy(self, sources: Iterable[str], out: IO[bytes], *, anew: bool = False) -> str:
+        """Write the sources one after the other to an empty file, and return the sha256 of them all."""
+        digest = hashlib.sha256()
+        out.seek(0)
+        out.truncate()
+        for source in sources:
+            with self.open(source, anew=anew) as stream:
+                while piece := stream.read(_PIECE_BYTES):
+                    digest.update(piece)
+                    out.write(piece)
+        return digest.hexdigest()
+
+    def open(self, source: str, *, anew: bool = False) -> AbstractContextManager[IO[bytes]]:
+        """Return a stream of one source. Raise UserError for an unknown kind, OperationError if it cannot be read.
+
+        Args:
+            source: where it comes from.
+            anew: download what Hugging Face's cache holds already.
+        """
         kind, _, rest = source.partition(":")
         if kind == "file":
             return _open_file(Path(rest))
@@ -137,7 +151,7 @@ class _Sources:
             return _open_member(self._wheel(requirement), member)
         if kind == "hf":
             self._report(f"downloading {source}")
-            return _open_file(_hub_download(rest))
+            return _open_file(_hub_download(rest, anew=anew))
         if kind == "https":
             return self._open_url(source)
         raise UserError(f"unknown kind of source: {source}")
@@ -189,8 +203,12 @@ def _open_member(wheel: Path, member: str) -> IO[bytes]:
         raise OperationError(f"{wheel.name} has no readable file {member}: {error}") from error
 
 
-def _hub_download(reference: str) -> Path:
-    """Return the cached copy of `owner/repo@revision/path/in/repo`; download it if missing.
+def _is_cached(source: str) -> bool:
+    return source.startswith("hf:")
+
+
+def _hub_download(reference: str, *, anew: bool = False) -> Path:
+    """Return the cached copy of `owner/repo@revision/path/in/repo`; download it if missing, or in any case.
 
     Raises:
         UserError: the reference has another form.
@@ -204,8 +222,8 @@ def _hub_download(reference: str) -> Path:
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # base of its HTTP library's errors
 
     try:
-        return Path(hf_hub_download(match["repo"], match["path"], revision=match["revision"]))
-    except (OSError, HTTPError) as error:
+        return Path(hf_hub_download(match["repo"], match["path"], revision=match["revision"], force_download=anew))
+    except (OSError, HTTPError, ValueError) as error:  # ValueError: `anew` without a network
         raise OperationError(f"could not download hf:{reference}: {_hub_advice(error, match['repo'])}") from error
 
 

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -237,6 +238,23 @@ def test_a_wrong_hash_from_hugging_face_is_refused(
     with pytest.raises(OperationError, match=f"{hashlib.sha256(hub.body).hexdigest()}.*expected.*{CONFIG}"):
         fetch.pull(["m"], report=lambda _: None)
     assert leftovers(place) == []
+
+
+@pytest.mark.parametrize("is_offline", [False, True])
+def test_a_damaged_copy_in_the_cache_of_hugging_face_is_downloaded_anew(
+    hub: type[Hub], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_offline: bool
+) -> None:
+    from huggingface_hub import constants
+
+    register(monkeypatch, ("model.bin", hashlib.sha256(hub.body).hexdigest(), ["hf:owner/repo@main/sub/model.bin"]))
+    fetch.pull(["m"], report=lambda _: None)
+    (cached,) = (path for path in (tmp_path / "cache").rglob("blobs/*") if path.is_file())
+    cached.write_bytes(hub.body[::-1])
+    (place / "m" / "model.bin").unlink()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", is_offline)
+    with pytest.raises(OperationError, match="refused m") if is_offline else nullcontext():
+        fetch.pull(["m"], report=lambda _: None)
+    assert registry.verify("m").status == ("missing" if is_offline else "ok")
 
 
 @pytest.mark.parametrize(
