@@ -31,8 +31,7 @@ from real_scores import (
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.curation.joint import diarization as joint
 from speakervid_dag.curation.joint.evidence import TalkingFace, on_grid
-from speakervid_dag.curation.joint.inference import infer
-from speakervid_dag.curation.joint.turns import SpokenTurn, spoken_turns
+from speakervid_dag.curation.joint.turns import SpokenTurn
 from speakervid_dag.curation.speaking.bindings import bind_stretches
 from speakervid_dag.curation.speaking.lip_frames import FPS
 from speakervid_dag.curation.speaking.talking_series import TalkingBackend, talking_rows
@@ -156,7 +155,7 @@ def _seconds(stretches: Sequence[Row], status: str | None) -> float:
 def turns_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -> list[SpokenTurn]:
     """Return the turns of the joint inference without some tracks."""
     faces = [face for face in heard.faces if face.track_id not in without]
-    return spoken_turns(infer(heard.sound, faces, heard.people, profile.joint), profile.joint)
+    return joint.turns_of(heard.sound, faces, heard.people, profile.joint)
 
 
 def bindings_of(heard: Heard, profile: Profile, without: Collection[str] = ()) -> list[Row]:
@@ -285,7 +284,7 @@ def _joined(
     ids = a.people | b.people
     if is_mixed:
         ids = {track: person and person.rpartition("-")[2] for track, person in ids.items()}
-    turns = spoken_turns(infer(sound, faces, ids, profile.joint), profile.joint)
+    turns = joint.turns_of(sound, faces, ids, profile.joint)
     at_s = shift / GRID_HZ
     labelled, unsure = [], []
     for half, video, start_s in (("1", first, 0.0), ("2", second, at_s)):

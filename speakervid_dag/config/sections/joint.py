@@ -74,6 +74,20 @@ class JointSettings(Section):
     still_log_odds: float = Field(description="talking log odds below which it is still, and its stretch is cut out")
     contradiction_lead: float = Field(description="lead in talking log odds by which another face contradicts", ge=0)
     contradiction_frames: Odd = Field(description="length of the mean for that, frames, odd", ge=1)
+    min_own_margin: float = Field(
+        description="lips that agree with their own voice by this margin are known", ge=0, le=2
+    )
+    foreign_share: Share = Field(
+        description="... and move under another's voice where they agree by less than this share of it, 0-1"
+    )
+    foreign_margin: float = Field(
+        description="while somebody's are known, a speaker's lips of a lower mean margin move under another's voice",
+        ge=-2,
+        le=2,
+    )
+    min_foreign_s: float = Field(
+        description="... for this long; such a mouth counts as still, and the inference is made again, s", gt=0
+    )
     probability_map: Annotated[tuple[tuple[Share, Share], ...], AfterValidator(_rising)] = Field(
         description="points [posterior, how often it is right], linear between them: the posterior is too sure",
         min_length=2,

@@ -11,8 +11,9 @@ import numpy as np
 
 from speakervid_dag.config.sections import DiarizationSettings, JointSettings
 from speakervid_dag.curation.joint.evidence import TalkingFace
+from speakervid_dag.curation.joint.foreign_sound import foreign_spans, stilled, unseen
 from speakervid_dag.curation.joint.inference import infer
-from speakervid_dag.curation.joint.turns import FaceStretch, spoken_turns
+from speakervid_dag.curation.joint.turns import FaceStretch, SpokenTurn, spoken_turns
 from speakervid_dag.curation.voices.diarization import (
     Diarization,
     Heard,
@@ -22,7 +23,7 @@ from speakervid_dag.curation.voices.diarization import (
     speakers_of,
 )
 from speakervid_dag.curation.voices.overlaps import SpeechTurn
-from speakervid_dag.curation.voices.voice_evidence import GRID_HZ
+from speakervid_dag.curation.voices.voice_evidence import GRID_HZ, VoiceEvidence
 
 Row = dict[str, object]
 
@@ -49,13 +50,31 @@ def diarize_jointly(
         faces: talking log odds of the tracks, at least one.
         person_ids: person of each track by its face.
     """
-    spoken = spoken_turns(infer(heard.voices, faces, person_ids, joint), joint)
+    spoken = turns_of(heard.voices, faces, person_ids, joint)
     turns = [SpeechTurn(str(t.speaker), t.start / GRID_HZ, t.end / GRID_HZ) for t in spoken]
     kept = heard_as_speech(turns, *heard.sound.speech, settings.local_speakers.min_speech_probability)
     chosen = [number for number, is_kept in enumerate(kept) if is_kept]
     turns = relabelled([turns[number] for number in chosen])
     found = Diarization(turns, embedded(turns, heard, settings), speakers_of(turns, heard.turns))
     return SeenDiarization(found, [spoken[number].stretches for number in chosen])
+
+
+def turns_of(
+    sound: VoiceEvidence, faces: Sequence[TalkingFace], person_ids: Mapping[str, str | None], settings: JointSettings
+) -> list[SpokenTurn]:
+    """Return the turns of all people; inferred again where lips move under another's voice (see foreign_sound.py).
+
+    Args:
+        sound: who is heard; faces: who is seen, at least one track.
+        person_ids: person of each track by its face.
+    """
+    blocks = infer(sound, faces, person_ids, settings)
+    turns = spoken_turns(blocks, settings)
+    spans = foreign_spans(faces, turns, settings)
+    if not spans:
+        return turns
+    again = infer(sound, stilled(faces, spans, settings), person_ids, settings, unseen(blocks, spans))
+    return spoken_turns(again, settings)
 
 
 def turn_face_rows(

@@ -53,7 +53,11 @@ class Block:
 
 
 def infer(
-    sound: VoiceEvidence, faces: Sequence[TalkingFace], person_ids: Mapping[str, str | None], settings: JointSettings
+    sound: VoiceEvidence,
+    faces: Sequence[TalkingFace],
+    person_ids: Mapping[str, str | None],
+    settings: JointSettings,
+    known: Sequence[Block] = (),
 ) -> list[Block]:
     """Return who talks in each frame, block by block.
 
@@ -61,16 +65,18 @@ def infer(
         sound: who is heard.
         faces: who is seen, at least one track.
         person_ids: person of each track by its face.
+        known: blocks of an earlier inference, from which voices are taken before the first round.
     """
     ids = [person_ids.get(face.track_id) for face in faces]
-    people = one_each(len(faces), sound.embeddings.shape[1])
     edges = block_edges(sound.shares, settings)
-    blocks: list[Block] = []
-    for number in range(settings.rounds):
+    blocks = list(known)
+    for _ in range(settings.rounds):
+        if blocks:
+            people = learnt(sound, _held(sound, blocks, len(faces)), ids, settings)
+        else:
+            people = one_each(len(faces), sound.embeddings.shape[1])
         fit = voice_fit(sound, people, settings)
         blocks = [_block(sound, faces, people, fit[:, a:b], a, settings) for a, b in pairwise(edges)]
-        if number + 1 < settings.rounds:
-            people = learnt(sound, _held(sound, blocks, people, len(faces)), ids, settings)
     return blocks
 
 
@@ -139,7 +145,7 @@ def _shown(
     return log_odds, track
 
 
-def _held(sound: VoiceEvidence, blocks: Sequence[Block], people: People, tracks: int) -> Held:
+def _held(sound: VoiceEvidence, blocks: Sequence[Block], tracks: int) -> Held:
     """Return the time in which each track, seen and alone, and in which nobody seen holds each local speaker."""
     seen = np.zeros((tracks, len(sound.firsts)))
     unseen = np.zeros(len(sound.firsts))
