@@ -221,6 +221,12 @@ SPEECH_TURNS = TableRules(
             ("video__has_audio", "outcome__status", "outcome__reason"),
             after=_found,
         ),
+        holds(
+            "backchannel_has_a_floor",
+            ~pl.col("is_backchannel") | (pl.col("speaker_id").n_unique().over("video_id") > 1),
+            "somebody else talks in a video with a backchannel",
+            ("video_id", "speaker_id", "is_backchannel"),
+        ),
         between("speaker_margin", -2, 2, "a difference of cosines"),
         unit_length("embedding"),
         nothing_missing(

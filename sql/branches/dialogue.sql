@@ -1,6 +1,5 @@
 -- Pairs of clips in which a responder answers an initiator, found at changes of speaker.
--- 1. Turns that do not take the floor are skipped: those inside another turn, and those shorter than
---    $dialogue_backchannel_max_s between two turns of one other speaker ("mhm").
+-- 1. Turns that do not take the floor are skipped: those inside another turn, and backchannels ("mhm").
 -- 2. A change is two adjacent turns of different speakers, at most $dialogue_max_gap_s apart and overlapping by at most
 --    $dialogue_max_overlap_s.
 -- 3. Both turns must belong to one conversation: the video has no third voice, or each speaker takes over from the other at
@@ -9,7 +8,7 @@
 -- 4. Of the clips that contain a turn, the one nearest to the change is taken: the initiator's last, the responder's first.
 -- Shots do not matter: shot and reverse shot, or both people in one picture.
 WITH turns AS (
-    SELECT batch, video_id, turn_id, speaker_id, start_s, end_s,
+    SELECT batch, video_id, turn_id, speaker_id, start_s, end_s, is_backchannel,
         -- the earlier turn that ends last: it contains this one if it ends no earlier (one speaker's turns do not overlap)
         max(end_s) OVER (
             PARTITION BY video_id ORDER BY start_s, end_s DESC, turn_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -17,25 +16,9 @@ WITH turns AS (
     FROM speech_turns
     WHERE list_contains($batches, batch)
 ),
-outer_turns AS (
-    SELECT *, CASE WHEN end_s - start_s >= $dialogue_backchannel_max_s THEN speaker_id END AS holder
-    FROM turns
-    WHERE reached_s IS NULL OR reached_s < end_s
-),
-around AS (
-    SELECT *,
-        last_value(holder IGNORE NULLS) OVER (
-            PARTITION BY video_id ORDER BY start_s, turn_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS holder_before,
-        first_value(holder IGNORE NULLS) OVER (
-            PARTITION BY video_id ORDER BY start_s, turn_id ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
-        ) AS holder_after
-    FROM outer_turns
-),
 floor_turns AS (
-    SELECT * FROM around
-    WHERE holder IS NOT NULL OR holder_before IS NULL OR holder_before = speaker_id
-        OR holder_before IS DISTINCT FROM holder_after
+    SELECT * FROM turns
+    WHERE NOT is_backchannel AND (reached_s IS NULL OR reached_s < end_s)
 ),
 neighbours AS (
     SELECT batch, video_id, turn_id AS responder_turn_id, speaker_id AS responder, start_s,

@@ -123,6 +123,7 @@ class Video:
         row = {"turn_id": turn_id, "speaker_id": speaker, "audio_speaker_id": speaker, "start_s": start, "end_s": end}
         rest = {
             "has_overlap": False,
+            "is_backchannel": False,
             "overlap_s": 0.0,
             "speaker_margin": None,
             "embedding": None,

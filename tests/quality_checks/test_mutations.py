@@ -186,6 +186,12 @@ DEFECTS: list[tuple[str, str, Defect, str]] = [
     ("missing tier", "tiers", drop("tiers", first_clip), "every_clip_has_a_tier"),
     ("silent audio", "speech_turns", silence, "turns_have_sound"),
     (
+        "a backchannel to nobody",
+        "speech_turns",
+        change("speech_turns", pl.lit(True), speaker_id="A", is_backchannel=True),
+        "backchannel_has_a_floor",
+    ),
+    (
         "speech without sound",
         "speech_turns",
         change("videos", C("video_id") == V1, has_audio=False),

@@ -10,7 +10,6 @@ from speakervid_dag.config.sections import BranchSettings, Gate
 SETTINGS = {
     "dialogue_max_gap_s": 3.0,
     "dialogue_max_overlap_s": 1.0,
-    "dialogue_backchannel_max_s": 0.7,
     "dialogue_min_palette": 0.2,
     "listening_min_overlap_s": 1.0,
     "listening_min_margin": 1.0,
@@ -41,7 +40,7 @@ def profile(gates: dict[str, Gate] | None = None, **branches: Any) -> Any:
 
 
 def turn(turn_id: str, speaker: str, start: float, end: float, **more: Any) -> dict[str, Any]:
-    return {"turn_id": turn_id, "speaker_id": speaker, "start_s": start, "end_s": end, **more}
+    return {"turn_id": turn_id, "speaker_id": speaker, "start_s": start, "end_s": end, "is_backchannel": False, **more}
 
 
 def clip(clip_id: str, person: str, start: float, end: float, turns: list[str], **more: Any) -> dict[str, Any]:

@@ -83,9 +83,6 @@ class BranchSettings(Section):
 
     dialogue_max_gap_s: float = Field(description="longest silence between question and answer, s", ge=0)
     dialogue_max_overlap_s: float = Field(description="longest overlap of both voices at the change, s", ge=0)
-    dialogue_backchannel_max_s: float = Field(
-        description="a shorter turn between two turns of another speaker is no answer, s", ge=0
-    )
     dialogue_min_palette: float = Field(
         description="with more than two voices, a pair needs an answer each way, or both people in one shot, or shots "
         "of the two whose colours have this share in common, 0-1 (0: not required, above 1: colours do not count)",

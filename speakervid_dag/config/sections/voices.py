@@ -46,6 +46,11 @@ class DiarizationSettings(Section):
         ge=0,
         le=1,
     )
+    backchannel_max_s: float = Field(
+        description="a shorter turn inside a turn, or between two turns, of another speaker is a backchannel and no "
+        "answer, s",
+        ge=0,
+    )
     onset: float = Field(description="speech begins at this probability, 0-1; Silero: 0.5", ge=0, le=1)
     offset: float = Field(description="speech ends below this probability, 0-1; Silero: onset - 0.15", ge=0, le=1)
     lead_s: float = Field(description="a region begins this much before the first speech step, s", ge=0)

@@ -23,6 +23,7 @@ from speakervid_dag.config.sections import DiarizationSettings
 from speakervid_dag.curation import intervals
 from speakervid_dag.curation.intervals import Interval, merge
 from speakervid_dag.curation.voices import local_speakers, voice_evidence
+from speakervid_dag.curation.voices.backchannels import backchannels
 from speakervid_dag.curation.voices.clusters import cluster_voices
 from speakervid_dag.curation.voices.local_speakers import MelEncoder, Windows
 from speakervid_dag.curation.voices.overlaps import (
@@ -317,6 +318,7 @@ def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) 
     rows = []
     turns = found.turns
     margins = speaker_margins(turns, found.embeddings)
+    short_words = backchannels(turns, settings.backchannel_max_s)
     for index, (turn, vector, margin) in enumerate(zip(turns, found.embeddings, margins, strict=True)):
         overlap_s = intervals.total_s(overlapped_parts(turn, turns))
         is_short = turn.end_s - turn.start_s < settings.min_embedding_s
@@ -329,6 +331,7 @@ def turn_rows(video_id: str, found: Diarization, settings: DiarizationSettings) 
                 "start_s": turn.start_s,
                 "end_s": turn.end_s,
                 "has_overlap": overlap_s > 0,
+                "is_backchannel": short_words[index],
                 "overlap_s": overlap_s,
                 "speaker_margin": margin,
                 "embedding": None if vector is None else [float(v) for v in vector],

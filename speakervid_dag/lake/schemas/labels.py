@@ -38,6 +38,7 @@ SPEECH_TURNS = Table(
         column("audio_speaker_id", STRING, "label from sound alone that covers most of the turn"),
         *SPAN,
         column("has_overlap", BOOL, "another speaker's turn overlaps in time"),
+        column("is_backchannel", BOOL, "a short word of a listener inside or between turns of another speaker"),
         column("overlap_s", FLOAT, "time within the turn during which somebody else speaks too, s"),
         column(
             "speaker_margin",
