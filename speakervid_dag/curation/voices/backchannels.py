@@ -36,7 +36,8 @@ def backchannels(turns: Sequence[SpeechTurn], max_s: float) -> list[bool]:
 
 def _last_known(names: Sequence[str | None]) -> list[str | None]:
     """Return the last name before each place; None where none was."""
-    found, last = [], None
+    found: list[str | None] = []
+    last = None
     for name in names:
         found.append(last)
         last = last if name is None else name
