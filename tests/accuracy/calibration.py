@@ -1,7 +1,7 @@
 """Is a stored probability as often right as it says: reliability of `turn_faces.probability` over labelled frames.
 
 Belongs here: samples, the expected calibration error, the curve, the error of a map that was fitted without the file.
-Does not belong here: labels and frames (real_scores.py), runs (product_runs.py).
+Does not belong here: labels (labelled.py), frames (face_scores.py), runs (product_runs.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from face_scores import person_of, sure_times
+from labelled import Figures, Row, Tables, rows_of
 from numpy.typing import NDArray
-from real_scores import Figures, Row, Tables, person_of, rows_of, sure_times
 
 BINS = (0.0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 1.0)
 SURE = 0.99  # a posterior from which on the map is flat in practice: its value there is fitted

@@ -1,7 +1,7 @@
 """The run of the hard composites, and its figures by variant.
 
 Belongs here: making them, running them under each talking network, a row of figures per variant. Does not belong here:
-how composites are made (hard_kit.py), a run and its tables (product_runs.py), how a figure is computed (real_scores.py,
+how composites are made (hard_kit.py), a run and its tables (product_runs.py), how a figure is computed (face_scores.py,
 score.py), what must hold (test_hard.py).
 """
 
@@ -13,29 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+from face_scores import face_figures, sure_frames, sure_times
 from hard_kit import VARIANTS, compose
+from labelled import ALL, Figures, LabelledVideo, Row, Tables, labelled_videos, video_recordings
 from product_runs import ProductRuns, Report, linked_weights
 from real_runs import NETWORKS, read_tables
-from real_scores import (
-    ALL,
-    Figures,
-    LabelledVideo,
-    Row,
-    Tables,
-    face_figures,
-    file_table,
-    labelled_videos,
-    speech_figures,
-    sure_frames,
-    sure_times,
-    video_recordings,
-)
+from real_scores import file_table
+from speech_scores import speech_figures
 
 from speakervid_dag.config.profiles import load_profile
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
 from speakervid_dag.lake.schemas.measures import scores
 
-# columns of the table: figures of real_scores.py, score.py and of here; several of them in one cell
+# columns of the table: figures of face_scores.py, speech_scores.py, score.py and of here; several of them in one cell
 COLUMNS = {
     "DER 0": ("speech.der.all",),
     "DER .25": ("speech.der_collar.all",),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from labelled import Spoken
 from numpy.typing import NDArray
-from real_scores import Spoken
 
 FPS = 25
 WINDOW_S = (30.0, 34.0)

@@ -1,7 +1,8 @@
 """A lake that videos of known truth go through: the whole pipeline as a user runs it, its tables exported and scored.
 
 Belongs here: running, exporting, score.py of the shared folder, the table of what it says. Does not belong here: which
-videos (kit_runs.py, real_runs.py), figures of our own (real_scores.py), what must hold (test_kit.py, test_real.py).
+videos (kit_runs.py, real_runs.py), figures of our own (speech_scores.py, face_scores.py), what must hold
+(test_kit.py, test_real.py).
 """
 
 import json

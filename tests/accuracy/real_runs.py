@@ -1,7 +1,7 @@
 """The run of the hand-labelled conversations and the meetings of the shared folder, and all its figures.
 
 Belongs here: which files run, reading labels and exported tables. Does not belong here: a run and its tables
-(product_runs.py), how a figure is computed (real_scores.py), what must hold (test_real.py).
+(product_runs.py), how a figure is computed (speech_scores.py, face_scores.py), what must hold (test_real.py).
 """
 
 import json
@@ -10,21 +10,11 @@ from pathlib import Path
 
 import polars as pl
 from calibration import Reliability, reliability
+from face_scores import face_figures
+from labelled import Figures, LabelledVideo, Recording, Row, Tables, labelled_videos, rttm_recordings, video_recordings
 from product_runs import ProductRuns, flat, linked_weights, read_tables
-from real_scores import (
-    Figures,
-    LabelledVideo,
-    Recording,
-    Row,
-    Tables,
-    face_figures,
-    file_table,
-    labelled_videos,
-    overlap_figures,
-    rttm_recordings,
-    speech_figures,
-    video_recordings,
-)
+from real_scores import file_table
+from speech_scores import overlap_figures, speech_figures
 from what_if import MIN_FOREIGN_S, Ears, evidence_figures, evidence_of, foreign_sound, hidden_speakers, merged_ids
 
 from speakervid_dag.config.profiles import load_profile

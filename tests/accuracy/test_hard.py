@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from hard_runs import hard_kit, run_hard, variant_table
+from labelled import Figures
 from product_runs import show
-from real_scores import Figures, above, below
+from real_scores import above, below
 
 from speakervid_dag.curation.speaking.talking_series import LIP_NETWORK
 

@@ -16,7 +16,7 @@ from hard_script import (
     truth_of,
 )
 from hard_sound import FRAME, far, level_db, music, spoken
-from real_scores import Spoken
+from labelled import Spoken
 
 RTTM = """
 SPEAKER a 1 10.0 4.0 <NA> <NA> X <NA> <NA>

@@ -1,36 +1,29 @@
-"""Each figure of real_scores.py and calibration.py on a small case whose answer is known."""
+"""Each figure of conversations and of calibration.py on a small case whose answer is known."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 from calibration import Reliability, reliability
-from real_scores import (
-    ALL,
-    BARS,
-    PACKAGED_BARS,
-    LabelledVideo,
-    Row,
+from face_scores import (
     average_precision,
     face_candidates,
     face_figures,
-    figure_table,
-    file_table,
     frame_binding,
-    is_reached,
+    sure_frames,
+    turn_binding,
+    wilson,
+)
+from labelled import ALL, LabelledVideo, Row, labelled_videos, rttm_recordings, video_recordings
+from real_scores import BARS, PACKAGED_BARS, figure_table, file_table, is_reached
+from speech_scores import (
     jaccard_errors,
-    labelled_videos,
     overlap_figures,
     overlap_in_single_speech,
     overlap_scores,
-    rttm_recordings,
     speaker_counts,
     speech_errors,
     speech_figures,
-    sure_frames,
-    turn_binding,
-    video_recordings,
-    wilson,
 )
 
 LEFT, RIGHT = [0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]

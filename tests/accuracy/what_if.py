@@ -2,7 +2,7 @@
 a video is under another's sound.
 
 Belongs here: the evidence of a finished lake, taken once more from its sound; these changes of it, and figures.
-Does not belong here: runs (real_runs.py), figures of the lake as it is (real_scores.py).
+Does not belong here: runs (real_runs.py), figures of the lake as it is (speech_scores.py, face_scores.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,21 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from face_scores import average_precision, person_of, sure_times
+from labelled import Figures, LabelledVideo, Recording, Row, Spoken, less, spans_of
 from numpy.typing import NDArray
 from pyannote.core import Segment, Timeline
-from real_scores import (
-    Figures,
-    LabelledVideo,
-    Recording,
-    Row,
-    Spoken,
-    average_precision,
-    less,
-    person_of,
-    spans_of,
-    speech_errors,
-    sure_times,
-)
+from speech_scores import speech_errors
 
 from speakervid_dag.config.profiles import Profile
 from speakervid_dag.curation.joint import diarization as joint
