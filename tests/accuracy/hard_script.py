@@ -252,9 +252,9 @@ def truth_of(scene: Scene) -> Truth:
     """Return the labels of a scene in the format that score.py reads."""
     turns = sorted(_turns(scene), key=lambda turn: (turn["start_s"], turn["end_s"]))
     pairs = [
-        {"initiator": i, "responder": i + 1, "gap_s": round(b["start_s"] - a["end_s"], 3)}
-        for i, (a, b) in enumerate(itertools.pairwise(turns))
-        if _is_pair(a, b)
+        {"initiator": i, "responder": j, "gap_s": round(turns[j]["start_s"] - turns[i]["end_s"], 3)}
+        for i, j in itertools.pairwise(_floor_turns(turns))
+        if _is_pair(turns[i], turns[j])
     ]
     width, height = scene.size
     edges = [0, *scene.cuts, scene.frames]
@@ -290,6 +290,12 @@ def _turns(scene: Scene) -> Iterator[dict[str, Any]]:
         for start, end in runs(part.speaks):
             visible = [[(start + a) / FPS, (start + b) / FPS] for a, b in runs(seen[start:end])]
             yield {**_span(start, end), "speaker": person, "on_screen": bool(visible), "box": None, "visible": visible}
+
+
+def _floor_turns(turns: Sequence[Truth]) -> list[int]:
+    """Return the turns, by number, that are not inside another: a word in between neither answers nor is answered."""
+    reached = itertools.accumulate((turn["end_s"] for turn in turns), max, initial=0.0)
+    return [i for i, (turn, until) in enumerate(zip(turns, reached, strict=False)) if turn["end_s"] > until]
 
 
 def _is_pair(first: Truth, second: Truth) -> bool:

@@ -19,24 +19,24 @@ pytestmark = [pytest.mark.accuracy, pytest.mark.shared, pytest.mark.weights, pyt
 # floors of the default network with seed 0, a bit below what was measured (docs/accuracy.md); no bar, nothing is tuned
 # to them
 LEAST = {
-    "videos.frames.right_share": 0.94,
+    "videos.frames.right_share": 0.95,
     "speech.speakers.count_right": 9,
     "turns.right": 44,
-    "dialogue.matched": 12,
-    "listening.precision": 0.9,
-    "listening.recall": 0.89,
+    "dialogue.matched": 15,
+    "listening.precision": 0.91,
+    "listening.recall": 0.9,
 }
 MOST = {
-    "speech.der.all": 0.13,
-    "speech.der_collar.all": 0.09,
-    "videos.frames.wrong_of_bound": 0.035,
-    "videos.frames.off_screen_wrong": 280,
-    "turns.wrong": 3,
-    "dialogue.false": 6,
+    "speech.der.all": 0.085,
+    "speech.der_collar.all": 0.04,
+    "videos.frames.wrong_of_bound": 0.025,
+    "videos.frames.off_screen_wrong": 20,
+    "turns.wrong": 2,
+    "dialogue.false": 4,
 }
 RIGHT = {  # frames bound to the right face
     "plain": 0.96,
-    "three": 0.78,
+    "three": 0.9,
     "small": 0.93,
     "subtitles": 0.94,
     "music_10": 0.96,
@@ -44,7 +44,7 @@ RIGHT = {  # frames bound to the right face
     "far_05": 0.9,
     "far_09": 0.93,
     "unseen_of_2": 0.96,
-    "unseen_of_3": 0.8,
+    "unseen_of_3": 0.75,
     "cuts": 0.96,
 }
 
@@ -80,5 +80,7 @@ def test_each_difficulty_alone(default: dict[str, Figures]) -> None:
     }
 
 
-def test_a_voice_without_a_face_is_nobodys_beside_a_still_one(default: dict[str, Figures]) -> None:
-    assert above(default["unseen_of_2"], {"videos.frames.off_screen_wrong": 20}) == {}
+@pytest.mark.parametrize("variant", ["unseen_of_2", "unseen_of_3", "cuts"])
+def test_a_voice_without_a_face_is_nobodys(default: dict[str, Figures], variant: str) -> None:
+    """Beside a still face, beside lips that move on, and under a picture of a listener who seems to talk."""
+    assert above(default[variant], {"videos.frames.off_screen_wrong": 20}) == {}

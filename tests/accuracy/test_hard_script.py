@@ -95,6 +95,13 @@ def test_truth_of_a_split_screen() -> None:
     assert [face["box"] for face in truth["faces"]] == [[0, 0, 0.5, 1], [0.5, 0, 1, 1]]
 
 
+def test_a_word_inside_a_turn_is_no_side_of_a_pair() -> None:
+    views = [View("ann", 0, 250, (0, 0, 40, 40)), View("bob", 0, 250, (40, 0, 80, 40))]
+    truth = truth_of(scene(part((0, 100), (220, 240)), part((40, 50), (110, 200)), views, []))
+    assert [t["start_s"] for t in truth["turns"]] == [0, 1.6, 4.4, 8.8]
+    assert [(p["initiator"], p["responder"]) for p in truth["dialogue_pairs"]] == [(0, 2), (2, 3)]
+
+
 def test_whoever_is_never_seen_is_off_screen_and_makes_no_pair() -> None:
     truth = truth_of(scene(part((0, 100)), part((110, 200)), [View("ann", 0, 250, BOX)], []))
     assert [t["on_screen"] for t in truth["turns"]] == [True, False]
