@@ -25,8 +25,9 @@ from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.upkeep import quarantine
 from speakervid_dag.places import uri_of
 from speakervid_dag.quality_checks.factory import audit_and_commit, check_name, check_result, check_spec
-from speakervid_dag.stages import supervisor
+from speakervid_dag.stages.process import default_limits
 from speakervid_dag.stages.stage import Compute, Stage
+from speakervid_dag.stages.supervisor import compute_apart
 from speakervid_dag.version import VERSION
 
 OWNERS = ["team:speakervid"]
@@ -62,8 +63,8 @@ def _computed(recipe: StageRecipe, *, is_apart: bool) -> Compute:
     """Return the function that computes the stage; in the worker process a crash costs only one video."""
 
     def apart(stage: Stage) -> Mapping[str, pl.DataFrame]:
-        limits = supervisor.default_limits(stage.settings.work_memory_mb)
-        return supervisor.compute_apart(stage, recipe.compute.__module__, limits)
+        limits = default_limits(stage.settings.work_memory_mb)
+        return compute_apart(stage, recipe.compute.__module__, limits)
 
     return apart if is_apart else recipe.compute
 

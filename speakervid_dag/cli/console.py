@@ -85,6 +85,9 @@ class TerminalWatcher:
     def video_done(self, status: str, reason: str | None) -> None:
         self._update(self._base + self._media, "")
 
+    def stage_advanced(self, done_s: float, videos: str) -> None:
+        self._update(done_s, escape(videos[:40]))
+
     def stage_done(self, elapsed_s: float) -> None:
         if self._task is None:
             return

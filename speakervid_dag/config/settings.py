@@ -7,12 +7,14 @@ thresholds of curation (profiles.py).
 import os
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speakervid_dag.failures import UserError
 from speakervid_dag.places import check_lake_folder, check_lake_name, for_sqlite
 
 PREFIX = "SPEAKERVID_"
+WORKER_BYTES = 3 << 30  # measured: a worker with all its models and decoders stays below 2 GB
 
 
 class Settings(BaseModel):
@@ -26,6 +28,12 @@ class Settings(BaseModel):
     batch_size: int = Field(default=64, ge=1, description="videos per ingestion batch")
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 2, ge=1, description="CPU threads for models; unset: one per core"
+    )
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        description="videos of a stage that are computed at once, each in a process of its own; unset: one per two "
+        "cores and 3 GB of memory",
     )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
     lip_network: Path | None = Field(
@@ -41,6 +49,12 @@ class Settings(BaseModel):
     @property
     def lake_dir(self) -> Path:
         return self.lake.expanduser().resolve()
+
+    @property
+    def worker_count(self) -> int:
+        """Return how many videos are computed at once."""
+        memory = psutil.virtual_memory().total
+        return self.workers or max(1, min((os.cpu_count() or 2) // 2, memory // WORKER_BYTES))
 
     @property
     def dagster_home(self) -> Path:

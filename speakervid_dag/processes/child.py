@@ -1,7 +1,7 @@
 """The parent's side of a child process: start it, read its output, end it, and report its cause of death.
 
 Belongs here: what all children have in common. Does not belong here: requests, the meaning of messages and time limits
-(stages/supervisor.py, media/child.py), the limits that a child sets on itself (limits.py).
+(stages/process.py, media/child.py), the limits that a child sets on itself (limits.py).
 """
 
 import json
@@ -98,6 +98,10 @@ class ChildProcess:
     @property
     def is_running(self) -> bool:
         return _ended(self.pid) is None
+
+    def fileno(self) -> int:
+        """Return what is readable when `wait` would not wait, so that several children can be waited for."""
+        return int(self._selector.fileno())  # type: ignore[attr-defined]  # epoll and kqueue have one
 
     def ask(self, request: bytes) -> None:
         """Write a request to its stdin. Raise BrokenPipeError if it has ended."""

@@ -1,7 +1,7 @@
 """Resource limits of child processes, and their end together with the parent.
 
 Belongs here: kernel limits, set by a process on itself. Does not belong here: their values (media/budget.py,
-stages/supervisor.py).
+stages/process.py).
 """
 
 import ctypes

@@ -77,7 +77,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
     from speakervid_dag.lake.upkeep import takedown
     from speakervid_dag.runs import execution
     from speakervid_dag.runs.instance import lake_instance
-    from speakervid_dag.stages import supervisor
+    from speakervid_dag.stages import process
 
     lakehouse = Lakehouse(
         lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss
@@ -91,7 +91,7 @@ def _bring_up_to_date(settings: Settings, batches: Sequence[str], report: RunRep
         require_weights(lakehouse, recipes().values())
         stale_ones = stale_batches(lakehouse, batches)
         if stale_ones and settings.isolate:
-            supervisor.start_early(supervisor.default_limits(settings.work_memory_mb))
+            process.start_early(settings)
         left: dict[str, list[str]] = {}
         has_lost_files = bool(stale_ones and lakehouse.lake.all_lost_files())
         _run_stale(instance, lakehouse, list(stale_ones), report, left, say)

@@ -45,6 +45,10 @@ SHOWN_ABSENT = 3  # sources named in one message
 T = TypeVar("T")
 
 
+class AllClaimed(Exception):
+    """Every video is computed or in other hands: this process has nothing left to do."""
+
+
 class Skipped(StageFailure):
     """The stage has nothing to do for this video (no sound, for example): recorded, but not a failure."""
 
@@ -123,6 +127,7 @@ class Stage:
     lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not retried
     began: Callable[[str, float], None] = lambda *_: None  # called with id and length (s) of each video as it starts
     sources: Sources | None = None  # of the batch; None: from its manifest
+    claim: Callable[[], str | None] | None = None  # the next video of this process among several; None: it does all
     vanished: dict[str, SourceAbsent] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> pl.DataFrame:
@@ -154,7 +159,7 @@ class Stage:
         started = time.perf_counter()
         gathered: dict[str, list[pl.DataFrame]] = {t.name: [] for t in tables}
         absent: list[SourceAbsent] = []
-        for task in self._tasks(videos):
+        for task in self._tasks(videos) if self.claim is None else self._claimed(videos, self.claim):
             media_s = float(task.row["duration_s"] or 0.0)
             self.began(task.video_id, media_s)
             watcher().video_started(str(task.row["source_name"]), media_s)
@@ -183,6 +188,12 @@ class Stage:
         """Yield the usable videos of the batch, for a stage whose rows do not belong to single videos."""
         return self._tasks(self._usable())
 
+    def longest_first(self) -> list[tuple[str, str, float]]:
+        """Return id, name and length (s) of each usable video without a checkpoint: long ones must not be the tail."""
+        told = self._usable().select("video_id", "source_name", pl.col("duration_s").fill_null(0.0))
+        rows = told.sort("duration_s", descending=True, maintain_order=True).rows()
+        return [row for row in rows if not self.is_kept(row[0])]
+
     def _usable(self) -> pl.DataFrame:
         return self.inputs["videos"].filter(pl.col("status").is_in(USABLE))
 
@@ -202,6 +213,17 @@ class Stage:
             missing = failed.filter(pl.col("video_id") == video_id)
             reasons = dict(zip(missing["stage"], missing["reason"].fill_null("unknown"), strict=True))
             yield VideoTask(row, mine, reasons, self.source_of)
+
+    def _claimed(self, videos: pl.DataFrame, claim: Callable[[], str | None]) -> Iterator[VideoTask]:
+        """Yield the videos that this process may compute; then raise AllClaimed: rows are gathered elsewhere."""
+        tasks = {task.video_id: task for task in self._tasks(videos)}
+        while (video_id := claim()) is not None:
+            yield tasks[video_id]
+        raise AllClaimed
+
+    def is_kept(self, video_id: str) -> bool:
+        """Return whether a video has a checkpoint."""
+        return self._told(video_id).is_file()
 
     def source_of(self, video_id: str) -> Path:
         """Return the current path of a video of the batch. Raises SourceAbsent."""
@@ -299,18 +321,21 @@ class Stage:
         """Return the folder of rows passed to and from the process that computes the stage."""
         return self._checkpoints / "exchange"
 
+    def _told(self, video_id: str) -> Path:
+        return self._checkpoints / f"{self.data_version:016x}" / f"{video_id}.json"
+
     def _keep(self, video_id: str, frames: Mapping[str, pl.DataFrame], outcome: Mapping[str, Any]) -> None:
         folder = self._checkpoints / f"{self.data_version:016x}"
         for name, frame in frames.items():
             with written_aside(folder / f"{video_id}.{name}.arrow") as aside:
                 frame.write_ipc(aside)
-        write_bytes(folder / f"{video_id}.json", json.dumps(dict(outcome)).encode())  # last: marks the rest complete
+        write_bytes(self._told(video_id), json.dumps(dict(outcome)).encode())  # last: marks the rest complete
 
     def _load(self, video_id: str, tables: Sequence[Table]) -> tuple[dict[str, pl.DataFrame], dict[str, Any]] | None:
-        folder = self._checkpoints / f"{self.data_version:016x}"
-        told = folder / f"{video_id}.json"
+        told = self._told(video_id)
         if not told.is_file():
             return None
+        folder = told.parent
         frames = {t.name: read_frame(folder / f"{video_id}.{t.name}.arrow") for t in tables}
         return frames, json.loads(told.read_text())
 

@@ -24,7 +24,7 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.processes.limits import confine
 from speakervid_dag.stages import progress
-from speakervid_dag.stages.stage import Stage, read_frame
+from speakervid_dag.stages.stage import AllClaimed, Stage, read_frame
 
 FILE_BYTES = 8 * 1024**3  # per written file; checkpoints of a video are megabytes
 TOLD_CHARS = 1 << 16  # of a text in an event; an error's text may be as long as the data that caused it
@@ -53,6 +53,9 @@ class Events:
     def video_done(self, status: str, reason: str | None) -> None:
         self.tell("video_done", status, reason)
 
+    def stage_advanced(self, done_s: float, videos: str) -> None:
+        self.tell("stage_advanced", done_s, videos)
+
     def stage_done(self, elapsed_s: float) -> None:
         self.tell("stage_done", elapsed_s)
 
@@ -68,7 +71,10 @@ def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
 
 
 def compute(request: dict[str, Any], events: Events) -> None:
-    """Run the stage; write its frames to `out/` and its outcomes to `outcomes.json` in the request's folder."""
+    """Run the stage; write its frames to `out/` and its outcomes to `outcomes.json` in the request's folder.
+
+    A process that shares the videos with others writes checkpoints only.
+    """
     recipe = getattr(importlib.import_module(request["module"]), request["stage"])
     folder = Path(request["folder"])
     stage = Stage(
@@ -83,9 +89,25 @@ def compute(request: dict[str, Any], events: Events) -> None:
         log=lambda text: events.tell("log", text),
         lost={video: (reason, detail) for video, (reason, detail) in request["lost"].items()},
         began=_announcer(events, request["cpu_base_s"], request["cpu_s_per_media_s"]),
+        claim=_claimer(events) if request["is_shared"] else None,
     )
-    write_frames(folder / "out", dict(recipe.compute(stage)))
+    try:
+        made = dict(recipe.compute(stage))
+    except AllClaimed:
+        return
+    write_frames(folder / "out", made)
     (folder / "outcomes.json").write_text(json.dumps(stage.outcomes))
+
+
+def _claimer(events: Events) -> Callable[[], str | None]:
+    """Return a function that asks the parent for the next video; None: there is none left."""
+
+    def claim() -> str | None:
+        events.tell("next")
+        video_id: str | None = json.loads(sys.stdin.readline())
+        return video_id
+
+    return claim
 
 
 def _announcer(events: Events, base_s: float, per_media_s: float) -> Callable[[str, float], None]:

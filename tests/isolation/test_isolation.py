@@ -15,9 +15,9 @@ from speakervid_dag.config.settings import load_settings
 from speakervid_dag.failures import OperationError
 from speakervid_dag.lake.schemas import VIDEOS
 from speakervid_dag.stages import stage as stages
-from speakervid_dag.stages import supervisor
+from speakervid_dag.stages.process import Limits, process_of
 from speakervid_dag.stages.stage import Stage
-from speakervid_dag.stages.supervisor import Limits, compute_apart
+from speakervid_dag.stages.supervisor import compute_apart
 
 pytestmark = pytest.mark.heavy
 
@@ -29,8 +29,8 @@ GOOD = ("good one", "good two", "good three")
 def _importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     yield
-    supervisor._process(LIMITS).close()
-    supervisor._process.cache_clear()
+    process_of(LIMITS).close()
+    process_of.cache_clear()
 
 
 def batch_of(lake: Path, *names: str, stage: str = "troubled") -> Stage:
@@ -111,17 +111,17 @@ def test_many_poisons_and_the_process_is_reused(lake_dir: Path) -> None:
     frames = compute_apart(stage, "troubled_stage", LIMITS)
     assert Counter(s for s, _ in told(stage, names).values()) == {"ok": 3, "not_evaluated": 4}
     assert frames["shots"]["video_id"].to_list() == [f"v{i:016x}" for i in (1, 4, 6)]
-    pid = supervisor._process(LIMITS).pid
+    pid = process_of(LIMITS).pid
     again = batch_of(lake_dir, *GOOD)
     again.data_version = 2
     compute_apart(again, "troubled_stage", LIMITS)
-    assert supervisor._process(LIMITS).pid == pid, "models would be loaded anew"
+    assert process_of(LIMITS).pid == pid, "models would be loaded anew"
 
 
 def test_no_process_is_left(lake_dir: Path) -> None:
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     compute_apart(batch_of(lake_dir, "orphan", GOOD[0]), "troubled_stage", LIMITS)
-    supervisor._process(LIMITS).close()
+    process_of(LIMITS).close()
     left = [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(600)" in " ".join(p.info["cmdline"] or ())]
     assert left == []
     assert {p.pid for p in psutil.Process().children(recursive=True)} <= before

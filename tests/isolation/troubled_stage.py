@@ -50,7 +50,10 @@ def handed_over(stage: Stage) -> Mapping[str, pl.DataFrame]:
 
 
 def trouble(name: str, lake: Path) -> None:
-    if name == "segfault":
+    if name.startswith("together"):  # ends once two processes are at work
+        while len({line.split()[-1] for line in (lake / "tries").read_text().splitlines()}) < 2:
+            time.sleep(0.02)
+    elif name == "segfault":
         ctypes.string_at(0)
     elif name == "abort":
         os.abort()
@@ -65,6 +68,10 @@ def trouble(name: str, lake: Path) -> None:
         hoard = []
         while True:
             hoard.append(bytearray(os.urandom(1 << 20) * 16))
+    elif name == "much memory":
+        held = bytearray(os.urandom(1 << 20) * 400)
+        time.sleep(1.5)
+        del held
     elif name == "memory at once":
         bytearray(16 << 30)
     elif name == "hang":
