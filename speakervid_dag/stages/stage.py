@@ -189,7 +189,12 @@ class Stage:
         return self._tasks(self._usable())
 
     def longest_first(self) -> list[tuple[str, str, float]]:
-        """Return id, name and length (s) of each usable video without a checkpoint: long ones must not be the tail."""
+        """Return id, name and length (s) of each usable video without a checkpoint: long ones must not be the tail.
+
+        None are known of a stage that finds the videos itself (the intake).
+        """
+        if "videos" not in self.inputs:
+            return []
         told = self._usable().select("video_id", "source_name", pl.col("duration_s").fill_null(0.0))
         rows = told.sort("duration_s", descending=True, maintain_order=True).rows()
         return [row for row in rows if not self.is_kept(row[0])]

@@ -151,3 +151,9 @@ def test_progress_is_told_of_all_together(lake_dir: Path, monkeypatch: pytest.Mo
 def test_one_video_needs_one_process(lake_dir: Path) -> None:
     compute_apart(batch_of(lake_dir, GOOD[0]), "troubled_stage", LIMITS)
     assert all(process.pid is None for process in processes_of(LIMITS, 2, 1))
+
+
+def test_a_stage_that_finds_its_videos_itself_has_one_process(lake_dir: Path) -> None:
+    stage = batch_of(lake_dir, GOOD[0])
+    stage.inputs = {}
+    assert stage.longest_first() == []
