@@ -11,6 +11,7 @@ result, or needed more than one worker's part of the memory.
 import selectors
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -48,12 +49,11 @@ def compute_ahead(stage: Stage, module: str, limits: Limits, lost: Reasons) -> b
     processes = processes_of(limits, stage.settings.worker_count, threads)[:count]
     work = _SharedWork(waiting, request_of(shared, module, {}, limits, is_shared=True))
     watcher().stage_started(stage.name, stage.batch, len(waiting), sum(length_s for *_, length_s in waiting))
-    try:
-        work.run(processes)
-    except BaseException:
+    with ExitStack() as failing:
         for process in processes:
-            process.close()
-        raise
+            failing.callback(process.close)
+        work.run(processes)
+        failing.pop_all()
     lost |= work.lost
     return True
 
