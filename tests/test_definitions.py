@@ -17,7 +17,7 @@ graph = defs.resolve_asset_graph()
 print(sorted(k.to_user_string() for k in graph.get_all_asset_keys()))
 print(sorted(c.to_user_string() for c in graph.asset_check_keys))
 print(sorted(j.name for j in defs.resolve_all_job_defs() if not j.name.startswith("__")))
-heavy = {"torch", "great_expectations", "insightface", "faster_whisper", "onnxruntime", "dlib", "cv2"}
+heavy = {"torch", "great_expectations", "insightface", "faster_whisper", "onnxruntime", "cv2"}
 print(sorted(heavy & set(sys.modules)))
 """
 

@@ -23,7 +23,7 @@ from speakervid_dag.models.registry import examine, get_weight, load_registry, v
 
 PACKAGES = (
     "dagster", "dagster-webserver", "deltalake", "duckdb", "polars", "great-expectations", "torch", "faster-whisper",
-    "insightface", "scenedetect", "av", "opencv-python", "onnxruntime", "dlib-bin", "ai-edge-litert",
+    "insightface", "scenedetect", "av", "opencv-python", "onnxruntime", "ai-edge-litert",
 )  # fmt: skip
 
 
