@@ -14,8 +14,12 @@ QUIET = 3  # errors only
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
-def open_session(path: Path, threads: int, *, on_gpu: bool = True) -> "InferenceSession":
-    """Return the network in `path`, on a GPU if one is usable and `on_gpu`. Raise ONNX Runtime's own errors."""
+def open_session(network: Path | bytes, threads: int, *, on_gpu: bool = True) -> "InferenceSession":
+    """Return a network, on a GPU if one is usable and `on_gpu`. Raise ONNX Runtime's own errors.
+
+    Args:
+        network: its file, or the bytes of one.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -23,4 +27,6 @@ def open_session(path: Path, threads: int, *, on_gpu: bool = True) -> "Inference
     options.enable_cpu_mem_arena = False  # it keeps the largest size ever requested
     options.log_severity_level = QUIET
     providers = [CUDA, CPU] if on_gpu and CUDA in onnxruntime.get_available_providers() else [CPU]
-    return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    return onnxruntime.InferenceSession(
+        network if isinstance(network, bytes) else str(network), options, providers=providers
+    )

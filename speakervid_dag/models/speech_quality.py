@@ -1,7 +1,7 @@
 """DNSMOS (Microsoft, MIT): perceived speech quality without a reference, P.835 and P.808, run from the ONNX files.
 
-Belongs here: windows, features, the two networks, the calibration. Does not belong here: gates on the scores, and
-scores that need no model (curation/scores/sound.py).
+Belongs here: windows, features of P.808, the calibration. Does not belong here: how the windows share layers of P.835
+(dnsmos_p835.py), gates on the scores, scores that need no model (curation/scores/sound.py).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from speakervid_dag.models.dnsmos_p835 import P835
 from speakervid_dag.models.mel import mel_power
 from speakervid_dag.models.onnx_session import open_session
 
@@ -18,7 +19,8 @@ RATE_HZ = 16_000
 WINDOW_SAMPLES = 144_160  # 9.01 s, the networks' fixed input
 HOP_SAMPLES = RATE_HZ
 MELS, MEL_WINDOW, MEL_HOP = 120, 321, 160
-BATCH = 8  # windows per call
+BATCH = 8  # windows per call of P.808
+SHARED = 32  # windows of P.835 that share their layers: 82 MB
 
 # Raw network output to MOS: the DNSMOS authors' polynomials, highest power first (non-personalised).
 CALIBRATION = {
@@ -40,14 +42,22 @@ class SpeechQuality:
     p808: float
 
 
-def windows(samples: Floats) -> Floats:
-    """Return windows of 9.01 s, one per second: (n, 144160) float32. Shorter sound is repeated, as in the original.
-
-    The original loses some windows to a rounding error of 9.01 * 16000; here none are lost (MOS differ by about 0.01).
-    """
+def repeated(samples: Floats) -> Floats:
+    """Return sound of at least one window: shorter sound is doubled until then, as in the original."""
     audio = samples.astype(np.float32, copy=False)
     while len(audio) < WINDOW_SAMPLES:
         audio = np.concatenate([audio, audio])
+    return audio
+
+
+def windows(audio: Floats) -> Floats:
+    """Return windows of 9.01 s, one per second: (n, 144160) float32.
+
+    The original loses some windows to a rounding error of 9.01 * 16000; here none are lost (MOS differ by about 0.01).
+
+    Args:
+        audio: at least one window (`repeated`).
+    """
     count = int(len(audio) // RATE_HZ - WINDOW_SAMPLES / RATE_HZ) + 1
     return np.stack([audio[i * HOP_SAMPLES :][:WINDOW_SAMPLES] for i in range(count)])
 
@@ -77,7 +87,7 @@ class SpeechQualityModel:
                 paths.append(weight_path("dnsmos", name))
             else:
                 paths.append(folder / name)
-        self._p835, self._p808 = (open_session(path, threads) for path in paths)
+        self._p835, self._p808 = P835(paths[0], threads), open_session(paths[1], threads)
 
     def score(self, clips: Sequence[Floats]) -> list[SpeechQuality]:
         """Return the scores of each clip: the mean over its windows.
@@ -93,12 +103,14 @@ class SpeechQualityModel:
     def _score(self, samples: Floats) -> SpeechQuality:
         if not len(samples) or not float(np.abs(samples).max()) <= 1.0:
             raise ValueError("a clip must hold samples between -1 and 1")
-        parts = windows(samples)
+        audio = repeated(samples)
+        parts = windows(audio)
         raw, p808 = [], []
+        for at in range(0, len(parts), SHARED):
+            raw.append(self._p835.raw(audio[at * HOP_SAMPLES :], min(SHARED, len(parts) - at)))
         for at in range(0, len(parts), BATCH):
-            batch = parts[at : at + BATCH]
-            raw.append(self._p835.run(None, {"input_1": batch})[0])
-            p808.append(self._p808.run(None, {"input_1": np.stack([p808_features(w) for w in batch])})[0])
+            features = np.stack([p808_features(w) for w in parts[at : at + BATCH]])
+            p808.append(self._p808.run(None, {"input_1": features})[0])
         columns = dict(zip(CALIBRATION, np.concatenate(raw).T.astype(np.float64), strict=True))
         mos = {name: float(np.polyval(CALIBRATION[name], values).mean()) for name, values in columns.items()}
         return SpeechQuality(**mos, p808=float(np.concatenate(p808).mean()))

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from speakervid_dag.failures import WeightsMissing
-from speakervid_dag.models.speech_quality import WINDOW_SAMPLES, SpeechQualityModel, p808_features, windows
+from speakervid_dag.models.onnx_session import open_session
+from speakervid_dag.models.registry import weight_path
+from speakervid_dag.models.speech_quality import WINDOW_SAMPLES, SpeechQualityModel, p808_features, repeated, windows
 
 RATE_HZ = 16_000
 
@@ -33,7 +35,7 @@ def model() -> Iterator[SpeechQualityModel]:
 @pytest.mark.parametrize(("seconds", "count"), [(1.0, 7), (4.0, 7), (9.01, 1), (10.0, 1), (10.5, 1), (11.0, 2)])
 def test_windows_start_each_second_and_short_sound_is_doubled(seconds: float, count: int) -> None:
     sound = np.arange(round(seconds * RATE_HZ), dtype=np.float32)
-    parts = windows(sound)
+    parts = windows(repeated(sound))
     assert parts.shape == (count, WINDOW_SAMPLES)
     if len(sound) >= WINDOW_SAMPLES:
         assert [int(p[0]) for p in parts] == [i * RATE_HZ for i in range(count)]
@@ -57,6 +59,16 @@ def test_noise_lowers_every_background_score(model: SpeechQualityModel) -> None:
     assert good.bak > bad.bak + 0.5
     assert good.ovrl > bad.ovrl
     assert all(0.5 < v < 5 for v in (good.sig, good.bak, good.ovrl, good.p808))
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("seconds", [3.3, 9.2, 14.7])
+def test_windows_that_share_layers_score_as_windows_alone(model: SpeechQualityModel, seconds: float) -> None:
+    sound = repeated(np.clip(speech_like(seconds) + noise(int(seconds * RATE_HZ), 0.01), -1, 1))
+    alone = windows(sound)
+    whole = open_session(weight_path("dnsmos", "sig_bak_ovr.onnx"), 1)
+    expected = np.concatenate([whole.run(None, {"input_1": window[None]})[0] for window in alone])
+    np.testing.assert_allclose(model._p835.raw(sound, len(alone)), expected, atol=1e-5)
 
 
 @pytest.mark.weights
