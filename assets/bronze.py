@@ -37,6 +37,8 @@ from speakervid_dag.stages.stage import Rows, Stage, VideoTask, all_absent
 )
 def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
     """Record identity by content hash, probe, health by decoding, and shots; unusable files get a row with a reason."""
+    if stage.claim is not None:  # one of several processes: the videos are known
+        return _decoded(stage, set())
     book = BatchBook(stage.settings.lake_dir)
     files, given_up = book.read(stage.batch), book.given_up(stage.batch)
     new, rows, absent = new_videos(stage, files), [], []
@@ -54,16 +56,21 @@ def intake(stage: Stage) -> Mapping[str, pl.DataFrame]:
                 absent.append(problem)
     probed = VIDEOS.frame(rows)
     stage.inputs = {"videos": probed}
-
-    def work(video: VideoTask) -> Mapping[str, Rows]:
-        return intake_rows.rows_of(video, stage.profile)
-
-    frames = stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
+    frames = _decoded(stage, new)
     if absent:  # after the others, whose rows are in checkpoints now
         raise all_absent(absent)
     leave_out_vanished(stage, book, files)
     kept = probed.filter(~pl.col("video_id").is_in(list(stage.vanished)))
     return {**frames, "videos": with_failures(kept, frames["videos"], stage.outcomes)}
+
+
+def _decoded(stage: Stage, new: set[str]) -> dict[str, pl.DataFrame]:
+    """Return the rows of the files that can be opened; `new` ones may be gone meanwhile."""
+
+    def work(video: VideoTask) -> Mapping[str, Rows]:
+        return intake_rows.rows_of(video, stage.profile)
+
+    return stage.each_video([VIDEOS, SHOTS], work, may_vanish=new)
 
 
 def new_videos(stage: Stage, files: Sequence[SourceFile]) -> set[str]:

@@ -27,27 +27,29 @@ from speakervid_dag.stages.process import (
 )
 from speakervid_dag.stages.progress import watcher
 from speakervid_dag.stages.stage import Stage
+from speakervid_dag.stages.worker import MEMBER
 
 Reasons = dict[str, tuple[str, str]]
 
 
 def compute_ahead(stage: Stage, module: str, limits: Limits, lost: Reasons) -> bool:
-    """Compute the videos of a stage in several processes, if the settings allow several and there are several.
+    """Compute the videos of a stage in several processes, if there are several videos.
 
     Args:
+        stage: with its `videos`.
         lost: gets the videos that ended their process, with the reason.
 
     Returns:
         Whether it did.
     """
-    waiting = stage.longest_first()
+    waiting = [video for video in stage.longest_first() if video[0] not in lost]
     count = min(stage.settings.worker_count, len(waiting))
     if count < 2:
         return False
     threads = shared_threads(stage.settings)
     shared = replace(stage, settings=stage.settings.model_copy(update={"threads": threads}))
     processes = processes_of(limits, stage.settings.worker_count, threads)[:count]
-    work = _SharedWork(waiting, request_of(shared, module, {}, limits, is_shared=True))
+    work = _SharedWork(waiting, request_of(shared, module, {}, limits, MEMBER))
     watcher().stage_started(stage.name, stage.batch, len(waiting), sum(length_s for *_, length_s in waiting))
     with ExitStack() as failing:
         for process in processes:

@@ -178,13 +178,13 @@ def start_early(settings: Settings) -> None:
 
 
 def request_of(
-    stage: Stage, module: str, lost: Mapping[str, tuple[str, str]], limits: Limits, *, is_shared: bool = False
+    stage: Stage, module: str, lost: Mapping[str, tuple[str, str]], limits: Limits, role: str
 ) -> dict[str, Any]:
     """Return what a process is asked to compute.
 
     Args:
         lost: videos that are not computed, with the reason.
-        is_shared: it asks for one video after the other.
+        role: see worker.py.
     """
     threads = stage.settings.threads + 2
     return {
@@ -197,7 +197,7 @@ def request_of(
         "profile": stage.profile.model_dump(mode="json"),
         "folder": str(stage.exchange),
         "lost": lost,
-        "is_shared": is_shared,
+        "role": role,
         "cpu_base_s": limits.base_s * threads,
         "cpu_s_per_media_s": limits.s_per_media_s * threads,
     }

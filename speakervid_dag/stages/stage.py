@@ -39,6 +39,7 @@ from speakervid_dag.stages.progress import watcher
 
 Compute = Callable[["Stage"], Mapping[str, pl.DataFrame]]
 Rows = pl.DataFrame | list[dict[str, Any]]
+LostVideos = Mapping[str, tuple[str, str]]  # video → (reason, detail)
 ATTEMPTS = 3  # per video with a transient failure
 BACKOFF_S = 1.0
 SHOWN_ABSENT = 3  # sources named in one message
@@ -124,10 +125,11 @@ class Stage:
     upstream: pl.DataFrame = field(default_factory=STAGE_OUTCOMES.empty)
     log: Callable[[str], None] = lambda _: None
     outcomes: list[dict[str, Any]] = field(default_factory=list)
-    lost: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # video → (reason, detail): not retried
+    lost: LostVideos = field(default_factory=dict)  # not retried
     began: Callable[[str, float], None] = lambda *_: None  # called with id and length (s) of each video as it starts
     sources: Sources | None = None  # of the batch; None: from its manifest
     claim: Callable[[], str | None] | None = None  # the next video of this process among several; None: it does all
+    share: Callable[[pl.DataFrame], LostVideos] | None = None  # has videos computed elsewhere; tells which were lost
     vanished: dict[str, SourceAbsent] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> pl.DataFrame:
@@ -154,6 +156,8 @@ class Stage:
                 checkpointed first.
         """
         videos = self._usable()
+        if self.share is not None:
+            self.lost = {**self.lost, **self.share(self.inputs["videos"])}
         durations = videos["duration_s"].fill_null(0.0)
         watcher().stage_started(self.name, self.batch, videos.height, float(durations.sum()))
         started = time.perf_counter()
@@ -189,12 +193,7 @@ class Stage:
         return self._tasks(self._usable())
 
     def longest_first(self) -> list[tuple[str, str, float]]:
-        """Return id, name and length (s) of each usable video without a checkpoint: long ones must not be the tail.
-
-        None are known of a stage that finds the videos itself (the intake).
-        """
-        if "videos" not in self.inputs:
-            return []
+        """Return id, name and length (s) of each usable video without a checkpoint: long ones must not be the tail."""
         told = self._usable().select("video_id", "source_name", pl.col("duration_s").fill_null(0.0))
         rows = told.sort("duration_s", descending=True, maintain_order=True).rows()
         return [row for row in rows if not self.is_kept(row[0])]

@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -20,8 +21,8 @@ from speakervid_dag.failures import FAULT, OperationError
 from speakervid_dag.stages.crew import compute_ahead
 from speakervid_dag.stages.process import POLL_S, Limits, Lost, StageProcess, process_of, request_of
 from speakervid_dag.stages.progress import watcher
-from speakervid_dag.stages.stage import Stage
-from speakervid_dag.stages.worker import read_frames, write_frames
+from speakervid_dag.stages.stage import Stage, read_frame
+from speakervid_dag.stages.worker import ALONE, LEADER, read_frames, write_frames
 
 KILLS_FORGIVEN = 1  # per video
 RELAYED = ("stage_started", "video_started", "video_advanced", "video_done", "stage_done")
@@ -30,8 +31,8 @@ RELAYED = ("stage_started", "video_started", "video_advanced", "video_done", "st
 def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.DataFrame]:
     """Run the recipe of the stage's name in `module`; return its frames and fill in `stage.outcomes`.
 
-    With several workers (`Settings.worker_count`) videos are computed at once before (crew.py); what is left, and what
-    belongs to no single video, is done by one process.
+    With several workers (`Settings.worker_count`) the process waits where it knows the videos, and they are computed at
+    once (crew.py); what is left, and what belongs to no single video, it does itself.
 
     Raises:
         OperationError: the stage failed as a whole, or the process died between videos.
@@ -42,11 +43,11 @@ def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.
     stage.upstream.write_ipc(folder / "upstream.arrow")
     lost: dict[str, tuple[str, str]] = {}
     kills: dict[str, int] = {}
-    began = time.monotonic()
-    is_shared = compute_ahead(stage, module, limits, lost)
+    crew = _Crew(stage, module, limits, lost)
+    role = LEADER if stage.settings.worker_count > 1 else ALONE
     while True:
         try:
-            _relay(process_of(limits), request_of(stage, module, lost, limits), stage, is_shown=not is_shared)
+            _relay(process_of(limits), request_of(stage, module, lost, limits, role), stage, crew)
             break
         except Lost as problem:
             if problem.video_id is None:
@@ -55,13 +56,37 @@ def compute_apart(stage: Stage, module: str, limits: Limits) -> Mapping[str, pl.
             kills[problem.video_id] = kills.get(problem.video_id, 0) + 1
             if problem.reason != FAULT or kills[problem.video_id] > KILLS_FORGIVEN:
                 lost[problem.video_id] = (problem.reason, problem.detail)
-    if is_shared:
-        watcher().stage_done(time.monotonic() - began)
+    crew.end()
     stage.outcomes = json.loads((folder / "outcomes.json").read_text())
     return read_frames(folder / "out")
 
 
-def _relay(process: StageProcess, request: Mapping[str, Any], stage: Stage, *, is_shown: bool) -> None:
+@dataclass
+class _Crew:
+    """Several processes that compute the videos of a stage, once, when its videos are known."""
+
+    stage: Stage
+    module: str
+    limits: Limits
+    lost: dict[str, tuple[str, str]]
+    has_worked: bool = False  # it told the progress, which is not told again
+    _was_asked: bool = False
+    _began: float = field(default_factory=time.monotonic)
+
+    def work(self) -> None:
+        """Compute the videos, if it was not asked before."""
+        if not self._was_asked:
+            self._was_asked = True
+            videos = read_frame(self.stage.exchange / "in" / "videos.arrow")
+            known = replace(self.stage, inputs={**self.stage.inputs, "videos": videos})
+            self.has_worked = compute_ahead(known, self.module, self.limits, self.lost)
+
+    def end(self) -> None:
+        if self.has_worked:
+            watcher().stage_done(time.monotonic() - self._began)
+
+
+def _relay(process: StageProcess, request: Mapping[str, Any], stage: Stage, crew: _Crew) -> None:
     """Send a request and relay events until the stage is done.
 
     Raises:
@@ -72,8 +97,11 @@ def _relay(process: StageProcess, request: Mapping[str, Any], stage: Stage, *, i
         process.begin(request)
         while True:
             for kind, *values in process.events(POLL_S):
-                if kind in RELAYED and is_shown:
+                if kind in RELAYED and not crew.has_worked:
                     getattr(watcher(), kind)(*values)
+                elif kind == "share":
+                    crew.work()
+                    process.tell(crew.lost)
                 elif kind == "log":
                     stage.log(values[0])
                 elif kind == "failed":

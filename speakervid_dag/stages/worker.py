@@ -24,9 +24,10 @@ from speakervid_dag.config.profiles import Profile
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.processes.limits import confine
 from speakervid_dag.stages import progress
-from speakervid_dag.stages.stage import AllClaimed, Stage, read_frame
+from speakervid_dag.stages.stage import AllClaimed, LostVideos, Stage, read_frame
 
 FILE_BYTES = 8 * 1024**3  # per written file; checkpoints of a video are megabytes
+ALONE, LEADER, MEMBER = "alone", "leader", "member"  # what a process is in the work on one stage
 TOLD_CHARS = 1 << 16  # of a text in an event; an error's text may be as long as the data that caused it
 
 
@@ -73,7 +74,8 @@ def read_frames(folder: Path) -> dict[str, pl.DataFrame]:
 def compute(request: dict[str, Any], events: Events) -> None:
     """Run the stage; write its frames to `out/` and its outcomes to `outcomes.json` in the request's folder.
 
-    A process that shares the videos with others writes checkpoints only.
+    One of several processes on the videos of a stage (MEMBER) writes checkpoints only; the one that gathers the rows
+    (LEADER) waits for them when it knows the videos.
     """
     recipe = getattr(importlib.import_module(request["module"]), request["stage"])
     folder = Path(request["folder"])
@@ -87,9 +89,10 @@ def compute(request: dict[str, Any], events: Events) -> None:
         inputs=read_frames(folder / "in"),
         upstream=read_frame(folder / "upstream.arrow"),
         log=lambda text: events.tell("log", text),
-        lost={video: (reason, detail) for video, (reason, detail) in request["lost"].items()},
+        lost=_lost(request["lost"]),
         began=_announcer(events, request["cpu_base_s"], request["cpu_s_per_media_s"]),
-        claim=_claimer(events) if request["is_shared"] else None,
+        claim=_claimer(events) if request["role"] == MEMBER else None,
+        share=_sharer(events, folder) if request["role"] == LEADER else None,
     )
     try:
         made = dict(recipe.compute(stage))
@@ -97,6 +100,21 @@ def compute(request: dict[str, Any], events: Events) -> None:
         return
     write_frames(folder / "out", made)
     (folder / "outcomes.json").write_text(json.dumps(stage.outcomes))
+
+
+def _lost(told: dict[str, list[str]]) -> LostVideos:
+    return {video: (reason, detail) for video, (reason, detail) in told.items()}
+
+
+def _sharer(events: Events, folder: Path) -> Callable[[pl.DataFrame], LostVideos]:
+    """Return a function that hands the videos to the parent and waits until it has had them computed."""
+
+    def share(videos: pl.DataFrame) -> LostVideos:
+        write_frames(folder / "in", {"videos": videos})
+        events.tell("share")
+        return _lost(json.loads(sys.stdin.readline()))
+
+    return share
 
 
 def _claimer(events: Events) -> Callable[[], str | None]:

@@ -153,7 +153,21 @@ def test_one_video_needs_one_process(lake_dir: Path) -> None:
     assert all(process.pid is None for process in processes_of(LIMITS, 2, 1))
 
 
-def test_a_stage_that_finds_its_videos_itself_has_one_process(lake_dir: Path) -> None:
-    stage = batch_of(lake_dir, GOOD[0])
+def test_a_stage_that_finds_its_videos_itself_shares_them_when_it_knows_them(lake_dir: Path) -> None:
+    names = ("together 0", "segfault", "together 1")
+    stage = batch_of(lake_dir, *names, stage="finding")
+    listed = stage.inputs["videos"]
+    listed.write_ipc(lake_dir / "listed.arrow")
     stage.inputs = {}
-    assert stage.longest_first() == []
+    frames = compute_apart(stage, "troubled_stage", LIMITS)
+    assert told(stage, names)["segfault"] == ("not_evaluated", "process_crashed")
+    assert tries(lake_dir) == Counter(names)
+    assert frames["shots"]["video_id"].to_list() == listed["video_id"].to_list()[::2]
+    assert len(workers(lake_dir)) >= 2
+
+
+def test_a_stage_of_all_videos_together_is_computed_once(lake_dir: Path) -> None:
+    stage = batch_of(lake_dir, *GOOD, stage="together")
+    frames = compute_apart(stage, "troubled_stage", LIMITS)
+    assert tries(lake_dir) == Counter(["all"])
+    assert frames["shots"].height == 1

@@ -14,6 +14,7 @@ import generate
 import polars as pl
 import psutil
 import pytest
+from polars.testing import assert_frame_equal
 
 from speakervid_dag.config.settings import Settings, load_settings
 from speakervid_dag.lake.batches import BatchBook
@@ -86,6 +87,22 @@ def test_status_and_reason(name: str, catalogue: tuple[dict[str, Path], pl.DataF
     row = row_of(rows, paths[name])
     assert (row["status"], row["reason"]) == (KINDS[name].status, KINDS[name].reason), row["detail"]
     assert (row["detail"] is not None) == (row["status"] != "ok"), "whoever is not ok is told why"
+
+
+def test_two_workers_find_what_one_finds(
+    catalogue: tuple[dict[str, Path], pl.DataFrame, Settings], tmp_path: Path
+) -> None:
+    paths, rows, _ = catalogue
+    first_of: dict[tuple[Any, ...], Path] = {}  # a file of each status, and of each reason of a decoded one
+    for path in paths.values():
+        row = row_of(rows, path)
+        first_of.setdefault((row["status"], row["geometries"] and row["reason"]), path)
+    some = sorted(first_of.values())
+    again = taken_in(load_settings(lake=tmp_path / "lake", workers=2, threads=2), some, batch_size=len(some))
+    chosen = rows.filter(pl.col("video_id").is_in(again["video_id"].implode()))
+    assert again.height == chosen.height == len(some) >= 4
+    told = [c for c in rows.columns if c not in ("batch", "sources", "source_uri")]
+    assert_frame_equal(again.select(told).sort("video_id"), chosen.select(told).sort("video_id"))
 
 
 @pytest.mark.parametrize(
