@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from speakervid_dag.assets.graph import in_order, recipes
+from speakervid_dag.assets.graph import in_order, maker_of, recipes
 from speakervid_dag.assets.recipes import DataVersions, Recipe, promoted_version
 from speakervid_dag.assets.resources import Lakehouse
 from speakervid_dag.lake.schemas import QUARANTINE, STAGE_OUTCOMES
@@ -27,11 +27,21 @@ def stale_batches(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, lis
     so after an internal error, see recipes.py), if its last attempt was refused, if a file of its rows is lost, or if
     something upstream is stale. Effects of other batches' rows count only once those rows have been recomputed.
     """
+    found = why_stale(lakehouse, batches)
+    return {
+        batch: [table.name for stage in reasons for table in recipes()[stage].tables]
+        for batch, reasons in found.items()
+        if reasons
+    }
+
+
+def why_stale(lakehouse: Lakehouse, batches: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return, per batch, the reason of each stale stage, upstream first: never_computed, refused, file_lost,
+    changed (code, settings, weights, the list of files or other batches), after_STAGE."""
     recorded = DataVersions(lakehouse.lake)
     refused = open_refusals(lakehouse, batches)
     lost = lost_parts(lakehouse, batches)
-    found = {batch: _stale(lakehouse, recorded, refused, lost, batch) for batch in batches}
-    return {batch: names for batch, names in found.items() if names}
+    return {batch: _why_stale(lakehouse, recorded, refused, lost, batch) for batch in batches}
 
 
 def open_refusals(lakehouse: Lakehouse, batches: Sequence[str]) -> set[tuple[str, str]]:
@@ -50,24 +60,28 @@ def lost_parts(lakehouse: Lakehouse, batches: Sequence[str]) -> set[tuple[str, s
     }
 
 
-def _stale(
+def _why_stale(
     lakehouse: Lakehouse,
     recorded: DataVersions,
     refused: set[tuple[str, str]],
     lost: set[tuple[str, str]],
     batch: str,
-) -> list[str]:
-    stale: list[str] = []
+) -> dict[str, str]:
+    stale: dict[str, str] = {}
     profile = lakehouse.profile.name
     for recipe in in_order():
-        names = [t.name for t in recipe.tables]
-        if (
-            any((name, batch) in refused for name in names)
-            or any((t.name, recipe.part(t, batch, profile).app_id) in lost for t in (*recipe.tables, STAGE_OUTCOMES))
-            or any(t.name in stale for t in recipe.reads)
-            or not _is_current(lakehouse, recorded, recipe, batch)
-        ):
-            stale += names
+        parts = {t.name: recipe.part(t, batch, profile) for t in (*recipe.tables, STAGE_OUTCOMES)}
+        above = next((maker for t in recipe.reads if (maker := maker_of(t).name) in stale), None)
+        if any((t.name, batch) in refused for t in recipe.tables):
+            stale[recipe.name] = "refused"
+        elif any((name, part.app_id) in lost for name, part in parts.items()):
+            stale[recipe.name] = "file_lost"
+        elif all(recorded.of(t, parts[t.name]) is None for t in recipe.tables):
+            stale[recipe.name] = "never_computed"
+        elif above is not None:
+            stale[recipe.name] = f"after_{above}"
+        elif not _is_current(lakehouse, recorded, recipe, batch):
+            stale[recipe.name] = "changed"
     return stale
 
 

@@ -58,6 +58,9 @@ def cli(debug: bool) -> None:
     help="Follow links (Hugging Face cache, git-annex, DVC); the links' names count.",
 )
 @click.option("--allow-loss", is_flag=True, help="Publish even if videos, clips or people are lost (see below).")
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Print which stages would run, for how many videos and how long."
+)
 def run(
     paths: tuple[Path, ...],
     lake: Path | None,
@@ -65,6 +68,7 @@ def run(
     limit: int | None,
     follow_links: bool,
     allow_loss: bool,
+    only_plan: bool,
 ) -> None:
     """Curate videos: files, or folders that are searched for media.
 
@@ -76,8 +80,10 @@ def run(
 
     A missing source or weight file removes nothing: what is published stays, and the run reports it and exits with 1.
     --allow-loss recomputes those batches without the missing files. The videos return when their files do.
+
+    --plan computes and writes nothing. Its hours are of one worker at the speed that this lake has measured so far.
     """
-    from speakervid_dag.cli.run import run_and_report
+    from speakervid_dag.cli.run import print_plan, run_and_report
     from speakervid_dag.config.profiles import load_profile
     from speakervid_dag.config.settings import load_settings
     from speakervid_dag.runs import runner
@@ -85,7 +91,8 @@ def run(
     wished = {"follow_links": follow_links or None, "allow_loss": allow_loss or None}
     settings = load_settings(lake=lake, profile=profile, **wished)
     load_profile(settings.profile)
-    sys.exit(run_and_report(settings, runner.plan_run(settings, list(paths), limit)))
+    plan = runner.plan_run(settings, list(paths), limit)
+    sys.exit(print_plan(settings, plan) if only_plan else run_and_report(settings, plan))
 
 
 @cli.command()

@@ -38,6 +38,34 @@ def run_and_report(settings: "Settings", plan: "Plan") -> int:
     return status
 
 
+def print_plan(settings: "Settings", plan: "Plan") -> int:
+    """Print what a run would compute. Return the exit status: 1 if a named path could not be read, else 0."""
+    from speakervid_dag.cli.console import print_frame, print_line
+    from speakervid_dag.runs.forecast import forecast
+
+    announce(plan)
+    found = forecast(settings, plan)
+    if found.is_empty():
+        print_line("Nothing to do: everything is up to date.")
+    else:
+        print_frame(found.with_columns(found["media_hours"].round(3), found["hours"].round(3)), title="A run computes")
+        print_line(
+            _told_hours(float(found["hours"].sum()), found["hours"].null_count() == found.height, settings.worker_count)
+        )
+    return 1 if plan.unread else 0
+
+
+def _told_hours(hours: float, is_unknown: bool, workers: int) -> str:
+    if is_unknown:
+        return "How long it takes is not known: this lake has not measured these stages yet."
+    told = f"About {_lasting(hours)} of one worker, at this lake's speed so far"
+    return told + (f"; {_lasting(hours / workers)} with {workers} (SPEAKERVID_WORKERS)." if workers > 1 else ".")
+
+
+def _lasting(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+
+
 def say_strangers(book: "BatchBook") -> None:
     """List files in the folder of manifests that are not manifests."""
     from speakervid_dag.cli.console import say
