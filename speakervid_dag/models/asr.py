@@ -8,8 +8,9 @@ probabilities (models/vad.py).
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from speakervid_dag.config.sections import TranscriptSettings
 
 RATE_HZ = 16_000
+SEED = 1  # of random guesses
 WHISPER_WINDOW_S = 30.0  # input of the encoder; shorter sound is padded
 
 Floats = NDArray[np.float32]
@@ -65,7 +67,11 @@ def pack_regions(regions: Sequence[Span], max_s: float, max_gap_s: float, pad_s:
 
 
 class Recognizer:
-    """One set of Whisper weights, loaded once.
+    """One set of Whisper weights.
+
+    Where the best guess is poor, Whisper draws others at random. CTranslate2 starts its random numbers once, when a
+    model is loaded; so after a file with such a guess it is loaded anew: the same file gives the same words, whatever
+    was recognised before it, in whichever process.
 
     Args:
         weights: registry name (`whisper-base`, `whisper-tiny-en`), or the path of a CTranslate2 folder.
@@ -86,7 +92,6 @@ class Recognizer:
         device: Literal["cpu", "cuda"] | None = None,
     ) -> None:
         import ctranslate2
-        from faster_whisper import WhisperModel
 
         from speakervid_dag.models.registry import load_registry, weight_path
 
@@ -96,9 +101,8 @@ class Recognizer:
         if device == "cuda" and compute_type == "int8":
             compute_type = "auto"
         self.backend = weights
-        self._model = WhisperModel(
-            str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
-        )
+        self._load = partial(_loaded, folder, device=device, compute_type=compute_type, cpu_threads=threads)
+        self._model = self._load()
 
     def transcribe(self, samples: Floats, regions: Sequence[Span], settings: "TranscriptSettings") -> Recognition:
         """Recognise the speech of one file, one chunk of at most settings.max_chunk_s at a time.
@@ -114,6 +118,8 @@ class Recognizer:
         chunks = pack_regions(regions, settings.max_chunk_s, settings.max_gap_s, settings.pad_s, end_s)
         if not chunks:
             return Recognition(None, None, ())
+        if self._model.has_drawn:
+            self._model = self._load()
         language, probability = self._language(samples, chunks, settings.language_chunks)
         segments = [s for chunk in chunks for s in self._recognise(samples, chunk, language, settings)]
         return Recognition(language, probability, tuple(segments))
@@ -163,6 +169,24 @@ class Recognizer:
                 no_speech_prob=float(segment.no_speech_prob),
                 compression_ratio=float(segment.compression_ratio),
             )
+
+
+def _loaded(folder: Path, **options: Any) -> Any:
+    """Return faster-whisper's model, with `has_drawn`: whether it has drawn random numbers."""
+    import ctranslate2
+    from faster_whisper import WhisperModel
+
+    class Model(WhisperModel):  # type: ignore[misc]
+        has_drawn = False
+
+        def generate_with_fallback(self, *args: Any, **kwargs: Any) -> Any:
+            found = super().generate_with_fallback(*args, **kwargs)
+            _, _, temperature, _ = found  # the last one tried
+            self.has_drawn |= temperature > 0
+            return found
+
+    ctranslate2.set_random_seed(SEED)
+    return Model(str(folder), local_files_only=True, **options)
 
 
 def _cut(samples: Floats, span: Span) -> Floats:

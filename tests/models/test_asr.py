@@ -1,7 +1,7 @@
 """Speech recognition: packing of regions, and one real sentence."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from speakervid_dag.config.sections.languages import WHISPER_LANGUAGES
 from speakervid_dag.failures import WeightsMissing
 from speakervid_dag.models.asr import Recognizer, pack_regions
+from speakervid_dag.models.registry import weight_path
 
+Need = Callable[..., None]
 SETTINGS = SimpleNamespace(
     beam_size=1, temperatures=(0.0,), max_chunk_s=28.0, max_gap_s=2.0, pad_s=0.3, language_chunks=3
 )
@@ -71,6 +73,24 @@ def test_chunks_cover_all_speech_once_and_stay_short(gaps_and_lengths: list[tupl
 def test_no_speech_gives_no_words_and_no_language(recognizer: Recognizer) -> None:
     found = recognizer.transcribe(np.zeros(16_000, np.float32), [], SETTINGS)
     assert (found.language, found.language_probability, found.segments) == (None, None, ())
+
+
+@pytest.mark.weights
+def test_random_guesses_do_not_depend_on_what_was_heard_before(recognizer: Recognizer, need: Need) -> None:
+    need("demo-speech")
+    from faster_whisper.audio import decode_audio
+
+    speech = decode_audio(str(weight_path("demo-speech", "endgame_nagg_nell.wav")))[: 6 * 16_000]
+    drawing = SimpleNamespace(**{**vars(SETTINGS), "temperatures": (0.8,)})
+
+    def text() -> str:
+        return " ".join(s.text for s in recognizer.transcribe(speech, [(0.0, 6.0)], drawing).segments)
+
+    first = text()
+    assert first
+    assert recognizer._model.has_drawn
+    recognizer.transcribe(speech[::-1].copy(), [(0.0, 6.0)], drawing)
+    assert text() == first
 
 
 @pytest.mark.weights
