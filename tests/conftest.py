@@ -27,7 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Quick(is_chosen=config.getoption("markexpr") == "quick"))
     if config.getoption("markexpr") != "accuracy":
         _hide_stronger_weights(config)
-    os.environ.setdefault("SPEAKERVID_WORKERS", "1")  # the same on every machine; tests of several name their number
+    # The same on every machine, and xdist has a process for each core; tests of several name their number.
+    os.environ.setdefault("SPEAKERVID_WORKERS", "1")
+    os.environ.setdefault("SPEAKERVID_THREADS", "1")
 
 
 def _hide_stronger_weights(config: pytest.Config) -> None:

@@ -16,6 +16,7 @@ import psutil
 from speakervid_dag.cli.console import out, print_frame, print_line
 from speakervid_dag.config.profiles import Profile, load_profile, profile_names
 from speakervid_dag.config.settings import Settings
+from speakervid_dag.formats import quantity
 from speakervid_dag.lake.schemas.measures import MEASURES
 from speakervid_dag.models import campplus, cotracker, dover, lip_network, segmentation
 from speakervid_dag.models.face_pack import pack_state
@@ -133,6 +134,8 @@ def report(settings: Settings) -> int:
 def _print_machine(settings: Settings) -> None:
     memory = psutil.virtual_memory().total / 2**30
     out.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB memory, GPU: {_gpu()}")
+    threads = quantity(settings.worker_threads, "thread")
+    out.print(f"A stage computes {quantity(settings.worker_count, 'video')} at once, with {threads} each")
     exists = (settings.lake_dir / "tables").is_dir()
     print_line(f"Lake: {settings.lake_dir} ({'there' if exists else 'not there yet'}), {_free(settings.lake_dir)} free")
     print_line(f"Weights: {weights_dir()}")

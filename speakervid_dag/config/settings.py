@@ -32,8 +32,8 @@ class Settings(BaseModel):
     workers: int | None = Field(
         default=None,
         ge=1,
-        description="videos of a stage that are computed at once, each in a process of its own; unset: one per two "
-        "cores and 3 GB of memory",
+        description="videos of a stage that are computed at once, each in a process of its own; unset: one per core "
+        "and 3 GB of memory",
     )
     face_pack: Path | None = Field(default=None, description="folder with an InsightFace pack instead of the default")
     lip_network: Path | None = Field(
@@ -52,9 +52,18 @@ class Settings(BaseModel):
 
     @property
     def worker_count(self) -> int:
-        """Return how many videos are computed at once."""
+        """Return how many videos are computed at once.
+
+        One per core: two workers of one thread took 350 s for twelve videos on two cores, one worker of two threads
+        534 s, and more processor time (docs/scale.md). No more than there are threads.
+        """
         memory = psutil.virtual_memory().total
-        return self.workers or max(1, min((os.cpu_count() or 2) // 2, memory // WORKER_BYTES))
+        return self.workers or max(1, min(self.threads, os.cpu_count() or 1, memory // WORKER_BYTES))
+
+    @property
+    def worker_threads(self) -> int:
+        """Return how many threads each of several workers may use."""
+        return max(1, self.threads // self.worker_count)
 
     @property
     def dagster_home(self) -> Path:

@@ -23,7 +23,6 @@ from speakervid_dag.stages.process import (
     StageProcess,
     processes_of,
     request_of,
-    shared_threads,
 )
 from speakervid_dag.stages.progress import watcher
 from speakervid_dag.stages.stage import Stage
@@ -46,7 +45,7 @@ def compute_ahead(stage: Stage, module: str, limits: Limits, lost: Reasons) -> b
     count = min(stage.settings.worker_count, len(waiting))
     if count < 2:
         return False
-    threads = shared_threads(stage.settings)
+    threads = stage.settings.worker_threads
     shared = replace(stage, settings=stage.settings.model_copy(update={"threads": threads}))
     processes = processes_of(limits, stage.settings.worker_count, threads)[:count]
     work = _SharedWork(waiting, request_of(shared, module, {}, limits, MEMBER))

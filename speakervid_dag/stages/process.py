@@ -163,17 +163,12 @@ def processes_of(limits: Limits, count: int, threads: int) -> tuple[StageProcess
     return tuple(StageProcess(limits, 1 / count, threads) for _ in range(count))
 
 
-def shared_threads(settings: Settings) -> int:
-    """Return how many threads each of several processes may use."""
-    return max(1, settings.threads // settings.worker_count)
-
-
 def start_early(settings: Settings) -> None:
     """Start the processes now, so that their imports run in parallel with ours."""
     limits = default_limits(settings.work_memory_mb)
     process_of(limits).start()
     if settings.worker_count > 1:
-        for process in processes_of(limits, settings.worker_count, shared_threads(settings)):
+        for process in processes_of(limits, settings.worker_count, settings.worker_threads):
             process.start()
 
 
