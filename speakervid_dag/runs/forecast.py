@@ -5,6 +5,7 @@ Belongs here: stages, videos and hours of a run that is not started. Does not be
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import polars as pl
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.batches import BatchBook, Plan, SourceFile
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, USABLE, VIDEOS
+from speakervid_dag.lake.schemas import STAGE_OUTCOMES, USABLE, VIDEOS, Table
 from speakervid_dag.lake.storage.delta import DeltaLake
+from speakervid_dag.lake.storage.integrity import FileLost
 from speakervid_dag.media.budget import MediaBudget
 from speakervid_dag.media.probe import probe
 from speakervid_dag.places import path_of
@@ -34,18 +36,32 @@ def forecast(settings: Settings, plan: Plan) -> pl.DataFrame:
     from speakervid_dag.assets.resources import Lakehouse
     from speakervid_dag.assets.staleness import why_stale
 
-    known = BatchBook(settings.lake_dir).names()
+    book = BatchBook(settings.lake_dir)
+    known = book.names()
     lakehouse = Lakehouse(
         lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss
     )
     stale = why_stale(lakehouse, known) if known else {}
-    lake = DeltaLake(str(settings.lake_dir))
-    videos = lake.read(VIDEOS, columns=["batch", "video_id", "status", "duration_s"]) if known else VIDEOS.empty()
-    outcomes = lake.read(STAGE_OUTCOMES, columns=["stage", "video_id", "status", "elapsed_s"]) if known else None
+    videos = _rows(lakehouse.lake, VIDEOS, ["batch", "video_id", "status", "duration_s"], known)
+    outcomes = _rows(lakehouse.lake, STAGE_OUTCOMES, ["stage", "video_id", "status", "elapsed_s"], known)
     stages = [recipe.name for recipe in in_order()]
-    speeds = {} if outcomes is None else speeds_of(outcomes, videos)
+    held = {batch: (len(book.read(batch)), None) for batch in stale} | contents(videos)
     new = {batch: (len(files), length_s(files)) for batch, files in plan.batches.items()}
-    return work(stages, stale, contents(videos), new, speeds)
+    return work(stages, stale, held, new, speeds_of(outcomes, videos))
+
+
+def _rows(lake: DeltaLake, table: Table, columns: list[str], batches: Sequence[str]) -> pl.DataFrame:
+    """Return these columns of all batches; batches of which a file is lost are left out."""
+    if not batches:
+        return table.empty().select(columns)
+    try:
+        return lake.read(table, columns=columns)
+    except FileLost:
+        found = [table.empty().select(columns)]
+        for batch in batches:
+            with suppress(FileLost):
+                found.append(lake.read(table, batches=[batch], columns=columns))
+        return pl.concat(found)
 
 
 def work(

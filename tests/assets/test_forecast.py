@@ -82,6 +82,11 @@ def test_a_lake_says_what_a_run_would_compute(tmp_path: Path, monkeypatch: pytes
     assert set(found["why"][1:]) <= {"after_clip_scores", "after_clip_gates", "after_tiers"}
     assert house.versions() == versions
 
+    for path in (house.settings.lake_dir / "tables" / "videos" / f"batch={B1}").glob("*.parquet"):
+        path.unlink()
+    lost = forecast.forecast(house.settings, Plan({}))
+    assert lost.row(0)[:5] == ("intake", "file_lost", 1, 2, None)
+
 
 def test_the_command_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
