@@ -45,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
         *("config", "curation", "lake", "media", "models", "processes", "quality_checks", "sql", "stages", "tiering"),
     },
     "definitions": {"assets"},
-    "runs": {"assets", "config", "definitions", "lake", "processes", "stages"},
+    "runs": {"assets", "config", "definitions", "lake", "media", "processes", "stages"},
     "cli": {
         *("assets", "config", "definitions", "demo", "lake", "media", "models", "release", "rendering", "report"),
         *("review", "runs", "stages", "tiering", "training"),
