@@ -18,16 +18,26 @@ from speakervid_dag.stages.supervisor import compute_apart
 pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setenv("SPEAKERVID_WORKERS", "2")
-    monkeypatch.setenv("SPEAKERVID_THREADS", "2")
-    yield
-    for process in (process_of(LIMITS), *processes_of(LIMITS, 2, 1)):
-        process.close()
+@pytest.fixture(scope="module", autouse=True)
+def _processes() -> Iterator[None]:
+    """The processes are kept between the tests: starting three takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        yield
+    close_all()
     process_of.cache_clear()
     processes_of.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEAKERVID_WORKERS", "2")
+    monkeypatch.setenv("SPEAKERVID_THREADS", "2")
+
+
+def close_all() -> None:
+    for process in (process_of(LIMITS), *processes_of(LIMITS, 2, 1)):
+        process.close()
 
 
 @pytest.fixture
@@ -132,6 +142,7 @@ class Told(progress.Nobody):
 
 def test_an_interruption_leaves_no_process(lake_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_watcher", Told(is_impatient=True))
+    close_all()
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     with pytest.raises(KeyboardInterrupt):
         compute_apart(batch_of(lake_dir, "together 0", "together 1", "hang", "hang"), "troubled_stage", LIMITS)
@@ -149,6 +160,7 @@ def test_progress_is_told_of_all_together(lake_dir: Path, monkeypatch: pytest.Mo
 
 
 def test_one_video_needs_one_process(lake_dir: Path) -> None:
+    close_all()
     compute_apart(batch_of(lake_dir, GOOD[0]), "troubled_stage", LIMITS)
     assert all(process.pid is None for process in processes_of(LIMITS, 2, 1))
 
