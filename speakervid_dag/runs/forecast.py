@@ -14,7 +14,9 @@ import polars as pl
 from speakervid_dag.config.settings import Settings
 from speakervid_dag.failures import StageFailure
 from speakervid_dag.lake.batches import BatchBook, Plan, SourceFile
-from speakervid_dag.lake.schemas import STAGE_OUTCOMES, USABLE, VIDEOS, Table
+from speakervid_dag.lake.queries import session
+from speakervid_dag.lake.schemas import USABLE, VIDEOS
+from speakervid_dag.lake.snapshots import snapshots
 from speakervid_dag.lake.storage.delta import DeltaLake
 from speakervid_dag.lake.storage.integrity import FileLost
 from speakervid_dag.media.budget import MediaBudget
@@ -42,26 +44,29 @@ def forecast(settings: Settings, plan: Plan) -> pl.DataFrame:
         lake_dir=str(settings.lake_dir), profile_name=settings.profile, allow_loss=settings.allow_loss
     )
     stale = why_stale(lakehouse, known) if known else {}
-    videos = _rows(lakehouse.lake, VIDEOS, ["batch", "video_id", "status", "duration_s"], known)
-    outcomes = _rows(lakehouse.lake, STAGE_OUTCOMES, ["stage", "video_id", "status", "elapsed_s"], known)
-    stages = [recipe.name for recipe in in_order()]
-    held = {batch: (len(book.read(batch)), None) for batch in stale} | contents(videos)
+    asked = [batch for batch, why in stale.items() if why]
+    held = {batch: (len(book.read(batch)), None) for batch in asked} | contents(_videos(lakehouse.lake, asked))
     new = {batch: (len(files), length_s(files)) for batch, files in plan.batches.items()}
-    return work(stages, stale, held, new, speeds_of(outcomes, videos))
+    return work([recipe.name for recipe in in_order()], stale, held, new, _speeds(lakehouse.lake))
 
 
-def _rows(lake: DeltaLake, table: Table, columns: list[str], batches: Sequence[str]) -> pl.DataFrame:
-    """Return these columns of all batches; batches of which a file is lost are left out."""
-    if not batches:
-        return table.empty().select(columns)
-    try:
-        return lake.read(table, columns=columns)
-    except FileLost:
-        found = [table.empty().select(columns)]
-        for batch in batches:
-            with suppress(FileLost):
-                found.append(lake.read(table, batches=[batch], columns=columns))
-        return pl.concat(found)
+def _videos(lake: DeltaLake, batches: Sequence[str]) -> pl.DataFrame:
+    """Return the videos of these batches; those whose file is lost are left out."""
+    found = [VIDEOS.empty()]
+    for batch in batches:
+        with suppress(FileLost):
+            found.append(lake.read(VIDEOS, batches=[batch]))
+    return pl.concat(found)
+
+
+def _speeds(lake: DeltaLake) -> dict[str, float]:
+    """Return seconds of media per second of a worker, by stage, as published; none where a file of it is lost."""
+    snapshot = snapshots.latest(lake)
+    if snapshot is None or any(lake.all_lost_files()):
+        return {}
+    query = "SELECT stage, speed_ratio FROM stage_costs WHERE speed_ratio > 0"
+    with session.open_session(lake, snapshot, read_only_user_sql=False, statistics=("stage_costs",)) as connection:
+        return dict(session.run_sql(connection, query).iter_rows())
 
 
 def work(
@@ -76,12 +81,10 @@ def work(
     Args:
         stages: in the graph's order.
         stale: reason by batch and stage.
-        held, new: number and length (s) of the videos by batch, of the lake and not yet in it.
+        held, new: number and length (s) of the videos by batch, of what is stale and of what is not in the lake yet.
         speeds: seconds of media per second of a worker, by stage.
     """
-    asked = [
-        (stage, why, *held.get(batch, (0, None))) for batch, found in stale.items() for stage, why in found.items()
-    ]
+    asked = [(stage, why, *held[batch]) for batch, found in stale.items() for stage, why in found.items()]
     asked += [(stage, NEW, *content) for content in new.values() for stage in stages]
     found = pl.DataFrame(
         asked, schema={"stage": pl.String, "why": pl.String, "n": pl.Int64, "s": pl.Float64}, orient="row"
@@ -100,18 +103,6 @@ def work(
         .sort(pl.col("stage").replace_strict(place, return_dtype=pl.Int64), maintain_order=True)
         .select(COLUMNS)
     )
-
-
-def speeds_of(outcomes: pl.DataFrame, videos: pl.DataFrame) -> dict[str, float]:
-    """Return seconds of media per second of a worker, by stage, over the videos that gave a result."""
-    told = (
-        outcomes.filter(pl.col("status") == "ok")
-        .join(videos.select("video_id", "duration_s"), on="video_id")
-        .group_by("stage")
-        .agg(pl.col("duration_s", "elapsed_s").sum())
-        .filter((pl.col("elapsed_s") > 0) & (pl.col("duration_s") > 0))
-    )
-    return {stage: media_s / spent_s for stage, media_s, spent_s in told.iter_rows()}
 
 
 def contents(videos: pl.DataFrame) -> dict[str, tuple[int, float | None]]:

@@ -39,13 +39,6 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert forecast.work(STAGES, {"a": {}}, {"a": (1, 1.0)}, {}, {}).is_empty()
 
 
-def test_a_speed_is_of_videos_that_gave_a_result() -> None:
-    videos = pl.DataFrame({"video_id": ["v", "w"], "duration_s": [30.0, 90.0]})
-    told = {"stage": ["faces"] * 2 + ["tiers"], "video_id": ["v", "w", "v"], "elapsed_s": [60.0, 1.0, 0.0]}
-    outcomes = pl.DataFrame(told | {"status": ["ok", "not_evaluated", "ok"]})
-    assert forecast.speeds_of(outcomes, videos) == {"faces": 0.5}
-
-
 def test_lengths_follow_from_the_headers_of_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A megabyte is a minute; every second file is unreadable."""
     asked = []
@@ -79,6 +72,7 @@ def test_a_lake_says_what_a_run_would_compute(tmp_path: Path, monkeypatch: pytes
     found = forecast.forecast(house.settings, Plan({}))
     assert found["stage"].to_list() == stages[stages.index("clip_scores") :][: found.height]
     assert found.row(0)[:4] == ("clip_scores", "changed", 2, 4)
+    assert found["hours"][0] is not None
     assert set(found["why"][1:]) <= {"after_clip_scores", "after_clip_gates", "after_tiers"}
     assert house.versions() == versions
 
